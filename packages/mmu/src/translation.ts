@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * Flat translation tables: one for each VM space that ran lately, read by generated code on every memory access.
+ *
+ * A table has 2²⁰ entries {read word, write word}, indexed by va >>> 12. A word is `hostPage − FLAT_BIAS − vaPage`
+ * modulo 2³², or 0 where the access is not allowed (layout.ts). Tables are caches: one may be taken from a space at any
+ * time between runs, and the space's page tables (or maps) rebuild it by faulting.
+ *
+ * Each entry with a non-zero word is a member of its host page's reverse map, a doubly linked list threaded through
+ * the links area: for node n = slot << 20 | vpn the pair {next, previous} holds node + 1, and 0 ends the list. The
+ * first node's `previous` is −(hpn + 1).
+ *
+ * Invariants
+ *   T1  Every non-zero word names a page inside the RAM window; fill() refuses others (I-BOUND).
+ *   T2  An entry is in exactly the list of the page that its words name; an entry with two zero words is in none.
+ *   T3  The write word of an entry that names a code page is 0 (memory.ts M2).
+ *   T4  Outside the slices on a slot's touched list the slot's table is all zero. A slice is 1024 entries: 8 KiB of
+ *       table, 4 MiB of address space.
+ * @module
+ */
+import {
+  FLAT_BIAS as FLAT_BIAS_,
+  PGMASK as PGMASK_,
+  PGSHIFT as PGSHIFT_,
+  TABLE_BYTES,
+  TABLE_ENTRIES as TABLE_ENTRIES_,
+} from "./layout.ts";
+import type { MachineMemory } from "./memory.ts";
+
+const FLAT_BIAS = FLAT_BIAS_;
+const PGMASK = PGMASK_;
+const PGSHIFT = PGSHIFT_;
+const TABLE_ENTRIES = TABLE_ENTRIES_;
+
+const SLICE_SHIFT = 10;
+const SLICE_ENTRIES = 1 << SLICE_SHIFT;
+const SLICES = TABLE_ENTRIES >>> SLICE_SHIFT;
+
+/** The tables of one machine. Create one for each MachineMemory, and let every space take its table from it. */
+export class Translation {
+  readonly memory: MachineMemory;
+  readonly #i32: Int32Array;
+  readonly #codePages: Uint8Array;
+  readonly #ramBase: number;
+  readonly #ramEnd: number;
+  /** Index of table 0's first word in #i32, and of the first link pair. */
+  readonly #tables32: number;
+  readonly #links32: number;
+  /** First node + 1 of each host page's list. */
+  readonly #head: Int32Array;
+  readonly #owner: (SpaceTable | null)[];
+  readonly #lastUse: Float64Array;
+  readonly #touched: Uint8Array;
+  readonly #touchedList: Uint16Array;
+  readonly #touchedCount: Int32Array;
+  #clock = 0;
+  /** How many tables were taken from one space for another. */
+  evictions = 0;
+
+  constructor(memory: MachineMemory) {
+    const { layout } = memory;
+    this.memory = memory;
+    this.#i32 = memory.i32;
+    this.#codePages = memory.codePages;
+    this.#ramBase = layout.ramBase;
+    this.#ramEnd = layout.ramBase + layout.ramBytes;
+    this.#tables32 = layout.tablesBase / 4;
+    this.#links32 = layout.linksBase / 4;
+    this.#head = new Int32Array(memory.npages);
+    this.#owner = new Array<SpaceTable | null>(layout.spaces).fill(null);
+    this.#lastUse = new Float64Array(layout.spaces);
+    this.#touched = new Uint8Array(layout.spaces * SLICES);
+    this.#touchedList = new Uint16Array(layout.spaces * SLICES);
+    this.#touchedCount = new Int32Array(layout.spaces);
+    memory.onProtect((hpn) => this.withdrawWrite(hpn));
+  }
+
+  /** A handle on a table that is given out when it is first needed. */
+  createTable(): SpaceTable {
+    return new SpaceTable(this);
+  }
+
+  /**
+   * Takes a slot for `owner`: a free one, or the one used longest ago, whose owner loses it.
+   * For SpaceTable only. Returns the slot; its table is empty.
+   */
+  acquire(owner: SpaceTable): number {
+    let slot = 0;
+    let oldest = Infinity;
+    for (let i = 0; i < this.#owner.length; i++) {
+      const use = this.#owner[i] === null ? -1 : this.#lastUse[i]!;
+      if (use < oldest) {
+        oldest = use;
+        slot = i;
+      }
+    }
+    const loser = this.#owner[slot];
+    if (loser) {
+      this.evictions++;
+      loser.release();
+    }
+    this.#owner[slot] = owner;
+    return slot;
+  }
+
+  /** Gives a slot back, emptied. For SpaceTable only. */
+  free(slot: number): void {
+    this.wipe(slot);
+    this.#owner[slot] = null;
+  }
+
+  /** Marks a slot as just used. */
+  touch(slot: number): void {
+    this.#lastUse[slot] = ++this.#clock;
+  }
+
+  tableAddress(slot: number): number {
+    return (this.#tables32 + slot * (TABLE_BYTES / 4)) * 4;
+  }
+
+  /**
+   * Sets the entry of `va` to exactly the given rights on `hostPage` (a page-aligned host address). Writing to a code page
+   * is left out (T3). Throws RangeError when the page is not a page of RAM (T1): that is a defect of the caller.
+   */
+  fill(slot: number, va: number, hostPage: number, read: boolean, write: boolean): void {
+    if (hostPage < this.#ramBase || hostPage >= this.#ramEnd || (hostPage & PGMASK) !== 0) {
+      throw new RangeError(`I-BOUND: host page 0x${hostPage.toString(16)} is not a page of RAM`);
+    }
+    const i32 = this.#i32;
+    const vpn = va >>> PGSHIFT;
+    const at = this.#tables32 + slot * (TABLE_BYTES / 4) + vpn * 2;
+    const hpn = (hostPage - this.#ramBase) >>> PGSHIFT;
+    const word = (hostPage - FLAT_BIAS - (va & ~PGMASK)) | 0;
+    const readWord = read ? word : 0;
+    const writeWord = write && this.#codePages[hpn] === 0 ? word : 0;
+    const old = i32[at]! | i32[at + 1]!;
+    if (old !== 0) {
+      if ((i32[at] !== 0 ? i32[at] : i32[at + 1]) === word && (readWord | writeWord) !== 0) {
+        i32[at] = readWord;
+        i32[at + 1] = writeWord;
+        return;
+      }
+      this.#clear(slot, vpn, at);
+    }
+    if ((readWord | writeWord) === 0) return;
+    i32[at] = readWord;
+    i32[at + 1] = writeWord;
+    this.#link(slot * TABLE_ENTRIES + vpn, hpn);
+    const slice = slot * SLICES + (vpn >>> SLICE_SHIFT);
+    if (this.#touched[slice] === 0) {
+      this.#touched[slice] = 1;
+      this.#touchedList[slot * SLICES + this.#touchedCount[slot]!] = vpn >>> SLICE_SHIFT;
+      this.#touchedCount[slot]!++;
+    }
+  }
+
+  /** Empties the entries of every page that [va, va + length) touches. `length` up to 2³². */
+  invalidate(slot: number, va: number, length: number): void {
+    this.#forRange(slot, va, length, false);
+  }
+
+  /** Removes write permission only, over the pages that [va, va + length) touches. */
+  withdrawWriteRange(slot: number, va: number, length: number): void {
+    this.#forRange(slot, va, length, true);
+  }
+
+  /** Empties the whole table; costs only the slices in use. */
+  wipe(slot: number): void {
+    const list = slot * SLICES;
+    const count = this.#touchedCount[slot]!;
+    for (let i = 0; i < count; i++) {
+      const slice = this.#touchedList[list + i]!;
+      this.#clearRun(slot, slice << SLICE_SHIFT, (slice + 1) << SLICE_SHIFT, false);
+      this.#touched[list + slice] = 0;
+    }
+    this.#touchedCount[slot] = 0;
+  }
+
+  /** Withdraws write permission to a host page in every table. Called for pages that become code pages. */
+  withdrawWrite(hpn: number): void {
+    const i32 = this.#i32;
+    for (let node = this.#head[hpn]! - 1; node >= 0; ) {
+      const next = i32[this.#links32 + node * 2]! - 1;
+      const at = this.#tables32 + node * 2;
+      i32[at + 1] = 0;
+      if (i32[at] === 0) this.#unlink(node);
+      node = next;
+    }
+  }
+
+  /** Removes a host page from every table: its contents or its owner is about to change. */
+  removeHostPage(hpn: number): void {
+    const i32 = this.#i32;
+    for (let node = this.#head[hpn]! - 1; node >= 0; ) {
+      const next = i32[this.#links32 + node * 2]! - 1;
+      const at = this.#tables32 + node * 2;
+      i32[at] = 0;
+      i32[at + 1] = 0;
+      node = next;
+    }
+    this.#head[hpn] = 0;
+  }
+
+  /** How many table entries of all spaces name host page `hpn`. For tests and diagnostics. */
+  countAliases(hpn: number): number {
+    let count = 0;
+    for (let node = this.#head[hpn]! - 1; node >= 0; node = this.#i32[this.#links32 + node * 2]! - 1) count++;
+    return count;
+  }
+
+  #forRange(slot: number, va: number, length: number, writeOnly: boolean): void {
+    if (length <= 0) return;
+    const first = va >>> PGSHIFT;
+    const end = Math.min(TABLE_ENTRIES, Math.floor(((va >>> 0) + length - 1) / (PGMASK + 1)) + 1);
+    for (let vpn = first; vpn < end; ) {
+      const sliceEnd = Math.min(end, ((vpn >>> SLICE_SHIFT) + 1) << SLICE_SHIFT);
+      if (this.#touched[slot * SLICES + (vpn >>> SLICE_SHIFT)] !== 0) this.#clearRun(slot, vpn, sliceEnd, writeOnly);
+      vpn = sliceEnd;
+    }
+  }
+
+  #clearRun(slot: number, first: number, end: number, writeOnly: boolean): void {
+    const i32 = this.#i32;
+    const table = this.#tables32 + slot * (TABLE_BYTES / 4);
+    for (let vpn = first; vpn < end; vpn++) {
+      const at = table + vpn * 2;
+      if (i32[at] === 0 && i32[at + 1] === 0) continue;
+      if (writeOnly && i32[at] !== 0) i32[at + 1] = 0;
+      else this.#clear(slot, vpn, at);
+    }
+  }
+
+  #clear(slot: number, vpn: number, at: number): void {
+    this.#unlink(slot * TABLE_ENTRIES + vpn);
+    this.#i32[at] = 0;
+    this.#i32[at + 1] = 0;
+  }
+
+  #link(node: number, hpn: number): void {
+    const i32 = this.#i32;
+    const at = this.#links32 + node * 2;
+    const first = this.#head[hpn]!;
+    i32[at] = first;
+    i32[at + 1] = -1 - hpn;
+    if (first !== 0) i32[this.#links32 + (first - 1) * 2 + 1] = node + 1;
+    this.#head[hpn] = node + 1;
+  }
+
+  #unlink(node: number): void {
+    const i32 = this.#i32;
+    const at = this.#links32 + node * 2;
+    const next = i32[at]!;
+    const previous = i32[at + 1]!;
+    if (previous < 0) this.#head[-1 - previous] = next;
+    else i32[this.#links32 + (previous - 1) * 2] = next;
+    if (next !== 0) i32[this.#links32 + (next - 1) * 2 + 1] = previous;
+  }
+}
+
+/**
+ * A space's hold on a translation table. The table itself is lent when `address` is read (at run entry) and may be
+ * lost to another space afterwards; the methods below then do nothing, since there is nothing cached.
+ */
+export class SpaceTable {
+  readonly #translation: Translation;
+  #slot = -1;
+
+  constructor(translation: Translation) {
+    this.#translation = translation;
+  }
+
+  /** Linear-memory address of the table, taking one if this space has none. */
+  get address(): number {
+    if (this.#slot < 0) this.#slot = this.#translation.acquire(this);
+    this.#translation.touch(this.#slot);
+    return this.#translation.tableAddress(this.#slot);
+  }
+
+  /** Whether the space has a table at the moment. */
+  get resident(): boolean {
+    return this.#slot >= 0;
+  }
+
+  /** Translation.fill() when resident. */
+  fill(va: number, hostPage: number, read: boolean, write: boolean): void {
+    if (this.#slot >= 0) this.#translation.fill(this.#slot, va, hostPage, read, write);
+  }
+
+  /** Translation.invalidate() when resident. */
+  invalidate(va: number, length: number): void {
+    if (this.#slot >= 0) this.#translation.invalidate(this.#slot, va, length);
+  }
+
+  /** Translation.withdrawWriteRange() when resident. */
+  withdrawWrite(va: number, length: number): void {
+    if (this.#slot >= 0) this.#translation.withdrawWriteRange(this.#slot, va, length);
+  }
+
+  /** Empties the table and keeps it. */
+  wipe(): void {
+    if (this.#slot >= 0) this.#translation.wipe(this.#slot);
+  }
+
+  /** Empties the table and gives it back. */
+  release(): void {
+    if (this.#slot < 0) return;
+    this.#translation.free(this.#slot);
+    this.#slot = -1;
+  }
+}
