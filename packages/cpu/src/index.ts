@@ -1,1 +1,15 @@
-export {};
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * IA-32 processor at CPL 3: decoder and WebAssembly interpreter over the memory of `@vkernel/mmu`.
+ * @packageDocumentation
+ */
+export { Cpu, cpuAreaBytes, type CpuOptions } from "./cpu.ts";
+export {
+  EXC_AC, EXC_BP, EXC_BR, EXC_DB, EXC_DE, EXC_GP, EXC_MF, EXC_NM, EXC_NP, EXC_OF, EXC_PF, EXC_SS, EXC_UD, EXC_XM,
+  EXIT_BUDGET, EXIT_CALLGATE, EXIT_EXCEPTION, EXIT_INTERRUPT, EXIT_SOFTINT, hasErrorCode, type ExitReason,
+} from "./exception.ts";
+export {
+  FLAT_CODE, FLAT_DATA, FLAT_DESCRIPTORS, NULL_SEGMENT, USER_CODE_SELECTOR, USER_DATA_SELECTOR,
+  type DescriptorSource, type SegmentValue,
+} from "./segment.ts";
+export { CS, DS, EAX, EBP, EBX, ECX, EDI, EDX, ES, ESI, ESP, FS, GS, SS } from "./state.ts";

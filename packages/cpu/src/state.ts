@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * The processor's state: where each register lives in the state block of its virtual CPU.
+ *
+ * The state block is 64 KiB of the machine's linear memory. Compiled code addresses it with constants, TypeScript through
+ * typed arrays; there is no second copy of any register.
+ *
+ * Invariants
+ *   S1  Offsets are relative to the state block and every word is 4-byte aligned, XMM registers 16-byte aligned.
+ *   S2  ZERO holds 0 for ever: it is the base or index register of an address that has none.
+ *   S3  The arithmetic flags are lazy (see isa/flags.ts): FLAGS_KIND says how CF, PF, AF, ZF, SF and OF follow from
+ *       FLAGS_A, FLAGS_B and FLAGS_RES. DF is DIRECTION, all other bits of EFLAGS are in SYSFLAGS.
+ *   S4  A null data segment has limit 0 and rights 0, so every access through it fails its check.
+ *
+ * Source of register layout: SDM vol. 1 §3.4, §8.1, §10.2.
+ * @module
+ */
+
+/** General registers in encoding order: EAX ECX EDX EBX ESP EBP ESI EDI, a word each. */
+export const GPR = 0x000;
+export const EAX = 0;
+export const ECX = 1;
+export const EDX = 2;
+export const EBX = 3;
+export const ESP = 4;
+export const EBP = 5;
+export const ESI = 6;
+export const EDI = 7;
+
+export const ZERO = 0x020;
+/** Linear address computed by an address record for the record that follows it. */
+export const EA = 0x024;
+export const EIP = 0x028;
+export const FLAGS_KIND = 0x02c;
+export const FLAGS_A = 0x030;
+export const FLAGS_B = 0x034;
+export const FLAGS_RES = 0x038;
+/** +1 when DF is clear, −1 when it is set. */
+export const DIRECTION = 0x03c;
+/** EFLAGS without the arithmetic flags and DF. */
+export const SYSFLAGS = 0x040;
+/** Linear-memory address of the flat translation table of the space that runs. */
+export const TABLE = 0x044;
+/** Budget and instruction counter in one word, see interp/dispatch.ts. */
+export const COUNTER = 0x048;
+/** Linear-memory address of the code directory of the current mode, see decode/store.ts. */
+export const CODE_DIR = 0x04c;
+/** Non-zero asks the processor to leave with EXIT_INTERRUPT. May be set from another thread. */
+export const PENDING = 0x050;
+export const EXIT_VECTOR = 0x054;
+export const EXIT_ERROR = 0x058;
+export const CR2 = 0x05c;
+/** Set by a slow memory access that failed; the step function then leaves with X_EXCEPTION. */
+export const FAULT = 0x060;
+/** The bits of CR0 user code can feel: MP, EM, TS, NE. */
+export const CR0 = 0x064;
+/** The bits of CR4 user code can feel: TSD, OSFXSR, OSXMMEXCPT. */
+export const CR4 = 0x068;
+/** Second result word of a service call. */
+export const SERVICE_HIGH = 0x06c;
+
+/** Segment registers in encoding order ES CS SS DS FS GS: {selector, base, limit in bytes, rights}, 16 bytes each. */
+export const SEG = 0x080;
+export const SEG_SELECTOR = 0;
+export const SEG_BASE = 4;
+export const SEG_LIMIT = 8;
+export const SEG_RIGHTS = 12;
+export const SEG_BYTES = 16;
+export const ES = 0;
+export const CS = 1;
+export const SS = 2;
+export const DS = 3;
+export const FS = 4;
+export const GS = 5;
+
+/** XMM0…XMM7, 16 bytes each. */
+export const XMM = 0x100;
+/** Physical x87 registers R0…R7, 16 bytes each: significand (8), sign and exponent (2). MMi is the low half of Ri. */
+export const X87 = 0x180;
+export const FCW = 0x200;
+/** Status word without TOP. */
+export const FSW = 0x204;
+/** Tags: bit i set = physical register i is not empty (the form of FXSAVE). */
+export const FTW = 0x208;
+/** TOP, 0…7. */
+export const FTOP = 0x20c;
+export const FOP = 0x210;
+export const FIP = 0x214;
+export const FCS = 0x218;
+export const FDP = 0x21c;
+export const FDS = 0x220;
+export const MXCSR = 0x224;
+/** Scratch for operations that need memory of their own; never live between two instructions. */
+export const SCRATCH = 0x240;
+export const SCRATCH_BYTES = 0x100;
+
+// EFLAGS, SDM vol. 1 §3.4.3
+export const CF = 0x0001;
+export const PF = 0x0004;
+export const AF = 0x0010;
+export const ZF = 0x0040;
+export const SF = 0x0080;
+export const TF = 0x0100;
+export const IF = 0x0200;
+export const DF = 0x0400;
+export const OF = 0x0800;
+export const IOPL = 0x3000;
+export const NT = 0x4000;
+export const RF = 0x1_0000;
+export const VM = 0x2_0000;
+export const AC = 0x4_0000;
+export const ID = 0x20_0000;
+/** Bit 1 of EFLAGS, always 1. */
+export const EFLAGS_FIXED = 0x0002;
+export const ARITHMETIC_FLAGS = CF | PF | AF | ZF | SF | OF;
+/** What POPFD may change at CPL 3 and IOPL 0, SDM vol. 2B, POPF. */
+export const POPF_MASK = ARITHMETIC_FLAGS | TF | DF | NT | AC | ID;
+
+// CR0 and CR4, SDM vol. 3A §2.5
+export const CR0_MP = 0x02;
+export const CR0_EM = 0x04;
+export const CR0_TS = 0x08;
+export const CR0_NE = 0x20;
+export const CR4_TSD = 0x004;
+export const CR4_OSFXSR = 0x200;
+export const CR4_OSXMMEXCPT = 0x400;
