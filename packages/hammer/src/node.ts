@@ -1,1 +1,7 @@
-export {};
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * HAMMER images in files: the part of the package that needs Node.
+ * @packageDocumentation
+ */
+export { FileDevice, type FileDeviceOptions } from "./node/file-device.ts";
+export { ImageLock } from "./node/lock.ts";

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * A block device on a file or a disk of the host.
+ *
+ * Opened read-only it takes no lock and never changes the file; opened for writing it is the only writer
+ * (invariant I-EXCL, by ImageLock). After a failed write or flush the device refuses everything but reads:
+ * the host may have dropped pages that it had acknowledged, so a later success would prove nothing.
+ * @module
+ */
+import { closeSync, fdatasyncSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
+import { checkExtent, checkWritable, type BlockDevice } from "../device.ts";
+import { HammerError, hex32 } from "../error.ts";
+import { ImageLock } from "./lock.ts";
+
+/** How to open a FileDevice. */
+export interface FileDeviceOptions {
+  /** Default true: no lock is taken and nothing can be written. */
+  readOnly?: boolean;
+  /** Make a new file of `size` bytes (sparse). Fails if the file exists. */
+  create?: boolean;
+  /** Bytes; with `create` the size of the new file, otherwise ignored. */
+  size?: number;
+}
+
+/** Bytes of an open file. A block device of the host has no size in its inode and is probed instead. */
+function sizeOf(fd: number): number {
+  const st = fstatSync(fd);
+  if (!st.isBlockDevice()) return st.size;
+  const one = new Uint8Array(1);
+  let low = 0;
+  let high = Number.MAX_SAFE_INTEGER - 1;
+  while (low < high) { // the size is the first offset at which nothing can be read
+    const mid = Math.floor(low + (high - low) / 2);
+    let got = 0;
+    try {
+      got = readSync(fd, one, 0, 1, mid);
+    } catch {
+      got = 0; // beyond what the driver can address
+    }
+    if (got === 1) low = mid + 1;
+    else high = mid;
+  }
+  return low;
+}
+
+/** A file as a block device. */
+export class FileDevice implements BlockDevice {
+  readonly name: string;
+  readonly size: number;
+  readonly readOnly: boolean;
+  #fd: number;
+  #lock: ImageLock | null = null;
+  #broken: HammerError | null = null;
+
+  /** Throws ENOENT, E_LOCKED, EEXIST (create) or EIO. */
+  constructor(path: string, options: FileDeviceOptions = {}) {
+    this.name = path;
+    this.readOnly = options.readOnly ?? options.create !== true;
+    const flags = options.create ? "wx+" : this.readOnly ? "r" : "r+";
+    try {
+      this.#fd = openSync(path, flags);
+    } catch (cause) {
+      const code = (cause as NodeJS.ErrnoException).code;
+      if (code === "EEXIST") throw new HammerError("EEXIST", `${path}: the file exists already`, { path, cause });
+      if (code === "ENOENT") throw new HammerError("ENOENT", `${path}: no such file`, { path, cause });
+      throw new HammerError("EIO", `${path}: cannot be opened for ${this.readOnly ? "reading" : "writing"}: `
+        + (cause as Error).message, { path, cause });
+    }
+    try {
+      if (!this.readOnly) this.#lock = new ImageLock(path);
+      if (options.create) ftruncateSync(this.#fd, options.size ?? 0);
+      this.size = sizeOf(this.#fd);
+    } catch (e) {
+      this.close();
+      throw e;
+    }
+  }
+
+  #fail(doing: string, offset: number, length: number, cause: unknown): HammerError {
+    return new HammerError("EIO", `${this.name}: ${doing} of ${length} bytes at ${hex32(offset)} failed: `
+      + (cause as Error).message, { offset, length, cause });
+  }
+
+  #checkOpen(): void {
+    if (this.#fd < 0) throw new HammerError("E_CLOSED", `${this.name}: the device is closed`);
+  }
+
+  read(offset: number, buf: Uint8Array): void {
+    this.#checkOpen();
+    checkExtent(this, offset, buf.length);
+    for (let done = 0; done < buf.length;) {
+      let n: number;
+      try {
+        n = readSync(this.#fd, buf, done, buf.length - done, offset + done);
+      } catch (cause) {
+        throw this.#fail("read", offset, buf.length, cause);
+      }
+      if (n === 0) throw this.#fail("read", offset, buf.length, new Error("the file has become shorter"));
+      done += n;
+    }
+  }
+
+  write(offset: number, buf: Uint8Array): void {
+    this.#checkOpen();
+    checkExtent(this, offset, buf.length);
+    checkWritable(this);
+    if (this.#broken) throw this.#broken;
+    try {
+      for (let done = 0; done < buf.length;)
+        done += writeSync(this.#fd, buf, done, buf.length - done, offset + done);
+    } catch (cause) {
+      throw this.#broken = this.#fail("write", offset, buf.length, cause);
+    }
+  }
+
+  flush(): void {
+    this.#checkOpen();
+    if (this.readOnly) return;
+    if (this.#broken) throw this.#broken;
+    try {
+      fdatasyncSync(this.#fd);
+    } catch (cause) {
+      throw this.#broken = new HammerError("EIO", `${this.name}: flush failed: ${(cause as Error).message}`, { cause });
+    }
+  }
+
+  close(): void {
+    if (this.#fd < 0) return;
+    closeSync(this.#fd);
+    this.#fd = -1;
+    this.#lock?.release();
+    this.#lock = null;
+  }
+}
