@@ -1,0 +1,5 @@
+#!/usr/bin/env node
+// SPDX-License-Identifier: BSD-3-Clause
+import { main } from "../dist/main-undo.js";
+
+process.exitCode = await main(process.argv.slice(2));

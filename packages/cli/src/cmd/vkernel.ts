@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * The `vkernel` command line: vkernel(7)'s own flags on the top level, verbs below. Options before a verb belong
+ * to vkernel; on `run` everything after PROGRAM belongs to the guest.
+ * @module
+ */
+import { Option, type Command } from "commander";
+import { topCommand } from "../ui/command.ts";
+import { bootClassic, type ClassicOptions } from "./classic.ts";
+import { imageCommand } from "./image/command.ts";
+import { runProgram, type RunOptions } from "./run.ts";
+
+const collect = (value: string, list: string[] = []): string[] => [...list, value];
+
+export function vkernelCommand(exit: (status: number) => void): Command {
+  const vkernel = topCommand("vkernel")
+    .description("a virtual kernel: boots a BSD-like kernel as one ordinary process")
+    .usage("[options] | <command> …")
+    .enablePositionalOptions()
+    .option("-r <file[:serial]>", "disk image vkdN, read and write; repeatable; the first disk is booted from", collect)
+    .option("-R <file[:serial]>", "disk image vkdN, changes thrown away at the end; repeatable", collect)
+    .option("-c <file>", "CD image vcdN, read only; repeatable", collect)
+    .option("-m <size>", "memory of the virtual machine (k, m, g)", "256m")
+    .option("-i <file>", "memory image file")
+    .option("-e <name=value:…>", "set variables of the kernel environment; repeatable", collect)
+    .option("-I <interface>", "network interface", collect)
+    .option("-n <cpus>", "number of virtual CPUs")
+    .option("-p <file>", "write the process id to a file")
+    .option("-s", "boot to single user mode")
+    .option("-v", "verbose boot messages")
+    .option("-U", "make kernel memory writable for users (accepted, no effect)")
+    .addOption(new Option("-l <cpulock>", "CPU pinning (accepted, no effect)").hideHelp())
+    .addOption(new Option("-t", "precise timer (accepted, no effect)").hideHelp())
+    .addOption(new Option("-d", "hardware page tables off (accepted, no effect)").hideHelp())
+    .addOption(new Option("-z", "zero memory first (accepted, no effect)").hideHelp())
+    .addHelpText(
+      "after",
+      `
+Without -r, -R or -c the embedded world is booted and changes stay in memory.
+In this form -v is verbose and -p the pid file; on 'run' -v is a volume.
+
+Examples:
+  vkernel                                boot the embedded world to a shell
+  vkernel -m 512m -r disk.img            boot from a HAMMER image
+  vkernel run --root DIR -- /bin/ls -l   run one program, changes stay in memory
+  vkernel image create disk.img --from DIR`,
+    )
+    .action(async (options: ClassicOptions) => exit(await bootClassic(options)));
+
+  vkernel
+    .command("run")
+    .description("run one program in a fresh virtual kernel; its exit status is passed on")
+    .usage("[options] [--] PROGRAM [ARG…]")
+    .argument("<program>", "path in the guest, or a name looked up in its PATH")
+    .argument("[args...]")
+    .passThroughOptions()
+    .option("--root <src>", "HAMMER image (changes persist), host directory (changes stay in memory) or DIR:rw")
+    .option("-m, --memory <size>", "memory of the virtual machine", "512m")
+    .option("-v, --volume <host:guest[:ro]>", "show a host directory in the guest; repeatable", collect)
+    .option("-e, --env <k=v>", "environment variable; repeatable; K alone passes the host's value", collect)
+    .option("-w, --workdir <dir>", "working directory in the guest")
+    .option("-u, --user <user>", "user name or uid[:gid] in the guest")
+    .option("-i, --interactive", "pass standard input on even when it is a terminal")
+    .option("-t, --tty", "give the program a terminal")
+    .option("--time", "print wall, user and system time on standard error at the end")
+    .option("--stats <file>", "write one JSON object of statistics at the end ('-' = standard error)")
+    .addHelpText(
+      "after",
+      `
+Exit status: the program's; 128+N when signal N ended it; 125 own error, 126 not executable, 127 not found.
+
+Examples:
+  vkernel run uname -a
+  vkernel run --root debian/ -- /bin/bash -c 'echo $((6*7))'
+  vkernel run --root disk.img -v .:/src:ro -w /src -- /bin/ls`,
+    )
+    .action(async (program: string, args: string[], options: RunOptions) =>
+      exit(await runProgram(program, args, options)),
+    );
+
+  vkernel.addCommand(imageCommand());
+  return vkernel;
+}
