@@ -33,7 +33,6 @@ const PGSHIFT = PGSHIFT_;
 const TABLE_ENTRIES = TABLE_ENTRIES_;
 
 const SLICE_SHIFT = 10;
-const SLICE_ENTRIES = 1 << SLICE_SHIFT;
 const SLICES = TABLE_ENTRIES >>> SLICE_SHIFT;
 
 /** The tables of one machine. Create one for each MachineMemory, and let every space take its table from it. */
