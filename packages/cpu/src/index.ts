@@ -12,4 +12,6 @@ export {
   FLAT_CODE, FLAT_DATA, FLAT_DESCRIPTORS, NULL_SEGMENT, USER_CODE_SELECTOR, USER_DATA_SELECTOR,
   type DescriptorSource, type SegmentValue,
 } from "./segment.ts";
-export { CS, DS, EAX, EBP, EBX, ECX, EDI, EDX, ES, ESI, ESP, FS, GS, SS } from "./state.ts";
+export {
+  CS, DS, EAX, EBP, EBX, ECX, EDI, EDX, ES, ESI, ESP, FCW, FS, FSW, GS, SEG, SEG_BYTES, SS,
+} from "./state.ts";

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * The host kernel: memory images, the set of VM spaces, and the vmspace_* calls with DragonFly's checks in DragonFly's
+ * order. One instance is one virtual kernel process with one virtual CPU.
+ *
+ * Invariants
+ *   HK1  Error order of every vmspace_* call: EINVAL while no space was ever created, ENOENT for an unknown id, then the
+ *        call's own errors.
+ *   HK2  A failed call has changed nothing.
+ *
+ * Source: DragonFly 2.0 sys/vm/vm_vmspace.c.
+ * @module
+ */
+import { Cpu, cpuAreaBytes } from "@vkernel/cpu";
+import { MachineMemory, TABLE_BYTES, LINK_BYTES, Translation } from "@vkernel/mmu";
+import { HostErrno, VMSPACE_CTL_RUN as VMSPACE_CTL_RUN_ } from "./frame.ts";
+import { MemoryImage } from "./image.ts";
+import { Interrupts } from "./interrupts.ts";
+import type { HostPlatform } from "./platform.ts";
+import { GuestRunner } from "./run.ts";
+import { HostVmspace } from "./vmspace.ts";
+
+const VMSPACE_CTL_RUN = VMSPACE_CTL_RUN_;
+
+export interface HostKernelOptions {
+  readonly platform: HostPlatform;
+  /** Bytes of host pages: the sum of all memory images. A multiple of 4096. */
+  readonly ramBytes: number;
+  /** How many VM spaces keep their cached translations at a time; what fits, up to 64, unless given. */
+  readonly spaces?: number;
+}
+
+export interface HostStats {
+  /** Guest instructions retired. */
+  readonly instructions: number;
+  /** Entries into guests. */
+  readonly runs: number;
+  /** Accesses resolved by walking mappings and virtual page tables. */
+  readonly walks: number;
+  /** Spaces that lost their translation table to another. */
+  readonly evictions: number;
+}
+
+const DEFAULT_SPACES = 64;
+
+export class HostKernel {
+  readonly platform: HostPlatform;
+  readonly memory: MachineMemory;
+  readonly cpu: Cpu;
+  readonly interrupts: Interrupts;
+  readonly #translation: Translation;
+  readonly #runner: GuestRunner;
+  readonly #spaces = new Map<number, HostVmspace>();
+  #everCreated = false;
+  #last: HostVmspace | null = null;
+  #running: HostVmspace | null = null;
+  #imagePages = 0;
+  #walksOfDead = 0;
+
+  /** Throws RangeError when the machine does not fit a 4 GiB memory. */
+  constructor(options: HostKernelOptions) {
+    const { platform, ramBytes } = options;
+    const cpuBytes = cpuAreaBytes(ramBytes);
+    const fits = Math.floor((0xfff0_0000 - ramBytes - cpuBytes) / (TABLE_BYTES + LINK_BYTES));
+    const spaces = options.spaces ?? Math.max(1, Math.min(DEFAULT_SPACES, fits));
+    this.platform = platform;
+    this.memory = new MachineMemory({ ramBytes, spaces, cpuBytes });
+    this.#translation = new Translation(this.memory);
+    this.cpu = new Cpu(this.memory);
+    this.interrupts = new Interrupts(platform);
+    this.#runner = new GuestRunner(this.cpu, this.interrupts);
+  }
+
+  /** Takes `bytes` (a multiple of 4096) of host pages as a memory image, zero filled. Throws HostErrno ENOMEM. */
+  createImage(bytes: number): MemoryImage {
+    const pages = bytes / 4096;
+    if (!Number.isInteger(pages) || pages < 1) throw new RangeError(`memory image: ${bytes} bytes are not whole pages`);
+    if (this.#imagePages + pages > this.memory.npages) {
+      throw new HostErrno("ENOMEM", 12, `memory image: ${bytes} bytes of ${this.memory.ramBytes - this.#imagePages * 4096} left`);
+    }
+    const image = new MemoryImage(this.memory, this.memory.pageAddress(this.#imagePages), bytes);
+    this.#imagePages += pages;
+    return image;
+  }
+
+  #lookup(id: number): HostVmspace {
+    const last = this.#last;
+    if (last !== null && last.id === id) return last;
+    if (!this.#everCreated) throw new HostErrno("EINVAL", 22, "no VM space was ever created");
+    const space = this.#spaces.get(id);
+    if (space === undefined) throw new HostErrno("ENOENT", 2, `no VM space ${id}`);
+    this.#last = space;
+    return space;
+  }
+
+  /** Creates an empty VM space. Throws EEXIST. */
+  vmspaceCreate(id: number): void {
+    if (this.#spaces.has(id)) throw new HostErrno("EEXIST", 17, `VM space ${id} exists`);
+    this.#everCreated = true;
+    this.#spaces.set(id, new HostVmspace(id, this.#translation));
+  }
+
+  /** Removes a VM space with all its mappings. Throws EBUSY while a guest runs in it. */
+  vmspaceDestroy(id: number): void {
+    const space = this.#lookup(id);
+    if (space === this.#running) throw new HostErrno("EBUSY", 16, `VM space ${id} is running`);
+    this.#spaces.delete(id);
+    if (this.#last === space) this.#last = null;
+    this.#walksOfDead += space.faults;
+    space.destroy();
+  }
+
+  /**
+   * VMSPACE_CTL_RUN: runs the space from trapframe `tf` (20 words) with the TLS descriptors of `vf` (6 words) until a
+   * trap, system call or interrupt, and stores the registers back into `tf` with tf_trapno, tf_err and tf_xflags set
+   * (trap number 0: interrupt). Returns 0. Throws EOPNOTSUPP for another command, ENXIO for an illegal TLS descriptor,
+   * EBUSY when called from within itself; guest faults are never thrown.
+   */
+  vmspaceCtl(id: number, cmd: number, tf: Int32Array, vf: Int32Array): number {
+    const space = this.#lookup(id);
+    if (cmd !== VMSPACE_CTL_RUN) throw new HostErrno("EOPNOTSUPP", 45, `vmspace_ctl command ${cmd}`);
+    if (this.#running !== null) throw new HostErrno("EBUSY", 16, `VM space ${this.#running.id} is running`);
+    this.#running = space;
+    const entered = this.#runner.run(space, tf, vf);
+    this.#running = null;
+    if (!entered) throw new HostErrno("ENXIO", 6, "illegal TLS descriptor");
+    return 0;
+  }
+
+  /** mmap in a VM space; see HostVmspace.mmap for rules and errors. */
+  vmspaceMmap(id: number, addr: number, len: number, prot: number, flags: number, image: MemoryImage | null, offset: number): number {
+    return this.#lookup(id).mmap(addr, len, prot, flags, image, offset);
+  }
+
+  vmspaceMunmap(id: number, addr: number, len: number): void {
+    this.#lookup(id).munmap(addr, len);
+  }
+
+  /** MADV_INVAL and MADV_SETMAP; see HostVmspace.mcontrol. */
+  vmspaceMcontrol(id: number, addr: number, len: number, behav: number, value: number): void {
+    this.#lookup(id).mcontrol(addr, len, behav, value);
+  }
+
+  /**
+   * Beyond DragonFly's calls: withdraws cached write permissions of a range and keeps cached reads. Enough, and cheaper
+   * than MADV_INVAL, after page table entries have only lost their W bit (fork).
+   */
+  vmspaceWithdrawWrite(id: number, addr: number, len: number): void {
+    this.#lookup(id).withdrawWrite(addr, len);
+  }
+
+  /** Declared and never implemented by the original: EINVAL after the lookup. */
+  vmspacePread(id: number): never {
+    this.#lookup(id);
+    throw new HostErrno("EINVAL", 22, "vmspace_pread: copy through the memory image");
+  }
+
+  vmspacePwrite(id: number): never {
+    this.#lookup(id);
+    throw new HostErrno("EINVAL", 22, "vmspace_pwrite: copy through the memory image");
+  }
+
+  /** Stores the lwp's FP state into a 512-byte image (FXSAVE format). */
+  fpSave(image: Uint8Array): void {
+    this.cpu.saveFx(image);
+  }
+
+  /** Loads the lwp's FP state from a 512-byte image; reserved MXCSR bits are cleared. */
+  fpRestore(image: Uint8Array): void {
+    this.cpu.restoreFx(image);
+  }
+
+  get spaceCount(): number {
+    return this.#spaces.size;
+  }
+
+  stats(): HostStats {
+    let walks = this.#walksOfDead;
+    for (const space of this.#spaces.values()) walks += space.faults;
+    return { instructions: this.cpu.retired, runs: this.#runner.runs, walks, evictions: this.#translation.evictions };
+  }
+}
