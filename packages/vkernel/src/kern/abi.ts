@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * What distinguishes one family of programs from another: system call numbers, how arguments and results
+ * travel, errno and signal numbers, the signal frame and the stack that exec leaves. DragonFly calls this a
+ * `struct sysentvec` (sys/sys/sysent.h); there is one object for each ABI and kernel, and no state in it that
+ * belongs to a process.
+ * @module
+ */
+import type { Errno } from "../sys/errno.ts";
+import type { Sigset } from "../sys/signal.ts";
+import type { ExecImage } from "./exec.ts";
+import type { Lwp, Proc } from "./proc.ts";
+import type { Ksiginfo, Sigaction } from "./sig.ts";
+import type { SyscallMeter } from "./syscall.ts";
+import type { Sysent } from "./sysent.ts";
+
+export interface Abi {
+  readonly name: "dragonfly" | "linux";
+  /** Rows by number; a hole is a number that the ABI does not know. */
+  readonly sysent: readonly (Sysent | undefined)[];
+  /** Counts and durations by number. */
+  readonly meter: SyscallMeter;
+  /** The row that `fetch` found for number `nr`. */
+  row(nr: number): Sysent;
+
+  /**
+   * Finds the row of the system call that `lp.tf` makes and copies its arguments into `lp.args`. May throw
+   * EFAULT when they lie on an unreadable stack. Numbers outside the table give the row `nosys(nr)`.
+   */
+  fetch(lp: Lwp): Sysent;
+  /** Puts a result in the frame; `lp.rv1` holds the second word of rows that return two. */
+  setReturn(lp: Lwp, value: number): void;
+  setError(lp: Lwp, errno: Errno): void;
+  /** Points the frame back at the system call instruction, registers as they were at its entry. */
+  restart(lp: Lwp): void;
+  /** Registers of the new thread after fork or clone: how it learns that it is the child. */
+  setForkReturn(child: Lwp): void;
+
+  /** ABI number of a native signal, 0 when the ABI has none, and back. */
+  signo(sig: number): number;
+  nativeSigno(n: number): number;
+
+  /**
+   * Writes a signal frame for `act` to the user stack (or alternate stack) and points `lp.tf` at the handler.
+   * `mask` is what sigreturn restores. Returns false when the frame cannot be written: the process then dies
+   * of SIGSEGV (Linux) or SIGILL (DragonFly), which the ABI names in `sigframeFault`.
+   */
+  sendsig(lp: Lwp, act: Sigaction, sig: number, info: Ksiginfo, mask: Sigset): boolean;
+  readonly sigframeFault: number;
+
+  /** Where exec looks for the ELF interpreter and scripts' interpreters first ("" = nowhere else). */
+  readonly prefix: string;
+  /** Lays out argument strings, vectors and auxv on the new stack; returns the initial stack pointer. */
+  execStack(p: Proc, image: ExecImage): number;
+  /** Initial registers of a new image. */
+  setregs(lp: Lwp, image: ExecImage, sp: number): void;
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * Open files: what a descriptor refers to (DragonFly 2.0 sys/sys/file.h, struct file and fileops).
+ *
+ * Invariants
+ *   F1  `refs` counts descriptors, messages in flight and system calls that sleep on the file; fdrop() at zero
+ *       calls close() exactly once, and nothing uses the file afterwards.
+ *   F2  No operation waits. What would wait returns WOULDBLOCK, and channel() names what to wait for.
+ *   F3  read and write may throw an Errno or an IoMiss only before they have moved a byte.
+ * @module
+ */
+import { EINVAL, ENOTTY, ESPIPE } from "../sys/errno.ts";
+import { FREAD, FWRITE } from "../sys/fcntl.ts";
+import { POLLIN, POLLOUT, POLLRDNORM } from "../sys/poll.ts";
+import type { WaitChannel } from "../sys/wait.ts";
+import type { Vattr } from "../vfs/vnode.ts";
+import type { Uio } from "../vm/uio.ts";
+import type { Lwp } from "./proc.ts";
+
+/** Kinds of open files, for procfs, fstat and checks of descriptor types. */
+export type FileType = "vnode" | "pipe" | "fifo" | "socket" | "epoll" | "eventfd" | "signalfd" | "timerfd" | "kqueue";
+
+export abstract class File {
+  abstract readonly type: FileType;
+  /** FREAD and FWRITE bits and the O_* status flags (native). */
+  flags: number;
+  refs = 1;
+  /** Process or (negative) group that gets SIGIO: F_SETOWN. */
+  owner = 0;
+
+  constructor(flags: number) {
+    this.flags = flags;
+  }
+
+  get readable(): boolean {
+    return (this.flags & FREAD) !== 0;
+  }
+  get writable(): boolean {
+    return (this.flags & FWRITE) !== 0;
+  }
+
+  /** Moves bytes to `uio`, advancing it; returns the count (0 = end of file) or WOULDBLOCK. The mode was checked. */
+  abstract read(uio: Uio, lp: Lwp): number;
+  /** Moves bytes from `uio`; returns the count or WOULDBLOCK. A short count means that more would block. */
+  abstract write(uio: Uio, lp: Lwp): number;
+
+  /** pread/pwrite at a byte offset, leaving the file's own position alone. */
+  pread(_uio: Uio, _offset: number, _lp: Lwp): number {
+    throw ESPIPE;
+  }
+  pwrite(_uio: Uio, _offset: number, _lp: Lwp): number {
+    throw ESPIPE;
+  }
+  /** Moves the position (SEEK_*); returns the new one. */
+  seek(_offset: number, _whence: number): number {
+    throw ESPIPE;
+  }
+
+  /** Device control with a native command word; `data` is the argument block, copied in before and out after. */
+  ioctl(_cmd: number, _data: Uint8Array, _lp: Lwp): number {
+    throw ENOTTY;
+  }
+  /** Those of `events` that are ready now, and POLLERR, POLLHUP when they apply. */
+  poll(events: number): number {
+    return events & (POLLIN | POLLOUT | POLLRDNORM);
+  }
+  /** What to wait at until reading (false) or writing (true) may go on; null when it never blocks. */
+  channel(_write: boolean): WaitChannel | null {
+    return null;
+  }
+  /** Attributes for fstat; `lp` for files whose owner is the asker. */
+  stat(): Vattr {
+    throw EINVAL;
+  }
+  /** The last reference went away. */
+  abstract close(lp: Lwp | null): void;
+}
+
+export function fhold<T extends File>(fp: T): T {
+  fp.refs++;
+  return fp;
+}
+
+/** Drops a reference. An IoMiss from the last close leaves the reference in place, so that it can be tried again. */
+export function fdrop(fp: File, lp: Lwp | null): void {
+  if (fp.refs === 1) fp.close(lp);
+  fp.refs--;
+}

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * One kernel: everything that a BSD kernel keeps in globals hangs off here, so that several kernels may live in
+ * one process.
+ *
+ * Invariants
+ *   K1  Nothing in kern/, vfs/, vm/, dev/ keeps mutable state at module level.
+ *   K2  `curlwp` is the thread on whose behalf kernel code runs, null in callouts and host events.
+ *   K3  Clock, entropy, timers and the processor are reached through `machine` only.
+ * @module
+ */
+import type { Mountlist } from "../vfs/mountlist.ts";
+import type { VmSystem } from "../vm/system.ts";
+import type { Abi } from "./abi.ts";
+import { CalloutQueue } from "./callout.ts";
+import { Dmesg } from "./dmesg.ts";
+import type { Lwp, Pgrp, Proc } from "./proc.ts";
+import { Scheduler } from "./sched.ts";
+import { KernelStats } from "./stats.ts";
+
+/** The machine as the kernel sees it; platform/ implements it over the host kernel. */
+export interface Machine {
+  /** Monotonic clock, ns since some fixed moment; never decreases. */
+  nanouptime(): number;
+  /** Wall clock, µs since 1970. */
+  microtime(): number;
+  /** Fills `buf` with unpredictable bytes (or, for a simulated machine, reproducible ones). */
+  entropy(buf: Uint8Array): void;
+  /**
+   * Executes the thread in user mode, handling its page faults and calling syscall(), trapsignal(), userret()
+   * and hardclock(), until it must give up the processor.
+   */
+  userland(lp: Lwp): void;
+  /** Makes user mode stop at this monotonic time (ns) at the latest, so that hardclock() is called. */
+  setTimer(deadlineNs: number): void;
+  /** Nothing is runnable: resolves at `deadlineNs` (Infinity: never) or after an event of the host. */
+  idle(deadlineNs: number): Promise<void>;
+  /** Lets the host's event loop run once. */
+  breathe(): Promise<void>;
+  /** Floating point: the child starts with the parent's state; a new image with a fresh one. */
+  fpFork(parent: Lwp, child: Lwp): void;
+  fpReset(lp: Lwp): void;
+  /** Brings `lp.fp` up to date (FXSAVE image) for a signal frame; and loads the thread's state from it. */
+  fpSave(lp: Lwp): void;
+  fpRestore(lp: Lwp): void;
+  /** The thread is gone: forgets that it owns the FPU. */
+  lwpExit(lp: Lwp): void;
+}
+
+export interface KernelOptions {
+  machine: Machine;
+  vm: VmSystem;
+  hostname?: string;
+  /** Receives each line of the kernel's log as it is written, without the newline. */
+  log?: (line: string) => void;
+  /** Kernel environment: `-e name=value`. */
+  env?: ReadonlyMap<string, string>;
+  /** Largest number of processes. */
+  maxproc?: number;
+}
+
+export class Kernel {
+  readonly machine: Machine;
+  readonly vm: VmSystem;
+  readonly callouts = new CalloutQueue();
+  readonly sched: Scheduler;
+  readonly dmesg: Dmesg;
+  readonly stats = new KernelStats();
+  readonly env: Map<string, string>;
+
+  /** Processes by pid, zombies included; threads by tid; process groups by id. */
+  readonly procs = new Map<number, Proc>();
+  readonly lwps = new Map<number, Lwp>();
+  readonly pgrps = new Map<number, Pgrp>();
+  nextPid = 1;
+  readonly maxproc: number;
+  /** Adopts orphans; pid 1. */
+  init: Proc | null = null;
+  curlwp: Lwp | null = null;
+
+  /** Mounted file systems; set when the root is mounted. */
+  mounts!: Mountlist;
+  /** ABIs in the order in which exec asks them about an image. */
+  readonly abis: Abi[] = [];
+
+  hostname: string;
+  domainname = "";
+  /** Wall clock minus monotonic clock, µs; clock_settime moves it. */
+  bootTimeUs: number;
+  /** Status the machine ends with on a halt (kern.exit_status). */
+  exitStatus = 0;
+  /** Set by reboot(2) or the end of the first process: what run() is to do. */
+  shutdownRequest: ShutdownRequest | null = null;
+
+  constructor(options: KernelOptions) {
+    this.machine = options.machine;
+    this.vm = options.vm;
+    this.hostname = options.hostname ?? "vkernel";
+    this.dmesg = new Dmesg(options.log ?? null);
+    this.env = new Map(options.env);
+    this.maxproc = options.maxproc ?? 4000;
+    this.bootTimeUs = this.machine.microtime() - this.machine.nanouptime() / 1000;
+    this.sched = new Scheduler(this);
+  }
+
+  /** The thread on whose behalf the kernel runs; only for code that is reached from a system call or fault. */
+  get curproc(): Proc | null {
+    return this.curlwp === null ? null : this.curlwp.proc;
+  }
+
+  nanouptime(): number {
+    return this.machine.nanouptime();
+  }
+  /** Wall clock, µs since 1970, as settable by clock_settime. */
+  microtime(): number {
+    return this.bootTimeUs + this.machine.nanouptime() / 1000;
+  }
+
+  /** Writes a line to the kernel's message buffer and log. */
+  log(line: string): void {
+    this.dmesg.write(line);
+  }
+
+  /** A program used a system call that is not there: said once for each program and call, counted always. */
+  reportMissing(lp: Lwp, name: string, nr: number): void {
+    const p = lp.proc;
+    const key = `${p.abi.name} ${name}`;
+    this.stats.missing.set(key, (this.stats.missing.get(key) ?? 0) + 1);
+    p.reported ??= new Set();
+    if (p.reported.has(name)) return;
+    p.reported.add(name);
+    this.log(`pid ${p.pid} (${p.comm}): ${p.abi.name} system call ${name} (${nr}) is not implemented`);
+  }
+}
+
+export interface ShutdownRequest {
+  how: "halt" | "reboot" | "exit";
+  /** Skip writing file systems back (RB_NOSYNC). */
+  nosync: boolean;
+}

@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * Processes, threads, process groups, sessions (DragonFly 2.0 sys/sys/proc.h).
+ *
+ * Invariants
+ *   P1  A process is in k.procs from fork until a parent has waited for it; as a zombie it has no lwps, no
+ *       address space and no descriptors.
+ *   P2  A thread's tid is unique in the system and never equals the pid of another process; the first thread's
+ *       tid is the pid.
+ *   P3  A thread is on the run queue exactly while its state is LSRUN and it is not k.curlwp.
+ *   P4  A process that is stopped (SSTOP) runs no thread: the scheduler parks them as LSSTOP.
+ *   P5  `ast` is non-zero whenever something is to be done before the thread executes user code again.
+ * @module
+ */
+import type { Ucred } from "../sys/ucred.ts";
+import type { Sigset } from "../sys/signal.ts";
+import { sigset } from "../sys/signal.ts";
+import type { Sleeper } from "../sys/wait.ts";
+import { WaitChannel, WaitNode } from "../sys/wait.ts";
+import type { Vnode } from "../vfs/vnode.ts";
+import type { Vmspace } from "../vm/vmspace.ts";
+import type { Abi } from "./abi.ts";
+import type { Callout } from "./callout.ts";
+import type { Filedesc } from "./descrip.ts";
+import type { Kernel } from "./kernel.ts";
+import type { Plimit, Rusage } from "./resource.ts";
+import type { Ksiginfo, Sigacts } from "./sig.ts";
+import type { Itimers } from "./time.ts";
+
+/** Process states. */
+export const SIDL = 1;
+export const SACTIVE = 2;
+export const SSTOP = 3;
+export const SZOMB = 4;
+
+/** Thread states. */
+export const LSRUN = 2;
+export const LSSTOP = 3;
+export const LSSLEEP = 4;
+export const LSZOMB = 5;
+
+/** Lwp.ast bits: work to do on the way to user mode (P5). */
+export const AST_SIG = 0x01;
+export const AST_RESCHED = 0x02;
+/** The process exits or another thread of it executes a new image: this thread must end. */
+export const AST_EXIT = 0x04;
+/** A system call generator waits to be started or resumed. */
+export const AST_KCONT = 0x08;
+/** sigsuspend and its kin: `oldmask` is to be reinstated after the signal frame has been built. */
+export const AST_OLDMASK = 0x10;
+/** Stop at a trace stop or at a job control stop. */
+export const AST_STOP = 0x20;
+
+/** Proc.flags. */
+export const P_CONTROLT = 0x00002;
+/** Has executed an image since it was forked; setpgid refuses it to its parent. */
+export const P_EXEC = 0x00004;
+/** The parent waits for exec or exit of this process (vfork). */
+export const P_PPWAIT = 0x00010;
+/** A set-id image has been executed, or credentials changed: no core dumps, no inspection by others. */
+export const P_SUGID = 0x00100;
+export const P_WEXIT = 0x02000;
+/** Reported by wait(WUNTRACED / WCONTINUED) already. */
+export const P_WAITED = 0x04000;
+export const P_CONTINUED = 0x08000;
+/** Kernel process without user mode. */
+export const P_SYSTEM = 0x10000;
+
+/** A continuation of a thread inside the kernel; its result, if any, is the system call's. */
+export type KernelFrame = Generator<void, number, void>;
+
+export class Lwp implements Sleeper {
+  readonly k: Kernel;
+  readonly proc: Proc;
+  /** Unique in the system (P2). */
+  readonly tid: number;
+  /** DragonFly's lwpid: counts up from 0 in each process. */
+  readonly lwpid: number;
+
+  /** User registers: 20 words in the order of struct trapframe. */
+  readonly tf = new Int32Array(20);
+  /** Three GDT descriptors for TLS, two words each (struct vextframe). */
+  readonly vf = new Int32Array(6);
+  /** FXSAVE image while the thread does not own the FPU; `fpValid` false means a fresh FPU. */
+  readonly fp = new Uint8Array(512);
+  fpValid = false;
+
+  /** Arguments of the system call being executed, and its row's number. */
+  readonly args = new Int32Array(8);
+  sysnr = 0;
+  /** Second word of a 64-bit result. */
+  rv1 = 0;
+
+  state = LSRUN;
+  ast = 0;
+  /** What to resume in the kernel before going back to user mode, or null. */
+  kcont: KernelFrame | null = null;
+
+  // Scheduling
+  nextRun: Lwp | null = null;
+  priority = 0;
+  estcpu = 0;
+  /** Monotonic time in ns when it went to sleep or last had its usage decayed. */
+  stampNs = 0;
+  sliceEndNs = 0;
+
+  // Sleeping
+  readonly waitNode: WaitNode = new WaitNode(this);
+  readonly ownNodes: readonly WaitNode[] = [this.waitNode];
+  /** Further nodes for a thread that waits at several channels (poll). */
+  readonly pollNodes: WaitNode[] = [];
+  wmesg = "";
+  /** The sleep may be ended by a signal. */
+  sleepCatch = false;
+  timedOut = false;
+  sleepTimer: Callout | null = null;
+
+  // Signals
+  readonly sigmask: Sigset = sigset();
+  readonly oldmask: Sigset = sigset();
+  readonly siglist: Sigset = sigset();
+  sigqueue: Ksiginfo[] = [];
+  /** Signals that sigtimedwait waits for: these end its sleep although they are blocked. */
+  sigwait: Sigset | null = null;
+  sigstkSp = 0;
+  sigstkSize = 0;
+  sigstkFlags = 4; // SS_DISABLE
+
+  // Accounting, ns
+  runtimeNs = 0;
+  sysNs = 0;
+  readonly ru: Rusage;
+
+  // Linux thread attributes
+  clearChildTid = 0;
+  robustList = 0;
+  comm: string;
+
+  constructor(k: Kernel, proc: Proc, tid: number, ru: Rusage) {
+    this.k = k;
+    this.proc = proc;
+    this.tid = tid;
+    this.lwpid = proc.nextLwpid++;
+    this.ru = ru;
+    this.comm = proc.comm;
+  }
+
+  /** Sleeper: something happened on a channel this thread is on. */
+  wake(): void {
+    this.k.sched.wake(this);
+  }
+}
+
+export class Proc {
+  readonly k: Kernel;
+  readonly pid: number;
+  parent: Proc | null;
+  readonly children = new Set<Proc>();
+  pgrp: Pgrp;
+  stat = SIDL;
+  flags = 0;
+  cred: Ucred;
+  /** Null once the process has exited. */
+  fd: Filedesc | null = null;
+  vmspace: Vmspace | null = null;
+  readonly lwps = new Map<number, Lwp>();
+  nextLwpid = 0;
+  sigacts: Sigacts;
+  /** Signals sent to the process as a whole. */
+  readonly siglist: Sigset = sigset();
+  sigqueue: Ksiginfo[] = [];
+  abi: Abi;
+  /** Last component of the executed path, at most 16 characters, a byte string. */
+  comm = "";
+  args: readonly string[] = [];
+  /** User addresses of the argument and environment strings, for procfs. */
+  argStart = 0;
+  argEnd = 0;
+  envStart = 0;
+  envEnd = 0;
+  execPath = "";
+  textvp: Vnode | null = null;
+  limits: Plimit;
+  readonly itimers: Itimers;
+  nice = 0;
+  /** Kernel-time start, ns of the monotonic clock. */
+  startNs = 0;
+
+  /** Signal the parent gets when this process ends (SIGCHLD except for clone's choice); 0 none. */
+  exitSignal = 20;
+  /** wait status as DragonFly and Linux encode it: exit code << 8, or signal | 0x80 for a core. */
+  xstat = 0;
+  /** Signal that stopped the process, reported by wait. */
+  stopSig = 0;
+  /** Parent waits here for state changes of its children. */
+  readonly waitChan = new WaitChannel("wait");
+  /** vfork parents wait here. */
+  readonly ppwaitChan = new WaitChannel("ppwait");
+  /** A thread that ends the others (exit, exec) waits here. */
+  readonly lwpExitChan = new WaitChannel("lwpexit");
+  /** Set while one thread tears the others down. */
+  singleLwp: Lwp | null = null;
+
+  /** Usage of ended threads and of waited-for children. */
+  readonly ru: Rusage;
+  readonly cru: Rusage;
+  deadRuntimeNs = 0;
+  deadSysNs = 0;
+  childUserNs = 0;
+  childSysNs = 0;
+
+  /** Linux personality(2) word, dumpable flag, parent-death signal, no_new_privs, child subreaper. */
+  personality = 0;
+  dumpable = 1;
+  pdeathsig = 0;
+  noNewPrivs = false;
+  subreaper = false;
+  /** Calls reported as missing, so that each is reported once. */
+  reported: Set<string> | null = null;
+
+  constructor(k: Kernel, pid: number, parent: Proc | null, init: ProcInit) {
+    this.k = k;
+    this.pid = pid;
+    this.parent = parent;
+    this.pgrp = init.pgrp;
+    this.cred = init.cred;
+    this.sigacts = init.sigacts;
+    this.abi = init.abi;
+    this.limits = init.limits;
+    this.ru = init.ru;
+    this.cru = init.cru;
+    this.itimers = init.itimers;
+  }
+
+  /** The thread with tid == pid, or the oldest that is left. */
+  get firstLwp(): Lwp | null {
+    for (const lp of this.lwps.values()) return lp;
+    return null;
+  }
+}
+
+export interface ProcInit {
+  pgrp: Pgrp;
+  cred: Ucred;
+  sigacts: Sigacts;
+  abi: Abi;
+  limits: Plimit;
+  ru: Rusage;
+  cru: Rusage;
+  itimers: Itimers;
+}
+
+/**
+ * A process group. Terminals hold it as their foreground group and signal it, through the interface that
+ * dev/tty declares.
+ */
+export class Pgrp {
+  readonly id: number;
+  readonly session: Session;
+  readonly members = new Set<Proc>();
+  /** Members whose parent is in another group of the same session; 0 means orphaned. */
+  jobc = 0;
+  constructor(id: number, session: Session) {
+    this.id = id;
+    this.session = session;
+    session.groups++;
+  }
+}
+
+/** What a session knows of its controlling terminal. */
+export interface ControllingTty {
+  /** The session's leader has exited or the terminal was given up: forget the session and its groups. */
+  sessionGone(session: Session): void;
+  /** Device number for ps and /proc/PID/stat. */
+  readonly rdev: number;
+}
+
+export class Session {
+  readonly sid: number;
+  leader: Proc | null;
+  /** Groups that exist in the session. */
+  groups = 0;
+  ttyp: ControllingTty | null = null;
+  login = "";
+  constructor(leader: Proc) {
+    this.sid = leader.pid;
+    this.leader = leader;
+  }
+}
+

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * The scheduler: which thread runs next, and the machine's main loop. Threads that have used little processor
+ * time go first, as in the "bsd4" scheduler (DragonFly 2.0 sys/kern/usched_bsd4.c): usage raises a thread's
+ * number and decays with time, so that interactive programs are served at once and busy ones take turns.
+ *
+ * Invariants
+ *   Q1  A thread is in queue[q] for one q, exactly while it is LSRUN and not k.curlwp; bit q of `mask` is set
+ *       exactly while queue[q] is not empty.
+ *   Q2  A thread that has waited on the queue keeps its place: queues are FIFO.
+ *   Q3  Usage is decayed lazily, by the time that has passed, when the thread is queued.
+ * @module
+ */
+import type { Kernel } from "./kernel.ts";
+import type { Lwp } from "./proc.ts";
+import { AST_EXIT, AST_RESCHED, LSRUN, LSSLEEP, LSSTOP, LSZOMB, SSTOP } from "./proc.ts";
+import { resumeKernel } from "./syscall.ts";
+
+const NQS = 32;
+/** Time slice, ns. */
+export const SLICE_NS = 10e6;
+/** User mode gives way to the host's event loop at least this often, ns. */
+export const BREATHE_NS = 5e6;
+/** Usage halves in this time, ns. */
+const DECAY_NS = 500e6;
+
+export class Scheduler {
+  private readonly k: Kernel;
+  private readonly head: (Lwp | null)[] = new Array<Lwp | null>(NQS).fill(null);
+  private readonly tail: (Lwp | null)[] = new Array<Lwp | null>(NQS).fill(null);
+  private mask = 0;
+  /** Runnable threads, for the load average. */
+  nrunnable = 0;
+  private nextBreathNs = 0;
+
+  constructor(k: Kernel) {
+    this.k = k;
+  }
+
+  /** Makes a sleeping thread runnable (Sleeper.wake); others are left alone. */
+  wake(lp: Lwp): void {
+    if (lp.state !== LSSLEEP) return;
+    lp.state = LSRUN;
+    this.enqueue(lp);
+  }
+
+  /** Makes a new, continued or preempted thread runnable. */
+  setrunnable(lp: Lwp): void {
+    lp.state = LSRUN;
+    this.enqueue(lp);
+  }
+
+  private enqueue(lp: Lwp): void {
+    const now = this.k.nanouptime();
+    this.decay(lp, now);
+    const nice = lp.proc.nice;
+    let q = 10 + (nice >> 1) + Math.min(10, lp.estcpu / 20e6);
+    q = q < 0 ? 0 : q > NQS - 1 ? NQS - 1 : q | 0;
+    lp.priority = q;
+    lp.nextRun = null;
+    const last = this.tail[q]!;
+    if (last === null) this.head[q] = lp;
+    else last.nextRun = lp;
+    this.tail[q] = lp;
+    this.mask |= 1 << q;
+    this.nrunnable++;
+    const cur = this.k.curlwp;
+    if (cur !== null && cur !== lp && q < cur.priority) {
+      cur.ast |= AST_RESCHED;
+    }
+  }
+
+  private decay(lp: Lwp, now: number): void {
+    const dt = now - lp.stampNs;
+    if (dt <= 0) return;
+    lp.stampNs = now;
+    lp.estcpu = dt >= 16 * DECAY_NS ? 0 : lp.estcpu * 2 ** (-dt / DECAY_NS);
+  }
+
+  /** Takes the best thread off the queues; null when there is none. */
+  private choose(): Lwp | null {
+    if (this.mask === 0) return null;
+    const q = 31 - Math.clz32(this.mask & -this.mask);
+    const lp = this.head[q]!;
+    this.head[q] = lp.nextRun;
+    if (lp.nextRun === null) {
+      this.tail[q] = null;
+      this.mask &= ~(1 << q);
+    }
+    lp.nextRun = null;
+    this.nrunnable--;
+    return lp;
+  }
+
+  /** True when another thread waits for the processor. */
+  get contended(): boolean {
+    return this.mask !== 0;
+  }
+
+  /** Runs threads until `finished()`; the machine's main loop. */
+  async run(finished: () => boolean): Promise<void> {
+    const k = this.k;
+    this.nextBreathNs = k.nanouptime() + BREATHE_NS;
+    while (!finished()) {
+      k.callouts.run(k.nanouptime());
+      const lp = this.choose();
+      if (lp === null) {
+        if (finished()) break;
+        const before = k.nanouptime();
+        await k.machine.idle(k.callouts.nextDeadline);
+        const now = k.nanouptime();
+        k.stats.idleNs += now - before;
+        this.nextBreathNs = now + BREATHE_NS;
+        continue;
+      }
+      this.dispatch(lp);
+      if (k.nanouptime() >= this.nextBreathNs) {
+        await k.machine.breathe();
+        this.nextBreathNs = k.nanouptime() + BREATHE_NS;
+      }
+    }
+  }
+
+  /** Gives the processor to `lp` until it sleeps, stops, ends or has used its slice. */
+  private dispatch(lp: Lwp): void {
+    const k = this.k;
+    if (lp.proc.stat === SSTOP && (lp.ast & AST_EXIT) === 0) {
+      lp.state = LSSTOP;
+      return;
+    }
+    const start = k.nanouptime();
+    k.curlwp = lp;
+    lp.sliceEndNs = start + SLICE_NS;
+    lp.ast &= ~AST_RESCHED;
+    k.stats.switches++;
+    this.setTimer(lp);
+    if (lp.kcont === null || resumeKernel(lp)) k.machine.userland(lp);
+    k.curlwp = null;
+    const used = k.nanouptime() - start;
+    lp.runtimeNs += used;
+    lp.estcpu += used;
+    if (lp.state === LSRUN) {
+      lp.ru.nivcsw++;
+      this.enqueue(lp);
+    } else {
+      if (lp.state !== LSZOMB) lp.ru.nvcsw++;
+    }
+  }
+
+  private setTimer(lp: Lwp): void {
+    this.k.machine.setTimer(Math.min(lp.sliceEndNs, this.nextBreathNs, this.k.callouts.nextDeadline));
+  }
+
+  /**
+   * User mode was interrupted: runs what is due and decides whether the thread may go on. Called by userland();
+   * afterwards the thread's `ast` says whether it must leave.
+   */
+  hardclock(lp: Lwp): void {
+    const k = this.k;
+    const now = k.nanouptime();
+    k.callouts.run(now);
+    if (now >= this.nextBreathNs || (now >= lp.sliceEndNs && this.mask !== 0)) lp.ast |= AST_RESCHED;
+    else if (now >= lp.sliceEndNs) lp.sliceEndNs = now + SLICE_NS;
+    this.setTimer(lp);
+  }
+}
+

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * The system call dispatcher (DragonFly 2.0 sys/platform/vkernel/i386/trap.c, syscall2). The one place on a
+ * call's path that catches errors.
+ *
+ * Invariants
+ *   D1  A call's arguments are fetched once; a call that is run again after an IoMiss sees the same words.
+ *   D2  An exception that is neither an Errno nor an IoMiss is a bug of the kernel and passes through: panic.
+ *   D3  While `kcont` is set the thread does not execute user code.
+ * @module
+ */
+import { EJUSTRETURN, ERESTART, Errno } from "../sys/errno.ts";
+import { IoMiss, WOULDBLOCK } from "../sys/wait.ts";
+import type { KernelFrame, Lwp } from "./proc.ts";
+import { waitForLoad } from "./sleep.ts";
+import type { Sysent } from "./sysent.ts";
+
+/** One call in this many is timed when calls of its kind are short; long ones are timed always. */
+const SAMPLE = 16;
+/** Calls that take longer than this on average, ns, are timed always. */
+const SHORT_NS = 3000;
+/** Numbers up to this have their own slots in the per-ABI tables. */
+const NSYSCALL = 1024;
+
+/** Per-ABI state of the dispatcher: counts, and the average duration by number for the sampled accounting. */
+export class SyscallMeter {
+  readonly counts = new Uint32Array(NSYSCALL);
+  readonly avgNs = new Float64Array(NSYSCALL);
+  readonly skip = new Uint8Array(NSYSCALL);
+}
+
+/**
+ * Executes the system call of `lp.tf`. Returns true when the thread may go on towards user mode (after
+ * userret() if lp.ast is not zero), false when it must leave the processor: it sleeps or has ended.
+ */
+export function syscall(lp: Lwp): boolean {
+  const abi = lp.proc.abi;
+  const meter = abi.meter;
+  let row: Sysent;
+  try {
+    row = abi.fetch(lp);
+  } catch (e) {
+    if (e instanceof IoMiss) {
+      lp.kcont = refetch(lp, e);
+      return resumeKernel(lp);
+    }
+    if (!(e instanceof Errno)) throw e;
+    abi.setError(lp, e);
+    return true;
+  }
+  const nr = row.nr & (NSYSCALL - 1);
+  lp.sysnr = row.nr;
+  meter.counts[nr]!++;
+  if (meter.skip[nr]! !== 0) {
+    meter.skip[nr]!--;
+    return invoke(lp, row);
+  }
+  const k = lp.k;
+  const start = k.nanouptime();
+  const before = lp.sysNs;
+  const more = invoke(lp, row);
+  const took = k.nanouptime() - start - (lp.sysNs - before);
+  const short = meter.avgNs[nr]! < SHORT_NS;
+  // A short call that is sampled stands for the ones that were not; an outlier stands for itself alone.
+  lp.sysNs += short && took < 4 * SHORT_NS ? took * SAMPLE : took;
+  meter.avgNs[nr] = meter.avgNs[nr]! * 0.75 + took * 0.25;
+  meter.skip[nr] = short ? SAMPLE - 1 : 0;
+  return more;
+}
+
+function invoke(lp: Lwp, row: Sysent): boolean {
+  const abi = lp.proc.abi;
+  lp.rv1 = 0;
+  try {
+    const r = row.fn(lp, lp.args);
+    if (r !== WOULDBLOCK || row.slow === null) {
+      abi.setReturn(lp, r);
+      return true;
+    }
+    lp.kcont = row.slow(lp, lp.args);
+  } catch (e) {
+    if (e instanceof Errno) {
+      fail(lp, e);
+      return true;
+    }
+    if (!(e instanceof IoMiss)) throw e;
+    lp.kcont = retry(lp, row, e);
+  }
+  return resumeKernel(lp);
+}
+
+function fail(lp: Lwp, e: Errno): void {
+  const abi = lp.proc.abi;
+  if (e === ERESTART) abi.restart(lp);
+  else if (e !== EJUSTRETURN) abi.setError(lp, e);
+}
+
+/**
+ * Continues the thread's kernel frame. Returns true when it has finished and the thread may go on to user mode
+ * (after userret()), false when it waits, or has ended.
+ */
+export function resumeKernel(lp: Lwp): boolean {
+  const frame = lp.kcont!;
+  try {
+    const r = frame.next();
+    if (r.done !== true) return false;
+    if (lp.kcont === frame) lp.kcont = null;
+    lp.proc.abi.setReturn(lp, r.value);
+  } catch (e) {
+    if (lp.kcont === frame) lp.kcont = null;
+    if (e instanceof Errno) fail(lp, e);
+    else if (e instanceof IoMiss) {
+      lp.kcont = retry(lp, lp.proc.abi.row(lp.sysnr), e);
+      return resumeKernel(lp);
+    } else throw e;
+  }
+  return true;
+}
+
+/** Waits for the data, then runs the whole call again (Y2, D1). */
+function* retry(lp: Lwp, row: Sysent, miss: IoMiss): KernelFrame {
+  for (;;) {
+    yield* waitForLoad(lp, miss);
+    try {
+      const r = row.fn(lp, lp.args);
+      if (r !== WOULDBLOCK || row.slow === null) return r;
+      return yield* row.slow(lp, lp.args);
+    } catch (e) {
+      if (!(e instanceof IoMiss)) throw e;
+      miss = e;
+    }
+  }
+}
+
+/** The arguments themselves lie on a page that is not there yet: wait and start the call anew. */
+function* refetch(lp: Lwp, miss: IoMiss): KernelFrame {
+  yield* waitForLoad(lp, miss);
+  throw ERESTART;
+}
+
+/**
+ * For faults: makes the thread wait for `miss` and then return to user mode with its registers unchanged, so
+ * that the instruction runs again. Returns what resumeKernel() returns.
+ */
+export function waitForFault(lp: Lwp, miss: IoMiss): boolean {
+  lp.kcont = faultWait(lp, miss);
+  return resumeKernel(lp);
+}
+
+function* faultWait(lp: Lwp, miss: IoMiss): KernelFrame {
+  yield* waitForLoad(lp, miss);
+  throw EJUSTRETURN;
+}
+
