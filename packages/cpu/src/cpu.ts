@@ -112,14 +112,17 @@ export class Cpu {
   /** EFLAGS as PUSHFD shows it at CPL 3. Writing sets every bit, TF included; nothing is masked. */
   get eflags(): number {
     const w = this.words;
-    const arithmetic = arithmeticFlags(w[S.FLAGS_KIND >> 2]!, w[S.FLAGS_A >> 2]!, w[S.FLAGS_B >> 2]!, w[S.FLAGS_RES >> 2]!);
+    const arithmetic = arithmeticFlags(
+      w[S.FLAGS_KIND >> 2]!, w[S.FLAGS_P >> 2]!, w[S.FLAGS_Q >> 2]!, w[S.FLAGS_X >> 2]!, w[S.FLAGS_RES >> 2]!,
+    );
     return w[S.SYSFLAGS >> 2]! | arithmetic | (w[S.DIRECTION >> 2]! < 0 ? S.DF : 0);
   }
   set eflags(value: number) {
     const w = this.words;
     w[S.FLAGS_KIND >> 2] = K_RAW;
-    w[S.FLAGS_A >> 2] = value & S.ARITHMETIC_FLAGS;
-    w[S.FLAGS_B >> 2] = 0;
+    w[S.FLAGS_P >> 2] = 0;
+    w[S.FLAGS_Q >> 2] = value & S.CF;
+    w[S.FLAGS_X >> 2] = value & S.ARITHMETIC_FLAGS;
     w[S.FLAGS_RES >> 2] = value & S.ZF ? 0 : 1;
     w[S.DIRECTION >> 2] = value & S.DF ? -1 : 1;
     w[S.SYSFLAGS >> 2] = (value & ~(S.ARITHMETIC_FLAGS | S.DF)) | S.EFLAGS_FIXED;

@@ -8,8 +8,8 @@
  * Invariants
  *   S1  Offsets are relative to the state block and every word is 4-byte aligned, XMM registers 16-byte aligned.
  *   S2  ZERO holds 0 for ever: it is the base or index register of an address that has none.
- *   S3  The arithmetic flags are lazy (see isa/flags.ts): FLAGS_KIND says how CF, PF, AF, ZF, SF and OF follow from
- *       FLAGS_A, FLAGS_B and FLAGS_RES. DF is DIRECTION, all other bits of EFLAGS are in SYSFLAGS.
+ *   S3  The arithmetic flags are lazy (see isa/flag-kinds.ts): FLAGS_KIND says how they follow from FLAGS_P, FLAGS_Q,
+ *       FLAGS_X and FLAGS_RES. DF is DIRECTION, all other bits of EFLAGS are in SYSFLAGS.
  *   S4  A null data segment has limit 0 and rights 0, so every access through it fails its check.
  *
  * Source of register layout: SDM vol. 1 §3.4, §8.1, §10.2.
@@ -31,9 +31,10 @@ export const ZERO = 0x020;
 /** Linear address computed by an address record for the record that follows it. */
 export const EA = 0x024;
 export const EIP = 0x028;
+// Lazy flags, see isa/flag-kinds.ts. P and Q are adjacent and 8-byte aligned: some kinds clear both with one store.
 export const FLAGS_KIND = 0x02c;
-export const FLAGS_A = 0x030;
-export const FLAGS_B = 0x034;
+export const FLAGS_P = 0x030;
+export const FLAGS_Q = 0x034;
 export const FLAGS_RES = 0x038;
 /** +1 when DF is clear, −1 when it is set. */
 export const DIRECTION = 0x03c;
@@ -56,8 +57,7 @@ export const FAULT = 0x060;
 export const CR0 = 0x064;
 /** The bits of CR4 user code can feel: TSD, OSFXSR, OSXMMEXCPT. */
 export const CR4 = 0x068;
-/** Second result word of a service call. */
-export const SERVICE_HIGH = 0x06c;
+export const FLAGS_X = 0x070;
 
 /** Segment registers in encoding order ES CS SS DS FS GS: {selector, base, limit in bytes, rights}, 16 bytes each. */
 export const SEG = 0x080;
@@ -93,6 +93,9 @@ export const MXCSR = 0x224;
 /** Scratch for operations that need memory of their own; never live between two instructions. */
 export const SCRATCH = 0x240;
 export const SCRATCH_BYTES = 0x100;
+
+/** Where slow accesses put what they read and take what they write, 16 bytes. */
+export const SLOW_BUFFER = 0x340;
 
 // EFLAGS, SDM vol. 1 §3.4.3
 export const CF = 0x0001;

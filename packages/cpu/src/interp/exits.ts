@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * How generated interpreter code returns. The first four are also what out-of-line handlers return to the loop.
+ * @module
+ */
+/** Done; the next instruction follows. */
+export const X_NEXT = 0;
+/** Done; EIP of the state is the next instruction. */
+export const X_JUMP = 1;
+/** A memory check failed; the instruction at EIP is to be executed by its step function. */
+export const X_SLOW = 2;
+/** A fault of the instruction at EIP; EXIT_VECTOR and EXIT_ERROR are set. */
+export const X_EXCEPTION = 3;
+/** An exception reported with EIP behind the instruction; EXIT_VECTOR is set. */
+export const X_TRAP = 4;
+/** INT EXIT_VECTOR; EIP is behind the instruction. */
+export const X_SOFTINT = 5;
+/** Done; segments or system flags changed, so the mode must be looked at again. EIP is the next instruction. */
+export const X_LEAVE = 6;
+/** A repeated string instruction at EIP has elements left. */
+export const X_AGAIN = 7;
+/** No decoded record for EIP. */
+export const X_MISS = 8;
+/** The budget is used up; EIP is the next instruction. */
+export const X_BUDGET = 9;
+/** Step functions of prefix records: go on with the next record. */
+export const X_PREFIX = 10;
