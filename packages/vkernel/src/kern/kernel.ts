@@ -13,6 +13,7 @@ import type { Mountlist } from "../vfs/mountlist.ts";
 import type { VmSystem } from "../vm/system.ts";
 import type { Abi } from "./abi.ts";
 import { CalloutQueue } from "./callout.ts";
+import { FutexTable } from "./futex.ts";
 import { Dmesg } from "./dmesg.ts";
 import type { Lwp, Pgrp, Proc } from "./proc.ts";
 import { Scheduler } from "./sched.ts";
@@ -64,6 +65,7 @@ export class Kernel {
   readonly vm: VmSystem;
   readonly callouts = new CalloutQueue();
   readonly sched: Scheduler;
+  readonly futexes = new FutexTable();
   readonly dmesg: Dmesg;
   readonly stats = new KernelStats();
   readonly env: Map<string, string>;

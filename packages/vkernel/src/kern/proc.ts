@@ -44,8 +44,6 @@ export const AST_SIG = 0x01;
 export const AST_RESCHED = 0x02;
 /** The process exits or another thread of it executes a new image: this thread must end. */
 export const AST_EXIT = 0x04;
-/** A system call generator waits to be started or resumed. */
-export const AST_KCONT = 0x08;
 /** sigsuspend and its kin: `oldmask` is to be reinstated after the signal frame has been built. */
 export const AST_OLDMASK = 0x10;
 /** Stop at a trace stop or at a job control stop. */
@@ -103,6 +101,8 @@ export class Lwp implements Sleeper {
   /** Monotonic time in ns when it went to sleep or last had its usage decayed. */
   stampNs = 0;
   sliceEndNs = 0;
+  /** Up to here the thread's run time is charged, monotonic ns; valid while it is k.curlwp. */
+  chargedNs = 0;
 
   // Sleeping
   readonly waitNode: WaitNode = new WaitNode(this);
@@ -215,6 +215,8 @@ export class Proc {
   pdeathsig = 0;
   noNewPrivs = false;
   subreaper = false;
+  /** Called when the process has become a zombie: how the machine learns of the end of its first process. */
+  onExit: ((p: Proc) => void) | null = null;
   /** Calls reported as missing, so that each is reported once. */
   reported: Set<string> | null = null;
 
@@ -269,8 +271,13 @@ export class Pgrp {
 
 /** What a session knows of its controlling terminal. */
 export interface ControllingTty {
-  /** The session's leader has exited or the terminal was given up: forget the session and its groups. */
-  sessionGone(session: Session): void;
+  /**
+   * The session's leader has exited: the terminal forgets the session and returns the group that was in the
+   * foreground, which is then hung up.
+   */
+  sessionGone(session: Session): Pgrp | null;
+  /** A group has lost its last member: the terminal must not keep it as its foreground group. */
+  groupGone(pgrp: Pgrp): void;
   /** Device number for ps and /proc/PID/stat. */
   readonly rdev: number;
 }

@@ -15,6 +15,7 @@ import type { Kernel } from "./kernel.ts";
 import type { Lwp } from "./proc.ts";
 import { AST_EXIT, AST_RESCHED, LSRUN, LSSLEEP, LSSTOP, LSZOMB, SSTOP } from "./proc.ts";
 import { resumeKernel } from "./syscall.ts";
+import { checkCpuTimers } from "./time.ts";
 
 const NQS = 32;
 /** Time slice, ns. */
@@ -134,17 +135,30 @@ export class Scheduler {
     lp.ast &= ~AST_RESCHED;
     k.stats.switches++;
     this.setTimer(lp);
-    if (lp.kcont === null || resumeKernel(lp)) k.machine.userland(lp);
+    lp.chargedNs = start;
+    if (lp.kcont === null || resumeKernel(lp)) {
+      if (lp.state === LSRUN) k.machine.userland(lp);
+    }
+    if (lp.state !== LSZOMB) {
+      this.charge(lp);
+      checkCpuTimers(lp.proc);
+    }
     k.curlwp = null;
-    const used = k.nanouptime() - start;
-    lp.runtimeNs += used;
-    lp.estcpu += used;
     if (lp.state === LSRUN) {
       lp.ru.nivcsw++;
       this.enqueue(lp);
     } else {
       if (lp.state !== LSZOMB) lp.ru.nvcsw++;
     }
+  }
+
+  /** Brings the running thread's processor time up to date. */
+  charge(lp: Lwp): void {
+    const now = this.k.nanouptime();
+    const used = now - lp.chargedNs;
+    lp.chargedNs = now;
+    lp.runtimeNs += used;
+    lp.estcpu += used;
   }
 
   private setTimer(lp: Lwp): void {

@@ -50,7 +50,7 @@ import {
 import type { Ucred } from "../sys/ucred.ts";
 import { exit1 } from "./exit.ts";
 import type { Lwp, Pgrp, Proc } from "./proc.ts";
-import { AST_EXIT, AST_OLDMASK, AST_SIG, LSSLEEP, LSSTOP, P_CONTINUED, P_SYSTEM, P_WAITED, P_WEXIT, SACTIVE, SSTOP, SZOMB } from "./proc.ts";
+import { AST_EXIT, AST_OLDMASK, AST_SIG, LSRUN, LSSLEEP, LSSTOP, P_CONTINUED, P_SYSTEM, P_WAITED, P_WEXIT, SACTIVE, SSTOP, SZOMB } from "./proc.ts";
 
 /** Largest number of queued real-time signals of one process. */
 const MAXQUEUED = 4096;
@@ -177,7 +177,7 @@ function postSignal(p: Proc, target: Lwp | null, sig: number, info: Ksiginfo | n
 
   if ((prop & SA_CONT) !== 0) {
     for (const stop of STOP_SIGNALS) discard(p, stop);
-    procContinue(p, p.sigacts.handler[sig] === SIG_DFL);
+    procContinue(p);
   } else if ((prop & SA_STOP) !== 0) {
     discard(p, SIGCONT);
   }
@@ -370,7 +370,7 @@ export function procStop(p: Proc, sig: number): void {
   tellParent(p, CLD_STOPPED, sig);
 }
 
-function procContinue(p: Proc, _byDefault: boolean): void {
+function procContinue(p: Proc): void {
   if (p.stat !== SSTOP) return;
   procUnstop(p);
   p.flags |= P_CONTINUED;
@@ -460,26 +460,24 @@ export function kill(from: Proc, pid: number, sig: number, info: Ksiginfo): void
 export function userret(lp: Lwp): boolean {
   const p = lp.proc;
   for (;;) {
+    // A system call, exit or exec is under way, or the thread is no more.
+    if (lp.kcont !== null || lp.state !== LSRUN) return false;
     if ((lp.ast & AST_EXIT) !== 0) {
       exit1(lp, p.xstat);
       return false;
     }
     if (p.stat === SSTOP) return false;
-    if ((lp.ast & (AST_SIG | AST_OLDMASK)) !== 0) {
-      const sig = cursig(lp);
-      if (sig !== 0) {
-        postsig(lp, sig);
-        if (lp.kcont !== null || lp.proc.stat === SZOMB) return false;
-        continue;
-      }
-      if (p.stat === SSTOP) return false;
-      if ((lp.ast & AST_OLDMASK) !== 0) {
-        lp.ast &= ~AST_OLDMASK;
-        lp.sigmask.set(lp.oldmask);
-        sigmaskChanged(lp);
-        continue;
-      }
+    if ((lp.ast & (AST_SIG | AST_OLDMASK)) === 0) return lp.ast === 0;
+    const sig = cursig(lp);
+    if (sig !== 0) {
+      postsig(lp, sig);
+      continue;
     }
-    return lp.ast === 0;
+    if (p.stat === SSTOP) return false;
+    if ((lp.ast & AST_OLDMASK) !== 0) {
+      lp.ast &= ~AST_OLDMASK;
+      lp.sigmask.set(lp.oldmask);
+      sigmaskChanged(lp);
+    }
   }
 }
