@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * `hammer checkmap`: recounts from the freemap itself, the B-Tree and the UNDO FIFO what every big-block holds, and
+ * compares with the freemap (invariant I-ONE).
+ *
+ * Lines: BZ a big-block belongs to another zone than what uses it, BM its free bytes are wrong.
+ * Source: DragonFly sbin/hammer/cmd_blockmap.c.
+ * @module
+ */
+import type { BlockDevice } from "../device.ts";
+import {
+  BIGBLOCK_SIZE, BUFSIZE, DATA_ALIGN_MASK, FIFO_HEAD, FIFO_LINE, FIFO_TYPE_DUMMY, FIFO_TYPE_PAD, FIFO_TYPE_REDO, FIFO_TYPE_UNDO,
+  LAYER1_ENTRIES, LEAF_ELMS, NODE_SIZE, REC_CONFIG, REC_DATA, REC_DB, REC_DIRENTRY, REC_EXT, REC_FIX, REC_INODE, REC_PFS,
+  REC_SNAPSHOT, TYPE_INTERNAL, TYPE_LEAF, ZONE_BTREE, ZONE_FREEMAP, ZONE_LARGE_DATA, ZONE_META, ZONE_SMALL_DATA,
+  ZONE_UNAVAILABLE, ZONE_UNDO, viewOf,
+} from "../disk/index.ts";
+import { x16 } from "./format.ts";
+import { printHeader } from "./header.ts";
+import { type Layer2, RawVolumes } from "./raw.ts";
+import { ZoneStats } from "./zone-stats.ts";
+
+const BIGBLOCK_SIZE64 = BigInt(BIGBLOCK_SIZE);
+const ZONE2 = 2n << 60n;
+const ZONE3 = 3n << 60n;
+const OFF_LONG_MASK = 0x0fff_ffff_ffff_ffffn;
+const HEAD_TYPES = new Set([FIFO_TYPE_PAD, FIFO_TYPE_DUMMY, FIFO_TYPE_UNDO, FIFO_TYPE_REDO]);
+const MAX_DEPTH = 16;
+
+/** Rec types of what lies in the meta zone, and in the data zones. */
+const META_TYPES = new Set([REC_INODE, REC_DIRENTRY, REC_EXT, REC_FIX, REC_PFS, REC_SNAPSHOT, REC_CONFIG]);
+const DATA_TYPES = new Set([REC_DATA, REC_DB]);
+
+/** What was found. */
+export interface CheckmapSummary { badNodes: number; errors: number }
+
+/** What uses of one big-block add up to. */
+interface Track { block: bigint; layer2Block: bigint; zone: number; free: number; layer2: Layer2 }
+
+class Checkmap {
+  readonly summary: CheckmapSummary = { badNodes: 0, errors: 0 };
+  readonly #volumes: RawVolumes;
+  readonly #print: (text: string) => void;
+  readonly #tracks = new Map<bigint, Track>();
+
+  constructor(volumes: RawVolumes, print: (text: string) => void) {
+    this.#volumes = volumes;
+    this.#print = print;
+  }
+
+  #collect(offset: bigint, length: number, zone: number): void {
+    const f = this.#volumes.lookup(offset);
+    const block = f.raw === null ? offset & OFF_LONG_MASK & ~(BIGBLOCK_SIZE64 - 1n) : f.raw & ~(BIGBLOCK_SIZE64 - 1n);
+    let t = this.#tracks.get(block);
+    if (!t) {
+      // An entry that cannot be found, or belongs to another zone, reads as all zero.
+      const layer2 = f.error === 0 ? f.layer2! : { zone: 0, appendOff: 0, bytesFree: 0, crc: 0, crcOk: false };
+      t = { block, layer2Block: f.layer1?.physOffset ?? 0n, zone, free: BIGBLOCK_SIZE, layer2 };
+      this.#tracks.set(block, t);
+    }
+    t.free -= length;
+  }
+
+  freemap(): void {
+    const root = this.#volumes.header.blockmap[ZONE_FREEMAP]!.phys;
+    const zone4 = (offset: bigint): bigint => (offset & OFF_LONG_MASK) | (BigInt(ZONE_FREEMAP) << 60n);
+    this.#collect(zone4(root), BIGBLOCK_SIZE, ZONE_FREEMAP);
+    for (let i = 0; i < LAYER1_ENTRIES; i++) {
+      const l1 = this.#volumes.layer1(i);
+      if (l1 !== null && !l1.unavailable) this.#collect(zone4(l1.physOffset), BIGBLOCK_SIZE, ZONE_FREEMAP);
+    }
+  }
+
+  node(offset: bigint, depth: number): void {
+    if (depth === 0) this.#collect(offset, NODE_SIZE, ZONE_BTREE);
+    const node = this.#volumes.node(offset);
+    if (node === null || !node.crcOk) {
+      this.summary.badNodes++;
+      if (node === null) {
+        this.#print(`BI   NODE ${x16(offset)} (IO ERROR)\n`);
+        return;
+      }
+      this.#print(`B    NODE ${x16(offset)} cnt=${String(node.count).padStart(2, "0")} p=${x16(node.parent)} `
+        + `type=${String.fromCharCode(node.type || 0x3f)} depth=${depth} mirror=${x16(node.mirrorTid)}\n`);
+    }
+    const count = Math.max(0, Math.min(node.count, LEAF_ELMS));
+    for (let i = 0; i < count; i++) {
+      const e = node.elm(i);
+      if (node.type === TYPE_INTERNAL && e.subtreeOffset !== 0n) {
+        this.#collect(e.subtreeOffset, NODE_SIZE, ZONE_BTREE);
+        if (depth < MAX_DEPTH) this.node(e.subtreeOffset, depth + 1);
+      } else if (node.type === TYPE_LEAF && e.dataOffset !== 0n) {
+        const zone = META_TYPES.has(e.recType) ? ZONE_META
+          : DATA_TYPES.has(e.recType) ? (e.dataLen >= BUFSIZE ? ZONE_LARGE_DATA : ZONE_SMALL_DATA) : ZONE_UNAVAILABLE;
+        this.#collect(e.dataOffset, (e.dataLen + DATA_ALIGN_MASK) & ~DATA_ALIGN_MASK, zone);
+      }
+    }
+  }
+
+  undo(): void {
+    const end = this.#volumes.header.blockmap[ZONE_UNDO]!.alloc & OFF_LONG_MASK;
+    for (let block = 0n; block < end; block += BIGBLOCK_SIZE64) {
+      const length = Number(end - block < BIGBLOCK_SIZE64 ? end - block : BIGBLOCK_SIZE64);
+      const b = this.#volumes.bytes(ZONE3 | block, length);
+      if (b !== null) this.#undoBlock(ZONE3 | block, viewOf(b));
+    }
+  }
+
+  #undoBlock(start: bigint, v: DataView): void {
+    for (let at = 0; at < v.byteLength;) {
+      const type = v.getUint16(at + FIFO_HEAD.off.hdr_type, true);
+      const size = v.getUint32(at + FIFO_HEAD.off.hdr_size, true);
+      if (HEAD_TYPES.has(type)) this.#collect(start + BigInt(at), size | 0, ZONE_UNDO);
+      if ((size & 7) !== 0 || size === 0 || size > FIFO_LINE - (at & (FIFO_LINE - 1))) {
+        this.#print("Illegal size, skipping to next boundary\n");
+        at = (at + FIFO_LINE) & ~(FIFO_LINE - 1);
+      } else {
+        at += size;
+      }
+    }
+  }
+
+  compare(verbose: number): void {
+    const stats = verbose ? new ZoneStats() : null;
+    const tracks = [...this.#tracks.values()].sort((a, b) =>
+      a.layer2Block < b.layer2Block ? -1 : a.layer2Block > b.layer2Block ? 1 : a.block < b.block ? -1 : 1);
+    for (const t of tracks) {
+      const block = ZONE2 | (t.block & OFF_LONG_MASK);
+      stats?.addLayer2(t.layer2.zone, t.layer2.bytesFree);
+      if (t.zone !== t.layer2.zone) {
+        this.#print(`BZ\tblock=${x16(block)} calc zone=${String(t.zone).padEnd(2)}, got zone=${String(t.layer2.zone).padEnd(2)}\n`);
+        this.summary.errors++;
+      } else if (t.free !== t.layer2.bytesFree) {
+        this.#print(`BM\tblock=${x16(block)} zone=${String(t.zone).padEnd(2)} calc ${t.free} free, got ${t.layer2.bytesFree}\n`);
+        this.summary.errors++;
+      } else if (verbose) {
+        this.#print(`\tblock=${x16(block)} zone=${String(t.zone).padEnd(2)} ${t.free} free (correct)\n`);
+      }
+    }
+    stats?.print(this.#print);
+    if (this.summary.badNodes || verbose) this.#print(`${this.summary.badNodes} bad nodes\n`);
+    if (this.summary.errors || verbose) this.#print(`${this.summary.errors} errors\n`);
+  }
+}
+
+/** Compares the freemap with a recount and prints the differences. `verbose` is the count of -v. */
+export function checkmap(
+  devices: readonly BlockDevice[], print: (text: string) => void, options: { verbose?: number } = {},
+): CheckmapSummary {
+  const volumes = new RawVolumes(devices);
+  const c = new Checkmap(volumes, print);
+  printHeader(volumes, print);
+  print("Collecting allocation info from freemap: ");
+  c.freemap();
+  print("done\nCollecting allocation info from B-Tree: ");
+  c.node(volumes.header.btreeRoot, 0);
+  print("done\nCollecting allocation info from UNDO: ");
+  c.undo();
+  print("done\n");
+  c.compare(options.verbose ?? 0);
+  return c.summary;
+}
