@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * The memory calls of a process: mmap, munmap, mprotect, mremap, madvise, msync, mincore, minherit, brk. Native constants;
+ * addresses are unsigned numbers. All are plain functions that throw Errno.
+ *
+ * Counterpart: DragonFly 2.0 sys/vm/{vm_mmap,vm_unix}.c; mremap follows Linux's mremap(2).
+ * @module
+ */
+import { EACCES, EEXIST, EFAULT, EINVAL, ENOMEM } from "../sys/errno.ts";
+import {
+  INHERIT_NONE,
+  INHERIT_SHARE,
+  MADV_CORE,
+  MADV_FREE,
+  MAP_ANON,
+  MAP_FIXED,
+  MAP_SHARED,
+  MAP_TRYFIXED,
+  MINCORE_INCORE,
+  MINCORE_MODIFIED,
+  MINCORE_REFERENCED,
+  PAGE_MASK,
+  PAGE_SIZE,
+  PROT_ALL,
+  PROT_EXEC,
+  PROT_READ,
+  PROT_WRITE,
+  VM_MAX_USER_ADDRESS,
+} from "../sys/mman.ts";
+import { VmMapEntry } from "./map-entry.ts";
+import { VmObject } from "./object.ts";
+import { VPTE_A, VPTE_M, pmapMove, pmapProtect, pmapPte, pmapRemove } from "./pmap.ts";
+import type { Vmspace } from "./vmspace.ts";
+
+export interface MmapRequest {
+  /** Hint, or the place with MAP_FIXED. */
+  readonly addr: number;
+  /** Bytes; rounded up to pages. */
+  readonly len: number;
+  readonly prot: number;
+  readonly flags: number;
+  /** What backs it; null for private anonymous memory. MAP_ANON with MAP_SHARED makes its own object. */
+  readonly object: VmObject | null;
+  /** Byte offset in the object, page aligned, < 2^53. */
+  readonly offset: number;
+  /** Most that mprotect may grant later; everything unless given. */
+  readonly maxProt?: number;
+  readonly tag?: VmMapEntry["tag"];
+}
+
+/** First address given to mappings without an address. */
+const MMAP_FLOOR = 0x1_0000;
+
+function roundPage(n: number): number {
+  return Math.ceil(n / PAGE_SIZE) * PAGE_SIZE;
+}
+
+/** End of a page aligned range inside user memory; throws `error` for a wrap or an end beyond. */
+function rangeEnd(addr: number, len: number, error: typeof EINVAL): number {
+  const end = addr + roundPage(len);
+  if (len < 0 || end > VM_MAX_USER_ADDRESS) throw error;
+  return end;
+}
+
+/**
+ * Maps memory and returns its address. Throws EINVAL (length 0, misaligned, bad range), ENOMEM (no room, too many entries),
+ * EEXIST (MAP_TRYFIXED over something).
+ */
+export function mmap(vm: Vmspace, req: MmapRequest): number {
+  const { addr, len, flags, offset } = req;
+  if (len <= 0 || offset % PAGE_SIZE !== 0 || offset < 0) throw EINVAL;
+  const size = roundPage(len);
+  if (size > VM_MAX_USER_ADDRESS) throw ENOMEM;
+  if (offset + size > Number.MAX_SAFE_INTEGER) throw EINVAL;
+  const fixed = (flags & (MAP_FIXED | MAP_TRYFIXED)) !== 0;
+  let start: number;
+  if (fixed) {
+    if ((addr & PAGE_MASK) !== 0) throw EINVAL;
+    if (addr + size > VM_MAX_USER_ADDRESS) throw flags & MAP_FIXED ? ENOMEM : EINVAL;
+    if ((flags & MAP_TRYFIXED) !== 0 && !vm.map.isFree(addr, addr + size)) throw EEXIST;
+    start = addr;
+    vm.map.remove(start, start + size);
+  } else {
+    start = chooseAddress(vm, roundPage(addr), size);
+  }
+  const shared = (flags & MAP_SHARED) !== 0;
+  let object = req.object;
+  if ((flags & MAP_ANON) !== 0) object = shared ? VmObject.anonymous(vm.sys, size) : null;
+  const prot = req.prot & PROT_ALL;
+  const entry = new VmMapEntry(
+    vm.pmap, start, start + size, prot, req.maxProt ?? PROT_ALL, shared && object !== null, object, object === null ? 0 : offset,
+  );
+  entry.tag = req.tag ?? "";
+  vm.map.insert(entry);
+  return start;
+}
+
+function chooseAddress(vm: Vmspace, hint: number, size: number): number {
+  if (hint >= MMAP_FLOOR && hint + size <= VM_MAX_USER_ADDRESS && vm.map.isFree(hint, hint + size)) return hint;
+  let start = vm.map.findSpaceBelow(vm.mmapTop, size, MMAP_FLOOR);
+  if (start < 0) start = vm.map.findSpaceAbove(vm.mmapTop, size);
+  if (start < 0) throw ENOMEM;
+  return start;
+}
+
+/** Unmaps; holes are fine. Throws EINVAL for misaligned, zero-length or impossible ranges, ENOMEM. */
+export function munmap(vm: Vmspace, addr: number, len: number): void {
+  if ((addr & PAGE_MASK) !== 0 || len <= 0) throw EINVAL;
+  vm.map.remove(addr, rangeEnd(addr, len, EINVAL));
+}
+
+/** Calls `change` for the entries of [start, end), clipped to it. Throws ENOMEM at the first hole. */
+function forEntries(vm: Vmspace, start: number, end: number, change: (entry: VmMapEntry) => void): void {
+  vm.map.clip(start);
+  vm.map.clip(end);
+  const entries = vm.map.entries;
+  let at = start;
+  for (let i = vm.map.indexAt(start); at < end; i++) {
+    const entry = entries[i];
+    if (entry === undefined || entry.start > at) throw ENOMEM;
+    change(entry);
+    at = entry.end;
+  }
+}
+
+/** Changes protections. Throws EINVAL (misaligned), ENOMEM (hole, memory), EACCES (more than the mapping may have). */
+export function mprotect(vm: Vmspace, addr: number, len: number, prot: number): void {
+  if ((addr & PAGE_MASK) !== 0 || (prot & ~PROT_ALL) !== 0) throw EINVAL;
+  const end = rangeEnd(addr, len, ENOMEM);
+  if (len === 0) return;
+  try {
+    forEntries(vm, addr, end, (entry) => {
+      if ((prot & ~entry.maxProt) !== 0) throw EACCES;
+      if (entry.prot === prot) return;
+      // Rights that are only added come with the next fault; the page tables need no visit.
+      const gainsOnly = entry.prot !== 0 && (prot & entry.prot) === entry.prot;
+      entry.prot = prot;
+      if (!gainsOnly && !pmapProtect(vm.pmap, entry.start, entry.end, prot)) throw ENOMEM;
+    });
+  } finally {
+    vm.map.simplify(addr, end);
+  }
+}
+
+/**
+ * Resizes or moves a mapping (Linux mremap). `fixedAddr` is the new place or −1. Returns the address. Throws EINVAL, EFAULT
+ * (old range not one mapping), ENOMEM (cannot grow in place and may not move).
+ */
+export function mremap(
+  vm: Vmspace, old: number, oldLen: number, newLen: number, mayMove: boolean, fixedAddr: number,
+): number {
+  if ((old & PAGE_MASK) !== 0 || newLen <= 0 || oldLen < 0) throw EINVAL;
+  const oldSize = roundPage(oldLen);
+  const newSize = roundPage(newLen);
+  const entry = vm.map.find(old);
+  if (entry === null) throw EFAULT;
+  if (oldSize === 0) throw EINVAL;
+  if (old + oldSize > entry.end) throw EFAULT;
+  if (fixedAddr < 0) {
+    if (newSize === oldSize) return old;
+    if (newSize < oldSize) {
+      vm.map.remove(old + newSize, old + oldSize);
+      return old;
+    }
+    const end = old + newSize;
+    if (old + oldSize === entry.end && end <= VM_MAX_USER_ADDRESS && vm.map.isFree(entry.end, end)) {
+      insertLike(vm, entry, entry.end, end);
+      return old;
+    }
+    if (!mayMove) throw ENOMEM;
+  } else {
+    if ((fixedAddr & PAGE_MASK) !== 0 || fixedAddr + newSize > VM_MAX_USER_ADDRESS) throw EINVAL;
+    if (fixedAddr < old + oldSize && old < fixedAddr + newSize) throw EINVAL;
+    vm.map.remove(fixedAddr, fixedAddr + newSize);
+    if (newSize < oldSize) vm.map.remove(old + newSize, old + oldSize);
+  }
+  const start = fixedAddr >= 0 ? fixedAddr : chooseAddress(vm, 0, newSize);
+  const moved = Math.min(oldSize, newSize);
+  const source = vm.map.find(old)!;
+  const offset = source.object === null ? 0 : source.offset + (old - source.start);
+  const target = new VmMapEntry(
+    vm.pmap, start, start + newSize, source.prot, source.maxProt, source.shared, source.object, offset,
+  );
+  target.inherit = source.inherit;
+  vm.map.insert(target);
+  if (!pmapMove(vm.pmap, old, start, moved)) throw ENOMEM;
+  vm.map.remove(old, old + moved);
+  return start;
+}
+
+/** Adds [start, end), which continues `entry`, with the same attributes. */
+function insertLike(vm: Vmspace, entry: VmMapEntry, start: number, end: number): void {
+  const offset = entry.object === null ? 0 : entry.offset + (start - entry.start);
+  const more = new VmMapEntry(
+    vm.pmap, start, end, entry.prot, entry.maxProt, entry.shared, entry.object, offset,
+  );
+  more.inherit = entry.inherit;
+  more.tag = entry.tag;
+  vm.map.insert(more);
+}
+
+/** Advice. MADV_FREE drops the pages at once; all else needs no action. Throws EINVAL, ENOMEM (a hole, for MADV_FREE). */
+export function madvise(vm: Vmspace, addr: number, len: number, behav: number): void {
+  if ((addr & PAGE_MASK) !== 0 || behav < 0 || behav > MADV_CORE) throw EINVAL;
+  const end = rangeEnd(addr, len, EINVAL);
+  if (len === 0) return;
+  if (!vm.map.isCovered(addr, end)) throw ENOMEM;
+  if (behav === MADV_FREE && !pmapRemove(vm.pmap, addr, end)) throw ENOMEM;
+}
+
+/** Writes modified pages of shared file mappings back. Throws EINVAL, ENOMEM (hole), Errno of the file, IoMiss. */
+export function msync(vm: Vmspace, addr: number, len: number): void {
+  if ((addr & PAGE_MASK) !== 0) throw EINVAL;
+  const end = rangeEnd(addr, len, ENOMEM);
+  if (!vm.map.isCovered(addr, end)) throw ENOMEM;
+  for (let i = vm.map.indexAt(addr); i < vm.map.entries.length; i++) {
+    const entry = vm.map.entries[i]!;
+    if (entry.start >= end) break;
+    if (!entry.shared || entry.object === null) continue;
+    const first = (entry.offset + Math.max(addr, entry.start) - entry.start) / PAGE_SIZE;
+    const last = (entry.offset + Math.min(end, entry.end) - entry.start) / PAGE_SIZE;
+    entry.object.cleanRange(first, last);
+  }
+}
+
+/** Residency of each page into `out` (MINCORE_*). Throws EINVAL (misaligned), ENOMEM (hole). */
+export function mincore(vm: Vmspace, addr: number, len: number, out: Uint8Array): void {
+  if ((addr & PAGE_MASK) !== 0) throw EINVAL;
+  const end = rangeEnd(addr, len, ENOMEM);
+  if (!vm.map.isCovered(addr, end)) throw ENOMEM;
+  for (let va = addr, i = 0; va < end; va += PAGE_SIZE, i++) {
+    const pte = pmapPte(vm.pmap, va);
+    let bits = 0;
+    if (pte >>> 12 !== 0) {
+      bits = MINCORE_INCORE;
+      if ((pte & VPTE_A) !== 0) bits |= MINCORE_REFERENCED;
+      if ((pte & VPTE_M) !== 0) bits |= MINCORE_MODIFIED;
+    } else {
+      const entry = vm.map.find(va)!;
+      if (entry.object !== null && entry.object.resident((entry.offset + va - entry.start) / PAGE_SIZE) !== 0) bits = MINCORE_INCORE;
+    }
+    out[i] = bits;
+  }
+}
+
+/** What fork does with a range: INHERIT_COPY or INHERIT_NONE. Throws EINVAL, ENOMEM (hole). */
+export function minherit(vm: Vmspace, addr: number, len: number, inherit: number): void {
+  if (inherit < INHERIT_SHARE || inherit > INHERIT_NONE) throw EINVAL;
+  const start = addr - (addr % PAGE_SIZE);
+  const end = rangeEnd(start, len + (addr - start), EINVAL);
+  forEntries(vm, start, end, (entry) => {
+    // Private memory cannot become shared afterwards; what is shared stays shared in any case.
+    if (inherit === INHERIT_SHARE && !entry.shared) throw EINVAL;
+    if (inherit !== INHERIT_SHARE) entry.inherit = inherit;
+  });
+  vm.map.simplify(start, end);
+}
+
+/**
+ * Moves the end of the heap. Returns the resulting end: `newEnd`, or the old one when the move is impossible. `limit` is
+ * RLIMIT_DATA in bytes.
+ */
+export function brk(vm: Vmspace, newEnd: number, limit = Infinity): number {
+  if (newEnd < vm.brkBase || newEnd > VM_MAX_USER_ADDRESS || newEnd - vm.brkBase > limit) return vm.brkEnd;
+  const oldTop = roundPage(vm.brkEnd);
+  const newTop = roundPage(newEnd);
+  if (newTop > oldTop) {
+    if (!vm.map.isFree(oldTop, newTop)) return vm.brkEnd;
+    const entry = new VmMapEntry(
+      vm.pmap, oldTop, newTop, PROT_READ | PROT_WRITE | PROT_EXEC, PROT_ALL, false, null, 0,
+    );
+    entry.tag = "heap";
+    vm.map.insert(entry);
+  } else if (newTop < oldTop) {
+    vm.map.remove(newTop, oldTop);
+  }
+  vm.brkEnd = newEnd;
+  return newEnd;
+}

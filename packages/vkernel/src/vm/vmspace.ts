@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * Address spaces of processes: a map, its pmap, and where the heap and new mappings go.
+ *
+ * Counterpart: DragonFly 2.0 sys/vm/vm_map.c (vmspace_alloc, vmspace_fork, vmspace_free).
+ * @module
+ */
+import { ENOMEM } from "../sys/errno.ts";
+import { INHERIT_NONE, VM_MAX_USER_ADDRESS } from "../sys/mman.ts";
+import type { VmMapEntry } from "./map-entry.ts";
+import { VmMap } from "./map.ts";
+import { pmapCreate, pmapDestroy, pmapFork, pmapRemove, pmapResidentCount, type Pmap } from "./pmap.ts";
+import type { VmSystem } from "./system.ts";
+
+/** Room kept below the top of user memory for the stack and its growth when no exec has said otherwise. */
+const DEFAULT_STACK_ROOM = 0x0800_0000;
+
+export class Vmspace {
+  readonly sys: VmSystem;
+  readonly pmap: Pmap;
+  readonly map: VmMap;
+  /** Unique in this system; part of futex keys. */
+  readonly serial: number;
+  /** Processes and other holders. */
+  refs = 1;
+  /** The heap: set by exec to the end of the program's data; brkEnd moves. Equal while there is no heap. */
+  brkBase = 0;
+  brkEnd = 0;
+  /** New mappings without an address are placed downward from here. */
+  mmapTop = VM_MAX_USER_ADDRESS - DEFAULT_STACK_ROOM;
+
+  /** Use vmspaceAlloc(). */
+  constructor(sys: VmSystem, pmap: Pmap) {
+    this.sys = sys;
+    this.pmap = pmap;
+    this.map = new VmMap(pmap);
+    this.serial = sys.nextSerial();
+  }
+
+  /** Id of the host's VM space that runs it. */
+  get hostId(): number {
+    return this.pmap.id;
+  }
+
+  /** Pages present in memory; walks the page tables. */
+  residentPages(): number {
+    return pmapResidentCount(this.pmap);
+  }
+
+  /** Bytes mapped. */
+  sizeBytes(): number {
+    return this.map.size;
+  }
+}
+
+/** An empty address space with one reference. Throws ENOMEM. */
+export function vmspaceAlloc(sys: VmSystem): Vmspace {
+  const pmap = pmapCreate(sys);
+  if (pmap === null) throw ENOMEM;
+  return new Vmspace(sys, pmap);
+}
+
+/** Takes another reference. */
+export function vmspaceRef(vm: Vmspace): Vmspace {
+  vm.refs++;
+  return vm;
+}
+
+/** A copy of `vm` for a child process: shared mappings shared, private ones copied on write. Throws ENOMEM. */
+export function vmspaceFork(vm: Vmspace): Vmspace {
+  const child = vmspaceAlloc(vm.sys);
+  child.brkBase = vm.brkBase;
+  child.brkEnd = vm.brkEnd;
+  child.mmapTop = vm.mmapTop;
+  pmapFork(vm.pmap, child.pmap);
+  let dropped = true;
+  for (const entry of vm.map.entries) {
+    if (entry.inherit === INHERIT_NONE) {
+      dropped = pmapRemove(child.pmap, entry.start, entry.end) && dropped;
+      continue;
+    }
+    const copy = entry.slice(child.pmap, entry.start, entry.end);
+    child.map.entries.push(copy);
+    copy.attach();
+  }
+  if (!dropped) {
+    vmspaceFree(child);
+    throw ENOMEM;
+  }
+  return child;
+}
+
+/** Drops a reference; the last one releases everything. Nothing may run in the space then. */
+export function vmspaceFree(vm: Vmspace): void {
+  if (--vm.refs > 0) return;
+  if (vm.refs < 0) throw new Error(`I-REF: vmspace ${vm.serial} was released twice`);
+  pmapDestroy(vm.pmap);
+  for (const entry of vm.map.entries.splice(0)) entry.detach();
+}
+
+/** Entries in ascending order. */
+export function mapEntries(vm: Vmspace): readonly VmMapEntry[] {
+  return vm.map.entries;
+}
