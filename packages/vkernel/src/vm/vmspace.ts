@@ -42,9 +42,19 @@ export class Vmspace {
     return this.pmap.id;
   }
 
+  #peakPages = 0;
+
   /** Pages present in memory; walks the page tables. */
   residentPages(): number {
-    return pmapResidentCount(this.pmap);
+    const pages = pmapResidentCount(this.pmap);
+    if (pages > this.#peakPages) this.#peakPages = pages;
+    return pages;
+  }
+
+  /** The largest residentPages() seen so far, now included. */
+  peakResidentPages(): number {
+    this.residentPages();
+    return this.#peakPages;
   }
 
   /** Bytes mapped. */
