@@ -12,7 +12,7 @@
  * @module
  */
 import { Cpu, cpuAreaBytes } from "@vkernel/cpu";
-import { MachineMemory, TABLE_BYTES, LINK_BYTES, Translation } from "@vkernel/mmu";
+import { LINK_BYTES, MachineMemory, TABLE_BYTES, Translation, type AddressSpace } from "@vkernel/mmu";
 import { HostErrno, VMSPACE_CTL_RUN as VMSPACE_CTL_RUN_ } from "./frame.ts";
 import { MemoryImage } from "./image.ts";
 import { Interrupts } from "./interrupts.ts";
@@ -168,6 +168,11 @@ export class HostKernel {
   /** Loads the lwp's FP state from a 512-byte image; reserved MXCSR bits are cleared. */
   fpRestore(image: Uint8Array): void {
     this.cpu.restoreFx(image);
+  }
+
+  /** What the processor sees of a space: for debuggers and tests that make accesses without a program. */
+  addressSpace(id: number): AddressSpace {
+    return this.#lookup(id);
   }
 
   get spaceCount(): number {

@@ -104,6 +104,8 @@ export class VmObject implements PageOwner, DirtyObject {
       if (e instanceof IoMiss) return;
       throw e;
     }
+    // Cleaning the last page has come by here already.
+    if (!this.#retained) return;
     this.#retained = false;
     this.pager!.release();
   }
