@@ -39,6 +39,8 @@ export const IXON = 0x0200;
 export const IXOFF = 0x0400;
 export const IXANY = 0x0800;
 export const IMAXBEL = 0x2000;
+/** Erasing takes a whole UTF-8 character (as later BSDs and Linux have it; 2.0 knows no such flag). */
+export const IUTF8 = 0x4000;
 
 export const OPOST = 0x0001;
 export const ONLCR = 0x0002;

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** Mounted file systems (DragonFly 2.0 sys/sys/mount.h). */
+import type { Nchandle } from "./namecache.ts";
+import type { Vnode } from "./vnode.ts";
+
+export interface Statfs {
+  bsize: number;
+  iosize: number;
+  blocks: number;
+  bfree: number;
+  bavail: number;
+  files: number;
+  ffree: number;
+}
+
+export const MNT_RDONLY = 0x0001;
+export const MNT_SYNCHRONOUS = 0x0002;
+export const MNT_NOEXEC = 0x0004;
+export const MNT_NOSUID = 0x0008;
+export const MNT_NODEV = 0x0010;
+export const MNT_LOCAL = 0x1000;
+
+/** One mounted file system. A file system subclasses it; the mount table (vfs/mountlist.ts) owns the instances. */
+export abstract class Mount {
+  /** "hammer", "tmpfs", "devfs", "procfs", "dirfs" */
+  abstract readonly fstype: string;
+  /** What is mounted, as mount(8) prints it. */
+  readonly from: string;
+  /** MNT_* flags. */
+  flags: number;
+  /** Unique number for st_dev. */
+  fsid = 0;
+  /** The name that is covered, held; null for the root file system and for what is not mounted. */
+  covered: Nchandle | null = null;
+  /** The name of the root directory, held while mounted (vfs/mountlist.ts sets both). */
+  rootNch: Nchandle | null = null;
+  /** Path of the mount point, for mount(8) and df(1). */
+  onName = "/";
+  /** Names come and go without the kernel's doing (procfs, shared host directories): they are looked up each time. */
+  readonly volatileNames: boolean = false;
+  /** Longest name, bytes. */
+  readonly nameMax: number = 255;
+
+  constructor(from: string, flags: number) {
+    this.from = from;
+    this.flags = flags;
+  }
+  /** The root directory, referenced. */
+  abstract root(): Vnode;
+  abstract statfs(): Statfs;
+  abstract sync(): void;
+  /** Releases the file system; throws EBUSY-class errors before anything is torn down. */
+  abstract unmount(): void;
+}

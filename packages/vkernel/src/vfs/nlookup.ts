@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * nlookup: from a path to a name in the namecache (DragonFly 2.0 sys/kern/vfs_nlookup.c).
+ *
+ * Invariants
+ *   L1  The result is held; nothing else is held when nlookup() returns or throws, whatever it throws.
+ *   L2  The walk never leaves `rdir` upwards: ".." there stays there (also when the walk started outside).
+ *   L3  Every directory the walk looks into has granted VEXEC to `cred`.
+ *   L4  At most MAXSYMLINKS symbolic links are followed.
+ * @module
+ */
+import { EACCES, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR } from "../sys/errno.ts";
+import type { Ucred } from "../sys/ucred.ts";
+import { VEXEC } from "../sys/ucred.ts";
+import type { Nchandle } from "./namecache.ts";
+import { cacheDrop, cacheHold } from "./namecache.ts";
+import type { Vnode } from "./vnode.ts";
+import { VDIR, VLNK, vrele } from "./vnode.ts";
+
+export const MAXSYMLINKS = 32;
+/** Longest path, with its NUL. */
+export const PATH_MAX = 1024;
+
+/** Follow a symbolic link in the last component. */
+export const NLC_FOLLOW = 0x01;
+/** The last component may be missing: a negative name is then the result. */
+export const NLC_CREATE = 0x02;
+/** Stay at the directory that is mounted on (for unmount and mount). */
+export const NLC_COVERED = 0x04;
+/** A symbolic link in the last component is ELOOP (O_NOFOLLOW). */
+export const NLC_NOSYMLINK = 0x08;
+/** A relative path may be empty and means where the walk starts (AT_EMPTY_PATH). */
+export const NLC_EMPTY = 0x10;
+
+/** What the last component of a path was. */
+export const LAST_NORM = 0;
+export const LAST_ROOT = 1;
+export const LAST_DOT = 2;
+export const LAST_DOTDOT = 3;
+
+/** Where a walk starts and for whom. Reusable; the results of a walk stand in it until the next one. */
+export class Nlookup {
+  cred: Ucred;
+  rdir: Nchandle;
+  cdir: Nchandle;
+  /** LAST_*: what kind of last component there was. */
+  last = LAST_NORM;
+  /** The path ended in a slash. */
+  trailingSlash = false;
+
+  constructor(cred: Ucred, rdir: Nchandle, cdir: Nchandle) {
+    this.cred = cred;
+    this.rdir = rdir;
+    this.cdir = cdir;
+  }
+}
+
+const SLASH = 0x2f;
+
+/**
+ * Resolves `path` (a byte string). Returns the name, held; its vnode is null only with NLC_CREATE. Throws ENOENT,
+ * ENOTDIR, EACCES, ELOOP, ENAMETOOLONG, the file system's errors and IoMiss.
+ */
+export function nlookup(nd: Nlookup, path: string, flags: number): Nchandle {
+  nd.last = LAST_ROOT;
+  nd.trailingSlash = false;
+  if (path.length === 0) {
+    if ((flags & NLC_EMPTY) === 0) throw ENOENT;
+    nd.last = LAST_DOT;
+    return cacheHold(nd.cdir);
+  }
+  let at = path.charCodeAt(0) === SLASH ? nd.rdir : nd.cdir;
+  let rest = path;
+  let pos = 0;
+  let links = 0;
+  // A magic link leads to a name that only this walk holds.
+  let held: Nchandle | null = null;
+  try {
+    for (;;) {
+      while (pos < rest.length && rest.charCodeAt(pos) === SLASH) pos++;
+      if (pos >= rest.length) break;
+      let end = rest.indexOf("/", pos);
+      if (end < 0) end = rest.length;
+      const name = pos === 0 && end === rest.length ? rest : rest.slice(pos, end);
+      pos = end;
+      while (end < rest.length && rest.charCodeAt(end) === SLASH) end++;
+      const isLast = end === rest.length;
+      if (isLast) nd.trailingSlash = end !== pos;
+
+      const dvp: Vnode = at.vp!;
+      if (dvp.type !== VDIR) throw ENOTDIR;
+      if (!dvp.access(VEXEC, nd.cred)) throw EACCES;
+      if (name === ".") {
+        nd.last = LAST_DOT;
+        continue;
+      }
+      if (name === "..") {
+        nd.last = LAST_DOTDOT;
+        at = parentOf(at, nd.rdir);
+        continue;
+      }
+      nd.last = LAST_NORM;
+      let next = childOf(at, dvp, name);
+      const vp = next.vp;
+      if (vp === null) {
+        if (!isLast || (flags & NLC_CREATE) === 0) throw ENOENT;
+        if (at.detached && at.mount.rootNch !== at) throw ENOENT;
+        return cacheHold(next);
+      }
+      if (vp.type === VLNK && (!isLast || nd.trailingSlash || (flags & (NLC_FOLLOW | NLC_NOSYMLINK)) !== 0)) {
+        if (isLast && !nd.trailingSlash && (flags & NLC_NOSYMLINK) !== 0) throw ELOOP;
+        if (++links > MAXSYMLINKS) throw ELOOP;
+        const target = vp.jump();
+        if (target !== null) {
+          if (held !== null) cacheDrop(held);
+          held = target;
+          at = target;
+          continue;
+        }
+        const text = vp.readlink();
+        if (text.length === 0) throw ENOENT;
+        rest = pos >= rest.length ? text : text + rest.slice(pos);
+        if (rest.length >= 4 * PATH_MAX) throw ENAMETOOLONG;
+        pos = 0;
+        if (text.charCodeAt(0) === SLASH) {
+          at = nd.rdir;
+          nd.last = LAST_ROOT;
+        }
+        continue;
+      }
+      if (next.mountedHere !== null && !(isLast && (flags & NLC_COVERED) !== 0)) {
+        while (next.mountedHere !== null) next = next.mountedHere.rootNch!;
+      }
+      at = next;
+    }
+    if (nd.trailingSlash && at.vp!.type !== VDIR) throw ENOTDIR;
+    return cacheHold(at);
+  } finally {
+    if (held !== null) cacheDrop(held);
+  }
+}
+
+/** ".." of a directory: through the root of a mount to the directory that it covers, never above `rdir`. */
+function parentOf(nch: Nchandle, rdir: Nchandle): Nchandle {
+  let at = nch;
+  while (at !== rdir && at.mount.rootNch === at && at.mount.covered !== null) at = at.mount.covered;
+  if (at === rdir || at.parent === null) return at;
+  at = at.parent;
+  while (at.mountedHere !== null) at = at.mountedHere.rootNch!;
+  return at;
+}
+
+/** The name `name` in the directory `at`, from the cache or the file system; negative when there is none. */
+function childOf(at: Nchandle, dvp: Vnode, name: string): Nchandle {
+  const cached = at.children === null ? undefined : at.children.get(name);
+  const cache = at.cache;
+  if (cached !== undefined && !at.mount.volatileNames) {
+    cache.hits++;
+    return cached;
+  }
+  cache.misses++;
+  if (name.length > at.mount.nameMax) throw ENAMETOOLONG;
+  const vp = dvp.lookup(name);
+  if (cached !== undefined) {
+    if (cached.vp === vp || cached.mountedHere !== null) {
+      if (vp !== null) vrele(vp);
+      return cached;
+    }
+    cache.detach(cached);
+  }
+  return cache.enter(at, name, vp);
+}
