@@ -2,8 +2,13 @@
 /**
  * x87 addition, multiplication, division, square root and remainder: exact integer arithmetic, rounded once.
  *
- * Each function takes its operands as (se, m) pairs, stores RESULT, and ORs exceptions into EXC. When it meets an exception
- * that suppresses the operation (IE, DE or ZE unmasked) it may return early; the caller then drops RESULT.
+ * Each function takes its operands as (se, m) pairs, ORs the exceptions of the operands into EXC, and returns what it left:
+ *
+ *   FINAL       RESULT
+ *   UNROUNDED   sign in RESULT_SE, exponent in A_E, significand in RESULT_M (high) and EXTRA (low); the caller rounds
+ *   EXACT_ZERO  a zero whose sign is the rounding mode's matter
+ *
+ * So the same kernels serve the x87 formats and, rounded elsewhere, single and double precision.
  *
  * Source: SDM vol. 1 §4.9, §8.5, tables 8-10 and 8-11 of the FDIV and FPREM descriptions in vol. 2A.
  * @module
@@ -17,10 +22,14 @@ import type { ModuleBuilder } from "../../wasm/module.ts";
 import { I32, I64 } from "../../wasm/opcodes.ts";
 import * as F from "./frame.ts";
 import type { Frame } from "./frame.ts";
-import { CLASS_NORMAL, normalise, precisionMask, shiftRightJam, type RoundFunctions } from "./round.ts";
+import { CLASS_NORMAL, normalise, shiftRightJam, type RoundFunctions } from "./round.ts";
+
+export const FINAL = 0;
+export const UNROUNDED = 1;
+export const EXACT_ZERO = 2;
 
 export interface ArithFunctions {
-  /** (aSe, aM, bSe, bM): a + b. For a − b flip the sign of b first, NaNs excepted: see `subtract`. */
+  /** (aSe, aM, bSe, bM) */
   readonly add: Func;
   readonly subtract: Func;
   readonly multiply: Func;
@@ -39,15 +48,19 @@ const J = i64(F.INTEGER_BIT);
 const LOW32 = i64(0xffff_ffffn);
 
 export function buildArith(mod: ModuleBuilder, fr: Frame, r: RoundFunctions): ArithFunctions {
-  /** Returns early from `f` when an exception that forbids the operation is pending. */
-  const stopIfSuppressed = (f: Func): void => f.if(fr.unmasked(F.IE | F.DE | F.ZE), () => f.ret());
   const invalid = (f: Func): void => {
     fr.raise(f, F.IE);
     fr.indefinite(f);
   };
   const isInfinite = (e: Expr): Expr => eq(e, F.EXP_MASK);
-  const pack = (f: Func, sign: Expr, exp: Expr, hi: Expr, lo: Expr): void => {
-    f.exec(r.roundPack, sign, exp, hi, lo, precisionMask(fr));
+  const final = (f: Func): void => f.ret(i32(FINAL));
+  /** Ends with an unrounded value. */
+  const unrounded = (f: Func, sign: Expr, exp: Expr, hi: Expr, lo: Expr): void => {
+    fr.st32(f, F.RESULT_SE, sign);
+    fr.st32(f, F.A_E, exp);
+    fr.st64(f, F.RESULT_M, hi);
+    fr.st64(f, F.EXTRA, lo);
+    f.ret(i32(UNROUNDED));
   };
 
   /** Locals with the two prepared operands. */
@@ -71,7 +84,7 @@ export function buildArith(mod: ModuleBuilder, fr: Frame, r: RoundFunctions): Ar
     f.set(o.bM, bM);
     const normal = (e: Expr, m: Expr): Expr => and(ltU(sub(e, 1), F.EXP_MASK - 1), ltS(m, 0));
     f.if(eqz(and(normal(o.aE, o.aM), normal(o.bE, o.bM))), () => {
-      f.if(call(r.prepare, aSe, aM, bSe, bM), () => f.ret());
+      f.if(call(r.prepare, aSe, aM, bSe, bM), () => final(f));
       f.set(o.aE, fr.ld32(F.A_E));
       f.set(o.aM, fr.ld64(F.A_M));
       f.set(o.bE, fr.ld32(F.B_E));
@@ -134,28 +147,25 @@ export function buildArith(mod: ModuleBuilder, fr: Frame, r: RoundFunctions): Ar
     f.if(isInfinite(aE), () => {
       f.if(and(isInfinite(bE), ne(aS, bS)), () => {
         invalid(f);
-        f.ret();
+        final(f);
       });
       fr.result(f, or(aS, F.EXP_MASK), J);
-      f.ret();
+      final(f);
     });
     f.if(isInfinite(bE), () => {
       fr.result(f, or(bS, F.EXP_MASK), J);
-      f.ret();
+      final(f);
     });
-    stopIfSuppressed(f);
-    const exactZero = (): void => fr.result(f, select(eq(fr.roundingControl(), F.RC_DOWN), i32(F.SIGN), i32(0)), i64(0n));
     f.if(eqz(bM), () => {
       f.if(eqz(aM), () => {
-        f.if(eq(aS, bS), () => fr.result(f, aS, i64(0n)), exactZero);
-        f.ret();
+        f.if(ne(aS, bS), () => f.ret(i32(EXACT_ZERO)));
+        fr.result(f, aS, i64(0n));
+        final(f);
       });
-      pack(f, aS, aE, aM, i64(0n));
-      f.ret();
+      unrounded(f, aS, aE, aM, i64(0n));
     });
     f.if(eqz(aM), () => {
-      pack(f, bS, bE, bM, i64(0n));
-      f.ret();
+      unrounded(f, bS, bE, bM, i64(0n));
     });
     f.set(swap, or(ltS(aE, bE), and(eq(aE, bE), ltU(aM, bM))));
     f.if(swap, () => {
@@ -181,19 +191,16 @@ export function buildArith(mod: ModuleBuilder, fr: Frame, r: RoundFunctions): Ar
       () => {
         f.set(hi, sub(sub(aM, hi), extendU(ne(lo, 0))));
         f.set(lo, sub(i64(0n), lo));
-        f.if(eqz(or(hi, lo)), () => {
-          exactZero();
-          f.ret();
-        });
+        f.if(eqz(or(hi, lo)), () => f.ret(i32(EXACT_ZERO)));
         normalise(f, aE, hi, lo);
       },
     );
-    pack(f, aS, aE, hi, lo);
+    unrounded(f, aS, aE, hi, lo);
   };
-  const addFunction = mod.func([I32, I64, I32, I64], [], addition(null));
-  const subtract = mod.func([I32, I64, I32, I64], [], addition(i32(F.SIGN)));
+  const addFunction = mod.func([I32, I64, I32, I64], [I32], addition(null));
+  const subtract = mod.func([I32, I64, I32, I64], [I32], addition(i32(F.SIGN)));
 
-  const multiply = mod.func([I32, I64, I32, I64], [], (f) => {
+  const multiply = mod.func([I32, I64, I32, I64], [I32], (f) => {
     const { aS, aE, aM, bS, bE, bM } = operands(f, null);
     const sign = f.tmp(xor(aS, bS));
     const hi = f.local(I64);
@@ -204,12 +211,11 @@ export function buildArith(mod: ModuleBuilder, fr: Frame, r: RoundFunctions): Ar
         () => invalid(f),
         () => fr.result(f, or(sign, F.EXP_MASK), J),
       );
-      f.ret();
+      final(f);
     });
-    stopIfSuppressed(f);
     f.if(or(eqz(aM), eqz(bM)), () => {
       fr.result(f, sign, i64(0n));
-      f.ret();
+      final(f);
     });
     f.set(aE, sub(add(aE, bE), F.BIAS - 1));
     f.set(hi, call(mul128, aM, bM));
@@ -219,7 +225,7 @@ export function buildArith(mod: ModuleBuilder, fr: Frame, r: RoundFunctions): Ar
       f.set(lo, shl(lo, 1));
       f.set(aE, sub(aE, 1));
     });
-    pack(f, sign, aE, hi, lo);
+    unrounded(f, sign, aE, hi, lo);
   });
 
   /** Fraction bits below a quotient's last bit: exact in its relation to one half. */
@@ -234,7 +240,7 @@ export function buildArith(mod: ModuleBuilder, fr: Frame, r: RoundFunctions): Ar
       ),
     );
 
-  const divide = mod.func([I32, I64, I32, I64], [], (f) => {
+  const divide = mod.func([I32, I64, I32, I64], [I32], (f) => {
     const [aSe, aM0, bSe, bM0] = [f.param(0), f.param(1), f.param(2), f.param(3)];
     // Division by zero outranks a denormal dividend: that one is not flagged.
     f.if(and(eqz(and(bSe, F.EXP_MASK)), and(eqz(bM0), ltU(call(r.classify, aSe, aM0), 3))), () => {
@@ -246,7 +252,7 @@ export function buildArith(mod: ModuleBuilder, fr: Frame, r: RoundFunctions): Ar
           fr.result(f, or(xor(and(aSe, F.SIGN), and(bSe, F.SIGN)), F.EXP_MASK), J);
         },
       );
-      f.ret();
+      final(f);
     });
     const { aS, aE, aM, bS, bE, bM } = operands(f, null);
     const sign = f.tmp(xor(aS, bS));
@@ -255,12 +261,11 @@ export function buildArith(mod: ModuleBuilder, fr: Frame, r: RoundFunctions): Ar
     const lo = f.local(I64);
     f.if(isInfinite(aE), () => {
       f.if(isInfinite(bE), () => invalid(f), () => fr.result(f, or(sign, F.EXP_MASK), J));
-      f.ret();
+      final(f);
     });
-    stopIfSuppressed(f);
     f.if(or(isInfinite(bE), eqz(aM)), () => {
       fr.result(f, sign, i64(0n));
-      f.ret();
+      final(f);
     });
     f.set(aE, add(sub(aE, bE), F.BIAS - 1));
     f.set(hi, aM);
@@ -272,10 +277,10 @@ export function buildArith(mod: ModuleBuilder, fr: Frame, r: RoundFunctions): Ar
     });
     f.set(q, call(div128, hi, lo, bM));
     const rest = f.tmp(fr.ld64(F.EXTRA));
-    pack(f, sign, aE, q, f.tmp(remainderFraction(rest, bM)));
+    unrounded(f, sign, aE, q, f.tmp(remainderFraction(rest, bM)));
   });
 
-  const squareRoot = mod.func([I32, I64], [], (f) => {
+  const squareRoot = mod.func([I32, I64], [I32], (f) => {
     const [se, m] = [f.param(0), f.param(1)];
     const cls = f.tmp(call(r.classify, se, m));
     const exp = f.local(I32);
@@ -288,23 +293,22 @@ export function buildArith(mod: ModuleBuilder, fr: Frame, r: RoundFunctions): Ar
     f.if(ne(cls, CLASS_NORMAL), () => {
       f.if(gtU(cls, 3), () => {
         f.exec(r.propagate, se, m, i32(0), i64(0n));
-        f.ret();
+        final(f);
       });
       f.if(eq(cls, 1), () => {
         fr.result(f, se, m);
-        f.ret();
+        final(f);
       });
       f.if(and(eq(cls, 3), eqz(and(se, F.SIGN))), () => {
         fr.result(f, se, m);
-        f.ret();
+        final(f);
       });
     });
     f.if(and(se, F.SIGN), () => {
       invalid(f);
-      f.ret();
+      final(f);
     });
-    f.if(call(r.prepare, se, m, i32(F.BIAS), J), () => f.ret());
-    stopIfSuppressed(f);
+    f.if(call(r.prepare, se, m, i32(F.BIAS), J), () => final(f));
     f.set(exp, fr.ld32(F.A_E));
     f.set(sig, fr.ld64(F.A_M));
     // The radicand hi:lo lies in [2^126, 2^128), with an even power of two beside it.
@@ -321,7 +325,6 @@ export function buildArith(mod: ModuleBuilder, fr: Frame, r: RoundFunctions): Ar
     );
     // A first root of 52 bits from the f64 unit: hi is below 2^64, sqrt(hi)·2^32 is the root; kept below 2^64.
     f.set(s, shl(i64SatF64S(mul(sqrt(f64FromI64U(hi)), f64(2 ** 31))), 1));
-    f.if(eqz(ltS(s, 0)), () => f.if(eqz(s), () => f.set(s, i64(-1n)), () => f.if(ltU(s, J), () => f.set(s, J))));
     const rest = (): void => {
       const high = f.tmp(call(mul128, s, s));
       const low = f.tmp(fr.ld64(F.EXTRA));
@@ -352,7 +355,7 @@ export function buildArith(mod: ModuleBuilder, fr: Frame, r: RoundFunctions): Ar
     });
     // remainder > s: the fraction exceeds one half, which it can never equal.
     const above = or(ne(restHi, 0), gtU(restLo, s));
-    pack(f, i32(0), exp, s, select(eqz(or(restHi, restLo)), i64(0n), select(above, i64(3n << 62n), i64(1n << 62n))));
+    unrounded(f, i32(0), exp, s, select(eqz(or(restHi, restLo)), i64(0n), select(above, i64(3n << 62n), i64(1n << 62n))));
   });
 
   const remainder = mod.func([I32, I64, I32, I64, I32], [I32], (f) => {

@@ -69,7 +69,7 @@ export function normalise(f: Func, exp: Expr, hi: Expr, lo: Expr): void {
 
 
 export interface RoundFunctions {
-  /** (sign, odd, fraction) → 1 when the magnitude goes up. */
+  /** (rc, sign, odd, fraction) → 1 when the magnitude goes up. */
   readonly increments: Func;
   /** (sign, exp, hi, lo, mask): rounds, range-checks and stores RESULT; hi's bit 63 is set. */
   readonly roundPack: Func;
@@ -91,12 +91,9 @@ export const CLASS_SNAN = 5;
 export const CLASS_UNSUPPORTED = 6;
 
 export function buildRound(mod: ModuleBuilder, fr: Frame): RoundFunctions {
-  const increments = mod.func([I32, I32, I64], [I32], (f) => {
-    const sign = f.param(0);
-    const odd = f.param(1);
-    const fraction = f.param(2);
+  const increments = mod.func([I32, I32, I32, I64], [I32], (f) => {
+    const [rc, sign, odd, fraction] = [f.param(0), f.param(1), f.param(2), f.param(3)];
     f.if(eqz(fraction), () => f.ret(i32(0)));
-    const rc = f.tmp(fr.roundingControl());
     f.if(eqz(rc), () => f.ret(choose(eq(fraction, HALF), odd, gtU(fraction, HALF))));
     f.if(eq(rc, F.RC_ZERO), () => f.ret(i32(0)));
     // RC_DOWN goes away from zero for negative values, RC_UP for positive ones.
@@ -118,7 +115,7 @@ export function buildRound(mod: ModuleBuilder, fr: Frame): RoundFunctions {
         () => f.set(fraction, lo),
         () => f.set(fraction, or(shl(and(hi, mask), clz(mask)), extendU(ne(lo, 0)))),
       );
-      f.set(up, call(increments, sign, ne(and(head, ulp), 0), fraction));
+      f.set(up, call(increments, fr.roundingControl(), sign, ne(and(head, ulp), 0), fraction));
     };
     split();
     f.if(leS(exp, 0), () => {
@@ -129,6 +126,12 @@ export function buildRound(mod: ModuleBuilder, fr: Frame): RoundFunctions {
         () => {
           fr.raise(f, F.UE);
           f.set(exp, add(exp, F.BIAS_ADJUST));
+          // Only FSCALE gets so far down that the moved exponent is still too small.
+          f.if(leS(exp, 0), () => {
+            fr.raise(f, F.PE);
+            fr.result(f, sign, i64(0n));
+            f.ret();
+          });
         },
         () => {
           shiftRightJam(f, hi, lo, f.tmp(sub(i32(1), exp)));
@@ -170,7 +173,14 @@ export function buildRound(mod: ModuleBuilder, fr: Frame): RoundFunctions {
           );
           f.ret();
         },
-        () => f.set(exp, sub(exp, F.BIAS_ADJUST)),
+        () => {
+          f.set(exp, sub(exp, F.BIAS_ADJUST));
+          f.if(geS(exp, 0x7fff), () => {
+            fr.raise(f, F.PE);
+            fr.result(f, or(sign, 0x7fff), HALF);
+            f.ret();
+          });
+        },
       );
     });
     fr.result(f, or(sign, exp), head);

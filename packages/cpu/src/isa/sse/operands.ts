@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * How SSE and MMX semantics get at their operands, and the checks that come before them.
+ *
+ * Source: SDM vol. 2A table 2-21 (SSE exceptions), vol. 1 §9.5 (MMX and the x87 state), §11.6.
+ * @module
+ */
+import { EXC_GP, EXC_MF, EXC_NM, EXC_UD } from "../../exception.ts";
+import { CR0, CR0_EM, CR0_TS, FSW, FTOP, FTW } from "../../state.ts";
+import { and, eqz, i32, or, type Expr } from "../../wasm/expr.ts";
+import * as W from "../../wasm/opcodes.ts";
+import { I32, I64, V128 } from "../../wasm/opcodes.ts";
+import type { Ctx, MemRef } from "../ctx.ts";
+import { V128_LOAD32_ZERO, V128_LOAD64_ZERO, i64x2Extract } from "./simd.ts";
+
+/** FSW.ES: an unmasked x87 exception is pending. */
+const FSW_ES = 0x80;
+
+/** First of all in every SSE instruction: #UD when emulation is on, #NM when the task was switched. */
+export function sseReady(x: Ctx): void {
+  x.when(and(x.state(CR0), CR0_EM | CR0_TS), () => {
+    x.raiseIf(and(x.state(CR0), CR0_EM), EXC_UD);
+    x.raise(EXC_NM);
+  });
+}
+
+/** First of all in every MMX instruction: as sseReady(), and #MF when an x87 exception waits. */
+export function mmxReady(x: Ctx): void {
+  sseReady(x);
+  x.raiseIf(and(x.state(FSW), FSW_ES), EXC_MF);
+}
+
+/** Every MMX instruction but EMMS leaves TOP 0 and all tags valid. Call it after the last check. */
+export function mmxTouched(x: Ctx): void {
+  x.setState(FTOP, i32(0));
+  x.setState(FTW, i32(0xff));
+}
+
+export function xmm(x: Ctx, i: number): Expr {
+  return x.stateLoad(W.V128_LOAD, V128, x.registerSlot(i));
+}
+export function setXmm(x: Ctx, i: number, value: Expr): void {
+  x.stateStore(W.V128_STORE, x.registerSlot(i), value);
+}
+/** The low 8 bytes of xmm register operand `i`. */
+export function xmmLow64(x: Ctx, i: number): Expr {
+  return x.stateLoad(W.I64_LOAD, I64, x.registerSlot(i));
+}
+export function xmmHigh64(x: Ctx, i: number): Expr {
+  return x.stateLoad(W.I64_LOAD, I64, x.registerSlot(i), 8);
+}
+export function xmmLow32(x: Ctx, i: number): Expr {
+  return x.stateLoad(W.I32_LOAD, I32, x.registerSlot(i));
+}
+export function setXmmLow64(x: Ctx, i: number, value: Expr): void {
+  x.stateStore(W.I64_STORE, x.registerSlot(i), value);
+}
+export function setXmmHigh64(x: Ctx, i: number, value: Expr): void {
+  x.stateStore(W.I64_STORE, x.registerSlot(i), value, 8);
+}
+export function setXmmLow32(x: Ctx, i: number, value: Expr): void {
+  x.stateStore(W.I32_STORE, x.registerSlot(i), value);
+}
+
+/** Linear address of memory operand `i`, #GP(0) unless it is a multiple of 16. */
+export function alignedAddress(x: Ctx, i: number): Expr {
+  const address = x.tmp(x.address(i));
+  x.raiseIf(and(address, 15), EXC_GP);
+  return address;
+}
+
+/** Operand `i` as 16 bytes: xmm register, or memory that must be aligned unless `unaligned`. In a temporary. */
+export function source128(x: Ctx, i: number, unaligned = false): Expr {
+  if (!x.isMem(i)) return x.tmp(xmm(x, i));
+  return x.load(W.V128_LOAD, V128, 16, unaligned ? x.address(i) : alignedAddress(x, i));
+}
+/** The low 8 bytes of operand `i` (xmm or mmx register, or memory). */
+export function source64(x: Ctx, i: number): Expr {
+  if (!x.isMem(i)) return x.tmp(xmmLow64(x, i));
+  return x.load(W.I64_LOAD, I64, 8, x.address(i));
+}
+/** The low 4 bytes of operand `i`. */
+export function source32(x: Ctx, i: number): Expr {
+  if (!x.isMem(i)) return x.tmp(xmmLow32(x, i));
+  return x.load(W.I32_LOAD, I32, 4, x.address(i));
+}
+/** Operand `i` of `n` bytes (4, 8 or 16) as a vector, zero above. 16-byte memory must be aligned. */
+export function sourceVector(x: Ctx, i: number, n: number): Expr {
+  if (n === 16) return source128(x, i);
+  const op = n === 8 ? V128_LOAD64_ZERO : V128_LOAD32_ZERO;
+  if (!x.isMem(i)) return x.tmp(x.stateLoad(op, V128, x.registerSlot(i)));
+  return x.load(op, V128, n, x.address(i));
+}
+
+/** Checked reference to memory operand `i` of `n` bytes. */
+export function target(x: Ctx, i: number, n: number, aligned = false): MemRef {
+  return x.writable(n, aligned ? alignedAddress(x, i) : x.address(i));
+}
+
+/** An mmx register as a vector whose upper half is 0. */
+export function mm(x: Ctx, i: number): Expr {
+  return x.stateLoad(V128_LOAD64_ZERO, V128, x.registerSlot(i));
+}
+/** Writes an mmx register: sign and exponent bits above it become ones. */
+export function setMm64(x: Ctx, i: number, value: Expr): void {
+  x.stateStore(W.I64_STORE, x.registerSlot(i), value);
+  x.stateStore(W.I32_STORE, x.registerSlot(i), i32(0xffff), 8);
+}
+export function setMm(x: Ctx, i: number, vector: Expr): void {
+  setMm64(x, i, i64x2Extract(vector, 0));
+}
+
+/** 1 when any of the expressions is non-zero. */
+export function anyOf(...conditions: Expr[]): Expr {
+  return eqz(eqz(conditions.reduce((a, b) => or(a, b))));
+}
