@@ -8,6 +8,17 @@ export {
   BufferMiss, HammerError, isBufferMiss, isHammerError, type HammerErrorCode, type HammerErrorData,
 } from "./error.ts";
 
+// A mounted file system.
+export {
+  MAX_TID, mount, type HammerInfo, type HammerMount, type HammerStatfs, type MountOptions,
+} from "./mount.ts";
+export type { HistoryEntry } from "./history.ts";
+export type { ReaddirCallback } from "./object/dirent.ts";
+export type { HammerFileType, HammerInode } from "./object/inode.ts";
+export type { PfsInfo } from "./pfs.ts";
+export { recover, type RecoverOptions, type Recovery } from "./recover.ts";
+export type { SnapshotInfo } from "./snapshot.ts";
+
 // Offline tools: what hammer(8) prints about an image.
 export { blockmap, type BlockmapSummary } from "./tools/blockmap.ts";
 export { checkmap, type CheckmapSummary } from "./tools/checkmap.ts";

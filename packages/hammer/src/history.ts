@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * When an object changed: the TIDs at which its inode, or what it holds at some offset, was replaced.
+ * Source: DragonFly sys/vfs/hammer/hammer_ioctl.c, hammer_ioc_gethistory() and add_history().
+ * @module
+ */
+import type { Cursor } from "./btree/cursor.ts";
+import { Key, uint64 } from "./btree/key.ts";
+import {
+  LOCALIZE_INODE, LOCALIZE_MISC, REC_DATA, REC_INODE, W_CREATE_HI, W_CREATE_LO, W_CREATE_TS, W_DATA_LEN, W_DELETE_HI, W_DELETE_LO,
+  W_DELETE_TS, W_KEY_HI, W_KEY_LO, XBUFSIZE,
+} from "./disk/index.ts";
+import type { HammerInode } from "./object/inode.ts";
+
+/** A change: the state from this TID on differs from before. */
+export interface HistoryEntry {
+  tid: bigint;
+  /** Seconds since 1970. */
+  time: number;
+}
+
+const TWO32 = 4294967296;
+const $begin = new Key();
+const $end = new Key();
+
+/** Adds what happened to the record under the cursor; a creation that repeats the entry before is left out. */
+function add(list: HistoryEntry[], cur: Cursor): void {
+  const w = cur.words;
+  const at = cur.at;
+  const created = uint64(w[at + W_CREATE_HI]!, w[at + W_CREATE_LO]!);
+  if (list.length === 0 || list[list.length - 1]!.tid !== created) list.push({ tid: created, time: w[at + W_CREATE_TS]! >>> 0 });
+  const deleted = uint64(w[at + W_DELETE_HI]!, w[at + W_DELETE_LO]!);
+  if (deleted !== 0n) list.push({ tid: deleted, time: w[at + W_DELETE_TS]! >>> 0 });
+}
+
+/** Changes of the inode (attributes, size, links), in the order of the B-Tree, which is that of time. */
+export function inodeHistory(cur: Cursor, ip: HammerInode): HistoryEntry[] {
+  const list: HistoryEntry[] = [];
+  $begin.set(ip.loc | LOCALIZE_INODE, ip.objHi, ip.objLo, REC_INODE, 0, 0);
+  for (let found = cur.firstAny($begin, $begin); found; found = cur.nextInRange()) add(list, cur);
+  return list;
+}
+
+/**
+ * Changes of the file's bytes in [offset, offset + length), in order of records: by position, then time. The union
+ * with inodeHistory, sorted and without repetitions, is what `hammer history` and undo(1) work on.
+ */
+export function dataHistory(cur: Cursor, ip: HammerInode, offset: number, length: number): HistoryEntry[] {
+  const list: HistoryEntry[] = [];
+  const from = offset + 1;
+  const to = offset + length + XBUFSIZE;
+  $begin.set(ip.loc | LOCALIZE_MISC, ip.objHi, ip.objLo, REC_DATA, Math.floor(from / TWO32), from | 0);
+  $end.set(ip.loc | LOCALIZE_MISC, ip.objHi, ip.objLo, REC_DATA, Math.floor(to / TWO32), to | 0);
+  for (let found = cur.firstAny($begin, $end); found; found = cur.nextInRange()) {
+    const w = cur.words;
+    const base = w[cur.at + W_KEY_HI]! * TWO32 + (w[cur.at + W_KEY_LO]! >>> 0) - w[cur.at + W_DATA_LEN]!;
+    if (base < offset + length) add(list, cur);
+  }
+  return list;
+}
+
+/** All changes of an object, inode and data, oldest first, each TID once. */
+export function fullHistory(cur: Cursor, ip: HammerInode): HistoryEntry[] {
+  const all = inodeHistory(cur, ip);
+  if (ip.type === "file") all.push(...dataHistory(cur, ip, 0, Number.MAX_SAFE_INTEGER - 2 * XBUFSIZE));
+  all.sort((a, b) => (a.tid < b.tid ? -1 : a.tid > b.tid ? 1 : 0));
+  return all.filter((e, i) => i === 0 || e.tid !== all[i - 1]!.tid);
+}

@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * A mounted file system: what callers see.
+ *
+ * Names are byte strings (one char code a byte). Every inode handed out carries a reference that the caller gives back
+ * with rele. All calls are synchronous; on an asynchronous device a call may throw BufferMiss, before it has changed
+ * anything, and is to be repeated once the bytes named are there.
+ *
+ * Invariants
+ *   M1  Whatever is reached through a TID other than the present is read-only, and so is all below it.
+ *   M2  A read-only mount writes nothing to any device, not even to recover.
+ *   M3  After a call the cache may shrink; between calls only inodes live on.
+ * @module
+ */
+import { BTree, Cursor } from "./btree/cursor.ts";
+import { Key, hi32, lo32 } from "./btree/key.ts";
+import { BufferCache } from "./buffer.ts";
+import type { BlockDevice } from "./device.ts";
+import { BUFSIZE, INODE_DATA, INODE_EXT_SIZE, BIGBLOCK_SIZE, FIXKEY_SYMLINK, LOCALIZE_INODE, LOCALIZE_MISC, OBJID_ROOT,
+  REC_FIX, REC_INODE, VOLUME, uuidText,
+} from "./disk/index.ts";
+import { HammerError, hex64 } from "./error.ts";
+import { dataHistory, fullHistory, inodeHistory, type HistoryEntry } from "./history.ts";
+import { openVolumes, type Volumes } from "./io.ts";
+import { readRecords } from "./object/data.ts";
+import { lookupDirent, readdir, type ReaddirCallback } from "./object/dirent.ts";
+import { HammerInode, InodeTable, decodeInode } from "./object/inode.ts";
+import { metaData } from "./object/record.ts";
+import { MAX_TID, expandPfsLink, parseXlink, pfsLinkId } from "./object/xlink.ts";
+import { findPfs, listPfs, type PfsInfo } from "./pfs.ts";
+import { recover, type Recovery } from "./recover.ts";
+import { listSnapshots, readConfig, type SnapshotInfo } from "./snapshot.ts";
+
+/** How to mount. */
+export interface MountOptions {
+  /** Default: true if any device is read-only. */
+  readOnly?: boolean;
+  /** Microseconds since 1970; the only clock there is. */
+  now(): bigint;
+  /** Keep no history, whatever the flags of files say. */
+  noHistory?: boolean;
+  /** Do not record access times. Default true. */
+  noAtime?: boolean;
+  /** Bound of the buffer cache in bytes; default 64 MiB. */
+  cacheBytes?: number;
+  /** Receives messages worth logging, one line each. */
+  log?: (message: string) => void;
+}
+
+/** Figures of the file system as a whole. */
+export interface HammerInfo {
+  label: string;
+  fsid: string;
+  version: number;
+  volumes: number;
+  bigblocks: number;
+  freeBigblocks: number;
+  inodes: number;
+  nextTid: bigint;
+}
+
+/** What statfs reports. Blocks are of `blockSize` bytes. */
+export interface HammerStatfs { blockSize: number; blocks: number; free: number; avail: number; files: number; fsid: string }
+
+const DEFAULT_CACHE_BYTES = 64 << 20;
+const BLOCKS_PER_BIGBLOCK = BIGBLOCK_SIZE / BUFSIZE;
+const $key = new Key();
+
+/** A mounted file system. Made by mount(). */
+export class HammerMount {
+  readonly vols: Volumes;
+  readonly cache: BufferCache;
+  readonly tree: BTree;
+  readonly inodes = new InodeTable();
+  /** For lookups that end within one call. */
+  readonly cursor: Cursor;
+  readonly options: MountOptions;
+  readonly readOnly: boolean;
+  /** What recovery did when the file system was mounted. */
+  readonly recovery: Recovery;
+  /** Root directory of PFS 0, now. Referenced while mounted. */
+  readonly root: HammerInode;
+  #mounted = true;
+
+  constructor(recovery: Recovery, options: MountOptions, readOnly: boolean) {
+    this.recovery = recovery;
+    this.options = options;
+    this.readOnly = readOnly;
+    this.vols = openVolumes(recovery.devices);
+    this.cache = new BufferCache(this.vols, options.cacheBytes ?? DEFAULT_CACHE_BYTES);
+    this.tree = new BTree(this.cache);
+    this.cursor = new Cursor(this.tree);
+    const root = this.getInode(0, OBJID_ROOT, 0, -1, -1);
+    if (root === null || root.type !== "dir")
+      throw new HammerError("EIO", `${this.vols.root.device.name}: the root directory (object 1) is missing`);
+    this.root = root;
+  }
+
+  get version(): number { return this.vols.version; }
+  get label(): string { return this.vols.label; }
+
+  /** Figures from the volume header. */
+  info(): HammerInfo {
+    const h = VOLUME.read(this.vols.root.view, 0);
+    return {
+      label: h.vol_label, fsid: uuidText(h.vol_fsid), version: this.version, volumes: h.vol_count,
+      bigblocks: Number(h.vol0_stat_bigblocks), freeBigblocks: Number(h.vol0_stat_freebigblocks),
+      inodes: Number(h.vol0_stat_inodes), nextTid: h.vol0_next_tid,
+    };
+  }
+
+  statfs(): HammerStatfs {
+    const i = this.info();
+    const free = i.freeBigblocks * BLOCKS_PER_BIGBLOCK;
+    return { blockSize: BUFSIZE, blocks: i.bigblocks * BLOCKS_PER_BIGBLOCK, free, avail: free, files: i.inodes, fsid: i.fsid };
+  }
+
+  #check(): void {
+    if (!this.#mounted) throw new HammerError("E_CLOSED", `${this.vols.root.device.name}: not mounted any more`);
+  }
+
+  /** The inode with that id, referenced; null if it does not exist as of the TID. Throws EIO, EBADCRC, BufferMiss. */
+  getInode(objHi: number, objLo: number, loc: number, asofHi: number, asofLo: number): HammerInode | null {
+    let ip = this.inodes.get(objHi, objLo, loc, asofHi, asofLo);
+    if (ip !== null) {
+      ip.refs++;
+      return ip;
+    }
+    $key.set(loc | LOCALIZE_INODE, objHi, objLo, REC_INODE, 0, 0);
+    if (!this.cursor.lookup($key, asofHi, asofLo)) return null;
+    const d = metaData(this.cursor, INODE_DATA.size);
+    ip = new HammerInode(objHi, objLo, loc, asofHi, asofLo);
+    if (!decodeInode(ip, d.buffer.view, d.at))
+      throw new HammerError("EIO", `inode ${hex64(ip.objId)}: unknown object type ${ip.objType}`, { objId: ip.objId });
+    ip.refs = 1;
+    this.inodes.add(ip);
+    return ip;
+  }
+
+  /** Takes another reference. */
+  ref(ip: HammerInode): void { ip.refs++; }
+
+  /** Gives a reference back. */
+  rele(ip: HammerInode): void {
+    if (--ip.refs === 0 && ip.dirty === 0) this.inodes.remove(ip);
+  }
+
+  /** Root directory of `pfs` as of `tid` (all ones: now), referenced; null if it does not exist. */
+  asof(tid: bigint, pfs = 0): HammerInode | null {
+    this.#check();
+    return this.getInode(0, OBJID_ROOT, pfs << 16, hi32(tid), lo32(tid));
+  }
+
+  /**
+   * Looks `name` up in `dir`: "." and ".." (null above a root directory of the present), `@@` names (as-of views and PFSs),
+   * entries. Returns a referenced inode, or null if there is none. Throws ENOTDIR, ENAMETOOLONG, EIO, EBADCRC, BufferMiss.
+   */
+  lookup(dir: HammerInode, name: string): HammerInode | null {
+    this.#check();
+    if (dir.type !== "dir") throw new HammerError("ENOTDIR", `object ${hex64(dir.objId)} is not a directory`, { objId: dir.objId, name });
+    try {
+      if (name === "..") return this.#parent(dir);
+      let { asofHi, asofLo } = dir;
+      let entry = name;
+      if (name.includes("@@")) {
+        const x = parseXlink(name);
+        if (x !== null) {
+          asofHi = hi32(x.tid);
+          asofLo = lo32(x.tid);
+          entry = x.name;
+          if (entry === "" && x.pfs !== null) return this.getInode(0, OBJID_ROOT, x.pfs << 16, asofHi, asofLo);
+        }
+      }
+      if (entry === "" || entry === ".") return this.getInode(dir.objHi, dir.objLo, dir.loc, asofHi, asofLo);
+      const t = lookupDirent(this.cursor, dir, entry, asofHi, asofLo);
+      if (t === null) return null;
+      const { objHi, objLo, loc } = t;
+      const ip = this.getInode(objHi, objLo, loc, asofHi, asofLo);
+      if (ip === null)
+        throw new HammerError("EIO", `directory ${hex64(dir.objId)}: entry "${entry}" names an object that does not exist`,
+          { objId: dir.objId, name: entry });
+      return ip;
+    } finally {
+      this.cache.trim();
+    }
+  }
+
+  #parent(dir: HammerInode): HammerInode | null {
+    if ((dir.parentHi | dir.parentLo) !== 0) {
+      // The root of a PFS, in file systems of old, names the directory in PFS 0 that holds its link.
+      const loc = dir.objHi === 0 && dir.objLo === OBJID_ROOT ? 0 : dir.loc;
+      return this.getInode(dir.parentHi, dir.parentLo, loc, dir.asofHi, dir.asofLo);
+    }
+    return dir.historical ? this.getInode(dir.objHi, dir.objLo, 0, -1, -1) : null;
+  }
+
+  /** Lists a directory; see readdir() in object/dirent.ts. `cookie` 0 starts. Throws ENOTDIR, EIO, EBADCRC, BufferMiss. */
+  readdir(dir: HammerInode, cookie: bigint | number, callback: ReaddirCallback): void {
+    this.#check();
+    if (dir.type !== "dir") throw new HammerError("ENOTDIR", `object ${hex64(dir.objId)} is not a directory`, { objId: dir.objId });
+    // A cursor of its own: the callback may look names up.
+    readdir(new Cursor(this.tree), dir, BigInt(cookie), callback);
+    this.cache.trim();
+  }
+
+  /**
+   * Reads up to `length` bytes of a file from `offset` into `buf` at `bufOff`. Returns how many; 0 at or behind the end.
+   * Throws EISDIR, EINVAL (no file), EIO, EBADCRC, BufferMiss.
+   */
+  read(ip: HammerInode, offset: number, buf: Uint8Array, bufOff: number, length: number): number {
+    this.#check();
+    if (ip.type !== "file")
+      throw new HammerError(ip.type === "dir" ? "EISDIR" : "EINVAL", `object ${hex64(ip.objId)} is a ${ip.type}, not a file`, { objId: ip.objId });
+    const n = Math.min(length, ip.size - offset, buf.length - bufOff);
+    if (!(n > 0)) return 0;
+    readRecords(this.cursor, ip, offset, buf, bufOff, n);
+    this.cache.trim();
+    return n;
+  }
+
+  /** Target of a symlink; links to PFSs come out expanded, as the kernel shows them. Throws EINVAL, EIO, EBADCRC, BufferMiss. */
+  readlink(ip: HammerInode): string {
+    this.#check();
+    if (ip.type !== "symlink") throw new HammerError("EINVAL", `object ${hex64(ip.objId)} is not a symlink`, { objId: ip.objId });
+    const target = this.#storedTarget(ip);
+    const pfs = ip.size === 10 && ip.loc === 0 && !ip.historical ? pfsLinkId(target) : -1;
+    if (pfs < 0) return target;
+    const info = findPfs(this.cursor, pfs, this.info().nextTid);
+    return info === null ? target : expandPfsLink(pfs, info.slave ? info.syncEndTid : null);
+  }
+
+  #storedTarget(ip: HammerInode): string {
+    if (ip.size <= INODE_EXT_SIZE) {
+      const bytes = ip.ext ?? new Uint8Array(INODE_EXT_SIZE);
+      return String.fromCharCode(...bytes.subarray(0, ip.size));
+    }
+    $key.set(ip.loc | LOCALIZE_MISC, ip.objHi, ip.objLo, REC_FIX, 0, FIXKEY_SYMLINK);
+    if (!this.cursor.lookup($key, ip.asofHi, ip.asofLo))
+      throw new HammerError("EIO", `symlink ${hex64(ip.objId)} has no target record`, { objId: ip.objId });
+    const d = metaData(this.cursor, 1);
+    let target = "";
+    for (let i = d.at; i < d.at + d.length; i++) target += String.fromCharCode(d.buffer.bytes[i]!);
+    return target;
+  }
+
+  /** All pseudo file systems that exist. */
+  listPfs(): PfsInfo[] {
+    this.#check();
+    return listPfs(this.cursor, this.info().nextTid);
+  }
+
+  /** Snapshot records of a PFS, in order of their TIDs. */
+  listSnapshots(pfs = 0): SnapshotInfo[] {
+    this.#check();
+    return listSnapshots(this.cursor, pfs);
+  }
+
+  /** Configuration text of a PFS, or null. */
+  config(pfs = 0): string | null {
+    this.#check();
+    return readConfig(this.cursor, pfs);
+  }
+
+  /** Changes of an object's inode, oldest first. */
+  history(ip: HammerInode): HistoryEntry[] {
+    this.#check();
+    return inodeHistory(this.cursor, ip);
+  }
+
+  /** Changes of a file's bytes in [offset, offset + length). */
+  dataHistory(ip: HammerInode, offset: number, length: number): HistoryEntry[] {
+    this.#check();
+    return dataHistory(this.cursor, ip, offset, length);
+  }
+
+  /** Every TID at which the object looked different, oldest first. */
+  fullHistory(ip: HammerInode): HistoryEntry[] {
+    this.#check();
+    return fullHistory(this.cursor, ip);
+  }
+
+  /** Gives up the file system and closes the devices. */
+  unmount(): void {
+    this.#check();
+    this.#mounted = false;
+    this.vols.close();
+  }
+}
+
+/** Mounts the file system on `devices` (in any order), recovering it first. Throws what openVolumes and recover throw. */
+export function mount(devices: readonly BlockDevice[], options: MountOptions): HammerMount {
+  const readOnly = options.readOnly ?? devices.some((d) => d.readOnly);
+  const recovery = recover(devices, { readOnly, log: options.log });
+  return new HammerMount(recovery, options, readOnly);
+}
+
+export { MAX_TID };
