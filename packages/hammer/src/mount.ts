@@ -24,7 +24,7 @@ import { dataHistory, fullHistory, inodeHistory, type HistoryEntry } from "./his
 import { openVolumes, type Volumes } from "./io.ts";
 import { readRecords } from "./object/data.ts";
 import { lookupDirent, readdir, type ReaddirCallback } from "./object/dirent.ts";
-import { HammerInode, InodeTable, decodeInode } from "./object/inode.ts";
+import { HammerInode, InodeTable, decodeInode, objTypeOf } from "./object/inode.ts";
 import { metaData } from "./object/record.ts";
 import { MAX_TID, expandPfsLink, parseXlink, pfsLinkId } from "./object/xlink.ts";
 import { findPfs, listPfs, type PfsInfo } from "./pfs.ts";
@@ -43,6 +43,8 @@ export interface MountOptions {
   noAtime?: boolean;
   /** Bound of the buffer cache in bytes; default 64 MiB. */
   cacheBytes?: number;
+  /** Close the devices at unmount. Default false. */
+  closeDevices?: boolean;
   /** Receives messages worth logging, one line each. */
   log?: (message: string) => void;
 }
@@ -175,14 +177,26 @@ export class HammerMount {
       const t = lookupDirent(this.cursor, dir, entry, asofHi, asofLo);
       if (t === null) return null;
       const { objHi, objLo, loc } = t;
-      const ip = this.getInode(objHi, objLo, loc, asofHi, asofLo);
-      if (ip === null)
-        throw new HammerError("EIO", `directory ${hex64(dir.objId)}: entry "${entry}" names an object that does not exist`,
-          { objId: dir.objId, name: entry });
-      return ip;
+      return this.getInode(objHi, objLo, loc, asofHi, asofLo) ?? this.#dummyInode(dir, entry, objHi, objLo, loc, asofHi, asofLo);
     } finally {
       this.cache.trim();
     }
+  }
+
+  /**
+   * What an entry without an inode leads to: a fifo, which copy programs pass over. Ordinary in the past of objects that
+   * keep no history, damage in the present.
+   */
+  #dummyInode(dir: HammerInode, name: string, objHi: number, objLo: number, loc: number, asofHi: number, asofLo: number): HammerInode {
+    if (!dir.historical && asofHi === -1 && asofLo === -1)
+      this.options.log?.(`directory ${hex64(dir.objId)}: entry "${name}" names an object that does not exist`);
+    const ip = new HammerInode(objHi, objLo, loc, asofHi, asofLo);
+    ip.dummy = true;
+    ip.objType = objTypeOf("fifo");
+    ip.type = "fifo";
+    ip.refs = 1;
+    this.inodes.add(ip);
+    return ip;
   }
 
   #parent(dir: HammerInode): HammerInode | null {
@@ -279,11 +293,11 @@ export class HammerMount {
     return fullHistory(this.cursor, ip);
   }
 
-  /** Gives up the file system and closes the devices. */
+  /** Gives up the file system. The devices stay open unless the options say otherwise; they are the caller's. */
   unmount(): void {
     this.#check();
     this.#mounted = false;
-    this.vols.close();
+    if (this.options.closeDevices) this.vols.close();
   }
 }
 

@@ -74,6 +74,8 @@ export class HammerInode {
   /** Short symlink target, or what old kernels kept there; null if all zero. */
   ext: Uint8Array | null = null;
 
+  /** Stands in for an object whose inode does not exist (any more): a fifo with nothing in it, unchangeable. */
+  dummy = false;
   refs = 0;
   /** Bits of what the next flush has to write; see transaction.ts. */
   dirty = 0;
