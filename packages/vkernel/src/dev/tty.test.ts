@@ -45,7 +45,8 @@ beforeEach(() => {
   signals = [];
   tty = new Tty(0, driver, () => now);
   tty.open();
-  tty.pgrp = { id: 1, signal: (sig) => signals.push(sig) };
+  tty.pgrp = { id: 1 };
+  tty.post = (_group, sig) => signals.push(sig);
 });
 
 describe("canonical mode", () => {
@@ -247,7 +248,8 @@ describe("pseudo terminals", () => {
     master.write(0, bytes("in\r"), 0, 3);
     expect(text(buf.subarray(0, slave.read(0, buf, 0, 64, 0)))).toBe("in\n");
     const got: number[] = [];
-    slave.tty!.session = { sid: 5, leader: { pgrp: { id: 5, signal: (s) => got.push(s) } } };
+    slave.tty!.session = { sid: 5, leader: { pgrp: { id: 5 } } };
+    slave.tty!.post = (_group, sig) => got.push(sig);
     master.close(3);
     expect(got[0]).toBe(SIGHUP);
     expect(slave.read(0, buf, 0, 64, 0)).toBe(0);

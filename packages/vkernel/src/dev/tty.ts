@@ -37,7 +37,6 @@ const OUTQ_SIZE = 32768;
 /** The foreground process group, as far as a terminal knows it. */
 export interface TtyGroup {
   readonly id: number;
-  signal(sig: number): void;
 }
 
 /** The session that a terminal controls. */
@@ -86,6 +85,8 @@ export class Tty {
   lastInputNs = 0;
   /** A driver had to be told to wait: the queue was full. */
   throttled = false;
+  /** Sends a signal to a group; set by who sets `pgrp`. */
+  post: (group: TtyGroup, sig: number) => void = () => {};
   /** Prints a line about the foreground job (VSTATUS); set by the kernel. */
   status: (() => string) | null = null;
 
@@ -273,18 +274,21 @@ export class Tty {
 
   /** Sends a signal to the foreground process group. */
   signal(sig: number): void {
-    this.pgrp?.signal(sig);
+    if (this.pgrp !== null) this.post(this.pgrp, sig);
   }
 
-  // Sessions (ControllingTty)
+  // Sessions
 
-  /** The session has lost its leader or given the terminal up. */
-  sessionGone(session: TtySession): void {
-    if (this.session !== session) return;
+  /** The session has lost its leader or given the terminal up; returns the group that was in the foreground. */
+  sessionGone(session: TtySession): TtyGroup | null {
+    if (this.session !== session) return null;
+    const { pgrp } = this;
     this.session = null;
     this.pgrp = null;
+    return pgrp;
   }
 
+  /** A group has lost its last member. */
   groupGone(pgrp: TtyGroup): void {
     if (this.pgrp === pgrp) this.pgrp = null;
   }
@@ -294,13 +298,10 @@ export class Tty {
     if (!this.connected) return;
     this.connected = false;
     const leader = this.session?.leader ?? null;
-    if (leader !== null) {
-      leader.pgrp.signal(SIGHUP);
-      leader.pgrp.signal(SIGCONT);
-    }
-    if (this.pgrp !== null && this.pgrp !== leader?.pgrp) {
-      this.pgrp.signal(SIGHUP);
-      this.pgrp.signal(SIGCONT);
+    for (const group of new Set([leader?.pgrp ?? null, this.pgrp])) {
+      if (group === null) continue;
+      this.post(group, SIGHUP);
+      this.post(group, SIGCONT);
     }
     this.flush(FREAD | FWRITE);
     this.readChan.wakeup();

@@ -10,6 +10,7 @@
  * @module
  */
 import { EBADF, EINVAL, EMFILE } from "../sys/errno.ts";
+import type { LockOwner } from "../vfs/lockf.ts";
 import type { Nchandle } from "../vfs/namecache.ts";
 import { cacheDrop, cacheHold } from "../vfs/namecache.ts";
 import type { File } from "./file.ts";
@@ -20,8 +21,11 @@ import { RLIMIT_NOFILE } from "./resource.ts";
 /** Largest table whatever the limits say. */
 export const MAXFILES_PER_PROC = 65536;
 
-export class Filedesc {
+export class Filedesc implements LockOwner {
   refs = 1;
+  /** Record locks belong to the table: threads share them, a forked process has none. Set with the first lock. */
+  lockPid = 0;
+  waitingFor: LockOwner | null = null;
   files: (File | null)[] = [];
   cloexec = new Uint8Array(32);
   private freeHint = 0;
@@ -96,6 +100,7 @@ export class Filedesc {
   /** close(2): drops the descriptor. When the file cannot be closed yet (IoMiss) the descriptor stays open. */
   close(fd: number, lp: Lwp | null): void {
     const fp = this.get(fd);
+    fp.dropLocks(this);
     fdrop(fp, lp);
     this.files[fd] = null;
     this.cloexec[fd] = 0;
@@ -108,7 +113,10 @@ export class Filedesc {
     if (to < 0 || to >= Math.min(lp.proc.limits.cur[RLIMIT_NOFILE]!, MAXFILES_PER_PROC)) throw EBADF;
     if (from === to) return to;
     const old = to < this.files.length ? this.files[to]! : null;
-    if (old !== null) fdrop(old, lp);
+    if (old !== null) {
+      old.dropLocks(this);
+      fdrop(old, lp);
+    }
     this.set(to, fhold(fp), cloexec);
     return to;
   }

@@ -111,7 +111,7 @@ function releaseResources(lp: Lwp): void {
     p.fd = null;
   }
   if (p.vmspace !== null) {
-    p.ru.maxrss = Math.max(p.ru.maxrss, p.vmspace.peakResidentPages() * 4096);
+    p.ru.maxrss = Math.max(p.ru.maxrss, p.vmspace.residentPages() * 4096);
     vmspaceFree(p.vmspace);
     p.vmspace = null;
   }
@@ -137,8 +137,8 @@ function becomeZombie(p: Proc): void {
       session.ttyp = null;
       const foreground = tty.sessionGone(session);
       if (foreground !== null) {
-        pgsignal(foreground, SIGHUP);
-        pgsignal(foreground, SIGCONT);
+        tty.post(foreground, SIGHUP);
+        tty.post(foreground, SIGCONT);
       }
     }
   }

@@ -13,7 +13,8 @@ import { EINVAL, ENOTTY, ESPIPE } from "../sys/errno.ts";
 import { FREAD, FWRITE } from "../sys/fcntl.ts";
 import { POLLIN, POLLOUT, POLLRDNORM } from "../sys/poll.ts";
 import type { WaitChannel } from "../sys/wait.ts";
-import type { Vattr } from "../vfs/vnode.ts";
+import type { LockOwner } from "../vfs/lockf.ts";
+import type { Vattr, Vtype } from "../vfs/vnode.ts";
 import type { Uio } from "../vm/uio.ts";
 import type { Lwp } from "./proc.ts";
 
@@ -72,6 +73,12 @@ export abstract class File {
   stat(): Vattr {
     throw EINVAL;
   }
+  /** What /proc/PID/fd shows for a file without a path, e.g. "pipe:[12]". */
+  get name(): string {
+    return `anon_inode:[${this.type}]`;
+  }
+  /** A descriptor of the file was closed: its owner's record locks on the file go (POSIX). */
+  dropLocks(_owner: LockOwner): void {}
   /** The last reference went away. */
   abstract close(lp: Lwp | null): void;
 }
@@ -85,4 +92,14 @@ export function fhold<T extends File>(fp: T): T {
 export function fdrop(fp: File, lp: Lwp | null): void {
   if (fp.refs === 1) fp.close(lp);
   fp.refs--;
+}
+
+/** Attributes of a file that is on no file system. `timeUs` is when it was made, µs since 1970. */
+export function pseudoVattr(type: Vtype, mode: number, fileid: number, timeUs: number): Vattr {
+  const sec = Math.floor(timeUs / 1e6);
+  const nsec = Math.floor(timeUs - sec * 1e6) * 1000;
+  return {
+    type, mode, nlink: 1, uid: 0, gid: 0, fsid: 0, fileid, size: 0, blocksize: 4096, bytes: 0, rdev: 0, flags: 0,
+    atimeSec: sec, atimeNsec: nsec, mtimeSec: sec, mtimeNsec: nsec, ctimeSec: sec, ctimeNsec: nsec,
+  };
 }

@@ -9,7 +9,8 @@
  *   K3  Clock, entropy, timers and the processor are reached through `machine` only.
  * @module
  */
-import type { Mountlist } from "../vfs/mountlist.ts";
+import { Devsw } from "../dev/cdev.ts";
+import { Mountlist } from "../vfs/mountlist.ts";
 import type { VmSystem } from "../vm/system.ts";
 import type { Abi } from "./abi.ts";
 import { CalloutQueue } from "./callout.ts";
@@ -75,13 +76,16 @@ export class Kernel {
   readonly lwps = new Map<number, Lwp>();
   readonly pgrps = new Map<number, Pgrp>();
   nextPid = 1;
+  /** Inode numbers of files that are on no file system (pipes, sockets). */
+  nextPseudoIno = 1;
   readonly maxproc: number;
   /** Adopts orphans; pid 1. */
   init: Proc | null = null;
   curlwp: Lwp | null = null;
 
-  /** Mounted file systems; set when the root is mounted. */
-  mounts!: Mountlist;
+  /** Mounted file systems, and devices by number. */
+  readonly mounts = new Mountlist();
+  readonly devsw = new Devsw();
   /** ABIs in the order in which exec asks them about an image. */
   readonly abis: Abi[] = [];
 
@@ -91,6 +95,8 @@ export class Kernel {
   bootTimeUs: number;
   /** Status the machine ends with on a halt (kern.exit_status). */
   exitStatus = 0;
+  /** Why the last image was refused, for whoever started the first program. */
+  execRefusal = "";
   /** Set by reboot(2) or the end of the first process: what run() is to do. */
   shutdownRequest: ShutdownRequest | null = null;
 

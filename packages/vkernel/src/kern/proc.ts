@@ -12,19 +12,21 @@
  *   P5  `ast` is non-zero whenever something is to be done before the thread executes user code again.
  * @module
  */
+import { EACCES, EPERM } from "../sys/errno.ts";
 import type { Ucred } from "../sys/ucred.ts";
 import type { Sigset } from "../sys/signal.ts";
 import { sigset } from "../sys/signal.ts";
 import type { Sleeper } from "../sys/wait.ts";
 import { WaitChannel, WaitNode } from "../sys/wait.ts";
+import type { Tty } from "../dev/tty.ts";
 import type { Vnode } from "../vfs/vnode.ts";
 import type { Vmspace } from "../vm/vmspace.ts";
 import type { Abi } from "./abi.ts";
 import type { Callout } from "./callout.ts";
 import type { Filedesc } from "./descrip.ts";
 import type { Kernel } from "./kernel.ts";
-import type { Plimit, Rusage } from "./resource.ts";
-import type { Ksiginfo, Sigacts } from "./sig.ts";
+import { Plimit, type Rusage } from "./resource.ts";
+import { type Ksiginfo, pgsignal, type Sigacts } from "./sig.ts";
 import type { Itimers } from "./time.ts";
 
 /** Process states. */
@@ -70,8 +72,8 @@ export type KernelFrame = Generator<void, number, void>;
 export class Lwp implements Sleeper {
   readonly k: Kernel;
   readonly proc: Proc;
-  /** Unique in the system (P2). */
-  readonly tid: number;
+  /** Unique in the system (P2); exec makes the thread that calls it the first one. */
+  tid: number;
   /** DragonFly's lwpid: counts up from 0 in each process. */
   readonly lwpid: number;
 
@@ -234,6 +236,22 @@ export class Proc {
     this.itimers = init.itimers;
   }
 
+  /** Changes a limit; limits are shared with relatives until then. */
+  setLimit(which: number, cur: number, max: number): void {
+    this.limits = new Plimit(this.limits);
+    this.limits.cur[which] = cur;
+    this.limits.max[which] = max;
+  }
+
+  /** Sets the nice value on behalf of `by`. Throws EPERM for a stranger, EACCES for a lower value than now. */
+  renice(by: Ucred, nice: number): void {
+    if (by.uid !== 0) {
+      if (by.uid !== this.cred.ruid && by.uid !== this.cred.uid) throw EPERM;
+      if (nice < this.nice) throw EACCES;
+    }
+    this.nice = nice;
+  }
+
   /** The thread with tid == pid, or the oldest that is left. */
   get firstLwp(): Lwp | null {
     for (const lp of this.lwps.values()) return lp;
@@ -253,8 +271,7 @@ export interface ProcInit {
 }
 
 /**
- * A process group. Terminals hold it as their foreground group and signal it, through the interface that
- * dev/tty declares.
+ * A process group. Terminals hold it as their foreground group, as the TtyGroup that dev/tty declares.
  */
 export class Pgrp {
   readonly id: number;
@@ -267,19 +284,10 @@ export class Pgrp {
     this.session = session;
     session.groups++;
   }
-}
-
-/** What a session knows of its controlling terminal. */
-export interface ControllingTty {
-  /**
-   * The session's leader has exited: the terminal forgets the session and returns the group that was in the
-   * foreground, which is then hung up.
-   */
-  sessionGone(session: Session): Pgrp | null;
-  /** A group has lost its last member: the terminal must not keep it as its foreground group. */
-  groupGone(pgrp: Pgrp): void;
-  /** Device number for ps and /proc/PID/stat. */
-  readonly rdev: number;
+  /** Signals every member, as a terminal does. */
+  signal(sig: number): void {
+    pgsignal(this, sig);
+  }
 }
 
 export class Session {
@@ -287,7 +295,8 @@ export class Session {
   leader: Proc | null;
   /** Groups that exist in the session. */
   groups = 0;
-  ttyp: ControllingTty | null = null;
+  /** The controlling terminal. */
+  ttyp: Tty | null = null;
   login = "";
   constructor(leader: Proc) {
     this.sid = leader.pid;

@@ -104,6 +104,10 @@ export abstract class Vnode {
   }
 
   abstract getattr(): Vattr;
+  /** Size in bytes; file systems that know it without building a Vattr override it. */
+  size(): number {
+    return this.getattr().size;
+  }
   setattr(_change: VattrChange): void {
     throw EROFS;
   }

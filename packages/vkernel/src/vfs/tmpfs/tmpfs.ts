@@ -155,6 +155,10 @@ export class TmpfsNode extends Vnode {
     };
   }
 
+  override size(): number {
+    return this.data !== null ? this.data.size : this.getattr().size;
+  }
+
   override access(want: number, cred: Ucred): boolean {
     return accessOk(this.mode, this.uid, this.gid, this.type === VDIR, want, cred);
   }

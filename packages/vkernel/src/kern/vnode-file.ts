@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * Open files that are vnodes: regular files, directories and devices (DragonFly 2.0 sys/kern/vfs_vnops.c).
+ *
+ * Invariants
+ *   VF1  The file holds its name (nch), which holds the vnode; `offset` is where the next read or write goes.
+ *   VF2  A regular file open for writing counts in vp.writeCount, so that nobody executes it meanwhile.
+ *   VF3  For a device `dev` is what its open() returned, and every operation but stat goes there.
+ *   VF4  Bytes that were moved before an error or a miss are reported, and the error comes with the next call.
+ * @module
+ */
+import { EBADF, EFBIG, EINVAL, EISDIR, ENOTDIR, ENOTTY, EOVERFLOW, ESPIPE } from "../sys/errno.ts";
+import { FWRITE, O_APPEND, O_NONBLOCK, O_PATH, SEEK_CUR, SEEK_END, SEEK_SET } from "../sys/fcntl.ts";
+import { FIONREAD } from "../sys/ioctl.ts";
+import { SIGXFSZ } from "../sys/signal.ts";
+import { S_ISGID, S_ISUID, S_IXGRP } from "../sys/stat.ts";
+import type { WaitChannel } from "../sys/wait.ts";
+import { WOULDBLOCK } from "../sys/wait.ts";
+import type { Cdev } from "../dev/cdev.ts";
+import type { LockOwner } from "../vfs/lockf.ts";
+import { LOCK_EOF } from "../vfs/lockf.ts";
+import type { Nchandle } from "../vfs/namecache.ts";
+import { cacheDrop, cacheHold } from "../vfs/namecache.ts";
+import type { ReaddirSink, Vattr, Vnode } from "../vfs/vnode.ts";
+import { VDIR, VREG } from "../vfs/vnode.ts";
+import type { DirectIo } from "../vm/object-io.ts";
+import { objectRead, objectWrite } from "../vm/object-io.ts";
+import type { Uio } from "../vm/uio.ts";
+import { File } from "./file.ts";
+import type { Lwp } from "./proc.ts";
+import { RLIMIT_FSIZE } from "./resource.ts";
+import { lwpsignal } from "./sig.ts";
+
+/** Largest file offset: what fits into the numbers that sizes are kept in. */
+export const OFF_MAX = Number.MAX_SAFE_INTEGER;
+/** Terminals and other streams are read and written through a buffer of at most this size at a time. */
+const STREAM_PIECE = 4096;
+
+export class VnodeFile extends File implements LockOwner {
+  readonly type = "vnode";
+  readonly nch: Nchandle;
+  readonly vp: Vnode;
+  readonly dev: Cdev | null;
+  offset = 0;
+  /** flock: locks are owned by the open file. */
+  readonly lockPid = 0;
+  waitingFor: LockOwner | null = null;
+  private readonly readDirect: DirectIo;
+  private readonly writeDirect: DirectIo;
+
+  /** Holds `nch`. For a device, `dev` is already open. */
+  constructor(flags: number, nch: Nchandle, dev: Cdev | null) {
+    super(flags);
+    this.nch = cacheHold(nch);
+    const vp = (this.vp = nch.vp!);
+    this.dev = dev;
+    if ((flags & FWRITE) !== 0 && vp.type === VREG) vp.writeCount++;
+    this.readDirect = (offset, buf, off, len) => vp.read(offset, buf, off, len);
+    this.writeDirect = (offset, buf, off, len) => vp.write(offset, buf, off, len);
+  }
+
+  private get isStream(): boolean {
+    return this.dev !== null && !this.dev.seekable;
+  }
+
+  override read(uio: Uio, _lp: Lwp): number {
+    return this.readWaited(uio, (this.flags & O_NONBLOCK) !== 0 ? -1 : 0);
+  }
+
+  /** read() for a caller that has waited `waited` ns in this call already; -1: that never waits. */
+  readWaited(uio: Uio, waited: number): number {
+    const dev = this.dev;
+    if (dev !== null && !dev.seekable) return this.readStream(dev, uio, waited);
+    const n = dev !== null ? this.readSeekable(dev, uio, this.offset) : this.readFile(uio, this.offset);
+    this.offset += n;
+    return n;
+  }
+
+  private readFile(uio: Uio, offset: number): number {
+    if (this.vp.type === VDIR) throw EISDIR;
+    const total = uio.resid;
+    try {
+      return objectRead(this.vp.object, offset, uio, total, this.readDirect);
+    } catch (e) {
+      if (uio.resid === total) throw e;
+      return total - uio.resid;
+    }
+  }
+
+  private readSeekable(dev: Cdev, uio: Uio, offset: number): number {
+    const total = uio.resid;
+    try {
+      return objectRead(null, offset, uio, total, (at, buf, off, len) => dev.read(at, buf, off, len, -1));
+    } catch (e) {
+      if (uio.resid === total) throw e;
+      return total - uio.resid;
+    }
+  }
+
+  /** One read of the device makes one read of the caller: a terminal gives a line at a time. */
+  private readStream(dev: Cdev, uio: Uio, waited: number): number {
+    const want = uio.resid;
+    if (want === 0) return 0;
+    uio.prefault(true);
+    const buf = new Uint8Array(Math.min(want, dev.tty === null ? 65536 : STREAM_PIECE));
+    const n = dev.read(0, buf, 0, buf.length, waited);
+    if (n > 0) uio.put(buf, 0, n);
+    return n;
+  }
+
+  override write(uio: Uio, lp: Lwp): number {
+    const dev = this.dev;
+    if (dev !== null && !dev.seekable) return this.writeStream(dev, uio);
+    if (dev !== null) {
+      const n = this.writeSeekable(dev, uio, this.offset);
+      this.offset += n;
+      return n;
+    }
+    const at = (this.flags & O_APPEND) !== 0 ? this.vp.size() : this.offset;
+    const n = this.writeFile(uio, at, lp);
+    this.offset = at + n;
+    return n;
+  }
+
+  private writeFile(uio: Uio, offset: number, lp: Lwp): number {
+    const vp = this.vp;
+    if (vp.type === VDIR) throw EISDIR;
+    let want = uio.resid;
+    if (want === 0) return 0;
+    const limit = lp.proc.limits.cur[RLIMIT_FSIZE]!;
+    if (offset + want > limit) {
+      if (offset >= limit) {
+        lwpsignal(lp, SIGXFSZ);
+        throw EFBIG;
+      }
+      want = limit - offset;
+    }
+    if (offset + want > OFF_MAX) throw EFBIG;
+    const total = uio.resid;
+    let moved: number;
+    try {
+      moved = objectWrite(vp.object, offset, uio, want, this.writeDirect);
+    } catch (e) {
+      moved = total - uio.resid;
+      if (moved === 0) throw e;
+    }
+    if (moved > 0 && lp.proc.cred.uid !== 0) clearSetId(vp);
+    return moved;
+  }
+
+  private writeSeekable(dev: Cdev, uio: Uio, offset: number): number {
+    const total = uio.resid;
+    try {
+      return objectWrite(null, offset, uio, total, (at, buf, off, len) => dev.write(at, buf, off, len));
+    } catch (e) {
+      if (uio.resid === total) throw e;
+      return total - uio.resid;
+    }
+  }
+
+  private writeStream(dev: Cdev, uio: Uio): number {
+    let moved = 0;
+    for (;;) {
+      let n: number;
+      let room: number;
+      try {
+        room = uio.window(false);
+        if (room === 0) break;
+        n = dev.write(0, uio.u8, uio.off, room);
+      } catch (e) {
+        if (moved === 0) throw e;
+        break;
+      }
+      if (n === WOULDBLOCK) {
+        if (moved === 0) return WOULDBLOCK;
+        break;
+      }
+      uio.advance(n);
+      moved += n;
+      if (n < room) break;
+    }
+    return moved;
+  }
+
+  override pread(uio: Uio, offset: number, _lp: Lwp): number {
+    if (offset < 0) throw EINVAL;
+    if (this.isStream) throw ESPIPE;
+    return this.dev !== null ? this.readSeekable(this.dev, uio, offset) : this.readFile(uio, offset);
+  }
+  override pwrite(uio: Uio, offset: number, lp: Lwp): number {
+    if (offset < 0) throw EINVAL;
+    if (this.isStream) throw ESPIPE;
+    if (this.dev !== null) return this.writeSeekable(this.dev, uio, offset);
+    return this.writeFile(uio, offset, lp);
+  }
+
+  override seek(offset: number, whence: number): number {
+    if (this.isStream) throw ESPIPE;
+    let at: number;
+    if (whence === SEEK_SET) at = offset;
+    else if (whence === SEEK_CUR) at = this.offset + offset;
+    else if (whence === SEEK_END) at = (this.dev !== null ? this.dev.size : this.vp.size()) + offset;
+    else throw EINVAL;
+    if (at < 0) throw EINVAL;
+    if (at > OFF_MAX) throw EOVERFLOW;
+    this.offset = at;
+    return at;
+  }
+
+  /**
+   * Lists the directory from the file's position. Returns the position behind the last entry that `sink` took; the
+   * caller moves the file there once the entries have reached the process.
+   */
+  readdir(sink: ReaddirSink): number {
+    if (this.vp.type !== VDIR) throw ENOTDIR;
+    if ((this.flags & O_PATH) !== 0) throw EBADF;
+    let next = this.offset;
+    this.vp.readdir(next, (name, fileid, type, cookie) => {
+      if (!sink(name, fileid, type, cookie)) return false;
+      next = cookie;
+      return true;
+    });
+    return next;
+  }
+
+  override ioctl(cmd: number, data: Uint8Array, _lp: Lwp): number {
+    if (this.dev !== null) return this.dev.ioctl(cmd, data);
+    if (cmd === FIONREAD && this.vp.type === VREG) {
+      const left = Math.max(0, Math.min(0x7fffffff, this.vp.size() - this.offset));
+      new DataView(data.buffer, data.byteOffset, 4).setInt32(0, left, true);
+      return 0;
+    }
+    if (this.vp.type !== VREG && this.vp.type !== VDIR) throw ENOTTY;
+    return this.vp.ioctl(cmd, data);
+  }
+
+  override poll(events: number): number {
+    return this.dev !== null ? this.dev.poll(events) : super.poll(events);
+  }
+  override channel(write: boolean): WaitChannel | null {
+    return this.dev !== null ? this.dev.channel(write) : null;
+  }
+  override stat(): Vattr {
+    return this.vp.getattr();
+  }
+
+  override dropLocks(owner: LockOwner): void {
+    const { locks } = this.vp;
+    if (locks !== null && locks.ranges.length > 0) locks.clear(locks.ranges, owner, 0, LOCK_EOF);
+  }
+
+  override close(_lp: Lwp | null): void {
+    const { vp } = this;
+    if (vp.locks !== null) vp.locks.clear(vp.locks.whole, this, 0, LOCK_EOF);
+    if (this.dev !== null) this.dev.close(this.flags);
+    if ((this.flags & FWRITE) !== 0 && vp.type === VREG) vp.writeCount--;
+    cacheDrop(this.nch);
+  }
+}
+
+/** Someone other than the superuser wrote to a set-id file: the bits go. */
+export function clearSetId(vp: Vnode): void {
+  const { mode } = vp.getattr();
+  const drop = (mode & S_ISUID) | ((mode & (S_ISGID | S_IXGRP)) === (S_ISGID | S_IXGRP) ? S_ISGID : 0);
+  if (drop !== 0) vp.setattr({ mode: mode & ~drop });
+}
+
+/** The open directory of a descriptor, for fchdir and the *at calls. Throws EBADF, ENOTDIR. */
+export function directoryOf(lp: Lwp, fd: number): Nchandle {
+  const fp = lp.proc.fd!.get(fd);
+  if (!(fp instanceof VnodeFile) || fp.vp.type !== VDIR) throw ENOTDIR;
+  return fp.nch;
+}
