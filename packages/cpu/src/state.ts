@@ -57,7 +57,10 @@ export const FAULT = 0x060;
 export const CR0 = 0x064;
 /** The bits of CR4 user code can feel: TSD, OSFXSR, OSXMMEXCPT. */
 export const CR4 = 0x068;
+/** Results of services that answer a question (isa/services.ts). */
+export const SERVICE_RESULT = 0x06c;
 export const FLAGS_X = 0x070;
+export const SERVICE_OK = 0x074;
 
 /** Segment registers in encoding order ES CS SS DS FS GS: {selector, base, limit in bytes, rights}, 16 bytes each. */
 export const SEG = 0x080;

@@ -1,38 +1,331 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * Runs decoded code: drives the generated interpreter, decodes on demand, resolves slow accesses and exits.
+ * Runs decoded code: drives the generated interpreter, decodes on demand, resolves slow accesses, turns what stops the
+ * interpreter into exits.
+ *
+ * Invariants
+ *   E1  Whatever run() returns, EIP, registers and flags are in the state block and the instruction counter is right.
+ *   E2  A budget slice ends after at most SLICE instructions, so an interrupt word set by another thread is seen soon (I-STOP).
+ *   E3  Every way round the loop of run() either retires an instruction, or decodes code that was not decoded, or returns.
+ *
  * @module
  */
+import { ACCESS_EXEC, PGMASK, PGSHIFT, TABLE_ENTRY_BYTES, faultCode } from "@vkernel/mmu";
 import type { AddressSpace, MachineMemory } from "@vkernel/mmu";
-import { EXIT_BUDGET } from "../exception.ts";
+import { INTEGER_FEATURES } from "../cpuid.ts";
+import { CodeStore, MODE_CODE16, MODE_GENERAL } from "../decode/code-store.ts";
+import { DECODE_FETCH_FAULT, DECODE_OK, DECODE_TOO_LONG } from "../decode/instruction.ts";
+import { Decoder } from "../decode/decoder.ts";
+import { OpcodeMap } from "../decode/opcode-map.ts";
+import * as R from "../decode/record.ts";
+import {
+  EXC_BP, EXC_DB, EXC_GP, EXC_OF, EXC_UD, EXIT_BUDGET, EXIT_CALLGATE, EXIT_EXCEPTION, EXIT_INTERRUPT, EXIT_SOFTINT,
+} from "../exception.ts";
 import type { ExitReason } from "../exception.ts";
 import { SegmentLoader } from "../isa/segment-load.ts";
 import type { DescriptorSource } from "../segment.ts";
+import { RIGHTS_DB } from "../segment.ts";
+import * as S from "../state.ts";
+import * as X from "./exits.ts";
+import { interpreterFor, type InterpreterExports } from "./module-cache.ts";
+import { Services } from "./services.ts";
+import { SlowAccess } from "./slow-access.ts";
 
 export interface EngineOptions {
   readonly timestamp?: () => number;
   readonly poolBytes?: number;
 }
 
+/** Instructions between two looks at the interrupt word: 1–2 ms. */
+const SLICE = 1 << 20;
+/** What a slice of a repeated string instruction costs of the budget: about the time of as many instructions. */
+const REPEAT_COST = 4096;
+/** Pool for decoded code: 32 MiB hold some 300 pages decoded completely, or several thousand as programs use them. */
+const POOL_BYTES = 32 * 1024 * 1024;
+/** Code and data segments of these rights, base 0 and limit 4 GiB need no checks: accessed, type, S, DPL 3, P, D/B, G. */
+const FLAT_DATA_MASK = 0x409e;
+const FLAT_DATA_RIGHTS = 0x4092;
+const FLAT_CODE_RIGHTS = 0x409a;
+
+const EIP_W = S.EIP >> 2;
+const COUNTER_W = S.COUNTER >> 2;
+const PENDING_W = S.PENDING >> 2;
+const TABLE_W = S.TABLE >> 2;
+const CODE_DIR_W = S.CODE_DIR >> 2;
+const SYSFLAGS_W = S.SYSFLAGS >> 2;
+const VECTOR_W = S.EXIT_VECTOR >> 2;
+const ERROR_W = S.EXIT_ERROR >> 2;
+
 export class Engine {
   readonly segments: SegmentLoader;
+  /** After EXIT_CALLGATE: address behind the call. */
   nextEip = 0;
   undefinedInstruction: string | null = null;
   retired = 0;
+  readonly #memory: MachineMemory;
+  readonly #words: Int32Array;
+  readonly #gates: Uint8Array;
+  readonly #services: Services;
+  readonly #slow: SlowAccess;
+  readonly #store: CodeStore;
+  readonly #decoder: Decoder;
+  readonly #exports: InterpreterExports;
+  readonly #enterRecord: number;
+  #space!: AddressSpace;
+  #mode = 0;
+  /** Linear address of the instruction found by #recordAt. */
+  #linear = 0;
 
   constructor(
-    memory: MachineMemory, stateBase: number, _gates: Uint8Array, descriptors: DescriptorSource, _options: EngineOptions,
+    memory: MachineMemory, stateBase: number, gates: Uint8Array, descriptors: DescriptorSource, options: EngineOptions,
   ) {
+    this.#memory = memory;
+    this.#words = memory.i32.subarray(stateBase >> 2, (stateBase >> 2) + 0x4000);
+    this.#gates = gates;
     this.segments = new SegmentLoader(memory, stateBase, descriptors);
+    const timestamp = options.timestamp ?? ((): number => this.retired);
+    this.#services = new Services(memory, stateBase, this.segments, INTEGER_FEATURES, timestamp);
+    this.#slow = new SlowAccess(memory, stateBase);
+    const { layout } = memory;
+    const share = Math.floor(layout.cpuBytes / layout.vcpus / 64) * 64;
+    const area = layout.cpuBase + ((stateBase - layout.stateBase) / 0x1_0000) * share;
+    this.#enterRecord = area;
+    memory.u8.fill(0, area, area + R.RECORD_BYTES);
+    memory.u16[(area + R.R_HANDLER) >> 1] = R.H_ENTER;
+    const available = share - 64;
+    const wanted = CodeStore.directoryBytes(memory.npages) + (options.poolBytes ?? available);
+    this.#store = new CodeStore(memory, area + 64, Math.min(available, wanted));
+    const { table, generated, instantiate } = interpreterFor(memory, stateBase);
+    this.#decoder = new Decoder(memory, this.#store, new OpcodeMap(table), generated.handlers);
+    this.#exports = instantiate({
+      slowRead: (va, n) => this.#slow.read(va, n),
+      slowProbe: (va, n) => this.#slow.probe(va, n),
+      slowWrite: (va, n) => this.#slow.write(va, n),
+      service: (id, a, b) => this.#services.call(id, a, b),
+    });
   }
 
+  /** Bytes of cpu area for one virtual CPU of a machine with `ramBytes` of host pages. */
   static areaBytes(ramBytes: number): number {
-    return 32 * 1024 * 1024 + 4 * (ramBytes >>> 12) * 4;
+    return POOL_BYTES + CodeStore.directoryBytes(ramBytes >>> PGSHIFT) + 64;
   }
 
-  run(_space: AddressSpace, _budget: number): ExitReason {
-    return EXIT_BUDGET;
+  invalidateCode(hpn: number): void {
+    this.#store.invalidate(hpn);
   }
 
-  invalidateCode(_hpn: number): void {}
+  run(space: AddressSpace, budget: number): ExitReason {
+    const w = this.#words;
+    this.#space = space;
+    this.#slow.space = space;
+    w[TABLE_W] = space.table;
+    this.#enterMode();
+    let left = budget;
+    for (;;) {
+      if (w[PENDING_W] !== 0) return EXIT_INTERRUPT;
+      if (left <= 0) return EXIT_BUDGET;
+      const before = this.retired;
+      const exit = (w[SYSFLAGS_W]! & S.TF) !== 0 ? this.#trace() : this.#slice(Math.min(left, SLICE));
+      if (exit >= 0) return exit as ExitReason;
+      left -= this.retired - before;
+      if (exit === REPEATING) left -= REPEAT_COST;
+    }
+  }
+
+  /** Runs decoded code for up to `count` instructions. Returns an exit, or a negative value to go on. */
+  #slice(count: number): number {
+    const w = this.#words;
+    w[COUNTER_W] = -count * R.RECORD_BYTES;
+    const code = this.#exports.run(this.#enterRecord);
+    this.retired += count + (w[COUNTER_W]! >> R.RECORD_SHIFT);
+    switch (code) {
+      case X.X_BUDGET:
+        return GO_ON;
+      case X.X_SLOW:
+        return this.#stepAndTell();
+      case X.X_MISS:
+        return this.#resolveMiss();
+      default:
+        return this.#exit(code);
+    }
+  }
+
+  /** EIP has no record the loop could find: decodes, or executes one instruction where the loop cannot see the page. */
+  #resolveMiss(): number {
+    const record = this.#recordAt(this.#words[EIP_W]!);
+    if (record < 0) return EXIT_EXCEPTION;
+    const word = this.#memory.i32[(this.#space.table + (this.#linear >>> PGSHIFT) * TABLE_ENTRY_BYTES) >> 2]!;
+    return word !== 0 ? GO_ON : this.#stepAndTell();
+  }
+
+  /** Executes one instruction with slow access. */
+  #stepAndTell(): number {
+    const code = this.#step();
+    if (code !== X.X_EXCEPTION && code !== X.X_AGAIN) this.retired++;
+    return code === X.X_NEXT || code === X.X_JUMP ? GO_ON : this.#exit(code);
+  }
+
+  /** Single step under TF: one instruction, then #DB unless it ended otherwise or has just loaded SS. */
+  #trace(): number {
+    this.#services.stackLoaded = false;
+    const exit = this.#stepAndTell();
+    if (exit >= 0 || this.#services.stackLoaded) return exit;
+    this.#words[VECTOR_W] = EXC_DB;
+    this.#words[ERROR_W] = 0;
+    return EXIT_EXCEPTION;
+  }
+
+  /** What an interpreter exit means to the caller of run(); negative: go on. */
+  #exit(code: number): number {
+    const w = this.#words;
+    switch (code) {
+      case X.X_EXCEPTION:
+        if (this.#services.callGate === 0) return EXIT_EXCEPTION;
+        w[ERROR_W] = this.#services.callGate;
+        this.#services.callGate = 0;
+        this.nextEip = this.#addressBehind(w[EIP_W]!);
+        return EXIT_CALLGATE;
+      case X.X_TRAP:
+        return EXIT_EXCEPTION;
+      case X.X_SOFTINT:
+        return this.#softwareInterrupt();
+      case X.X_LEAVE:
+        this.#enterMode();
+        return GO_ON;
+      case X.X_AGAIN:
+        return REPEATING;
+      default:
+        throw new Error(`cpu: interpreter returned ${code}`);
+    }
+  }
+
+  /** INT n: an exit through an open gate, else #GP with the gate's error code. SDM vol. 3A §6.12.1.2. */
+  #softwareInterrupt(): ExitReason {
+    const w = this.#words;
+    const n = w[VECTOR_W]!;
+    w[ERROR_W] = 0;
+    if (this.#gates[n] !== 0) return n === EXC_BP || n === EXC_OF ? EXIT_EXCEPTION : EXIT_SOFTINT;
+    w[EIP_W] = w[S.SERVICE_RESULT >> 2]!;
+    this.retired--;
+    return this.#raise(EXC_GP, 8 * n + 2);
+  }
+
+  #raise(vector: number, errorCode: number): ExitReason {
+    this.#words[VECTOR_W] = vector;
+    this.#words[ERROR_W] = errorCode;
+    return EXIT_EXCEPTION;
+  }
+
+  // ------------------------------------------------------------------ mode
+
+  #segmentWord(segment: number, field: number): number {
+    return this.#words[(S.SEG + segment * S.SEG_BYTES + field) >> 2]!;
+  }
+  #isFlat(segment: number, rights: number): boolean {
+    return (
+      (this.#segmentWord(segment, S.SEG_RIGHTS) & FLAT_DATA_MASK) === rights &&
+      this.#segmentWord(segment, S.SEG_BASE) === 0 &&
+      this.#segmentWord(segment, S.SEG_LIMIT) === -1
+    );
+  }
+  /** Chooses the directory of decoded code that suits the segments. */
+  #enterMode(): void {
+    const flat =
+      this.#isFlat(S.DS, FLAT_DATA_RIGHTS) && this.#isFlat(S.SS, FLAT_DATA_RIGHTS) &&
+      this.#isFlat(S.ES, FLAT_DATA_RIGHTS) && this.#isFlat(S.CS, FLAT_CODE_RIGHTS);
+    const code16 = (this.#segmentWord(S.CS, S.SEG_RIGHTS) & RIGHTS_DB) === 0;
+    this.#mode = (flat ? 0 : MODE_GENERAL) | (code16 ? MODE_CODE16 : 0);
+    this.#words[CODE_DIR_W] = this.#store.directory(this.#mode);
+  }
+
+  // ------------------------------------------------- one instruction, slowly
+
+  /** Executes the instruction at EIP with its step function; returns an interpreter exit. */
+  #step(): number {
+    const eip = this.#words[EIP_W]!;
+    let record = this.#recordAt(eip);
+    if (record < 0) return X.X_EXCEPTION;
+    const pageBase = (eip - (this.#linear & PGMASK)) | 0;
+    const { u16 } = this.#memory;
+    for (;;) {
+      if (u16[(record + R.R_HANDLER) >> 1] !== R.H_CROSS) {
+        const code = this.#exports.step(u16[(record + R.R_FUNCTION) >> 1]!, record, pageBase);
+        if (code !== X.X_PREFIX) return code;
+      }
+      record += R.RECORD_BYTES;
+    }
+  }
+
+  /** Record of the instruction at `eip`, decoded if need be; −1 with the fault recorded when it cannot be fetched. */
+  #recordAt(eip: number): number {
+    const limit = this.#segmentWord(S.CS, S.SEG_LIMIT) >>> 0;
+    if (eip >>> 0 > limit) {
+      this.#raise(EXC_GP, 0);
+      return -1;
+    }
+    const linear = (eip + this.#segmentWord(S.CS, S.SEG_BASE)) >>> 0;
+    this.#linear = linear;
+    const host = this.#space.translate(linear, ACCESS_EXEC);
+    if (host < 0) {
+      this.#slow.fault(linear, faultCode(host));
+      return -1;
+    }
+    const known = this.#lookup(host);
+    if (known !== 0) {
+      const valid = this.#checkCross(known, linear);
+      if (valid < 0) return -1;
+      if (valid > 0) return known;
+      this.#store.invalidate(this.#memory.hpnOf(host));
+    }
+    return this.#decodeAt(linear, host);
+  }
+  #lookup(host: number): number {
+    const { i32 } = this.#memory;
+    const index = i32[(this.#words[CODE_DIR_W]! >> 2) + this.#memory.hpnOf(host)]!;
+    return index === 0 ? 0 : i32[(index >> 2) + (host & PGMASK)]!;
+  }
+  /** For an instruction that crosses its page: 1 = the following page is the one it was decoded with, 0 = not, −1 = fault. */
+  #checkCross(record: number, linear: number): number {
+    if (this.#memory.u16[(record + R.R_HANDLER) >> 1] !== R.H_CROSS) return 1;
+    const nextPage = ((linear | PGMASK) + 1) >>> 0;
+    const host = this.#space.translate(nextPage, ACCESS_EXEC);
+    if (host < 0) {
+      this.#slow.fault(nextPage, faultCode(host));
+      return -1;
+    }
+    return host === this.#memory.u32[(record + R.R_IMM) >> 2] ? 1 : 0;
+  }
+  #decodeAt(linear: number, host: number): number {
+    const decoder = this.#decoder;
+    const result = decoder.decode(this.#space, linear, host, this.#mode);
+    switch (result) {
+      case DECODE_OK:
+        return this.#lookup(host);
+      case DECODE_FETCH_FAULT:
+        this.#slow.fault(decoder.faultAddress, decoder.faultCode);
+        return -1;
+      case DECODE_TOO_LONG:
+        this.#raise(EXC_GP, 0);
+        return -1;
+      default:
+        this.undefinedInstruction = this.#describe(linear, host, decoder.insn.length);
+        this.#raise(EXC_UD, 0);
+        return -1;
+    }
+  }
+  #describe(linear: number, host: number, length: number): string {
+    const inPage = Math.min(length, PGMASK + 1 - (host & PGMASK));
+    const bytes = [...this.#memory.u8.subarray(host, host + inPage)].map((b) => b.toString(16).padStart(2, "0"));
+    return `undefined instruction ${bytes.join(" ")} at 0x${linear.toString(16).padStart(8, "0")}`;
+  }
+  /** Address behind the instruction at `eip`. */
+  #addressBehind(eip: number): number {
+    const record = this.#recordAt(eip);
+    if (record < 0) throw new Error("cpu: the instruction just executed cannot be fetched");
+    return (eip - (this.#linear & PGMASK) + this.#memory.u16[(record + R.R_NEXT) >> 1]!) >>> 0;
+  }
 }
+
+const GO_ON = -1;
+/** A repeated string instruction has used up its slice. */
+const REPEATING = -2;

@@ -13,7 +13,7 @@ export const X_SLOW = 2;
 export const X_EXCEPTION = 3;
 /** An exception reported with EIP behind the instruction; EXIT_VECTOR is set. */
 export const X_TRAP = 4;
-/** INT EXIT_VECTOR; EIP is behind the instruction. */
+/** INT EXIT_VECTOR; EIP is behind the instruction, SERVICE_RESULT is its own address. */
 export const X_SOFTINT = 5;
 /** Done; segments or system flags changed, so the mode must be looked at again. EIP is the next instruction. */
 export const X_LEAVE = 6;

@@ -154,6 +154,8 @@ export class IntCtx extends Ctx {
     switch (this.form.kinds[i]) {
       case "r":
         return load(loadOp(n, signed), I32, this.#slot(i), this.#base);
+      case "c":
+        return this.regPart(S.ECX, 1);
       case "i":
         return signed || n === 4 ? this.imm() : zeroExtend(this.imm(), n);
       default:
@@ -285,7 +287,7 @@ export class IntCtx extends Ctx {
     const at = this.tmp(offset);
     const number = this.tmp(asI32(segment));
     const vector = this.tmp(call(this.rt["segmentCheck"]!, number, at, i32(n), i32(isWrite ? 1 : 0)));
-    this.f.if(vector, () => this.#raise(vector, i32(0)));
+    this.raiseVector(vector);
     return this.tmp(add(at, load(W.I32_LOAD, I32, shl(number, 4), this.#base + S.SEG + S.SEG_BASE)));
   }
   /** Number of the segment register of the memory operand, for implicit operands that an override may redirect. */
@@ -299,9 +301,7 @@ export class IntCtx extends Ctx {
   // ---------------------------------------------------------- control flow
 
   when(condition: Expr, then: () => void, otherwise?: () => void): void {
-    this.#depth++;
-    this.f.if(condition, then, otherwise);
-    this.#depth--;
+    this.#inside(() => this.f.if(condition, then, otherwise));
   }
 
   eip(): Expr {
@@ -340,11 +340,7 @@ export class IntCtx extends Ctx {
     this.#leaves();
   }
   jumpIf(condition: Expr): void {
-    this.f.if(condition, () => {
-      this.#depth++;
-      this.jump();
-      this.#depth--;
-    });
+    this.#inside(() => this.f.if(condition, () => this.jump()));
   }
   jumpTo(target: Expr): void {
     const frame = this.#frame;
@@ -369,10 +365,17 @@ export class IntCtx extends Ctx {
   raise(vector: number, errorCode: Operand = 0): void {
     this.#raise(i32(vector), asI32(errorCode));
   }
-  override raiseIf(condition: Expr, vector: number, errorCode: Operand = 0): void {
+  /** Raises `vector` (error code 0) when it is not zero. */
+  raiseVector(vector: Expr): void {
+    this.f.if(vector, () => this.#inside(() => this.#raise(vector, i32(0))));
+  }
+  #inside(body: () => void): void {
     this.#depth++;
-    super.raiseIf(condition, vector, errorCode);
+    body();
     this.#depth--;
+  }
+  override raiseIf(condition: Expr, vector: number, errorCode: Operand = 0): void {
+    this.#inside(() => super.raiseIf(condition, vector, errorCode));
   }
 
   /** Out-of-line code returns `code` with EIP behind the instruction; only fn and step have such exits. */
@@ -389,6 +392,7 @@ export class IntCtx extends Ctx {
   }
   softwareInterrupt(vector: Expr): void {
     this.#put(S.EXIT_VECTOR, vector);
+    this.#put(S.SERVICE_RESULT, this.eip());
     this.#exitBehind(X_SOFTINT, this.nextEip());
   }
   leave(eip?: Expr): void {

@@ -21,7 +21,7 @@ import {
 } from "../wasm/expr.ts";
 import type { Callee } from "../wasm/expr.ts";
 import type { Func } from "../wasm/func.ts";
-import type { ValType } from "../wasm/opcodes.ts";
+import { I64, I64_LOAD, I64_STORE, V128, V128_LOAD, V128_STORE, type ValType } from "../wasm/opcodes.ts";
 import { AF, CF, ESP, OF, SS, ZF } from "../state.ts";
 import { K_ADD, K_DEC, K_EXP, K_INC, K_LOGIC, K_RAW, K_SUB } from "./flag-kinds.ts";
 import type { Form } from "./row.ts";
@@ -125,6 +125,21 @@ export abstract class Ctx {
   /** Any load from the state block at `slot + offset` (slot: expression such as registerSlot()). */
   abstract stateLoad(op: number, ty: ValType, slot: Expr, offset?: number): Expr;
   abstract stateStore(op: number, slot: Expr, value: Expr, offset?: number): void;
+
+  /** xmm register operand `i`. */
+  xmm(i: number): Expr {
+    return this.stateLoad(V128_LOAD, V128, this.registerSlot(i));
+  }
+  setXmm(i: number, value: Expr): void {
+    this.stateStore(V128_STORE, this.registerSlot(i), value);
+  }
+  /** mmx register operand `i`. */
+  mmx(i: number): Expr {
+    return this.stateLoad(I64_LOAD, I64, this.registerSlot(i));
+  }
+  setMmx(i: number, value: Expr): void {
+    this.stateStore(I64_STORE, this.registerSlot(i), value);
+  }
 
   // ---------------------------------------------------------------- memory
 

@@ -26,6 +26,8 @@ export interface OperandSpec {
   readonly bytes?: number;
   /** Fixed register number. */
   readonly fixed?: number;
+  /** A fixed register that the generated code names itself instead of taking it from the record. */
+  readonly constant?: boolean;
   /** Size of the memory form when it differs from the register's. */
   readonly memSize?: number;
 }
@@ -59,7 +61,7 @@ export const E = rm;
 export const Zb: OperandSpec = { place: "opcode", cls: "gpr", size: 1 };
 export const Zv: OperandSpec = { place: "opcode", cls: "gpr", size: 0 };
 export const AL = fixed(0, 1);
-export const CL = fixed(1, 1);
+export const CL: OperandSpec = { place: "fixed", cls: "gpr", size: 1, fixed: 1, constant: true };
 export const eAX = fixed(0, 0);
 /** Unsigned byte immediate. */
 export const Ib = imm(1, 1, false);
@@ -101,8 +103,11 @@ export interface RowOptions {
   readonly prefix?: 0 | 0x66 | 0xf2 | 0xf3;
   /** LOCK is allowed with a memory destination. */
   readonly lock?: boolean;
-  /** Handled in the dispatch loop itself, specialised by operand shape. Only for frequent integer instructions. */
-  readonly hot?: boolean;
+  /**
+   * Handled in the dispatch loop itself, specialised by operand shape; "reg": only without memory operand. For frequent
+   * integer instructions. Forms with 16-bit operands are never hot.
+   */
+  readonly hot?: boolean | "reg";
   /** Depends on the operand size though no operand shows it. */
   readonly v?: boolean;
   /** Touches memory no operand shows (stack, strings): gets a form that checks segments. */
@@ -111,8 +116,8 @@ export interface RowOptions {
   readonly ends?: boolean;
   /** Writes its memory operand (for segment checks); default: the first operand of a row that has operands. */
   readonly writes?: boolean;
-  /** Size of the memory operand in bytes where no operand shows it. */
-  readonly memBytes?: number;
+  /** Bytes of the memory operand, by operand size, where its own size does not tell; 0 = it is not accessed. */
+  readonly memBytes?: number | ((size: Size) => number);
 }
 
 export interface Row extends RowOptions {
@@ -130,8 +135,8 @@ export function op(
   return { opcode, name, operands, semantics, ...options };
 }
 
-/** What an operand is in one form: general or other register, memory, immediate. */
-export type OperandKind = "r" | "m" | "i";
+/** What an operand is in one form: register from the record, memory, immediate, constant register. */
+export type OperandKind = "r" | "m" | "i" | "c";
 
 /** A row with everything fixed that selects generated code. */
 export interface Form {
