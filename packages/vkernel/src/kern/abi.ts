@@ -50,6 +50,9 @@ export interface Abi {
 
   /** Where exec looks for the ELF interpreter and scripts' interpreters first ("" = nowhere else). */
   readonly prefix: string;
+  /** How many scripts may name each other as interpreters, and whether the `#!` line carries one argument only. */
+  readonly scriptDepth: number;
+  readonly scriptOneArgument: boolean;
   /** Lays out argument strings, vectors and auxv on the new stack; returns the initial stack pointer. */
   execStack(p: Proc, image: ExecImage): number;
   /** Initial registers of a new image. */

@@ -47,10 +47,12 @@ import {
   sigprop,
   type Sigset,
 } from "../sys/signal.ts";
+import { IoMiss } from "../sys/wait.ts";
 import type { Ucred } from "../sys/ucred.ts";
 import { exit1 } from "./exit.ts";
 import type { Lwp, Pgrp, Proc } from "./proc.ts";
 import { AST_EXIT, AST_OLDMASK, AST_SIG, LSRUN, LSSLEEP, LSSTOP, P_CONTINUED, P_SYSTEM, P_WAITED, P_WEXIT, SACTIVE, SSTOP, SZOMB } from "./proc.ts";
+import { waitForFault } from "./syscall.ts";
 
 /** Largest number of queued real-time signals of one process. */
 const MAXQUEUED = 4096;
@@ -269,6 +271,12 @@ export function takeSignal(lp: Lwp, sig: number): Ksiginfo {
   return info;
 }
 
+/** What takeSignal() would return. */
+function peekSignal(lp: Lwp, sig: number): Ksiginfo {
+  const queue = sigismember(lp.siglist, sig) ? lp.sigqueue : lp.proc.sigqueue;
+  return queue.find((q) => q.signo === sig) ?? ksiginfo(sig, SI_USER);
+}
+
 /**
  * The next signal that needs the thread's attention: one with a handler or with a fatal default; 0 when there
  * is none. Ignored signals are dropped and stop signals are carried out on the way: afterwards the process may
@@ -299,18 +307,23 @@ export function cursig(lp: Lwp): number {
 /** Carries out a signal that cursig() has returned: builds the handler's frame, or ends the process. */
 export function postsig(lp: Lwp, sig: number): void {
   const p = lp.proc;
-  const info = takeSignal(lp, sig);
-  lp.ru.nsignals++;
   const acts = p.sigacts;
   if (acts.handler[sig] === SIG_DFL || sig === SIGKILL) {
+    takeSignal(lp, sig);
+    lp.ru.nsignals++;
     sigexit(lp, sig);
     return;
   }
+  // The signal stays pending until its frame stands: writing it may have to wait for the disk (IoMiss).
+  const info = peekSignal(lp, sig);
   const act = acts.get(sig);
   // The frame holds the mask to go back to: that of before sigsuspend, if we come from there.
   const returnMask = ((lp.ast & AST_OLDMASK) !== 0 ? lp.oldmask : lp.sigmask).slice();
+  const written = p.abi.sendsig(lp, act, sig, info, returnMask);
+  takeSignal(lp, sig);
+  lp.ru.nsignals++;
   lp.ast &= ~AST_OLDMASK;
-  if (!p.abi.sendsig(lp, act, sig, info, returnMask)) {
+  if (!written) {
     const fault = p.abi.sigframeFault;
     acts.reset(fault);
     sigdelset(lp.sigmask, fault);
@@ -470,7 +483,12 @@ export function userret(lp: Lwp): boolean {
     if ((lp.ast & (AST_SIG | AST_OLDMASK)) === 0) return lp.ast === 0;
     const sig = cursig(lp);
     if (sig !== 0) {
-      postsig(lp, sig);
+      try {
+        postsig(lp, sig);
+      } catch (e) {
+        if (!(e instanceof IoMiss)) throw e;
+        if (!waitForFault(lp, e)) return false;
+      }
       continue;
     }
     if (p.stat === SSTOP) return false;

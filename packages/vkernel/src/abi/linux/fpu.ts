@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** The floating-point state of a new Linux image: extended precision, all exceptions masked (Linux fpu/init.c). */
+
+const FPU_CW = 0x37f;
+const MXCSR = 0x1f80;
+const MXCSR_MASK = 0xffff;
+
+/** A fresh FXSAVE image (512 bytes). */
+export function initialFpImage(): Uint8Array {
+  const image = new Uint8Array(512);
+  const dv = new DataView(image.buffer);
+  dv.setUint16(0, FPU_CW, true);
+  dv.setUint32(24, MXCSR, true);
+  dv.setUint32(28, MXCSR_MASK, true);
+  return image;
+}

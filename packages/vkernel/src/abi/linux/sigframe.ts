@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * Linux signal frames on the user stack and the way back (Linux arch/x86/include/asm/sigframe.h,
+ * include/uapi/asm/sigcontext.h, kernel/signal_32.c).
+ *
+ * Invariants
+ *   F1  A frame is written to user memory only, with the rights of the process; if it cannot be written the
+ *       registers are unchanged.
+ *   F2  sigreturn takes registers from user memory, but flags only those that user code may change; selectors of
+ *       code and stack are the host's business, which forces them.
+ *   F3  At the handler's entry (esp + 4) is a multiple of 16.
+ * @module
+ */
+import { EJUSTRETURN, Errno } from "../../sys/errno.ts";
+import {
+  PSL_D,
+  PSL_RF,
+  PSL_T,
+  PSL_USER,
+  PSL_USERCHANGE,
+  TF_CS,
+  TF_DS,
+  TF_EAX,
+  TF_EBP,
+  TF_EBX,
+  TF_ECX,
+  TF_EDI,
+  TF_EDX,
+  TF_EFLAGS,
+  TF_EIP,
+  TF_ES,
+  TF_ESI,
+  TF_ESP,
+  TF_FS,
+  TF_GS,
+  TF_SS,
+  UCODE_SEL,
+  UDATA_SEL,
+} from "../../sys/frame.ts";
+import {
+  CLD_EXITED,
+  SA_ONSTACK,
+  SA_SIGINFO,
+  SI_QUEUE,
+  SI_TIMER,
+  SIGBUS,
+  SIGCHLD,
+  SIGFPE,
+  SIGILL,
+  SIGSEGV,
+  SIGTRAP,
+  sigcantmask,
+  type Sigset,
+} from "../../sys/signal.ts";
+import { copyin, copyout } from "../../vm/copyio.ts";
+import type { Lwp } from "../../kern/proc.ts";
+import type { Ksiginfo, Sigaction } from "../../kern/sig.ts";
+import { sigmaskChanged, trapsignal } from "../../kern/sig.ts";
+import { initialFpImage } from "./fpu.ts";
+import { linuxSigno, linuxSigset, nativeSigset } from "./signo.ts";
+
+/* Byte offsets of the two frames. */
+const SC_SIZE = 88;
+const FSAVE_BYTES = 112;
+const FX_BYTES = 512;
+const SIGFRAME = { sig: 4, sc: 8, extramask: 720, retcode: 724, size: 732 };
+const RTFRAME = { sig: 4, pinfo: 8, puc: 12, info: 16, uc: 144, retcode: 260, size: 268 };
+const UC = { stack: 8, sc: 20, sigmask: 108 };
+/* Word indices of struct sigcontext_32. */
+const SC_WORDS = SC_SIZE / 4;
+const SC = {
+  gs: 0, fs: 1, es: 2, ds: 3, edi: 4, esi: 5, ebp: 6, esp: 7, ebx: 8, edx: 9, ecx: 10, eax: 11, trapno: 12, err: 13, eip: 14, cs: 15,
+  eflags: 16, espAtSignal: 17, ss: 18, fpstate: 19, oldmask: 20, cr2: 21,
+};
+/** pop %eax; mov $119,%eax; int $0x80, and mov $173,%eax; int $0x80: what old programs return through. */
+const TRAMPOLINE = Uint8Array.of(0x58, 0xb8, 0x77, 0, 0, 0, 0xcd, 0x80);
+const RT_TRAMPOLINE = Uint8Array.of(0xb8, 0xad, 0, 0, 0, 0xcd, 0x80, 0);
+
+/** Vector numbers by BSD trap number, for sigcontext.trapno. */
+const VECTORS: Readonly<Record<number, number>> = {
+  1: 6, 3: 3, 6: 16, 9: 13, 10: 1, 12: 14, 14: 17, 18: 0, 19: 2, 20: 4, 21: 5, 22: 7, 23: 8, 24: 9, 25: 10, 26: 11, 27: 12, 28: 18, 29: 19,
+};
+
+/** Is the stack pointer inside the alternate stack? */
+export function onSigstack(lp: Lwp, sp: number): boolean {
+  const base = lp.sigstkSp >>> 0;
+  return lp.sigstkSize !== 0 && sp > base && sp - base <= lp.sigstkSize;
+}
+
+/** Writes the frame and enters the handler; false when the stack cannot take it. */
+export function linuxSendsig(lp: Lwp, act: Sigaction, sig: number, info: Ksiginfo, mask: Sigset): boolean {
+  const tf = lp.tf;
+  let sp = tf[TF_ESP]! >>> 0;
+  if ((act.flags & SA_ONSTACK) !== 0 && lp.sigstkSize !== 0 && !onSigstack(lp, sp)) sp = (lp.sigstkSp >>> 0) + lp.sigstkSize;
+  const rt = (act.flags & SA_SIGINFO) !== 0;
+  const fx = Math.floor((sp - FX_BYTES) / 64) * 64;
+  const fpstate = fx - FSAVE_BYTES;
+  const frameSize = rt ? RTFRAME.size : SIGFRAME.size;
+  const frame = Math.floor((fpstate - frameSize + 4) / 16) * 16 - 4;
+  if (frame < 4096) return false;
+  if (onSigstack(lp, tf[TF_ESP]! >>> 0) && !onSigstack(lp, frame + 1)) return false;
+
+  // One buffer holds frame, gap and FP state, so that a single copy writes it or nothing (F1).
+  const bytes = new Uint8Array(fx + FX_BYTES - frame);
+  const dv = new DataView(bytes.buffer);
+  const n = linuxSigno(sig);
+  const sc = scratchContext(lp, info, fpstate);
+  const set = linuxSigset(mask, new Int32Array(2));
+  sc[SC.oldmask] = set[0]!;
+  dv.setInt32(4, n, true);
+  if (rt) {
+    dv.setUint32(RTFRAME.pinfo, frame + RTFRAME.info, true);
+    dv.setUint32(RTFRAME.puc, frame + RTFRAME.uc, true);
+    encodeSiginfo(dv, RTFRAME.info, info);
+    const uc = RTFRAME.uc;
+    dv.setUint32(uc + UC.stack, lp.sigstkSp, true);
+    dv.setUint32(uc + UC.stack + 4, lp.sigstkSize === 0 ? 2 : onSigstack(lp, tf[TF_ESP]! >>> 0) ? 1 : 0, true);
+    dv.setUint32(uc + UC.stack + 8, lp.sigstkSize, true);
+    putWords(dv, uc + UC.sc, sc);
+    dv.setInt32(uc + UC.sigmask, set[0]!, true);
+    dv.setInt32(uc + UC.sigmask + 4, set[1]!, true);
+    bytes.set(RT_TRAMPOLINE, RTFRAME.retcode);
+    dv.setUint32(0, act.restorer !== 0 ? act.restorer : frame + RTFRAME.retcode, true);
+  } else {
+    putWords(dv, SIGFRAME.sc, sc);
+    dv.setInt32(SIGFRAME.extramask, set[1]!, true);
+    bytes.set(TRAMPOLINE, SIGFRAME.retcode);
+    dv.setUint32(0, act.restorer !== 0 ? act.restorer : frame + SIGFRAME.retcode, true);
+  }
+  lp.k.machine.fpSave(lp);
+  const image = lp.fpValid ? lp.fp : initialFpImage();
+  bytes.set(image, fx - frame);
+  fxToFsave(image, dv, fpstate - frame);
+  try {
+    copyout(lp.proc.vmspace!, bytes, 0, frame, bytes.length);
+  } catch (e) {
+    if (e instanceof Errno) return false;
+    throw e;
+  }
+
+  linuxFpInit(lp);
+  tf[TF_ESP] = frame;
+  tf[TF_EIP] = act.handler;
+  tf[TF_EAX] = n;
+  tf[TF_EDX] = rt ? frame + RTFRAME.info : 0;
+  tf[TF_ECX] = rt ? frame + RTFRAME.uc : 0;
+  tf[TF_CS] = UCODE_SEL;
+  tf[TF_DS] = UDATA_SEL;
+  tf[TF_ES] = UDATA_SEL;
+  tf[TF_SS] = UDATA_SEL;
+  tf[TF_EFLAGS]! &= ~(PSL_T | PSL_D | PSL_RF);
+  return true;
+}
+
+/** Gives the thread a fresh FPU with Linux's control words (extended precision). */
+export function linuxFpInit(lp: Lwp): void {
+  lp.fp.set(initialFpImage());
+  lp.fpValid = true;
+  lp.k.machine.fpRestore(lp);
+}
+
+function scratchContext(lp: Lwp, info: Ksiginfo, fpstate: number): Int32Array {
+  const tf = lp.tf;
+  const sc = new Int32Array(SC_WORDS);
+  sc[SC.gs] = tf[TF_GS]! & 0xffff;
+  sc[SC.fs] = tf[TF_FS]! & 0xffff;
+  sc[SC.es] = tf[TF_ES]! & 0xffff;
+  sc[SC.ds] = tf[TF_DS]! & 0xffff;
+  sc[SC.edi] = tf[TF_EDI]!;
+  sc[SC.esi] = tf[TF_ESI]!;
+  sc[SC.ebp] = tf[TF_EBP]!;
+  sc[SC.esp] = tf[TF_ESP]!;
+  sc[SC.ebx] = tf[TF_EBX]!;
+  sc[SC.edx] = tf[TF_EDX]!;
+  sc[SC.ecx] = tf[TF_ECX]!;
+  sc[SC.eax] = tf[TF_EAX]!;
+  sc[SC.trapno] = VECTORS[info.trapno] ?? 0;
+  sc[SC.err] = info.trapErr;
+  sc[SC.eip] = tf[TF_EIP]!;
+  sc[SC.cs] = tf[TF_CS]! & 0xffff;
+  sc[SC.eflags] = tf[TF_EFLAGS]!;
+  sc[SC.espAtSignal] = tf[TF_ESP]!;
+  sc[SC.ss] = tf[TF_SS]! & 0xffff;
+  sc[SC.fpstate] = fpstate;
+  sc[SC.cr2] = info.addr;
+  return sc;
+}
+
+function putWords(dv: DataView, at: number, words: Int32Array): void {
+  for (let i = 0; i < words.length; i++) dv.setInt32(at + 4 * i, words[i]!, true);
+}
+
+/** struct siginfo of 128 bytes; `at` is its offset in `dv`, which is zero there. */
+export function encodeSiginfo(dv: DataView, at: number, info: Ksiginfo): void {
+  dv.setInt32(at, linuxSigno(info.signo), true);
+  dv.setInt32(at + 4, info.errno, true);
+  dv.setInt32(at + 8, info.code, true);
+  if (info.code === SI_TIMER) {
+    dv.setInt32(at + 12, info.timerid, true);
+    dv.setInt32(at + 16, info.overrun, true);
+    dv.setInt32(at + 20, info.value, true);
+    return;
+  }
+  if (isFault(info)) {
+    dv.setUint32(at + 12, info.addr, true);
+    return;
+  }
+  dv.setInt32(at + 12, info.pid, true);
+  dv.setInt32(at + 16, info.uid, true);
+  if (info.signo === SIGCHLD && info.code >= CLD_EXITED) {
+    // Killed, stopped and continued children carry a signal, which is numbered Linux's way.
+    dv.setInt32(at + 20, info.code === CLD_EXITED ? info.status : linuxSigno(info.status), true);
+    dv.setInt32(at + 24, Math.floor(info.utimeNs / 1e7), true);
+    dv.setInt32(at + 28, Math.floor(info.stimeNs / 1e7), true);
+  } else if (info.code === SI_QUEUE || info.code < 0) {
+    dv.setInt32(at + 20, info.value, true);
+  }
+}
+
+function isFault(info: Ksiginfo): boolean {
+  const s = info.signo;
+  return info.code > 0 && info.code < 0x80 && (s === SIGSEGV || s === SIGBUS || s === SIGILL || s === SIGFPE || s === SIGTRAP);
+}
+
+/** sigreturn (119): the frame begins two words below esp. rt_sigreturn (173): one word. */
+export function linuxSigreturn(lp: Lwp): number {
+  const frame = (lp.tf[TF_ESP]! >>> 0) - 8;
+  const bytes = new Uint8Array(SIGFRAME.size);
+  const dv = new DataView(bytes.buffer);
+  return leaveHandler(lp, () => {
+    copyin(lp.proc.vmspace!, frame, bytes, 0, SIGFRAME.size);
+    restoreContext(lp, dv, SIGFRAME.sc);
+    nativeSigset(dv.getInt32(SIGFRAME.sc + SC.oldmask * 4, true), dv.getInt32(SIGFRAME.extramask, true), lp.sigmask);
+  });
+}
+
+export function linuxRtSigreturn(lp: Lwp): number {
+  const frame = (lp.tf[TF_ESP]! >>> 0) - 4;
+  const bytes = new Uint8Array(RTFRAME.size);
+  const dv = new DataView(bytes.buffer);
+  return leaveHandler(lp, () => {
+    copyin(lp.proc.vmspace!, frame, bytes, 0, RTFRAME.size);
+    const uc = RTFRAME.uc;
+    restoreContext(lp, dv, uc + UC.sc);
+    nativeSigset(dv.getInt32(uc + UC.sigmask, true), dv.getInt32(uc + UC.sigmask + 4, true), lp.sigmask);
+    if (!onSigstack(lp, lp.tf[TF_ESP]! >>> 0)) {
+      const flags = dv.getInt32(uc + UC.stack + 4, true);
+      lp.sigstkSp = (flags & 2) !== 0 ? 0 : dv.getUint32(uc + UC.stack, true);
+      lp.sigstkSize = (flags & 2) !== 0 ? 0 : dv.getUint32(uc + UC.stack + 8, true);
+    }
+  });
+}
+
+/** A frame that cannot be read, or whose FP image is wild, ends in SIGSEGV, as it would on return. */
+function leaveHandler(lp: Lwp, restore: () => void): number {
+  try {
+    restore();
+  } catch (e) {
+    if (!(e instanceof Errno)) throw e;
+    trapsignal(lp, SIGSEGV, 0x80, 0, 0, 0);
+    throw EJUSTRETURN;
+  }
+  sigcantmask(lp.sigmask);
+  sigmaskChanged(lp);
+  throw EJUSTRETURN;
+}
+
+function restoreContext(lp: Lwp, dv: DataView, at: number): void {
+  const word = (i: number): number => dv.getInt32(at + 4 * i, true);
+  const fpstate = word(SC.fpstate) >>> 0;
+  const fp = fpstate === 0 ? null : readFpState(lp, fpstate);
+  const tf = lp.tf;
+  tf[TF_GS] = word(SC.gs) & 0xffff;
+  tf[TF_FS] = word(SC.fs) & 0xffff;
+  tf[TF_ES] = word(SC.es) & 0xffff;
+  tf[TF_DS] = word(SC.ds) & 0xffff;
+  tf[TF_EDI] = word(SC.edi);
+  tf[TF_ESI] = word(SC.esi);
+  tf[TF_EBP] = word(SC.ebp);
+  tf[TF_ESP] = word(SC.esp);
+  tf[TF_EBX] = word(SC.ebx);
+  tf[TF_EDX] = word(SC.edx);
+  tf[TF_ECX] = word(SC.ecx);
+  tf[TF_EAX] = word(SC.eax);
+  tf[TF_EIP] = word(SC.eip);
+  tf[TF_EFLAGS] = (word(SC.eflags) & (PSL_USERCHANGE | PSL_RF)) | PSL_USER;
+  if (fp === null) {
+    linuxFpInit(lp);
+    return;
+  }
+  lp.fp.set(fp);
+  lp.fpValid = true;
+  lp.k.machine.fpRestore(lp);
+}
+
+/** The FP state of a frame: the FXSAVE image, with the old FSAVE part's x87 registers laid over it. */
+function readFpState(lp: Lwp, fpstate: number): Uint8Array {
+  const bytes = new Uint8Array(FSAVE_BYTES + FX_BYTES);
+  copyin(lp.proc.vmspace!, fpstate, bytes, 0, bytes.length);
+  const fx = bytes.subarray(FSAVE_BYTES);
+  fsaveToFx(new DataView(bytes.buffer), fx);
+  // Reserved bits in MXCSR would fault when the state is loaded.
+  const mx = new DataView(bytes.buffer, FSAVE_BYTES + 24);
+  mx.setUint32(0, mx.getUint32(0, true) & 0xffbf, true);
+  return fx;
+}
+
+/* FSAVE: cwd 0, swd 4, twd 8, fip 12, fcs 16, foo 20, fos 24, st0…7 at 28 + 10 i, status 108, magic 110. */
+/* FXSAVE: fcw 0, fsw 2, abridged tags 4, fop 6, fip 8, fcs 12, foo 16, fos 20, mxcsr 24, st at 32 + 16 i. */
+
+function fxToFsave(fx: Uint8Array, dv: DataView, at: number): void {
+  const f = new DataView(fx.buffer, fx.byteOffset, FX_BYTES);
+  dv.setUint32(at, f.getUint16(0, true) | 0xffff0000, true);
+  dv.setUint32(at + 4, f.getUint16(2, true) | 0xffff0000, true);
+  dv.setUint32(at + 8, fullTags(f) | 0xffff0000, true);
+  dv.setUint32(at + 12, f.getUint32(8, true), true);
+  dv.setUint32(at + 16, (f.getUint16(12, true) | (f.getUint16(6, true) << 16)) >>> 0, true);
+  dv.setUint32(at + 20, f.getUint32(16, true), true);
+  dv.setUint32(at + 24, f.getUint16(20, true) | 0xffff0000, true);
+  for (let i = 0; i < 8; i++) {
+    for (let b = 0; b < 10; b++) dv.setUint8(at + 28 + 10 * i + b, fx[32 + 16 * i + b]!);
+  }
+  dv.setUint16(at + 108, f.getUint16(2, true), true);
+  dv.setUint16(at + 110, 0, true);
+}
+
+function fsaveToFx(dv: DataView, fx: Uint8Array): void {
+  const f = new DataView(fx.buffer, fx.byteOffset, FX_BYTES);
+  f.setUint16(0, dv.getUint16(0, true), true);
+  f.setUint16(2, dv.getUint16(4, true), true);
+  const twd = dv.getUint16(8, true);
+  let abridged = 0;
+  for (let i = 0; i < 8; i++) if (((twd >> (2 * i)) & 3) !== 3) abridged |= 1 << i;
+  f.setUint16(4, abridged, true);
+  f.setUint16(6, dv.getUint16(18, true), true);
+  f.setUint32(8, dv.getUint32(12, true), true);
+  f.setUint16(12, dv.getUint16(16, true), true);
+  f.setUint32(16, dv.getUint32(20, true), true);
+  f.setUint16(20, dv.getUint16(24, true), true);
+  for (let i = 0; i < 8; i++) {
+    for (let b = 0; b < 10; b++) fx[32 + 16 * i + b] = dv.getUint8(28 + 10 * i + b);
+  }
+}
+
+/** The 16-bit tag word of FSAVE from FXSAVE's one bit for each register (SDM 1 §10.5.1.1). */
+function fullTags(f: DataView): number {
+  const abridged = f.getUint8(4);
+  const top = (f.getUint16(2, true) >> 11) & 7;
+  let tags = 0;
+  for (let i = 0; i < 8; i++) {
+    let tag = 3;
+    if ((abridged & (1 << i)) !== 0) {
+      const st = 32 + 16 * ((i - top) & 7);
+      const exp = f.getUint16(st + 8, true) & 0x7fff;
+      const hi = f.getUint32(st + 4, true);
+      const lo = f.getUint32(st, true);
+      if (exp === 0x7fff) tag = 2;
+      else if (exp === 0) tag = hi === 0 && lo === 0 ? 1 : 2;
+      else tag = hi >>> 31 === 1 ? 0 : 2;
+    }
+    tags |= tag << (2 * i);
+  }
+  return tags;
+}

@@ -1,0 +1,613 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** Linux process calls: fork, exec, exit, wait, ids, sessions, limits, usage, prctl, scheduling. */
+import { EINVAL, EPERM, ESRCH, EFAULT } from "../../sys/errno.ts";
+import { CLD_CONTINUED, CLD_EXITED, CLD_STOPPED, SIGCHLD } from "../../sys/signal.ts";
+import { WOULDBLOCK } from "../../sys/wait.ts";
+import { copyin, copyinWords, copyout, copyoutWords, suword } from "../../vm/copyio.ts";
+import { copyinExecArgs, type ExecArgs, execve, execveSlow } from "../../kern/exec.ts";
+import { exit1, exitStatus, lwpExit, procTimes } from "../../kern/exit.ts";
+import { FORK_PROCESS, fork1, mustSleep, startLwp, waitVfork } from "../../kern/fork.ts";
+import { setpgid, setsid } from "../../kern/pgrp.ts";
+import type { KernelFrame, Lwp, Proc } from "../../kern/proc.ts";
+import { ID_KEEP, NGROUPS_MAX, setgid, setgroups, setregid, setresgid, setresuid, setreuid, setuid } from "../../kern/prot.ts";
+import { type Rusage, ruadd, Rusage as RusageClass } from "../../kern/resource.ts";
+import { ksiginfo } from "../../kern/sig.ts";
+import { hex, int, partial, pid, plain, sleeps, type Sysent, uint, uptr, path } from "../../kern/sysent.ts";
+import {
+  W_ALL,
+  W_CLONE,
+  W_CONTINUED,
+  W_EXITED,
+  W_NOHANG,
+  W_NOWAIT,
+  W_UNTRACED,
+  WAIT_ALL,
+  WAIT_PGID,
+  WAIT_PID,
+  waitChild,
+  type WaitResult,
+  waitScan,
+} from "../../kern/wait.ts";
+import { nativeSigno, linuxSigno } from "./signo.ts";
+import { encodeSiginfo } from "./sigframe.ts";
+import { ticks } from "./guest-struct.ts";
+
+// ---------------------------------------------------------------------------------------------------------
+// fork, exec, exit
+
+function sysFork(lp: Lwp): number {
+  const child = fork1(lp, FORK_PROCESS);
+  startLwp(child);
+  return child.proc.pid;
+}
+
+function* sysVfork(lp: Lwp): KernelFrame {
+  const child = fork1(lp, { ...FORK_PROCESS, shareVm: true, vfork: true });
+  startLwp(child);
+  return yield* waitVfork(lp, child.proc);
+}
+
+function sysExecve(lp: Lwp, a: Int32Array): number {
+  return execve(lp, copyinExecArgs(lp, a[0]!, a[1]!, a[2]!));
+}
+function* sysExecveSlow(lp: Lwp, a: Int32Array): KernelFrame {
+  const args: ExecArgs = copyinExecArgs(lp, a[0]!, a[1]!, a[2]!);
+  return yield* execveSlow(lp, args);
+}
+
+function sysExit(lp: Lwp, a: Int32Array): number {
+  if (lp.proc.lwps.size > 1) {
+    lwpExit(lp);
+    return 0;
+  }
+  exit1(lp, exitStatus(a[0]!));
+  return 0;
+}
+function sysExitGroup(lp: Lwp, a: Int32Array): number {
+  exit1(lp, exitStatus(a[0]!));
+  return 0;
+}
+
+// ---------------------------------------------------------------------------------------------------------
+// wait
+
+const LINUX_WNOHANG = 1;
+const LINUX_WUNTRACED = 2;
+const LINUX_WEXITED = 4;
+const LINUX_WCONTINUED = 8;
+const LINUX_WNOWAIT = 0x0100_0000;
+const LINUX_WNOTHREAD = 0x2000_0000;
+const LINUX_WALL = 0x4000_0000;
+const LINUX_WCLONE = -0x8000_0000;
+
+function waitOptions(o: number): number {
+  let out = 0;
+  if ((o & LINUX_WNOHANG) !== 0) out |= W_NOHANG;
+  if ((o & LINUX_WUNTRACED) !== 0) out |= W_UNTRACED;
+  if ((o & LINUX_WEXITED) !== 0) out |= W_EXITED;
+  if ((o & LINUX_WCONTINUED) !== 0) out |= W_CONTINUED;
+  if ((o & LINUX_WNOWAIT) !== 0) out |= W_NOWAIT;
+  if ((o & LINUX_WALL) !== 0) out |= W_ALL;
+  if ((o & LINUX_WCLONE) !== 0) out |= W_CLONE;
+  return out;
+}
+
+/** wait4's status word. */
+function statusWord(r: WaitResult): number {
+  switch (r.code) {
+    case CLD_EXITED:
+      return r.status << 8;
+    case CLD_STOPPED:
+      return (linuxSigno(r.status) << 8) | 0x7f;
+    case CLD_CONTINUED:
+      return 0xffff;
+    default:
+      return linuxSigno(r.status) | (r.core ? 0x80 : 0);
+  }
+}
+
+function selectChildren(p: Proc, id: number): { kind: number; id: number } {
+  if (id > 0) return { kind: WAIT_PID, id };
+  if (id === -1) return { kind: WAIT_ALL, id: 0 };
+  return { kind: WAIT_PGID, id: id === 0 ? p.pgrp.id : -id };
+}
+
+function checkWait4(a: Int32Array): void {
+  const known =
+    LINUX_WNOHANG | LINUX_WUNTRACED | LINUX_WCONTINUED | LINUX_WNOTHREAD | LINUX_WALL | LINUX_WCLONE;
+  if ((a[2]! & ~known) !== 0) throw EINVAL;
+  if (a[0]! === -0x8000_0000) throw ESRCH;
+}
+
+/** Copies a result out; the child has been reaped, so an EFAULT here loses it, as on Linux. */
+function finishWait4(lp: Lwp, a: Int32Array, r: WaitResult | null): number {
+  if (r === null) return 0;
+  if (a[1] !== 0) suword(lp.proc.vmspace!, a[1]!, statusWord(r));
+  if (a[3] !== 0) {
+    const ru = new RusageClass();
+    ruadd(ru, r.child.ru);
+    ruadd(ru, r.child.cru);
+    putRusage(lp, a[3]!, ru, r.userNs, r.sysNs);
+  }
+  return r.pid;
+}
+
+function sysWait4(lp: Lwp, a: Int32Array): number {
+  checkWait4(a);
+  const options = waitOptions(a[2]!) | W_EXITED;
+  const s = selectChildren(lp.proc, a[0]!);
+  const r = waitScan(lp, s.kind, s.id, options);
+  return r === null && (options & W_NOHANG) === 0 ? WOULDBLOCK : finishWait4(lp, a, r);
+}
+function* sysWait4Slow(lp: Lwp, a: Int32Array): KernelFrame {
+  const s = selectChildren(lp.proc, a[0]!);
+  return finishWait4(lp, a, yield* waitChild(lp, s.kind, s.id, waitOptions(a[2]!) | W_EXITED));
+}
+function sysWaitpid(lp: Lwp, a: Int32Array): number {
+  a[3] = 0;
+  return sysWait4(lp, a);
+}
+function* sysWaitpidSlow(lp: Lwp, a: Int32Array): KernelFrame {
+  a[3] = 0;
+  return yield* sysWait4Slow(lp, a);
+}
+
+function waitidSelect(lp: Lwp, a: Int32Array): { kind: number; id: number; options: number } {
+  const known = LINUX_WNOHANG | LINUX_WUNTRACED | LINUX_WEXITED | LINUX_WCONTINUED | LINUX_WNOWAIT | LINUX_WNOTHREAD | LINUX_WALL | LINUX_WCLONE;
+  if ((a[3]! & ~known) !== 0 || (a[3]! & (LINUX_WUNTRACED | LINUX_WEXITED | LINUX_WCONTINUED)) === 0) throw EINVAL;
+  const options = waitOptions(a[3]!);
+  switch (a[0]) {
+    case 0:
+      return { kind: WAIT_ALL, id: 0, options };
+    case 1:
+      if (a[1]! <= 0) throw EINVAL;
+      return { kind: WAIT_PID, id: a[1]!, options };
+    case 2:
+      if (a[1]! < 0) throw EINVAL;
+      return { kind: WAIT_PGID, id: a[1] === 0 ? lp.proc.pgrp.id : a[1]!, options };
+    default:
+      throw EINVAL;
+  }
+}
+
+function finishWaitid(lp: Lwp, a: Int32Array, r: WaitResult | null): number {
+  if (a[2] !== 0) {
+    const bytes = new Uint8Array(128);
+    if (r !== null) {
+      const info = ksiginfo(SIGCHLD, r.code);
+      info.pid = r.pid;
+      info.uid = r.uid;
+      info.status = r.status;
+      encodeSiginfo(new DataView(bytes.buffer), 0, info);
+    }
+    copyout(lp.proc.vmspace!, bytes, 0, a[2]!, 128);
+  }
+  if (a[4] !== 0 && r !== null) putRusage(lp, a[4]!, r.child.ru, r.userNs, r.sysNs);
+  return 0;
+}
+function sysWaitid(lp: Lwp, a: Int32Array): number {
+  const s = waitidSelect(lp, a);
+  const r = waitScan(lp, s.kind, s.id, s.options);
+  return r === null && (s.options & W_NOHANG) === 0 ? WOULDBLOCK : finishWaitid(lp, a, r);
+}
+function* sysWaitidSlow(lp: Lwp, a: Int32Array): KernelFrame {
+  const s = waitidSelect(lp, a);
+  return finishWaitid(lp, a, yield* waitChild(lp, s.kind, s.id, s.options));
+}
+
+// ---------------------------------------------------------------------------------------------------------
+// Usage and limits
+
+/** struct rusage, 72 bytes. */
+function putRusage(lp: Lwp, uaddr: number, ru: Rusage, userNs: number, sysNs: number): void {
+  const w = new Int32Array(18);
+  w[0] = Math.floor(userNs / 1e9);
+  w[1] = Math.floor((userNs % 1e9) / 1000);
+  w[2] = Math.floor(sysNs / 1e9);
+  w[3] = Math.floor((sysNs % 1e9) / 1000);
+  w[4] = Math.floor(ru.maxrss / 1024);
+  w[8] = ru.minflt;
+  w[9] = ru.majflt;
+  w[11] = ru.inblock;
+  w[12] = ru.oublock;
+  w[13] = ru.msgsnd;
+  w[14] = ru.msgrcv;
+  w[15] = ru.nsignals;
+  w[16] = ru.nvcsw;
+  w[17] = ru.nivcsw;
+  copyoutWords(lp.proc.vmspace!, w, uaddr, 18);
+}
+
+function sysGetrusage(lp: Lwp, a: Int32Array): number {
+  const p = lp.proc;
+  const ru = new RusageClass();
+  switch (a[0]) {
+    case 0: {
+      ruadd(ru, p.ru);
+      for (const l of p.lwps.values()) ruadd(ru, l.ru);
+      ru.maxrss = Math.max(ru.maxrss, p.vmspace!.residentPages() * 4096);
+      const t = procTimes(p);
+      putRusage(lp, a[1]!, ru, t.userNs, t.sysNs);
+      return 0;
+    }
+    case -1:
+      putRusage(lp, a[1]!, p.cru, p.childUserNs, p.childSysNs);
+      return 0;
+    case 1: {
+      p.k.sched.charge(lp);
+      const sys = Math.min(lp.sysNs, lp.runtimeNs);
+      putRusage(lp, a[1]!, lp.ru, lp.runtimeNs - sys, sys);
+      return 0;
+    }
+    default:
+      throw EINVAL;
+  }
+}
+
+function sysTimes(lp: Lwp, a: Int32Array): number {
+  const p = lp.proc;
+  if (a[0] !== 0) {
+    const t = procTimes(p);
+    const w = Int32Array.of(ticks(t.userNs), ticks(t.sysNs), ticks(p.childUserNs), ticks(p.childSysNs));
+    copyoutWords(p.vmspace!, w, a[0]!, 4);
+  }
+  return ticks(p.k.nanouptime()) | 0;
+}
+
+/** Native limit numbers by Linux's. */
+const RLIMITS = [0, 1, 2, 3, 4, 5, 7, 8, 6, 10, 11, 12, 13, 14, 15, 16];
+
+function rlimitOf(n: number): number {
+  const r = RLIMITS[n];
+  if (r === undefined) throw EINVAL;
+  return r;
+}
+
+function setLimit(target: Proc, caller: Proc, r: number, cur: number, max: number): void {
+  if (cur > max) throw EINVAL;
+  if (max > target.limits.max[r]! && caller.cred.uid !== 0) throw EPERM;
+  target.setLimit(r, cur, max);
+}
+
+const INF32 = 0xffff_ffff;
+const toU32 = (v: number, inf: number): number => (v >= inf ? inf | 0 : v | 0);
+const fromU32 = (v: number): number => (v >>> 0 === INF32 ? Infinity : v >>> 0);
+
+function getrlimit(inf: number): (lp: Lwp, a: Int32Array) => number {
+  return (lp, a) => {
+    const r = rlimitOf(a[0]!);
+    const l = lp.proc.limits;
+    copyoutWords(lp.proc.vmspace!, Int32Array.of(toU32(l.cur[r]!, inf), toU32(l.max[r]!, inf)), a[1]!, 2);
+    return 0;
+  };
+}
+function sysSetrlimit(lp: Lwp, a: Int32Array): number {
+  const r = rlimitOf(a[0]!);
+  const w = new Int32Array(2);
+  copyinWords(lp.proc.vmspace!, a[1]!, w, 2);
+  setLimit(lp.proc, lp.proc, r, fromU32(w[0]!), fromU32(w[1]!));
+  return 0;
+}
+function sysPrlimit64(lp: Lwp, a: Int32Array): number {
+  const caller = lp.proc;
+  const target = a[0] === 0 ? caller : findProc(lp, a[0]!);
+  const r = rlimitOf(a[1]!);
+  const c = caller.cred;
+  const t = target.cred;
+  if (target !== caller && c.uid !== 0 && !(c.ruid === t.uid && c.ruid === t.ruid && c.ruid === t.svuid)) throw EPERM;
+  let cur = 0;
+  let max = 0;
+  if (a[2] !== 0) {
+    const w = new Int32Array(4);
+    copyinWords(caller.vmspace!, a[2]!, w, 4);
+    cur = limit64(w[0]!, w[1]!);
+    max = limit64(w[2]!, w[3]!);
+    if (cur > max) throw EINVAL;
+  }
+  const old = Int32Array.of(...split64(target.limits.cur[r]!), ...split64(target.limits.max[r]!));
+  if (a[2] !== 0) setLimit(target, caller, r, cur, max);
+  if (a[3] !== 0) copyoutWords(caller.vmspace!, old, a[3]!, 4);
+  return 0;
+}
+const limit64 = (lo: number, hi: number): number => (hi >>> 0 >= 0x20_0000 ? Infinity : (hi >>> 0) * 4294967296 + (lo >>> 0));
+const split64 = (v: number): [number, number] => (v === Infinity ? [-1, -1] : [v | 0, Math.floor(v / 4294967296)]);
+
+function findProc(lp: Lwp, n: number): Proc {
+  const p = lp.k.procs.get(n) ?? lp.k.lwps.get(n)?.proc;
+  if (p === undefined) throw ESRCH;
+  return p;
+}
+
+// ---------------------------------------------------------------------------------------------------------
+// Ids
+
+/** 16-bit ids of the old calls: 0xffff means "keep". */
+const id16 = (v: number): number => ((v & 0xffff) === 0xffff ? ID_KEEP : v & 0xffff);
+const id32 = (v: number): number => (v === -1 ? ID_KEEP : v >>> 0);
+function realId(v: number): number {
+  if (v === -1) throw EINVAL;
+  return v >>> 0;
+}
+const low16 = (id: number): number => (id > 0xffff ? 65534 : id);
+
+function put3(lp: Lwp, a: Int32Array, ids: readonly number[]): number {
+  for (let i = 0; i < 3; i++) suword(lp.proc.vmspace!, a[i]!, ids[i]!);
+  return 0;
+}
+function put3x16(lp: Lwp, a: Int32Array, ids: readonly number[]): number {
+  for (let i = 0; i < 3; i++) {
+    const v = low16(ids[i]!);
+    copyout(lp.proc.vmspace!, Uint8Array.of(v & 255, v >> 8), 0, a[i]!, 2);
+  }
+  return 0;
+}
+
+function sysGetgroups(bytes: 2 | 4): (lp: Lwp, a: Int32Array) => number {
+  return (lp, a) => {
+    const { groups } = lp.proc.cred;
+    if (a[0]! < 0) throw EINVAL;
+    if (a[0] === 0) return groups.length;
+    if (a[0]! < groups.length) throw EINVAL;
+    const out = new Uint8Array(groups.length * bytes);
+    const dv = new DataView(out.buffer);
+    groups.forEach((g, i) => {
+      if (bytes === 2) dv.setUint16(2 * i, low16(g), true);
+      else dv.setUint32(4 * i, g, true);
+    });
+    copyout(lp.proc.vmspace!, out, 0, a[1]!, out.length);
+    return groups.length;
+  };
+}
+function sysSetgroups(bytes: 2 | 4): (lp: Lwp, a: Int32Array) => number {
+  return (lp, a) => {
+    const n = a[0]!;
+    if (lp.proc.cred.uid !== 0) throw EPERM;
+    if (n < 0 || n > NGROUPS_MAX) throw EINVAL;
+    const buf = new Uint8Array(n * bytes);
+    copyin(lp.proc.vmspace!, a[1]!, buf, 0, buf.length);
+    const dv = new DataView(buf.buffer);
+    const groups: number[] = [];
+    for (let i = 0; i < n; i++) groups.push(bytes === 2 ? dv.getUint16(2 * i, true) : dv.getUint32(4 * i, true));
+    setgroups(lp.proc, groups);
+    return 0;
+  };
+}
+
+/** setfsuid and setfsgid return the id in force; the kernel keeps no separate file system ids. */
+function sysSetfsuid(lp: Lwp): number {
+  return lp.proc.cred.uid;
+}
+function sysSetfsgid(lp: Lwp): number {
+  return lp.proc.cred.gid;
+}
+
+// ---------------------------------------------------------------------------------------------------------
+// Sessions and groups
+
+function sysSetpgid(lp: Lwp, a: Int32Array): number {
+  setpgid(lp.proc, a[0]!, a[1]!);
+  return 0;
+}
+function sysGetpgid(lp: Lwp, a: Int32Array): number {
+  return a[0] === 0 ? lp.proc.pgrp.id : findProc(lp, a[0]!).pgrp.id;
+}
+function sysGetsid(lp: Lwp, a: Int32Array): number {
+  return a[0] === 0 ? lp.proc.pgrp.session.sid : findProc(lp, a[0]!).pgrp.session.sid;
+}
+function sysGetppid(lp: Lwp): number {
+  return lp.proc.parent === null ? 0 : lp.proc.parent.pid;
+}
+
+// ---------------------------------------------------------------------------------------------------------
+// Priorities
+
+function* prioTargets(lp: Lwp, which: number, who: number): Generator<Proc> {
+  const { procs } = lp.k;
+  if (which < 0 || which > 2) throw EINVAL;
+  for (const p of procs.values()) {
+    const hit =
+      which === 0 ? p.pid === (who === 0 ? lp.proc.pid : who)
+      : which === 1 ? p.pgrp.id === (who === 0 ? lp.proc.pgrp.id : who)
+      : p.cred.ruid === (who === 0 ? lp.proc.cred.ruid : who);
+    if (hit) yield p;
+  }
+}
+function sysGetpriority(lp: Lwp, a: Int32Array): number {
+  let best = 99;
+  for (const p of prioTargets(lp, a[0]!, a[1]!)) best = Math.min(best, p.nice);
+  if (best === 99) throw ESRCH;
+  return 20 - best;
+}
+function sysSetpriority(lp: Lwp, a: Int32Array): number {
+  const nice = Math.max(-20, Math.min(19, a[2]!));
+  let found = false;
+  for (const p of prioTargets(lp, a[0]!, a[1]!)) {
+    found = true;
+    p.renice(lp.proc.cred, nice);
+  }
+  if (!found) throw ESRCH;
+  return 0;
+}
+function sysNice(lp: Lwp, a: Int32Array): number {
+  lp.proc.renice(lp.proc.cred, Math.max(-20, Math.min(19, lp.proc.nice + a[0]!)));
+  return 0;
+}
+
+// ---------------------------------------------------------------------------------------------------------
+// prctl
+
+const PR_SET_PDEATHSIG = 1;
+const PR_GET_PDEATHSIG = 2;
+const PR_GET_DUMPABLE = 3;
+const PR_SET_DUMPABLE = 4;
+const PR_GET_KEEPCAPS = 7;
+const PR_SET_KEEPCAPS = 8;
+const PR_SET_NAME = 15;
+const PR_GET_NAME = 16;
+const PR_GET_SECCOMP = 21;
+const PR_CAPBSET_READ = 23;
+const PR_SET_CHILD_SUBREAPER = 36;
+const PR_GET_CHILD_SUBREAPER = 37;
+const PR_SET_NO_NEW_PRIVS = 38;
+const PR_GET_NO_NEW_PRIVS = 39;
+const PR_SET_VMA = 0x5356_4d41;
+
+function sysPrctl(lp: Lwp, a: Int32Array): number {
+  const p = lp.proc;
+  const vm = p.vmspace!;
+  switch (a[0]) {
+    case PR_SET_PDEATHSIG:
+      if (a[1] !== 0 && nativeSigno(a[1]!) === 0) throw EINVAL;
+      p.pdeathsig = nativeSigno(a[1]!);
+      return 0;
+    case PR_GET_PDEATHSIG:
+      suword(vm, a[1]!, linuxSigno(p.pdeathsig));
+      return 0;
+    case PR_GET_DUMPABLE:
+      return p.dumpable;
+    case PR_SET_DUMPABLE:
+      if (a[1] !== 0 && a[1] !== 1) throw EINVAL;
+      p.dumpable = a[1]!;
+      return 0;
+    case PR_GET_KEEPCAPS:
+    case PR_SET_KEEPCAPS:
+    case PR_GET_SECCOMP:
+      return 0;
+    case PR_SET_NAME: {
+      const name = new Uint8Array(16);
+      copyin(vm, a[1]!, name, 0, 16);
+      lp.comm = String.fromCharCode(...name.subarray(0, 15)).replace(/\0.*$/s, "");
+      if (lp.tid === p.pid) p.comm = lp.comm;
+      return 0;
+    }
+    case PR_GET_NAME: {
+      const name = new Uint8Array(16);
+      for (let i = 0; i < lp.comm.length && i < 15; i++) name[i] = lp.comm.charCodeAt(i);
+      copyout(vm, name, 0, a[1]!, 16);
+      return 0;
+    }
+    case PR_CAPBSET_READ:
+      if (a[1]! < 0 || a[1]! > 40) throw EINVAL;
+      return 1;
+    case PR_SET_CHILD_SUBREAPER:
+      p.subreaper = a[1] !== 0;
+      return 0;
+    case PR_GET_CHILD_SUBREAPER:
+      suword(vm, a[1]!, p.subreaper ? 1 : 0);
+      return 0;
+    case PR_SET_NO_NEW_PRIVS:
+      if (a[1] !== 1) throw EINVAL;
+      p.noNewPrivs = true;
+      return 0;
+    case PR_GET_NO_NEW_PRIVS:
+      return p.noNewPrivs ? 1 : 0;
+    case PR_SET_VMA:
+      throw EINVAL;
+    default:
+      throw EINVAL;
+  }
+}
+
+function sysPersonality(lp: Lwp, a: Int32Array): number {
+  const old = lp.proc.personality;
+  if (a[0] !== -1) lp.proc.personality = a[0]!;
+  return old;
+}
+
+/** Capability sets of version 3: everything for the superuser, nothing for others. */
+function sysCapget(lp: Lwp, a: Int32Array): number {
+  const vm = lp.proc.vmspace!;
+  const hdr = new Int32Array(2);
+  copyinWords(vm, a[0]!, hdr, 2);
+  const n = hdr[0] === 0x1998_0330 ? 1 : hdr[0] === 0x2007_1026 || hdr[0] === 0x2008_0522 ? 2 : 0;
+  if (n === 0) {
+    suword(vm, a[0]!, 0x2008_0522);
+    if (a[1] === 0) return 0;
+    throw EINVAL;
+  }
+  if (hdr[1]! < 0) throw EINVAL;
+  const p = hdr[1] === 0 ? lp.proc : findProc(lp, hdr[1]!);
+  if (a[1] === 0) throw EFAULT;
+  const all = p.cred.uid === 0;
+  const w = new Int32Array(3 * n);
+  if (all) {
+    w[0] = w[1] = -1;
+    if (n === 2) w[3] = w[4] = 0x1ff;
+  }
+  copyoutWords(vm, w, a[1]!, 3 * n);
+  return 0;
+}
+function sysCapset(lp: Lwp): number {
+  if (lp.proc.cred.uid !== 0) throw EPERM;
+  return 0;
+}
+
+const c = (lp: Lwp): Proc["cred"] => lp.proc.cred;
+const none = (f: (lp: Lwp) => void): ((lp: Lwp) => number) => (lp) => {
+  f(lp);
+  return 0;
+};
+
+export const PROCESS_ROWS: readonly Sysent[] = [
+  plain(1, "exit", [int], sysExit),
+  plain(2, "fork", [], sysFork),
+  sleeps(7, "waitpid", [pid, uptr, hex], sysWaitpid, sysWaitpidSlow),
+  sleeps(11, "execve", [path, uptr, uptr], sysExecve, sysExecveSlow),
+  plain(20, "getpid", [], (lp) => lp.proc.pid),
+  plain(23, "setuid", [uint], (lp, a) => none((l) => setuid(l.proc, a[0]! & 0xffff))(lp)),
+  plain(24, "getuid", [], (lp) => low16(c(lp).ruid)),
+  plain(34, "nice", [int], sysNice),
+  plain(43, "times", [uptr], sysTimes),
+  plain(46, "setgid", [uint], (lp, a) => none((l) => setgid(l.proc, a[0]! & 0xffff))(lp)),
+  plain(47, "getgid", [], (lp) => low16(c(lp).rgid)),
+  plain(49, "geteuid", [], (lp) => low16(c(lp).uid)),
+  plain(50, "getegid", [], (lp) => low16(c(lp).gid)),
+  plain(57, "setpgid", [pid, pid], sysSetpgid),
+  plain(64, "getppid", [], sysGetppid),
+  plain(65, "getpgrp", [], (lp) => lp.proc.pgrp.id),
+  plain(66, "setsid", [], (lp) => setsid(lp.proc)),
+  plain(70, "setreuid", [uint, uint], (lp, a) => none((l) => setreuid(l.proc, id16(a[0]!), id16(a[1]!)))(lp)),
+  plain(71, "setregid", [uint, uint], (lp, a) => none((l) => setregid(l.proc, id16(a[0]!), id16(a[1]!)))(lp)),
+  plain(75, "setrlimit", [int, uptr], sysSetrlimit),
+  plain(76, "getrlimit", [int, uptr], getrlimit(0x7fff_ffff)),
+  plain(77, "getrusage", [int, uptr], sysGetrusage),
+  plain(80, "getgroups", [int, uptr], sysGetgroups(2)),
+  plain(81, "setgroups", [int, uptr], sysSetgroups(2)),
+  plain(96, "getpriority", [int, int], sysGetpriority),
+  plain(97, "setpriority", [int, int, int], sysSetpriority),
+  sleeps(114, "wait4", [pid, uptr, hex, uptr], sysWait4, sysWait4Slow),
+  plain(132, "getpgid", [pid], sysGetpgid),
+  partial(plain(136, "personality", [hex], sysPersonality), "stored, without effect"),
+  plain(138, "setfsuid", [uint], sysSetfsuid),
+  plain(139, "setfsgid", [uint], sysSetfsgid),
+  plain(147, "getsid", [pid], sysGetsid),
+  plain(164, "setresuid", [uint, uint, uint], (lp, a) => none((l) => setresuid(l.proc, id16(a[0]!), id16(a[1]!), id16(a[2]!)))(lp)),
+  plain(165, "getresuid", [uptr, uptr, uptr], (lp, a) => put3x16(lp, a, [c(lp).ruid, c(lp).uid, c(lp).svuid])),
+  plain(170, "setresgid", [uint, uint, uint], (lp, a) => none((l) => setresgid(l.proc, id16(a[0]!), id16(a[1]!), id16(a[2]!)))(lp)),
+  plain(171, "getresgid", [uptr, uptr, uptr], (lp, a) => put3x16(lp, a, [c(lp).rgid, c(lp).gid, c(lp).svgid])),
+  partial(plain(172, "prctl", [int, hex, hex, hex, hex], sysPrctl), "names, death signal, dumpable, subreaper, no_new_privs"),
+  partial(plain(184, "capget", [uptr, uptr], sysCapget), "all capabilities for the superuser, none for others"),
+  partial(plain(185, "capset", [uptr, uptr], sysCapset), "accepted for the superuser, without effect"),
+  sleeps(190, "vfork", [], mustSleep, sysVfork),
+  plain(191, "ugetrlimit", [int, uptr], getrlimit(INF32)),
+  plain(199, "getuid32", [], (lp) => c(lp).ruid),
+  plain(200, "getgid32", [], (lp) => c(lp).rgid),
+  plain(201, "geteuid32", [], (lp) => c(lp).uid),
+  plain(202, "getegid32", [], (lp) => c(lp).gid),
+  plain(203, "setreuid32", [uint, uint], (lp, a) => none((l) => setreuid(l.proc, id32(a[0]!), id32(a[1]!)))(lp)),
+  plain(204, "setregid32", [uint, uint], (lp, a) => none((l) => setregid(l.proc, id32(a[0]!), id32(a[1]!)))(lp)),
+  plain(205, "getgroups32", [int, uptr], sysGetgroups(4)),
+  plain(206, "setgroups32", [int, uptr], sysSetgroups(4)),
+  plain(208, "setresuid32", [uint, uint, uint], (lp, a) => none((l) => setresuid(l.proc, id32(a[0]!), id32(a[1]!), id32(a[2]!)))(lp)),
+  plain(209, "getresuid32", [uptr, uptr, uptr], (lp, a) => put3(lp, a, [c(lp).ruid, c(lp).uid, c(lp).svuid])),
+  plain(210, "setresgid32", [uint, uint, uint], (lp, a) => none((l) => setresgid(l.proc, id32(a[0]!), id32(a[1]!), id32(a[2]!)))(lp)),
+  plain(211, "getresgid32", [uptr, uptr, uptr], (lp, a) => put3(lp, a, [c(lp).rgid, c(lp).gid, c(lp).svgid])),
+  plain(213, "setuid32", [uint], (lp, a) => none((l) => setuid(l.proc, realId(a[0]!)))(lp)),
+  plain(214, "setgid32", [uint], (lp, a) => none((l) => setgid(l.proc, realId(a[0]!)))(lp)),
+  plain(215, "setfsuid32", [uint], sysSetfsuid),
+  plain(216, "setfsgid32", [uint], sysSetfsgid),
+  plain(224, "gettid", [], (lp) => lp.tid),
+  plain(252, "exit_group", [int], sysExitGroup),
+  sleeps(284, "waitid", [int, pid, uptr, hex, uptr], sysWaitid, sysWaitidSlow),
+  plain(340, "prlimit64", [pid, int, uptr, uptr], sysPrlimit64),
+];

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * Pipes (DragonFly 2.0 sys/kern/sys_pipe.c). One direction is a ring; DragonFly's pipe(2) makes two rings, so
+ * that both ends read and write, Linux's one.
+ *
+ * Invariants
+ *   P1  0 <= len <= size; bytes are ring[(start + i) mod size] for 0 <= i < len.
+ *   P2  A write of at most PIPE_BUF bytes goes in as a whole or not at all.
+ *   P3  Readers see end of file once `writers` is 0 and the ring is empty; a write without readers is EPIPE, and
+ *       the system call layer adds SIGPIPE.
+ *   P4  The ring grows to its full size only when more than SMALL bytes are waiting.
+ * @module
+ */
+import { ENOTTY, EPIPE } from "../sys/errno.ts";
+import { FREAD, FWRITE } from "../sys/fcntl.ts";
+import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM } from "../sys/poll.ts";
+import { FIONREAD } from "../sys/ioctl.ts";
+import { WaitChannel, WOULDBLOCK } from "../sys/wait.ts";
+import type { Vattr } from "../vfs/vnode.ts";
+import { VFIFO } from "../vfs/vnode.ts";
+import type { Uio } from "../vm/uio.ts";
+import { File, pseudoVattr } from "./file.ts";
+import type { Kernel } from "./kernel.ts";
+
+/** Largest write that is atomic (Linux's value; DragonFly promises 512). */
+export const PIPE_BUF = 4096;
+export const PIPE_SIZE = 65536;
+const SMALL = 4096;
+export const PIPE_MAXSIZE = 1024 * 1024;
+
+/** One direction of a pipe. */
+export class PipeRing {
+  private buf = new Uint8Array(SMALL);
+  private start = 0;
+  len = 0;
+  size = PIPE_SIZE;
+  readers = 0;
+  writers = 0;
+  readonly readChan = new WaitChannel("piperd");
+  readonly writeChan = new WaitChannel("pipewr");
+
+  get space(): number {
+    return this.size - this.len;
+  }
+
+  read(uio: Uio): number {
+    if (uio.resid === 0) return 0;
+    if (this.len === 0) return this.writers === 0 ? 0 : WOULDBLOCK;
+    let done = 0;
+    while (this.len > 0) {
+      const n = uio.put(this.buf, this.start, Math.min(this.len, this.buf.length - this.start));
+      if (n === 0) break;
+      this.start += n;
+      if (this.start === this.buf.length) this.start = 0;
+      this.len -= n;
+      done += n;
+    }
+    if (this.len === 0) this.start = 0;
+    this.writeChan.wakeup();
+    return done;
+  }
+
+  write(uio: Uio): number {
+    if (this.readers === 0) throw EPIPE;
+    const want = uio.resid;
+    if (want === 0) return 0;
+    const space = this.space;
+    if (space === 0 || (want <= PIPE_BUF && space < want)) return WOULDBLOCK;
+    const n = Math.min(want, space);
+    this.reserve(this.len + n);
+    let done = 0;
+    while (done < n) {
+      let end = this.start + this.len;
+      if (end >= this.buf.length) end -= this.buf.length;
+      const piece = uio.get(this.buf, end, Math.min(n - done, this.buf.length - end));
+      if (piece === 0) break;
+      this.len += piece;
+      done += piece;
+    }
+    this.readChan.wakeup();
+    return done;
+  }
+
+  /** Changes the capacity (F_SETPIPE_SZ); the caller has checked that the contents fit. */
+  resize(size: number): void {
+    this.size = size;
+    this.writeChan.wakeup();
+  }
+
+  private reserve(need: number): void {
+    if (need <= this.buf.length) return;
+    let cap = this.buf.length;
+    while (cap < need) cap *= 2;
+    const grown = new Uint8Array(cap);
+    const first = Math.min(this.len, this.buf.length - this.start);
+    grown.set(this.buf.subarray(this.start, this.start + first));
+    grown.set(this.buf.subarray(0, this.len - first), first);
+    this.buf = grown;
+    this.start = 0;
+  }
+
+  closeReader(): void {
+    this.readers--;
+    this.writeChan.wakeup();
+    this.readChan.wakeup();
+  }
+  closeWriter(): void {
+    this.writers--;
+    this.readChan.wakeup();
+    this.writeChan.wakeup();
+  }
+}
+
+/** One end. `from` is null for an end that cannot be read, `to` for one that cannot be written. */
+export class PipeFile extends File {
+  readonly type = "pipe";
+  readonly from: PipeRing | null;
+  readonly to: PipeRing | null;
+  private readonly ino: number;
+  private readonly madeUs: number;
+
+  constructor(k: Kernel, ino: number, flags: number, from: PipeRing | null, to: PipeRing | null) {
+    super(flags);
+    this.ino = ino;
+    this.from = from;
+    this.to = to;
+    this.madeUs = k.microtime();
+    if (from !== null) from.readers++;
+    if (to !== null) to.writers++;
+  }
+
+  override read(uio: Uio): number {
+    return this.from!.read(uio);
+  }
+  override write(uio: Uio): number {
+    return this.to!.write(uio);
+  }
+
+  override poll(events: number): number {
+    let ready = 0;
+    if (this.from !== null) {
+      if (this.from.len > 0) ready |= events & (POLLIN | POLLRDNORM);
+      if (this.from.writers === 0) ready |= POLLHUP;
+    }
+    if (this.to !== null) {
+      if (this.to.readers === 0) ready |= POLLERR;
+      else if (this.to.space >= PIPE_BUF) ready |= events & POLLOUT;
+    }
+    return ready;
+  }
+
+  override channel(write: boolean): WaitChannel | null {
+    const ring = write ? this.to : this.from;
+    if (ring === null) return null;
+    return write ? ring.writeChan : ring.readChan;
+  }
+
+  override stat(): Vattr {
+    const a = pseudoVattr(VFIFO, 0o600, this.ino, this.madeUs);
+    a.blocksize = PIPE_BUF;
+    a.size = this.from === null ? 0 : this.from.len;
+    return a;
+  }
+
+  override ioctl(cmd: number, data: Uint8Array): number {
+    if (cmd >>> 0 !== FIONREAD) throw ENOTTY;
+    new DataView(data.buffer, data.byteOffset).setInt32(0, this.from === null ? 0 : this.from.len, true);
+    return 0;
+  }
+
+  override close(): void {
+    this.from?.closeReader();
+    this.to?.closeWriter();
+  }
+
+  /** How /proc/PID/fd shows it. */
+  override get name(): string {
+    return `pipe:[${this.ino}]`;
+  }
+}
+
+/** pipe(2): the read end and the write end. `both` makes both ends readable and writable (DragonFly). */
+export function makePipe(k: Kernel, flags: number, both: boolean): [PipeFile, PipeFile] {
+  const a = new PipeRing();
+  const b = both ? new PipeRing() : null;
+  const ino = k.nextPseudoIno++;
+  return [
+    new PipeFile(k, ino, flags | FREAD | (both ? FWRITE : 0), a, b),
+    new PipeFile(k, ino, flags | FWRITE | (both ? FREAD : 0), b, a),
+  ];
+}
