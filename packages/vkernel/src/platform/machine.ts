@@ -21,8 +21,11 @@ import {
   VPTE_R,
   VPTE_V,
   VPTE_W,
+  type HostFiles,
   type HostPlatform,
+  type HostSignalName,
   type HostStats,
+  type HostTerminal,
   type MemoryImage,
 } from "@vkernel/hostkernel";
 import type { Machine } from "../kern/kernel.ts";
@@ -30,6 +33,7 @@ import type { Lwp } from "../kern/proc.ts";
 import { installReclaim } from "../vm/reclaim.ts";
 import { VmSystem, type PmapHost } from "../vm/system.ts";
 import { Fpu } from "./fpu.ts";
+import { HostEvents } from "./host-events.ts";
 import { MachIntr } from "./machintr.ts";
 import { UserMode } from "./trap.ts";
 
@@ -87,6 +91,10 @@ export class VkMachine implements Machine {
   readonly host: HostKernel;
   readonly vm: VmSystem;
   readonly intr: MachIntr;
+  /** The host's terminal and files; their callbacks come in kernel context and end an idle sleep. */
+  readonly terminal: HostTerminal;
+  readonly files: HostFiles;
+  readonly #events: HostEvents;
   readonly #fpu: Fpu;
   readonly #user: UserMode;
 
@@ -102,8 +110,21 @@ export class VkMachine implements Machine {
     this.vm = new VmSystem(image, new HostPmaps(this.host, image));
     installReclaim(this.vm);
     this.intr = new MachIntr(this.host.interrupts);
+    this.#events = new HostEvents(this.intr);
+    this.terminal = this.#events.terminal(platform.terminal);
+    this.files = this.#events.files(platform.files);
     this.#fpu = new Fpu(this.host);
     this.#user = new UserMode(this.host, this.#fpu, this.intr);
+  }
+
+  /** Delivers these signals of the host process to `handler`, in kernel context, instead of their default action. */
+  onSignal(names: readonly HostSignalName[], handler: (name: HostSignalName) => void): void {
+    this.#events.onSignal(this.platform, names, handler);
+  }
+
+  /** Runs `event` in kernel context soon; for completions of other host calls. Ends an idle sleep. */
+  post(event: () => void): void {
+    this.#events.post(event);
   }
 
   nanouptime(): number {

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * Events of the host (input, drained output, a new window size, finished file calls, signals) brought into kernel context:
+ * they queue, raise an interrupt, and run when the kernel dispatches it.
+ *
+ * Invariants
+ *   HE1  No handler runs while kernel code or a guest does; they run in the order in which the host reported.
+ *   HE2  Every event ends an idle sleep.
+ * @module
+ */
+import {
+  INTR_IO,
+  type HostFiles,
+  type HostInput,
+  type HostIoDone,
+  type HostOutput,
+  type HostPlatform,
+  type HostSignalName,
+  type HostTerminal,
+  type Interrupts,
+} from "@vkernel/hostkernel";
+import type { MachIntr } from "./machintr.ts";
+
+export class HostEvents {
+  readonly #interrupts: Interrupts;
+  #queue: (() => void)[] = [];
+
+  constructor(intr: MachIntr) {
+    this.#interrupts = intr.interrupts;
+    intr.register(INTR_IO, () => this.#run());
+  }
+
+  /** Runs `event` at the next dispatch of INTR_IO. */
+  post(event: () => void): void {
+    this.#queue.push(event);
+    this.#interrupts.raise(INTR_IO);
+  }
+
+  #run(): void {
+    const events = this.#queue;
+    this.#queue = [];
+    for (const event of events) event();
+  }
+
+  /** `terminal` with its callbacks in kernel context. */
+  terminal(terminal: HostTerminal): HostTerminal {
+    return {
+      input: this.#input(terminal.input),
+      output: this.#output(terminal.output),
+      error: this.#output(terminal.error),
+      isTTY: terminal.isTTY,
+      size: () => terminal.size(),
+      onResize: (callback) => terminal.onResize(() => this.post(callback)),
+      setRaw: (raw) => terminal.setRaw(raw),
+    };
+  }
+
+  #input(input: HostInput): HostInput {
+    return {
+      isTTY: input.isTTY,
+      onInput: (sink) => input.onInput((bytes) => this.post(() => sink(bytes))),
+      pause: () => input.pause(),
+      resume: () => input.resume(),
+    };
+  }
+
+  #output(output: HostOutput): HostOutput {
+    return {
+      isTTY: output.isTTY,
+      write: (bytes) => output.write(bytes),
+      onDrain: (callback) => output.onDrain(() => this.post(callback)),
+    };
+  }
+
+  /** `files` with the completions of its asynchronous calls in kernel context. */
+  files(files: HostFiles): HostFiles {
+    const deferred = Object.create(files) as HostFiles;
+    const later =
+      (done: HostIoDone): HostIoDone =>
+      (error, count) =>
+        this.post(() => done(error, count));
+    deferred.readAsync = (fd, buf, bufOff, len, offset, done) => files.readAsync(fd, buf, bufOff, len, offset, later(done));
+    deferred.writeAsync = (fd, buf, bufOff, len, offset, done) => files.writeAsync(fd, buf, bufOff, len, offset, later(done));
+    deferred.fsyncAsync = (fd, done) => files.fsyncAsync(fd, later(done));
+    return deferred;
+  }
+
+  /** Signals of the host process, delivered to `handler` in kernel context. */
+  onSignal(platform: HostPlatform, names: readonly HostSignalName[], handler: (name: HostSignalName) => void): void {
+    platform.onSignal(names, (name) => this.post(() => handler(name)));
+  }
+}
