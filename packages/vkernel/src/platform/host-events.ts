@@ -74,15 +74,35 @@ export class HostEvents {
 
   /** `files` with the completions of its asynchronous calls in kernel context. */
   files(files: HostFiles): HostFiles {
-    const deferred = Object.create(files) as HostFiles;
     const later =
       (done: HostIoDone): HostIoDone =>
       (error, count) =>
         this.post(() => done(error, count));
-    deferred.readAsync = (fd, buf, bufOff, len, offset, done) => files.readAsync(fd, buf, bufOff, len, offset, later(done));
-    deferred.writeAsync = (fd, buf, bufOff, len, offset, done) => files.writeAsync(fd, buf, bufOff, len, offset, later(done));
-    deferred.fsyncAsync = (fd, done) => files.fsyncAsync(fd, later(done));
-    return deferred;
+    return {
+      open: (path, options) => files.open(path, options),
+      close: (fd) => files.close(fd),
+      read: (fd, buf, bufOff, len, offset) => files.read(fd, buf, bufOff, len, offset),
+      write: (fd, buf, bufOff, len, offset) => files.write(fd, buf, bufOff, len, offset),
+      fstat: (fd) => files.fstat(fd),
+      ftruncate: (fd, size) => files.ftruncate(fd, size),
+      fsync: (fd) => files.fsync(fd),
+      readAsync: (fd, buf, bufOff, len, offset, done) => files.readAsync(fd, buf, bufOff, len, offset, later(done)),
+      writeAsync: (fd, buf, bufOff, len, offset, done) => files.writeAsync(fd, buf, bufOff, len, offset, later(done)),
+      fsyncAsync: (fd, done) => files.fsyncAsync(fd, later(done)),
+      stat: (path) => files.stat(path),
+      lstat: (path) => files.lstat(path),
+      readdir: (path) => files.readdir(path),
+      readlink: (path) => files.readlink(path),
+      mkdir: (path, mode) => files.mkdir(path, mode),
+      rmdir: (path) => files.rmdir(path),
+      unlink: (path) => files.unlink(path),
+      rename: (from, to) => files.rename(from, to),
+      link: (existing, path) => files.link(existing, path),
+      symlink: (target, path) => files.symlink(target, path),
+      chmod: (path, mode) => files.chmod(path, mode),
+      utimes: (path, atimeMs, mtimeMs) => files.utimes(path, atimeMs, mtimeMs),
+      truncate: (path, size) => files.truncate(path, size),
+    };
   }
 
   /** Signals of the host process, delivered to `handler` in kernel context. */
