@@ -199,6 +199,17 @@ export function buildSseRuntime(m: ModuleBuilder, soft: Soft): Record<string, Ca
       const lane = fn.binary(kernel);
       out[`sse${name}${suffix}`] = driver(bytes, bytes, (_f, a, b) => call(lane, a, b));
     }
+    // Even lanes subtract, odd lanes add.
+    const plus = fn.binary(kernels.add);
+    const minus = fn.binary(kernels.sub);
+    let odd: Expr | null = null;
+    out[`sseaddsub${suffix}`] = driver(bytes, bytes, (f, a, b) => {
+      odd ??= f.local(I32);
+      const result = f.temp(I64);
+      f.if(odd, () => f.set(result, call(plus, a, b)), () => f.set(result, call(minus, a, b)));
+      f.set(odd, xor(odd, 1));
+      return result;
+    });
     out[`ssesqrt${suffix}`] = driver(bytes, bytes, (_f, _a, b) => call(fn.squareRoot, b));
     const min = fn.extremum(LESS);
     const max = fn.extremum(GREATER);

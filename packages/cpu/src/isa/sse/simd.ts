@@ -175,3 +175,12 @@ export function shuffleElements(width: number, a: Expr, b: Expr, elements: reado
   for (const e of elements) for (let i = 0; i < width; i++) lanes.push(e * width + i);
   return shuffle(a, b, lanes);
 }
+
+// Lane tests for the fast paths of floating point.
+export const i32x4GeU = bin(0x40);
+export const f32x4Ge = bin(0x46);
+export const f64x2Ge = bin(0x4c);
+export const f32x4Nearest = un(0x6a);
+export const f64x2Nearest = un(0x94);
+export const i32x4AllTrue = un(0xa3, I32);
+export const i64x2AllTrue = un(0xc3, I32);
