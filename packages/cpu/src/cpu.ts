@@ -12,6 +12,7 @@
  */
 import type { AddressSpace, MachineMemory } from "@vkernel/mmu";
 import type { ExitReason } from "./exception.ts";
+import { restoreFxImage, saveFxImage } from "./fx-image.ts";
 import { Engine } from "./interp/engine.ts";
 import { K_RAW, arithmeticFlags } from "./isa/flag-kinds.ts";
 import { FLAT_CODE, FLAT_DATA, FLAT_DESCRIPTORS, NULL_SEGMENT } from "./segment.ts";
@@ -165,6 +166,15 @@ export class Cpu {
   set taskSwitched(on: boolean) {
     const at = S.CR0 >> 2;
     this.words[at] = on ? this.words[at]! | S.CR0_TS : this.words[at]! & ~S.CR0_TS;
+  }
+
+  /** Writes x87, MMX and SSE state to a 512-byte FXSAVE image. Throws RangeError when `image` is shorter. */
+  saveFx(image: Uint8Array): void {
+    saveFxImage(this.words, image);
+  }
+  /** Loads x87, MMX and SSE state from a 512-byte FXSAVE image; bits that do not exist are dropped. */
+  restoreFx(image: Uint8Array): void {
+    restoreFxImage(this.words, image);
   }
 
   /** Asks a running or future run() to return EXIT_INTERRUPT soon; stays set until cleared by the owner. */
