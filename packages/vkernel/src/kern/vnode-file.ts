@@ -271,3 +271,9 @@ export function directoryOf(lp: Lwp, fd: number): Nchandle {
   if (!(fp instanceof VnodeFile) || fp.vp.type !== VDIR) throw ENOTDIR;
   return fp.nch;
 }
+
+/** Sets a file's size, in the file system and in the pages of its mappings. Throws as setattr does. */
+export function truncateVnode(vp: Vnode, size: number): void {
+  vp.setattr({ size });
+  vp.object?.truncate(size);
+}

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * open(2) (DragonFly 2.0 sys/kern/vfs_syscalls.c kern_open, vfs_vnops.c vn_open). Only fifos wait in it.
+ *
+ * Invariants
+ *   SO1  A descriptor is reserved before anything is created or opened, so that EMFILE changes nothing.
+ *   SO2  The open file exists before the descriptor; whatever fails in between closes it again.
+ * @module
+ */
+import {
+  EACCES,
+  EEXIST,
+  EINVAL,
+  EISDIR,
+  ENOTDIR,
+  ENXIO,
+  EOPNOTSUPP,
+  EPERM,
+  ETXTBSY,
+} from "../sys/errno.ts";
+import {
+  FREAD,
+  FWRITE,
+  O_ACCMODE,
+  O_APPEND,
+  O_CLOEXEC,
+  O_CREAT,
+  O_DIRECTORY,
+  O_EXCL,
+  O_EXLOCK,
+  O_NOCTTY,
+  O_NOFOLLOW,
+  O_PATH,
+  O_SHLOCK,
+  O_TRUNC,
+} from "../sys/fcntl.ts";
+import { SF_APPEND, SF_IMMUTABLE, UF_APPEND, UF_IMMUTABLE } from "../sys/stat.ts";
+import { VREAD, VWRITE } from "../sys/ucred.ts";
+import { WOULDBLOCK } from "../sys/wait.ts";
+import type { Cdev } from "../dev/cdev.ts";
+import { CTTY_RDEV } from "../dev/tty-dev.ts";
+import { FileRefVnode } from "../vfs/file-ref.ts";
+import { MNT_NODEV } from "../vfs/mount.ts";
+import type { Nchandle } from "../vfs/namecache.ts";
+import { cacheDrop } from "../vfs/namecache.ts";
+import { LAST_NORM, NLC_CREATE, NLC_FOLLOW, NLC_NOSYMLINK, nlookup } from "../vfs/nlookup.ts";
+import type { Vnode } from "../vfs/vnode.ts";
+import { VBLK, VCHR, VDIR, VFIFO, VLNK, VREG, VSOCK } from "../vfs/vnode.ts";
+import { checkFifoOpen, FifoFile } from "./fifo-file.ts";
+import type { File } from "./file.ts";
+import { fdrop, fhold } from "./file.ts";
+import type { Lwp } from "./proc.ts";
+import { checkWritableMount, createAt, nlookupInit } from "./sys-vfs.ts";
+import { flockTry } from "./sys-file-lock.ts";
+import { acquireTty } from "./tty-jobctl.ts";
+import { truncateVnode, VnodeFile } from "./vnode-file.ts";
+
+/** open(2), plain half. `flags` native, with the access mode as O_RDONLY, O_WRONLY or O_RDWR. */
+export function openTry(lp: Lwp, dirfd: number, path: string, flags: number, mode: number): number {
+  const fd = lp.proc.fd!;
+  fd.reserve(lp, 1);
+  const fp = openFile(lp, dirfd, path, flags, mode);
+  if (fp instanceof FifoFile && !fp.connected) {
+    fdrop(fp, lp);
+    return WOULDBLOCK;
+  }
+  return fd.install(lp, fp, (flags & O_CLOEXEC) !== 0);
+}
+
+/** open(2), waiting half: a fifo without its other side. */
+export function* openSlow(
+  lp: Lwp,
+  dirfd: number,
+  path: string,
+  flags: number,
+  mode: number,
+): Generator<void, number, void> {
+  const fp = openFile(lp, dirfd, path, flags, mode);
+  try {
+    if (fp instanceof FifoFile) yield* fp.waitConnected(lp);
+    return lp.proc.fd!.install(lp, fp, (flags & O_CLOEXEC) !== 0);
+  } catch (e) {
+    fdrop(fp, lp);
+    throw e;
+  }
+}
+
+/** Opens or creates a file; the result is referenced once. */
+export function openFile(lp: Lwp, dirfd: number, path: string, flags: number, mode: number): File {
+  const pathOnly = (flags & O_PATH) !== 0;
+  const creating = (flags & O_CREAT) !== 0 && !pathOnly;
+  const exclusive = creating && (flags & O_EXCL) !== 0;
+  const noFollow = (flags & O_NOFOLLOW) !== 0;
+  if ((flags & O_ACCMODE) === O_ACCMODE) throw EINVAL;
+  let lookup = 0;
+  if (!noFollow && !exclusive) lookup |= NLC_FOLLOW;
+  if (noFollow && !pathOnly) lookup |= NLC_NOSYMLINK;
+  if (creating) lookup |= NLC_CREATE;
+  const nd = nlookupInit(lp, dirfd, path);
+  const nch = nlookup(nd, path, lookup);
+  try {
+    if (nch.vp === null) {
+      if (nd.trailingSlash) throw EISDIR;
+      if ((flags & O_DIRECTORY) !== 0) throw EINVAL;
+      createAt(lp, nch, VREG, mode);
+      return new VnodeFile(fileFlags(flags), nch, null);
+    }
+    if (exclusive) throw EEXIST;
+    if (creating && nch.vp.type === VDIR && nd.last === LAST_NORM) throw EISDIR;
+    return openExisting(lp, nch, flags);
+  } finally {
+    cacheDrop(nch);
+  }
+}
+
+/** The access mode as FREAD/FWRITE bits, and the flags that an open file keeps. */
+function fileFlags(flags: number): number {
+  const rw = (flags & O_PATH) !== 0 ? 0 : (flags + 1) & O_ACCMODE;
+  return (flags & ~(O_ACCMODE | O_CREAT | O_EXCL | O_TRUNC | O_NOCTTY | O_CLOEXEC | O_SHLOCK | O_EXLOCK)) | rw;
+}
+
+/** Opens a file that is there: checks rights and kinds, then makes the open file. */
+function openExisting(lp: Lwp, nch: Nchandle, flags: number): File {
+  const vp = nch.vp!;
+  const kept = fileFlags(flags);
+  if ((flags & O_DIRECTORY) !== 0 && vp.type !== VDIR) throw ENOTDIR;
+  if ((flags & O_PATH) !== 0) return new VnodeFile(kept, nch, null);
+  if (vp.type === VSOCK) throw lp.proc.abi.name === "linux" ? ENXIO : EOPNOTSUPP;
+  if (vp.type === VLNK) throw EINVAL;
+  if (vp instanceof FileRefVnode) return reopen(vp, kept);
+  const truncating = (flags & O_TRUNC) !== 0;
+  const writing = (kept & FWRITE) !== 0 || (truncating && vp.type === VREG);
+  if (writing && vp.type === VDIR) throw EISDIR;
+  const want = ((kept & FREAD) !== 0 ? VREAD : 0) | (writing ? VWRITE : 0);
+  if (!vp.access(want, lp.proc.cred)) throw EACCES;
+  if (vp.type === VFIFO) {
+    checkFifoOpen(vp, kept);
+    return new FifoFile(kept, nch);
+  }
+  if (vp.type === VCHR || vp.type === VBLK) return openDevice(lp, nch, flags, kept);
+  if (writing) checkWritable(vp, kept, truncating);
+  const fp = new VnodeFile(kept, nch, null);
+  try {
+    if ((flags & (O_SHLOCK | O_EXLOCK)) !== 0) flockTry(fp, (flags & O_EXLOCK) !== 0, true);
+    if (truncating && vp.type === VREG) truncateVnode(vp, 0);
+  } catch (e) {
+    fdrop(fp, lp);
+    throw e;
+  }
+  return fp;
+}
+
+/** Read-only mounts, files being executed, immutable and append-only files. */
+function checkWritable(vp: Vnode, kept: number, truncating: boolean): void {
+  checkWritableMount(vp);
+  if (vp.textCount > 0) throw ETXTBSY;
+  const { flags } = vp.getattr();
+  if ((flags & (UF_IMMUTABLE | SF_IMMUTABLE)) !== 0) throw EPERM;
+  if ((flags & (UF_APPEND | SF_APPEND)) !== 0 && (truncating || (kept & O_APPEND) === 0)) throw EPERM;
+}
+
+/** A descriptor of another file is opened by name: the same open file, when it allows what is asked. */
+function reopen(vp: FileRefVnode, kept: number): File {
+  const fp = vp.file as File;
+  if ((kept & FREAD) !== 0 && !fp.readable) throw EACCES;
+  if ((kept & FWRITE) !== 0 && !fp.writable) throw EACCES;
+  return fhold(fp);
+}
+
+function openDevice(lp: Lwp, nch: Nchandle, flags: number, kept: number): File {
+  const vp = nch.vp!;
+  const p = lp.proc;
+  if ((vp.mount.flags & MNT_NODEV) !== 0) throw EACCES;
+  let { rdev } = vp.getattr();
+  if (vp.type === VCHR && rdev === CTTY_RDEV) {
+    const { ttyp } = p.pgrp.session;
+    if (ttyp === null) throw ENXIO;
+    rdev = ttyp.rdev;
+  }
+  const found = lp.k.devsw.find(rdev);
+  if (found === null) throw ENXIO;
+  const dev: Cdev = found.open(kept);
+  if (dev.tty !== null && (flags & O_NOCTTY) === 0) acquireTty(lp, dev.tty);
+  return new VnodeFile(kept, nch, dev);
+}

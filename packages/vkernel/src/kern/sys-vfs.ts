@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * Calls that name files: open, stat, link, unlink, rename and their kin, for every ABI (DragonFly 2.0
+ * sys/kern/vfs_syscalls.c). Paths are byte strings that were copied in once; `dirfd` is the directory where a
+ * relative path starts, AT_FDCWD for the working directory; flags and modes are native.
+ *
+ * Invariants
+ *   SV1  Whatever a call holds is dropped when it returns or throws, and a throw of IoMiss finds nothing changed.
+ *   SV2  The name cache and the file system change together: after an operation of the file system has succeeded,
+ *        the cache is brought up to date without a step that could fail.
+ * @module
+ */
+import { EACCES, EBUSY, EEXIST, EINVAL, EISDIR, ENOENT, ENOTDIR, ENOTEMPTY, EPERM, EROFS, EXDEV } from "../sys/errno.ts";
+import { AT_FDCWD } from "../sys/fcntl.ts";
+import { ALLPERMS, S_ISGID, S_ISTXT } from "../sys/stat.ts";
+import { VEXEC, VWRITE } from "../sys/ucred.ts";
+import { MNT_RDONLY } from "../vfs/mount.ts";
+import type { Nchandle } from "../vfs/namecache.ts";
+import { cacheDrop, cacheFullpath, cacheHold } from "../vfs/namecache.ts";
+import {
+  LAST_DOT,
+  LAST_DOTDOT,
+  LAST_NORM,
+  NLC_CREATE,
+  NLC_EMPTY,
+  NLC_FOLLOW,
+  Nlookup,
+  nlookup,
+} from "../vfs/nlookup.ts";
+import type { Vattr, Vnode, Vtype } from "../vfs/vnode.ts";
+import { VBLK, VCHR, VDIR, VLNK, vref } from "../vfs/vnode.ts";
+import type { Lwp, Proc } from "./proc.ts";
+import { directoryOf, VnodeFile } from "./vnode-file.ts";
+
+const SLASH = 0x2f;
+
+/** The start of a walk for a process. Throws EBADF, ENOTDIR for a bad `dirfd`. */
+export function nlookupInit(lp: Lwp, dirfd: number, path: string, flags = 0): Nlookup {
+  const p = lp.proc;
+  const fd = p.fd!;
+  let start = fd.cdir;
+  if (dirfd !== AT_FDCWD && path.charCodeAt(0) !== SLASH) {
+    if (path.length === 0 && (flags & NLC_EMPTY) !== 0) {
+      const fp = fd.get(dirfd);
+      if (!(fp instanceof VnodeFile)) throw ENOTDIR;
+      start = fp.nch;
+    } else start = directoryOf(lp, dirfd);
+  }
+  return new Nlookup(p.cred, fd.rdir, start);
+}
+
+/** Resolves a path to a held name. */
+export function lookupPath(lp: Lwp, dirfd: number, path: string, flags: number): Nchandle {
+  return nlookup(nlookupInit(lp, dirfd, path, flags), path, flags);
+}
+
+/** Runs `f` on the file of a path, and drops the name whatever happens. */
+export function withPath<T>(lp: Lwp, dirfd: number, path: string, flags: number, f: (vp: Vnode, nch: Nchandle) => T): T {
+  const nch = lookupPath(lp, dirfd, path, flags);
+  try {
+    return f(nch.vp!, nch);
+  } finally {
+    cacheDrop(nch);
+  }
+}
+
+/** Throws EROFS when the file system is mounted read-only. */
+export function checkWritableMount(vp: Vnode): void {
+  if ((vp.mount.flags & MNT_RDONLY) !== 0) throw EROFS;
+}
+
+/** The directory in which a missing name can be made. Throws EROFS, EACCES. */
+function creatableIn(p: Proc, nch: Nchandle): Vnode {
+  const dvp = nch.parent!.vp!;
+  checkWritableMount(dvp);
+  if (!dvp.access(VWRITE | VEXEC, p.cred)) throw EACCES;
+  return dvp;
+}
+
+/** Group of a new file: the directory's in BSD and below set-gid directories, else the process's. */
+function newGid(p: Proc, dir: Vattr): number {
+  return p.abi.name === "dragonfly" || (dir.mode & S_ISGID) !== 0 ? dir.gid : p.cred.gid;
+}
+
+/** Makes a file under a negative name; the cache has it afterwards. Returns it without a reference of its own. */
+export function createAt(
+  lp: Lwp,
+  nch: Nchandle,
+  type: Vtype,
+  mode: number,
+  extra: { rdev?: number; target?: string } = {},
+): Vnode {
+  const p = lp.proc;
+  const dvp = creatableIn(p, nch);
+  const dir = dvp.getattr();
+  let bits = mode & ALLPERMS & ~p.fd!.umask;
+  if (type === VDIR && p.abi.name === "linux") bits |= dir.mode & S_ISGID;
+  const vp = dvp.create(nch.name, { type, mode: type === VLNK ? 0o777 : bits, uid: p.cred.uid, gid: newGid(p, dir), ...extra });
+  nch.cache.setVnode(nch, vp);
+  return vp;
+}
+
+/** Resolves the name of a file to be made; EEXIST when it is there. Held. */
+function lookupNew(lp: Lwp, dirfd: number, path: string, isDir: boolean): Nchandle {
+  const nd = nlookupInit(lp, dirfd, path);
+  const nch = nlookup(nd, path, NLC_CREATE);
+  if (nch.vp !== null) {
+    cacheDrop(nch);
+    throw EEXIST;
+  }
+  if (nd.trailingSlash && !isDir) {
+    cacheDrop(nch);
+    throw ENOENT;
+  }
+  return nch;
+}
+
+/** mkdir(2), mkdirat. */
+export function kernMkdir(lp: Lwp, dirfd: number, path: string, mode: number): number {
+  const nch = lookupNew(lp, dirfd, path, true);
+  try {
+    createAt(lp, nch, VDIR, mode & (0o777 | S_ISTXT));
+    return 0;
+  } finally {
+    cacheDrop(nch);
+  }
+}
+
+/** mknod(2), mkfifo(2): any type but a directory. Devices are the superuser's to make. */
+export function kernMknod(lp: Lwp, dirfd: number, path: string, type: Vtype, mode: number, rdev: number): number {
+  if ((type === VCHR || type === VBLK) && lp.proc.cred.uid !== 0) throw EPERM;
+  if (type === VDIR || type === VLNK) throw EPERM;
+  const nch = lookupNew(lp, dirfd, path, false);
+  try {
+    createAt(lp, nch, type, mode, { rdev });
+    return 0;
+  } finally {
+    cacheDrop(nch);
+  }
+}
+
+/** symlink(2), symlinkat. */
+export function kernSymlink(lp: Lwp, target: string, dirfd: number, path: string): number {
+  if (target.length === 0) throw ENOENT;
+  const nch = lookupNew(lp, dirfd, path, false);
+  try {
+    createAt(lp, nch, VLNK, 0o777, { target });
+    return 0;
+  } finally {
+    cacheDrop(nch);
+  }
+}
+
+/** link(2), linkat. `follow`: a symbolic link at `from` is followed. */
+export function kernLink(lp: Lwp, fromFd: number, from: string, toFd: number, to: string, flags: number): number {
+  return withPath(lp, fromFd, from, flags, (vp) => {
+    if (vp.type === VDIR) throw EPERM;
+    const nch = lookupNew(lp, toFd, to, false);
+    try {
+      const dvp = nch.parent!.vp!;
+      if (dvp.mount !== vp.mount) throw EXDEV;
+      creatableIn(lp.proc, nch);
+      dvp.link(nch.name, vp);
+      nch.cache.setVnode(nch, vref(vp));
+      return 0;
+    } finally {
+      cacheDrop(nch);
+    }
+  });
+}
+
+/** May the process take this name away? VWRITE on the directory; below a sticky one, ownership too. */
+function checkRemovable(p: Proc, nch: Nchandle): void {
+  const dvp = nch.parent!.vp!;
+  checkWritableMount(dvp);
+  if (!dvp.access(VWRITE | VEXEC, p.cred)) throw EACCES;
+  if (p.cred.uid === 0) return;
+  const dir = dvp.getattr();
+  if ((dir.mode & S_ISTXT) !== 0 && dir.uid !== p.cred.uid && nch.vp!.getattr().uid !== p.cred.uid) throw EPERM;
+}
+
+/** unlink(2), unlinkat. A directory is EPERM in BSD, EISDIR in Linux. */
+export function kernUnlink(lp: Lwp, dirfd: number, path: string): number {
+  const nd = nlookupInit(lp, dirfd, path);
+  const nch = nlookup(nd, path, 0);
+  try {
+    const vp = nch.vp!;
+    if (vp.type === VDIR) throw lp.proc.abi.name === "linux" ? EISDIR : EPERM;
+    if (nch.mountedHere !== null) throw EBUSY;
+    checkRemovable(lp.proc, nch);
+    nch.parent!.vp!.unlink(nch.name, vp);
+    nch.cache.detach(nch);
+    return 0;
+  } finally {
+    cacheDrop(nch);
+  }
+}
+
+/** rmdir(2). "." is EINVAL, ".." ENOTEMPTY, a mount point or the root EBUSY. */
+export function kernRmdir(lp: Lwp, dirfd: number, path: string): number {
+  const nd = nlookupInit(lp, dirfd, path);
+  const nch = nlookup(nd, path, 0);
+  try {
+    const vp = nch.vp!;
+    if (vp.type !== VDIR) throw ENOTDIR;
+    if (nd.last === LAST_DOT) throw EINVAL;
+    if (nd.last === LAST_DOTDOT) throw ENOTEMPTY;
+    if (nd.last !== LAST_NORM || nch.mount.rootNch === nch) throw EBUSY;
+    if (nch.detached) throw ENOENT;
+    checkRemovable(lp.proc, nch);
+    nch.parent!.vp!.rmdir(nch.name, vp);
+    nch.cache.detach(nch);
+    return 0;
+  } finally {
+    cacheDrop(nch);
+  }
+}
+
+/** renameat2 flag: EEXIST instead of replacing. */
+export const RENAME_NOREPLACE = 1;
+
+/** rename(2), renameat, renameat2 (RENAME_NOREPLACE only). */
+export function kernRename(lp: Lwp, fromFd: number, from: string, toFd: number, to: string, flags = 0): number {
+  const p = lp.proc;
+  const fromNd = nlookupInit(lp, fromFd, from);
+  const fnch = nlookup(fromNd, from, 0);
+  try {
+    const toNd = nlookupInit(lp, toFd, to);
+    const tnch = nlookup(toNd, to, NLC_CREATE);
+    try {
+      if (fromNd.last !== LAST_NORM || toNd.last !== LAST_NORM) {
+        throw fromNd.last === LAST_DOT || fromNd.last === LAST_DOTDOT ? EINVAL : EBUSY;
+      }
+      const fvp = fnch.vp!;
+      const tvp = tnch.vp;
+      if (tvp !== null && (flags & RENAME_NOREPLACE) !== 0) throw EEXIST;
+      if (toNd.trailingSlash && tvp === null && fvp.type !== VDIR) throw ENOTDIR;
+      if (fnch.mount.rootNch === fnch || tnch.mount.rootNch === tnch) throw EBUSY;
+      const fdir = fnch.parent!;
+      const tdir = tnch.parent!;
+      if (fdir.vp!.mount !== tdir.vp!.mount) throw EXDEV;
+      if (fvp === tvp) return 0;
+      if (fvp.type === VDIR) for (let at: Nchandle | null = tnch; at !== null; at = at.parent) if (at === fnch) throw EINVAL;
+      if (tvp !== null) {
+        if (fvp.type === VDIR && tvp.type !== VDIR) throw ENOTDIR;
+        if (fvp.type !== VDIR && tvp.type === VDIR) throw EISDIR;
+        for (let at: Nchandle | null = fnch; at !== null; at = at.parent) if (at === tnch) throw ENOTEMPTY;
+        checkRemovable(p, tnch);
+      } else creatableIn(p, tnch);
+      checkRemovable(p, fnch);
+      // A directory that changes its parent has its ".." rewritten.
+      if (fvp.type === VDIR && fdir !== tdir && !fvp.access(VWRITE, p.cred)) throw EACCES;
+      fdir.vp!.rename(fnch.name, fvp, tdir.vp!, tnch.name, tvp);
+      fnch.cache.rename(fnch, tnch);
+      return 0;
+    } finally {
+      cacheDrop(tnch);
+    }
+  } finally {
+    cacheDrop(fnch);
+  }
+}
+
+/** readlink(2), readlinkat. An empty path with NLC_EMPTY means the descriptor itself. */
+export function kernReadlink(lp: Lwp, dirfd: number, path: string): string {
+  return withPath(lp, dirfd, path, path.length === 0 && dirfd !== AT_FDCWD ? NLC_EMPTY : 0, (vp) => {
+    if (vp.type !== VLNK) throw EINVAL;
+    return vp.readlink();
+  });
+}
+
+/** access(2), faccessat. `want` is a mask of VREAD, VWRITE, VEXEC; `effective` uses the effective ids. */
+export function kernAccess(lp: Lwp, dirfd: number, path: string, want: number, effective: boolean, flags: number): number {
+  const p = lp.proc;
+  const cred = effective ? p.cred : { ...p.cred, uid: p.cred.ruid, gid: p.cred.rgid };
+  const nd = nlookupInit(lp, dirfd, path, flags);
+  nd.cred = cred;
+  const nch = nlookup(nd, path, flags);
+  try {
+    const vp = nch.vp!;
+    if ((want & VWRITE) !== 0 && vp.type !== VCHR && vp.type !== VBLK) checkWritableMount(vp);
+    if (want !== 0 && !vp.access(want, cred)) throw EACCES;
+    return 0;
+  } finally {
+    cacheDrop(nch);
+  }
+}
+
+/** stat(2), lstat, fstatat: flags NLC_FOLLOW, NLC_EMPTY. */
+export function kernStat(lp: Lwp, dirfd: number, path: string, flags: number): Vattr {
+  if (path.length === 0 && (flags & NLC_EMPTY) !== 0 && dirfd !== AT_FDCWD) return lp.proc.fd!.get(dirfd).stat();
+  return withPath(lp, dirfd, path, flags, (vp) => vp.getattr());
+}
+
+/** fstat(2). */
+export function kernFstat(lp: Lwp, fd: number): Vattr {
+  return lp.proc.fd!.get(fd).stat();
+}
+
+/** Makes a directory the working directory of the process's table; takes over the hold. */
+function setCdir(lp: Lwp, nch: Nchandle): number {
+  const fd = lp.proc.fd!;
+  const old = fd.cdir;
+  fd.cdir = nch;
+  cacheDrop(old);
+  return 0;
+}
+
+function checkEnterable(lp: Lwp, nch: Nchandle): void {
+  if (nch.vp!.type !== VDIR) throw ENOTDIR;
+  if (!nch.vp!.access(VEXEC, lp.proc.cred)) throw EACCES;
+}
+
+/** chdir(2). */
+export function kernChdir(lp: Lwp, path: string): number {
+  const nch = lookupPath(lp, AT_FDCWD, path, NLC_FOLLOW);
+  try {
+    checkEnterable(lp, nch);
+  } catch (e) {
+    cacheDrop(nch);
+    throw e;
+  }
+  return setCdir(lp, nch);
+}
+
+/** fchdir(2). */
+export function kernFchdir(lp: Lwp, fd: number): number {
+  const nch = directoryOf(lp, fd);
+  checkEnterable(lp, nch);
+  return setCdir(lp, cacheHold(nch));
+}
+
+/** chroot(2): the superuser's. BSD also moves the working directory there; Linux leaves it. */
+export function kernChroot(lp: Lwp, path: string): number {
+  if (lp.proc.cred.uid !== 0) throw EPERM;
+  const nch = lookupPath(lp, AT_FDCWD, path, NLC_FOLLOW);
+  try {
+    checkEnterable(lp, nch);
+  } catch (e) {
+    cacheDrop(nch);
+    throw e;
+  }
+  const fd = lp.proc.fd!;
+  const old = fd.rdir;
+  fd.rdir = nch;
+  cacheDrop(old);
+  if (lp.proc.abi.name === "dragonfly") setCdir(lp, cacheHold(nch));
+  return 0;
+}
+
+/** The working directory's path. Throws ENOENT when it was removed or lies outside of the root directory. */
+export function kernGetcwd(lp: Lwp): string {
+  const { cdir, rdir } = lp.proc.fd!;
+  const path = cacheFullpath(cdir, rdir);
+  if (path === null) throw ENOENT;
+  return path;
+}
