@@ -13,8 +13,10 @@ export {
   MAX_TID, mount, type HammerInfo, type HammerMount, type HammerStatfs, type MountOptions,
 } from "./mount.ts";
 export type { HistoryEntry } from "./history.ts";
+export { namekey, type Namekey } from "./object/namekey.ts";
 export type { ReaddirCallback } from "./object/dirent.ts";
 export type { HammerFileType, HammerInode } from "./object/inode.ts";
+export { fromByteString, resolvePath, splitPath, toByteString, type ResolveOptions } from "./path.ts";
 export type { PfsInfo } from "./pfs.ts";
 export { recover, type RecoverOptions, type Recovery } from "./recover.ts";
 export type { SnapshotInfo } from "./snapshot.ts";

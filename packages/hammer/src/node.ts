@@ -4,4 +4,5 @@
  * @packageDocumentation
  */
 export { FileDevice, type FileDeviceOptions } from "./node/file-device.ts";
+export { openDevices, openImage, systemNow, volumePaths, type OpenImageOptions } from "./node/image.ts";
 export { ImageLock } from "./node/lock.ts";
