@@ -15,6 +15,7 @@
  */
 import {
   ACCESS_WRITE as ACCESS_WRITE_,
+  FLAT_BIAS as FLAT_BIAS_,
   PF_PRESENT,
   PF_USER as PF_USER_,
   PF_WRITE as PF_WRITE_,
@@ -38,6 +39,7 @@ import {
 import type { MemoryImage } from "./image.ts";
 
 const ACCESS_WRITE = ACCESS_WRITE_;
+const FLAT_BIAS = FLAT_BIAS_;
 const PF_USER = PF_USER_;
 const PF_WRITE = PF_WRITE_;
 const PROT_READ = PROT_READ_;
@@ -85,6 +87,7 @@ export class HostVmspace implements AddressSpace {
   /** Chosen by the virtual kernel; opaque. */
   readonly id: number;
   readonly #table: SpaceTable;
+  readonly #i32: Int32Array;
   #entries: MapEntry[] = [];
   #hint: MapEntry | null = null;
   /** Slow accesses that the mappings resolved. */
@@ -93,6 +96,7 @@ export class HostVmspace implements AddressSpace {
   constructor(id: number, translation: Translation) {
     this.id = id;
     this.#table = translation.createTable();
+    this.#i32 = translation.memory.i32;
   }
 
   get table(): number {
@@ -101,8 +105,13 @@ export class HostVmspace implements AddressSpace {
 
   translate(address: number, access: number): number {
     const va = address >>> 0;
-    const entry = this.#find(va);
     const write = access === ACCESS_WRITE;
+    if (!write && this.#table.resident) {
+      // A cached read is a right to read and to fetch; walking again would take a cached write away.
+      const word = this.#i32[(this.#table.address >>> 2) + (va >>> 12) * 2]!;
+      if (word !== 0) return (va + word + FLAT_BIAS) >>> 0;
+    }
+    const entry = this.#find(va);
     if (entry === null) return -1 - (write ? PF_USER | PF_WRITE : PF_USER);
     if ((entry.prot & (write ? PROT_WRITE : PROT_READ)) === 0) return -1 - (PF_PRESENT | (write ? PF_USER | PF_WRITE : PF_USER));
     const image = entry.image;
