@@ -18,6 +18,7 @@ import { FutexTable } from "./futex.ts";
 import { Dmesg } from "./dmesg.ts";
 import type { Lwp, Pgrp, Proc } from "./proc.ts";
 import { Scheduler } from "./sched.ts";
+import type { MountMaker } from "./sys-vfs-mount.ts";
 import { KernelStats } from "./stats.ts";
 
 /** The machine as the kernel sees it; platform/ implements it over the host kernel. */
@@ -86,6 +87,8 @@ export class Kernel {
   /** Mounted file systems, and devices by number. */
   readonly mounts = new Mountlist();
   readonly devsw = new Devsw();
+  /** File systems that mount(2) can make, by type name. */
+  readonly vfsops = new Map<string, MountMaker>();
   /** ABIs in the order in which exec asks them about an image. */
   readonly abis: Abi[] = [];
 
@@ -122,6 +125,11 @@ export class Kernel {
   /** Wall clock, µs since 1970, as settable by clock_settime. */
   microtime(): number {
     return this.bootTimeUs + this.machine.nanouptime() / 1000;
+  }
+
+  /** Sets the wall clock, µs since 1970; the monotonic clock and everything that waits on it stay. */
+  settime(us: number): void {
+    this.bootTimeUs = us - this.machine.nanouptime() / 1000;
   }
 
   /** Writes a line to the kernel's message buffer and log. */

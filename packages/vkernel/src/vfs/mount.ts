@@ -49,6 +49,10 @@ export abstract class Mount {
   abstract root(): Vnode;
   abstract statfs(): Statfs;
   abstract sync(): void;
+  /** Changes the MNT_* flags; throws EINVAL-class errors for what this file system cannot change. */
+  remount(flags: number): void {
+    this.flags = flags;
+  }
   /** Releases the file system; throws EBUSY-class errors before anything is torn down. */
   abstract unmount(): void;
 }

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * Changing attributes: chmod, chown, chflags, utimes, truncate, and making files durable (DragonFly 2.0
+ * sys/kern/vfs_syscalls.c). Each operation works on a vnode; the calls by path and by descriptor share it.
+ */
+import { EACCES, EBADF, EFBIG, EINVAL, EISDIR, EPERM, ETXTBSY } from "../sys/errno.ts";
+import { FWRITE, O_PATH } from "../sys/fcntl.ts";
+import { SIGXFSZ } from "../sys/signal.ts";
+import { ALLPERMS, S_ISGID, S_ISTXT, S_ISUID, S_IXGRP, UF_SETTABLE } from "../sys/stat.ts";
+import { groupMember, VWRITE } from "../sys/ucred.ts";
+import type { VattrChange, Vnode } from "../vfs/vnode.ts";
+import { VDIR, VREG } from "../vfs/vnode.ts";
+import { FifoFile } from "./fifo-file.ts";
+import type { Lwp } from "./proc.ts";
+import { RLIMIT_FSIZE } from "./resource.ts";
+import { lwpsignal } from "./sig.ts";
+import { checkWritableMount, withPath } from "./sys-vfs.ts";
+import { OFF_MAX, truncateVnode, VnodeFile } from "./vnode-file.ts";
+
+/** The vnode of a descriptor. Throws EBADF, EINVAL for files that are none (pipes, sockets). */
+export function vnodeOfFd(lp: Lwp, fd: number): Vnode {
+  const fp = lp.proc.fd!.get(fd);
+  if (fp instanceof VnodeFile || fp instanceof FifoFile) return fp.vp;
+  throw EINVAL;
+}
+
+/** An operation on the file of a path, or of a descriptor when the path is null. */
+export function onVnode(
+  lp: Lwp,
+  fd: number,
+  path: string | null,
+  flags: number,
+  f: (vp: Vnode) => void,
+): number {
+  if (path === null) f(vnodeOfFd(lp, fd));
+  else withPath(lp, fd, path, flags, f);
+  return 0;
+}
+
+/** chmod: the owner's and the superuser's. Others than the superuser cannot set the sticky bit of files, or the
+ * set-gid bit for a group that they are not in. */
+export function setMode(lp: Lwp, vp: Vnode, mode: number): void {
+  checkWritableMount(vp);
+  const { cred } = lp.proc;
+  const va = vp.getattr();
+  let bits = mode & ALLPERMS;
+  if (cred.uid !== 0) {
+    if (cred.uid !== va.uid) throw EPERM;
+    if (vp.type !== VDIR && (bits & S_ISTXT) !== 0 && lp.proc.abi.name === "dragonfly") bits &= ~S_ISTXT;
+    if (!groupMember(va.gid, cred)) bits &= ~S_ISGID;
+  }
+  vp.setattr({ mode: bits });
+}
+
+/**
+ * chown: -1 leaves an id as it is. The superuser may do all; the owner may give the file to a group that it is in.
+ * Set-id bits go when somebody else than the superuser changes an owner (Linux: whoever does it).
+ */
+export function setOwner(lp: Lwp, vp: Vnode, uid: number, gid: number): void {
+  checkWritableMount(vp);
+  const { cred } = lp.proc;
+  const va = vp.getattr();
+  const newUid = uid === -1 ? va.uid : uid >>> 0;
+  const newGid = gid === -1 ? va.gid : gid >>> 0;
+  if (cred.uid !== 0) {
+    if (cred.uid !== va.uid || newUid !== va.uid) throw EPERM;
+    if (newGid !== va.gid && !groupMember(newGid, cred)) throw EPERM;
+  }
+  const change: VattrChange = { uid: newUid, gid: newGid };
+  if (vp.type !== VDIR && (cred.uid !== 0 || lp.proc.abi.name === "linux")) {
+    const drop = (va.mode & S_ISUID) | ((va.mode & (S_ISGID | S_IXGRP)) === (S_ISGID | S_IXGRP) ? S_ISGID : 0);
+    if (drop !== 0) change.mode = va.mode & ~drop;
+  }
+  vp.setattr(change);
+}
+
+/** chflags: the owner's for user flags, the superuser's for system flags. */
+export function setFlags(lp: Lwp, vp: Vnode, flags: number): void {
+  checkWritableMount(vp);
+  const { cred } = lp.proc;
+  const va = vp.getattr();
+  if (cred.uid === 0) {
+    vp.setattr({ flags: flags >>> 0 });
+    return;
+  }
+  if (cred.uid !== va.uid) throw EPERM;
+  if (((flags ^ va.flags) & ~UF_SETTABLE) !== 0) throw EPERM;
+  vp.setattr({ flags: flags >>> 0 });
+}
+
+/** A time to set; null leaves it, "now" takes the clock. */
+export type NewTime = { sec: number; nsec: number } | "now" | null;
+
+/** utimes: setting both to now needs VWRITE or ownership, anything else ownership. */
+export function setTimes(lp: Lwp, vp: Vnode, atime: NewTime, mtime: NewTime): void {
+  if (atime === null && mtime === null) return;
+  checkWritableMount(vp);
+  const { cred } = lp.proc;
+  if (cred.uid !== 0 && cred.uid !== vp.getattr().uid) {
+    if (atime !== "now" || mtime !== "now") throw EPERM;
+    if (!vp.access(VWRITE, cred)) throw EACCES;
+  }
+  const us = lp.k.microtime();
+  const now = { sec: Math.floor(us / 1e6), nsec: Math.floor(us % 1e6) * 1000 };
+  const change: VattrChange = {};
+  const a = atime === "now" ? now : atime;
+  const m = mtime === "now" ? now : mtime;
+  if (a !== null) {
+    change.atimeSec = a.sec;
+    change.atimeNsec = a.nsec;
+  }
+  if (m !== null) {
+    change.mtimeSec = m.sec;
+    change.mtimeNsec = m.nsec;
+  }
+  vp.setattr(change);
+}
+
+/** Checks a new size against what the process and the kernel allow. Throws EINVAL, EFBIG. */
+function checkSize(lp: Lwp, size: number): void {
+  if (size < 0) throw EINVAL;
+  if (size > lp.proc.limits.cur[RLIMIT_FSIZE]!) {
+    lwpsignal(lp, SIGXFSZ);
+    throw EFBIG;
+  }
+  if (size > OFF_MAX) throw EFBIG;
+}
+
+/** truncate(2). */
+export function kernTruncate(lp: Lwp, dirfd: number, path: string, size: number, flags: number): number {
+  if (size < 0) throw EINVAL;
+  withPath(lp, dirfd, path, flags, (vp) => {
+    if (vp.type === VDIR) throw EISDIR;
+    if (vp.type !== VREG) throw EINVAL;
+    checkWritableMount(vp);
+    if (!vp.access(VWRITE, lp.proc.cred)) throw EACCES;
+    if (vp.textCount > 0) throw ETXTBSY;
+    if (size > vp.size()) checkSize(lp, size);
+    truncateVnode(vp, size);
+  });
+  return 0;
+}
+
+/** ftruncate(2). */
+export function kernFtruncate(lp: Lwp, fd: number, size: number): number {
+  const fp = lp.proc.fd!.get(fd);
+  if (size < 0 || !(fp instanceof VnodeFile) || fp.vp.type !== VREG) throw EINVAL;
+  if ((fp.flags & FWRITE) === 0) throw EINVAL;
+  if (size > fp.vp.size()) checkSize(lp, size);
+  truncateVnode(fp.vp, size);
+  return 0;
+}
+
+/**
+ * fallocate(2) with mode 0 or "keep size": makes the file at least that long; storage is found when it is written, as
+ * file systems here do not reserve it.
+ */
+export function kernFallocate(lp: Lwp, fd: number, offset: number, len: number, keepSize: boolean): number {
+  const fp = lp.proc.fd!.get(fd);
+  if (!fp.writable) throw EBADF;
+  if (offset < 0 || len <= 0 || !(fp instanceof VnodeFile) || fp.vp.type !== VREG) throw EINVAL;
+  const end = offset + len;
+  checkSize(lp, end);
+  if (!keepSize && end > fp.vp.size()) truncateVnode(fp.vp, end);
+  return 0;
+}
+
+/** fsync(2), fdatasync. Pipes and sockets are EINVAL. */
+export function kernFsync(lp: Lwp, fd: number): number {
+  const fp = lp.proc.fd!.get(fd);
+  if ((fp.flags & O_PATH) !== 0) throw EBADF;
+  if (!(fp instanceof VnodeFile)) throw EINVAL;
+  if (fp.dev !== null) {
+    if (!fp.dev.seekable) throw EINVAL;
+    fp.dev.sync();
+    return 0;
+  }
+  fp.vp.object?.clean();
+  fp.vp.fsync();
+  return 0;
+}
