@@ -24,7 +24,7 @@ import {
   packGateHi,
   packGateLo,
 } from "@vkernel/mmu";
-import { GTLS_START as GTLS_START_, HostErrno, NGTLS, VEXTFRAME_WORDS as VEXTFRAME_WORDS_ } from "./frame.ts";
+import { GTLS_START as GTLS_START_, NGTLS, VEXTFRAME_WORDS as VEXTFRAME_WORDS_ } from "./frame.ts";
 
 const GTLS_START = GTLS_START_;
 const VEXTFRAME_WORDS = VEXTFRAME_WORDS_;

@@ -2,7 +2,7 @@
 /** Guests made of bytes, run through vmspace_ctl. */
 import { describe, expect, it } from "vitest";
 import {
-  HostErrno,
+  type HostErrno,
   INTR_IO,
   INTR_TIMER,
   MADV_INVAL,

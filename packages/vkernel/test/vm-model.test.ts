@@ -4,7 +4,7 @@
  * accesses in several address spaces. Accesses go the processor's way: the flat translation table first, then the host
  * kernel's walk of the virtual page tables, then vmFault.
  */
-import { HostKernel, SimPlatform } from "@vkernel/hostkernel";
+import { SimPlatform, type HostKernel } from "@vkernel/hostkernel";
 import { describe, expect, it } from "vitest";
 import { VkMachine } from "../src/platform/machine.ts";
 import {
