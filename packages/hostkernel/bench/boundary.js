@@ -74,6 +74,7 @@ measure("page fault resolved by the virtual kernel", 100_000, (n) => {
       if (tf[TF_TRAPNO] !== T_PAGEFLT) break;
       const index = (tf[TF_ERR] >>> 12) & 0x3ff;
       ram.u32[23 * 1024 + index] = ((100 + index) << 12) | RW;
+      host.vmspacePrefault(3, tf[TF_ERR] >>> 0, true);
     }
   }
 });

@@ -128,7 +128,8 @@ export class UserMode {
     }
     if (timed) lp.sysNs += (k.nanouptime() - start) * FAULT_SAMPLE;
     this.#faultSkip = timed ? FAULT_SAMPLE - 1 : this.#faultSkip - 1;
-    if (result !== FAULT_OK) this.#badFault(lp, va, result);
+    if (result === FAULT_OK) this.#host.vmspacePrefault(lp.proc.vmspace!.hostId, va, write);
+    else this.#badFault(lp, va, result);
     return true;
   }
 
