@@ -114,6 +114,8 @@ export interface RowOptions {
   readonly implicit?: boolean;
   /** Nothing behind it is reached by falling through. */
   readonly ends?: boolean;
+  /** An ESP-based address is computed with the ESP of after the pop; the decoder adds the operand size. */
+  readonly addressAfterPop?: boolean;
   /** Writes its memory operand (for segment checks); default: the first operand of a row that has operands. */
   readonly writes?: boolean;
   /** Bytes of the memory operand, by operand size, where its own size does not tell; 0 = it is not accessed. */

@@ -13,7 +13,6 @@ import { Ev, Ib, Ibs, Iw, Iz, Zv, op, type Row, type Semantics } from "./row.ts"
 const PUSH: Semantics = (x) => x.push(x.size, x.tmp(x.read(0)));
 const POP: Semantics = (x) => {
   if (x.isMem(0)) {
-    // The decoder has added the operand size to the displacement of an ESP-based address: it is computed after the pop.
     const value = x.peek(x.size);
     const ref = x.writable(x.size, x.address(0));
     x.setReg(ESP, x.stackPlus(x.size));
@@ -111,7 +110,7 @@ export const STACK_ROWS: readonly Row[] = [
   op(0x68, "push", [Iz], PUSH, { hot: true, implicit: true }),
   op(0x6a, "push", [Ibs], PUSH, { v: true, hot: true, implicit: true }),
   op(0xff, "push", [Ev], PUSH, { digit: 6, hot: true, implicit: true, writes: false }),
-  op(0x8f, "pop", [Ev], POP, { digit: 0, implicit: true }),
+  op(0x8f, "pop", [Ev], POP, { digit: 0, implicit: true, addressAfterPop: true }),
   op(0x60, "pusha", [], PUSHA, { v: true, implicit: true }),
   op(0x61, "popa", [], POPA, { v: true, implicit: true }),
   op(0x9c, "pushf", [], PUSHF, { v: true, implicit: true }),

@@ -426,8 +426,8 @@ row(0x0f2a, 0x66, "cvtpi2pd", [Vx, Qq()], (x) => {
 row(0x0f2a, 0, "cvtpi2ps", [Vx, Qq()], (x) => {
   mmxReady(x);
   putScratch(x, SSE_B, source64(x, 1));
-  exact(x, "ssefromints", i32(2));
   mmxTouched(x);
+  exact(x, "ssefromints", i32(2));
   setXmmLow64(x, 0, result64(x));
 });
 
@@ -482,8 +482,9 @@ function toMmx(suffix: "s" | "d", truncate: boolean): Semantics {
   return (x) => {
     mmxReady(x);
     putScratch(x, SSE_B, suffix === "s" ? source64(x, 1) : source128(x, 1));
-    exact(x, `sseint${suffix}`, i32(2), i32(truncate ? 1 : 0));
+    // The x87 state changes even when the conversion raises #XM.
     mmxTouched(x);
+    exact(x, `sseint${suffix}`, i32(2), i32(truncate ? 1 : 0));
     setMm64(x, 0, result64(x));
   };
 }

@@ -110,6 +110,8 @@ export function buildInstructions(m: ModuleBuilder, soft: Soft): Record<string, 
   const resultSe = (): Expr => fr.ld32(F.RESULT_SE);
   const resultM = (): Expr => fr.ld64(F.RESULT_M);
   const exc = (): Expr => fr.ld32(F.EXC);
+  /** Whether RESULT is a NaN. */
+  const isNaN = (): Expr => and(eq(and(resultSe(), F.EXP_MASK), F.EXP_MASK), ne(shl(resultM(), 1), 0));
 
   /** (kind, bits) → RESULT */
   const fromMemory = m.func([I32, I64], [], (f) => {
@@ -185,7 +187,10 @@ export function buildInstructions(m: ModuleBuilder, soft: Soft): Record<string, 
       const left = reversed
         ? call(fn, resultSe(), resultM(), fr.regSe(p), fr.regM(p))
         : call(fn, fr.regSe(p), fr.regM(p), resultSe(), resultM());
-      f.exec(round, left);
+      const how = f.tmp(left);
+      // A NaN operand, an invalid operation and a division by zero outrank a denormal memory operand, flagged when it was converted.
+      f.if(and(eqz(how), or(isNaN(), ne(and(exc(), F.IE | F.ZE), 0))), () => fr.st32(f, F.EXC, and(exc(), ~F.DE)));
+      f.exec(round, how);
       f.exec(deliver, p);
     });
   }
@@ -273,6 +278,7 @@ export function buildInstructions(m: ModuleBuilder, soft: Soft): Record<string, 
   });
 
   // --------------------------------------------------------------- compare
+  // Condition codes and EFLAGS are set even when an unmasked exception follows; only the pops are left out.
 
   const setCodes = (f: Func, codes: Expr): void => fr.st32(f, S.FSW, or(and(fr.ld32(S.FSW), ~(F.C0 | F.C2 | F.C3)), codes));
   const UNORDERED = F.C0 | F.C2 | F.C3;
@@ -284,13 +290,12 @@ export function buildInstructions(m: ModuleBuilder, soft: Soft): Record<string, 
     f.if(
       or(fr.isEmpty(p), fr.isEmpty(q)),
       () => {
-        f.if(eqz(call(underflow)), () => f.ret());
         setCodes(f, i32(UNORDERED));
+        f.if(eqz(call(underflow)), () => f.ret());
       },
       () => {
-        const codes = f.tmp(call(c.compare, fr.regSe(p), fr.regM(p), fr.regSe(q), fr.regM(q), f.param(1)));
+        setCodes(f, call(c.compare, fr.regSe(p), fr.regM(p), fr.regSe(q), fr.regM(q), f.param(1)));
         f.if(eqz(call(commit)), () => f.ret());
-        setCodes(f, codes);
       },
     );
     popIf(f, f.param(2));
@@ -303,21 +308,21 @@ export function buildInstructions(m: ModuleBuilder, soft: Soft): Record<string, 
     f.if(
       fr.isEmpty(p),
       () => {
-        f.if(eqz(call(underflow)), () => f.ret());
         setCodes(f, i32(UNORDERED));
+        f.if(eqz(call(underflow)), () => f.ret());
       },
       () => {
         f.exec(fromMemory, f.param(0), f.param(1));
         const codes = f.tmp(call(c.compare, fr.regSe(p), fr.regM(p), resultSe(), resultM(), i32(0)));
         // A NaN operand takes precedence over the denormal of the other.
         f.if(eq(codes, UNORDERED), () => fr.st32(f, F.EXC, and(exc(), ~F.DE)));
-        f.if(eqz(call(commit)), () => f.ret());
         setCodes(f, codes);
+        f.if(eqz(call(commit)), () => f.ret());
       },
     );
     popIf(f, f.param(2));
   });
-  // (i, quiet, pop) → CF, PF and ZF as in EFLAGS, or −1: not changed
+  // (i, quiet, pop) → CF, PF and ZF as in EFLAGS
   out["x87compareFlags"] = m.func([I32, I32, I32], [I32], (f) => {
     const p = st(f, 0);
     const q = st(f, f.param(0));
@@ -326,15 +331,14 @@ export function buildInstructions(m: ModuleBuilder, soft: Soft): Record<string, 
     f.if(
       or(fr.isEmpty(p), fr.isEmpty(q)),
       () => {
-        f.if(eqz(call(underflow)), () => f.ret(i32(-1)));
         f.set(codes, i32(UNORDERED));
+        popIf(f, and(call(underflow), f.param(2)));
       },
       () => {
         f.set(codes, call(c.compare, fr.regSe(p), fr.regM(p), fr.regSe(q), fr.regM(q), f.param(1)));
-        f.if(eqz(call(commit)), () => f.ret(i32(-1)));
+        popIf(f, and(call(commit), f.param(2)));
       },
     );
-    popIf(f, f.param(2));
     // C0 → CF (bit 0), C2 → PF (bit 2), C3 → ZF (bit 6)
     f.ret(and(shrU(codes, 8), S.CF | S.PF | S.ZF));
   });
@@ -344,13 +348,12 @@ export function buildInstructions(m: ModuleBuilder, soft: Soft): Record<string, 
     f.if(
       fr.isEmpty(p),
       () => {
-        f.if(eqz(call(underflow)), () => f.ret());
         setCodes(f, i32(UNORDERED));
+        f.exec(underflow);
       },
       () => {
-        const codes = f.tmp(call(c.compare, fr.regSe(p), fr.regM(p), i32(0), i64(0n), i32(0)));
-        f.if(eqz(call(commit)), () => f.ret());
-        setCodes(f, codes);
+        setCodes(f, call(c.compare, fr.regSe(p), fr.regM(p), i32(0), i64(0n), i32(0)));
+        f.exec(commit);
       },
     );
   });
@@ -495,8 +498,9 @@ export function buildInstructions(m: ModuleBuilder, soft: Soft): Record<string, 
 
   /** Ends a store: returns 1 when RESULT is to be written (and the stack popped, where the instruction pops). */
   const storeEnd = m.func([], [I32], (f) => {
-    // A result that overflowed or underflowed unmasked is not stored; neither are the flags of its rounding.
+    // A result that overflowed or underflowed unmasked is not stored, and its rounding not reported.
     const open = f.tmp(fr.unmasked(F.OE | F.UE));
+    f.if(open, () => fr.st32(f, F.EXC, and(exc(), ~(F.PE | F.C1))));
     f.ret(and(call(commit), eqz(open)));
   });
   const store = (name: string, params: readonly typeof I32[], indefinite: (f: Func) => void, apply: (f: Func, p: Expr) => void): void => {

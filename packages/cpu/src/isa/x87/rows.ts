@@ -13,7 +13,7 @@
 import { EXC_MF, EXC_NM } from "../../exception.ts";
 import * as S from "../../state.ts";
 import {
-  add, and, call, extendS, extendU, geS, i32, or, shl, shrU, wrap, type Callee, type Expr,
+  add, and, call, extendS, extendU, i32, or, shl, shrU, wrap, type Callee, type Expr,
 } from "../../wasm/expr.ts";
 import * as W from "../../wasm/opcodes.ts";
 import { I32, I64 } from "../../wasm/opcodes.ts";
@@ -164,8 +164,7 @@ single(0xda, 0xe9, "fucompp", (x) => {
 function comparingFlags(opcode: number, digit: number, name: string, quiet: number, pop: number): void {
   register(opcode, digit, name, (x) => {
     ready(x);
-    const flags = x.tmp(call(rt(x, "x87compareFlags"), x.registerNumber(0), i32(quiet), i32(pop)));
-    x.when(geS(flags, 0), () => x.flagsRaw(flags));
+    x.flagsRaw(call(rt(x, "x87compareFlags"), x.registerNumber(0), i32(quiet), i32(pop)));
   });
 }
 comparingFlags(0xdb, 6, "fcomi", 0, 0);
