@@ -61,6 +61,16 @@ export class Vmspace {
   sizeBytes(): number {
     return this.map.size;
   }
+
+  #running = true;
+
+  /** For vmspaceFree() only; may be called again after it has thrown. */
+  tearDown(): void {
+    if (this.#running) pmapDestroy(this.pmap);
+    this.#running = false;
+    const entries = this.map.entries;
+    while (entries.length !== 0) entries.pop()!.detach();
+  }
 }
 
 /** An empty address space with one reference. Throws ENOMEM. */
@@ -100,12 +110,18 @@ export function vmspaceFork(vm: Vmspace): Vmspace {
   return child;
 }
 
-/** Drops a reference; the last one releases everything. Nothing may run in the space then. */
+/**
+ * Drops a reference; the last one releases everything. Nothing may run in the space then. Giving files back may throw
+ * IoMiss: the reference then still exists, and the call is made again.
+ */
 export function vmspaceFree(vm: Vmspace): void {
-  if (--vm.refs > 0) return;
-  if (vm.refs < 0) throw new Error(`I-REF: vmspace ${vm.serial} was released twice`);
-  pmapDestroy(vm.pmap);
-  for (const entry of vm.map.entries.splice(0)) entry.detach();
+  if (vm.refs > 1) {
+    vm.refs--;
+    return;
+  }
+  if (vm.refs < 1) throw new Error(`I-REF: vmspace ${vm.serial} was released twice`);
+  vm.tearDown();
+  vm.refs = 0;
 }
 
 /** Entries in ascending order. */
