@@ -15,7 +15,7 @@ import {
   MEM_BASE, MEM_INDEXED, MEM_NONE, VARIANT_FLAT, VARIANT_GENERAL16, VARIANT_GENERAL32, formKey, type PreparedRow,
 } from "../isa/forms.ts";
 import type { OperandSpec } from "../isa/row.ts";
-import { CS, DS, EA, FS, GPR, GS, X87, XMM, ZERO } from "../state.ts";
+import { CS, DS, EA, ESP, FS, GPR, GS, X87, XMM, ZERO } from "../state.ts";
 import { MODE_CODE16, MODE_GENERAL, type CodePage, type CodeStore } from "./code-store.ts";
 import { DECODE_OK, Instruction, NO_REGISTER, type DecodeResult } from "./instruction.ts";
 import type { OpcodeMap } from "./opcode-map.ts";
@@ -184,6 +184,7 @@ export class Decoder {
     let mem = insn.mem;
     let viaAddress = false;
     if (mem !== MEM_NONE) {
+      if (row.addressAfterPop === true && insn.base === ESP) insn.disp = (insn.disp + insn.size) | 0;
       viaAddress = this.#addressRecord(prepared, offset, next, general);
       mem = viaAddress && !prepared.indexedOnly ? MEM_BASE : prepared.indexedOnly ? MEM_INDEXED : mem;
     }

@@ -171,7 +171,6 @@ export class Instruction {
     this.size = prepared.sized ? (operand66 === code32 ? 2 : 4) : prepared.fixedSize;
     this.#decodeImmediates(prepared);
     if (this.lock && (prepared.row.lock !== true || this.mem === MEM_NONE)) return DECODE_UNDEFINED;
-    if (prepared.row.name === "pop" && this.base === ESP) this.disp = (this.disp + this.size) | 0;
     return DECODE_OK;
   }
 

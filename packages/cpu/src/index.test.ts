@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import { expect, test } from "vitest";
+import * as cpu from "./index.ts";
+
+test("the public names are these and no others", () => {
+  expect(Object.keys(cpu).sort()).toMatchInlineSnapshot(`
+    [
+      "CS",
+      "Cpu",
+      "DS",
+      "EAX",
+      "EBP",
+      "EBX",
+      "ECX",
+      "EDI",
+      "EDX",
+      "ES",
+      "ESI",
+      "ESP",
+      "EXC_AC",
+      "EXC_BP",
+      "EXC_BR",
+      "EXC_DB",
+      "EXC_DE",
+      "EXC_GP",
+      "EXC_MF",
+      "EXC_NM",
+      "EXC_NP",
+      "EXC_OF",
+      "EXC_PF",
+      "EXC_SS",
+      "EXC_UD",
+      "EXC_XM",
+      "EXIT_BUDGET",
+      "EXIT_CALLGATE",
+      "EXIT_EXCEPTION",
+      "EXIT_INTERRUPT",
+      "EXIT_SOFTINT",
+      "FCW",
+      "FLAT_CODE",
+      "FLAT_DATA",
+      "FLAT_DESCRIPTORS",
+      "FS",
+      "FSW",
+      "GS",
+      "NULL_SEGMENT",
+      "SEG",
+      "SEG_BYTES",
+      "SS",
+      "USER_CODE_SELECTOR",
+      "USER_DATA_SELECTOR",
+      "cpuAreaBytes",
+      "hasErrorCode",
+    ]
+  `);
+});
