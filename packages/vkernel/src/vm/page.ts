@@ -56,6 +56,11 @@ export class VmPages {
     return this.#freeCount + this.refs.length - this.#fresh;
   }
 
+  /** Pages that were ever in use: the most memory that was needed at one time, roughly. */
+  get touchedCount(): number {
+    return this.#fresh - 1;
+  }
+
   /** A page with one reference and unspecified contents, or 0 when memory is exhausted. The caller overwrites all of it. */
   alloc(): number {
     if (this.#freeCount === 0) {

@@ -13,7 +13,7 @@
  */
 import { EFAULT } from "../sys/errno.ts";
 import { VM_MAX_USER_ADDRESS } from "../sys/mman.ts";
-import { readablePa, writablePa } from "./copyio.ts";
+import { copyin, readablePa, writablePa } from "./copyio.ts";
 import type { Vmspace } from "./vmspace.ts";
 
 const NO_BYTES = new Uint8Array(0);
@@ -154,6 +154,20 @@ export class Uio {
       if (n <= 16) for (let i = 0; i < n; i++) dst[off + moved + i] = this.u8[this.off + i]!;
       else dst.set(this.u8.subarray(this.off, this.off + n), off + moved);
       this.advance(n);
+      moved += n;
+    }
+    return moved;
+  }
+
+  /** Copies the next bytes like get(), but leaves them to be moved later. */
+  peek(dst: Uint8Array, off: number, len: number): number {
+    let moved = 0;
+    for (let i = this.#index; i < this.#lens.length && moved < len; i++) {
+      const base = i === this.#index ? this.#base : this.#bases[i]!;
+      const n = Math.min(i === this.#index ? this.#left : this.#lens[i]!, len - moved);
+      if (n === 0) continue;
+      if (this.#vm === null) dst.set(this.#kernel.subarray(base, base + n), off + moved);
+      else copyin(this.#vm, base, dst, off + moved, n);
       moved += n;
     }
     return moved;
