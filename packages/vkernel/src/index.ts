@@ -1,1 +1,22 @@
-export {};
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * The virtual kernel: boots on a host platform and runs unmodified i386 programs of Linux and DragonFly.
+ * @packageDocumentation
+ */
+export {
+  bootKernel,
+  BootError,
+  KernelPanic,
+  VirtualKernel,
+  type BootErrorCode,
+  type BootOptions,
+  type FirstProgram,
+  type MountContext,
+  type MountFactory,
+  type RunResult,
+  type RunStats,
+} from "./boot.ts";
+export type { StdioKind } from "./boot-console.ts";
+export type { Mount, Statfs } from "./vfs/mount.ts";
+export { TmpfsMount, type TmpfsOptions } from "./vfs/tmpfs/tmpfs.ts";
+export { DevfsMount } from "./vfs/devfs/devfs.ts";

@@ -137,6 +137,16 @@ export class Kernel {
     this.dmesg.write(line);
   }
 
+  /** Asks the main loop to end the system; the first request counts. */
+  requestShutdown(request: ShutdownRequest): void {
+    this.shutdownRequest ??= request;
+  }
+
+  /** Mean number of runnable threads over the last 1, 5 and 15 minutes. */
+  loadAverages(): readonly number[] {
+    return this.sched.loadAverages(this.nanouptime());
+  }
+
   /** A program used a system call that is not there: said once for each program and call, counted always. */
   reportMissing(lp: Lwp, name: string, nr: number): void {
     const p = lp.proc;

@@ -73,7 +73,7 @@ function enterPgrp(p: Proc, id: number, newSession: boolean): void {
   if (pgrp === p.pgrp && !newSession) return;
   fixJobControl(p, false);
   if (pgrp === undefined || newSession) {
-    pgrp = new Pgrp(id, newSession ? new Session(p) : p.pgrp.session);
+    pgrp = new Pgrp(id, newSession ? new Session(p.pid, p) : p.pgrp.session);
     leavePgrp(p);
     k.pgrps.set(id, pgrp);
   } else leavePgrp(p);

@@ -194,6 +194,8 @@ export class Proc {
   xstat = 0;
   /** Signal that stopped the process, reported by wait. */
   stopSig = 0;
+  /** Woken by each signal to the process (signalfd). */
+  readonly sigChan = new WaitChannel("signalfd");
   /** Parent waits here for state changes of its children. */
   readonly waitChan = new WaitChannel("wait");
   /** vfork parents wait here. */
@@ -298,8 +300,8 @@ export class Session {
   /** The controlling terminal. */
   ttyp: Tty | null = null;
   login = "";
-  constructor(leader: Proc) {
-    this.sid = leader.pid;
+  constructor(sid: number, leader: Proc | null) {
+    this.sid = sid;
     this.leader = leader;
   }
 }

@@ -24,6 +24,9 @@ export const SLICE_NS = 10e6;
 export const BREATHE_NS = 5e6;
 /** Usage halves in this time, ns. */
 const DECAY_NS = 500e6;
+/** Load averages: their periods, and how often they take note of the queue's length. */
+const LOAD_PERIODS_NS = [60e9, 300e9, 900e9];
+const LOAD_STEP_NS = 100e6;
 
 export class Scheduler {
   private readonly k: Kernel;
@@ -33,6 +36,8 @@ export class Scheduler {
   /** Runnable threads, for the load average. */
   nrunnable = 0;
   private nextBreathNs = 0;
+  private readonly load = [0, 0, 0];
+  private loadStampNs = 0;
 
   constructor(k: Kernel) {
     this.k = k;
@@ -103,11 +108,12 @@ export class Scheduler {
     const k = this.k;
     this.nextBreathNs = k.nanouptime() + BREATHE_NS;
     while (!finished()) {
-      k.callouts.run(k.nanouptime());
+      const before = k.nanouptime();
+      k.callouts.run(before);
+      if (before - this.loadStampNs > LOAD_STEP_NS) this.updateLoad(before);
       const lp = this.choose();
       if (lp === null) {
         if (finished()) break;
-        const before = k.nanouptime();
         await k.machine.idle(k.callouts.nextDeadline);
         const now = k.nanouptime();
         k.stats.idleNs += now - before;
@@ -150,6 +156,22 @@ export class Scheduler {
     } else {
       if (lp.state !== LSZOMB) lp.ru.nvcsw++;
     }
+  }
+
+  /** Lets the load averages take in the time since they were last touched, at the present number of threads. */
+  private updateLoad(now: number): void {
+    const n = this.nrunnable + (this.k.curlwp === null ? 0 : 1);
+    const dt = now - this.loadStampNs;
+    this.loadStampNs = now;
+    for (let i = 0; i < 3; i++) {
+      const keep = Math.exp(-dt / LOAD_PERIODS_NS[i]!);
+      this.load[i] = this.load[i]! * keep + n * (1 - keep);
+    }
+  }
+
+  loadAverages(now: number): readonly number[] {
+    this.updateLoad(now);
+    return this.load.slice();
   }
 
   /** Brings the running thread's processor time up to date. */

@@ -201,6 +201,7 @@ function postSignal(p: Proc, target: Lwp | null, sig: number, info: Ksiginfo | n
   }
   sigaddset(list, sig);
   p.k.stats.signals++;
+  p.sigChan.wakeup();
   if (taker !== null) signotify(taker, sig);
 }
 

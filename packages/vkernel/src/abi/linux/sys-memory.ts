@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** Linux memory calls (Linux mm/mmap.c, mm/madvise.c). */
+import { EINVAL, EOPNOTSUPP } from "../../sys/errno.ts";
+import {
+  MADV_DONTNEED,
+  MADV_FREE,
+  MADV_NORMAL,
+  MAP_ANON,
+  MAP_FIXED,
+  MAP_PRIVATE,
+  MAP_SHARED,
+  MAP_TRYFIXED,
+  INHERIT_COPY,
+  INHERIT_NONE,
+  MINCORE_INCORE,
+  PAGE_SIZE,
+} from "../../sys/mman.ts";
+import { copyinWords, copyout } from "../../vm/copyio.ts";
+import { madvise, mincore, minherit, mprotect, mremap, msync, munmap } from "../../vm/mmap.ts";
+import type { Lwp } from "../../kern/proc.ts";
+import { kernBrk, kernMmap } from "../../kern/sys-mmap.ts";
+import { fd, hex, int, partial, plain, size, type Sysent, uint, uptr } from "../../kern/sysent.ts";
+
+const LINUX_MAP_TYPE = 0x0f;
+const LINUX_MAP_SHARED = 0x01;
+const LINUX_MAP_PRIVATE = 0x02;
+const LINUX_MAP_SHARED_VALIDATE = 0x03;
+const LINUX_MAP_FIXED = 0x10;
+const LINUX_MAP_ANONYMOUS = 0x20;
+const LINUX_MAP_SYNC = 0x8_0000;
+const LINUX_MAP_FIXED_NOREPLACE = 0x10_0000;
+const PROT_MASK = 7;
+const PROT_GROWSDOWN = 0x0100_0000;
+const PROT_GROWSUP = 0x0200_0000;
+
+function mapFlags(f: number): number {
+  let out: number;
+  switch (f & LINUX_MAP_TYPE) {
+    case LINUX_MAP_SHARED:
+      out = MAP_SHARED;
+      break;
+    case LINUX_MAP_SHARED_VALIDATE:
+      if ((f & LINUX_MAP_SYNC) !== 0) throw EOPNOTSUPP;
+      out = MAP_SHARED;
+      break;
+    case LINUX_MAP_PRIVATE:
+      out = MAP_PRIVATE;
+      break;
+    default:
+      throw EINVAL;
+  }
+  if ((f & LINUX_MAP_FIXED_NOREPLACE) !== 0) out |= MAP_TRYFIXED;
+  else if ((f & LINUX_MAP_FIXED) !== 0) out |= MAP_FIXED;
+  if ((f & LINUX_MAP_ANONYMOUS) !== 0) out |= MAP_ANON;
+  return out;
+}
+
+function mapIt(lp: Lwp, addr: number, len: number, prot: number, flags: number, d: number, offset: number): number {
+  const r = kernMmap(lp, {
+    addr: addr >>> 0, len: len >>> 0, prot: prot & PROT_MASK, flags: mapFlags(flags), fd: d, offset,
+  });
+  return r | 0;
+}
+
+/** Offset in pages of 4096 bytes. */
+function sysMmap2(lp: Lwp, a: Int32Array): number {
+  return mapIt(lp, a[0]!, a[1]!, a[2]!, a[3]!, a[4]!, (a[5]! >>> 0) * PAGE_SIZE);
+}
+/** The old call passes its six arguments in memory, the offset in bytes. */
+function sysOldMmap(lp: Lwp, a: Int32Array): number {
+  const w = new Int32Array(6);
+  copyinWords(lp.proc.vmspace!, a[0]!, w, 6);
+  if ((w[5]! & (PAGE_SIZE - 1)) !== 0) throw EINVAL;
+  return mapIt(lp, w[0]!, w[1]!, w[2]!, w[3]!, w[4]!, w[5]! >>> 0);
+}
+function sysMunmap(lp: Lwp, a: Int32Array): number {
+  munmap(lp.proc.vmspace!, a[0]! >>> 0, a[1]! >>> 0);
+  return 0;
+}
+function sysMprotect(lp: Lwp, a: Int32Array): number {
+  const prot = a[2]! & ~(PROT_GROWSDOWN | PROT_GROWSUP);
+  if ((prot & ~PROT_MASK) !== 0) throw EINVAL;
+  mprotect(lp.proc.vmspace!, a[0]! >>> 0, a[1]! >>> 0, prot);
+  return 0;
+}
+
+const MREMAP_MAYMOVE = 1;
+const MREMAP_FIXED = 2;
+function sysMremap(lp: Lwp, a: Int32Array): number {
+  const flags = a[3]!;
+  if ((flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED)) !== 0) throw EINVAL;
+  if ((flags & MREMAP_FIXED) !== 0 && (flags & MREMAP_MAYMOVE) === 0) throw EINVAL;
+  const to = (flags & MREMAP_FIXED) !== 0 ? a[4]! >>> 0 : -1;
+  return mremap(lp.proc.vmspace!, a[0]! >>> 0, a[1]! >>> 0, a[2]! >>> 0, (flags & MREMAP_MAYMOVE) !== 0, to) | 0;
+}
+
+const LINUX_MS_ASYNC = 1;
+const LINUX_MS_INVALIDATE = 2;
+const LINUX_MS_SYNC = 4;
+function sysMsync(lp: Lwp, a: Int32Array): number {
+  const f = a[2]!;
+  if ((f & ~(LINUX_MS_ASYNC | LINUX_MS_INVALIDATE | LINUX_MS_SYNC)) !== 0) throw EINVAL;
+  if ((f & LINUX_MS_ASYNC) !== 0 && (f & LINUX_MS_SYNC) !== 0) throw EINVAL;
+  msync(lp.proc.vmspace!, a[0]! >>> 0, a[1]! >>> 0);
+  return 0;
+}
+
+/** Most pages that one mincore call looks at between copies. */
+const MINCORE_CHUNK = 4096;
+function sysMincore(lp: Lwp, a: Int32Array): number {
+  const vm = lp.proc.vmspace!;
+  let at = a[0]! >>> 0;
+  if (at % PAGE_SIZE !== 0) throw EINVAL;
+  let pages = Math.ceil((a[1]! >>> 0) / PAGE_SIZE);
+  let out = a[2]! >>> 0;
+  const vec = new Uint8Array(Math.min(pages, MINCORE_CHUNK));
+  while (pages > 0) {
+    const n = Math.min(pages, MINCORE_CHUNK);
+    mincore(vm, at, n * PAGE_SIZE, vec);
+    for (let i = 0; i < n; i++) vec[i]! &= MINCORE_INCORE;
+    copyout(vm, vec, 0, out, n);
+    at += n * PAGE_SIZE;
+    out += n;
+    pages -= n;
+  }
+  return 0;
+}
+
+const LINUX_MADV_DONTNEED = 4;
+const LINUX_MADV_FREE = 8;
+const LINUX_MADV_REMOVE = 9;
+const LINUX_MADV_DONTFORK = 10;
+const LINUX_MADV_DOFORK = 11;
+const LINUX_MADV_LAST = 21;
+function sysMadvise(lp: Lwp, a: Int32Array): number {
+  const vm = lp.proc.vmspace!;
+  const addr = a[0]! >>> 0;
+  const len = a[1]! >>> 0;
+  const advice = a[2]!;
+  switch (advice) {
+    case LINUX_MADV_DONTNEED:
+      // Linux's form destroys: the next access finds zeros, or the file.
+      madvise(vm, addr, len, MADV_FREE);
+      return 0;
+    case LINUX_MADV_FREE:
+      madvise(vm, addr, len, MADV_DONTNEED);
+      return 0;
+    case LINUX_MADV_DONTFORK:
+    case LINUX_MADV_DOFORK:
+      if (addr % PAGE_SIZE !== 0) throw EINVAL;
+      minherit(vm, addr, len, advice === LINUX_MADV_DONTFORK ? INHERIT_NONE : INHERIT_COPY);
+      return 0;
+    default:
+      if (advice < 0 || advice === LINUX_MADV_REMOVE || advice > LINUX_MADV_LAST) throw EINVAL;
+      madvise(vm, addr, len, MADV_NORMAL);
+      return 0;
+  }
+}
+
+function sysBrk(lp: Lwp, a: Int32Array): number {
+  return kernBrk(lp, a[0]! >>> 0) | 0;
+}
+
+/** Nothing is ever paged out to a place that others could read: locking checks its range and is done. */
+function sysMlock(lp: Lwp, a: Int32Array): number {
+  const start = (a[0]! >>> 0) - ((a[0]! >>> 0) % PAGE_SIZE);
+  const len = (a[0]! >>> 0) + (a[1]! >>> 0) - start;
+  if (len > 0) madvise(lp.proc.vmspace!, start, len, MADV_NORMAL);
+  return 0;
+}
+function sysMlockall(_lp: Lwp, a: Int32Array): number {
+  if (a[0] === 0 || (a[0]! & ~7) !== 0) throw EINVAL;
+  return 0;
+}
+function sysMunlockall(): number {
+  return 0;
+}
+
+/** MEMBARRIER_CMD_QUERY and the commands that one virtual CPU fulfils by itself. */
+function sysMembarrier(_lp: Lwp, a: Int32Array): number {
+  const supported = 0x1f;
+  if (a[1] !== 0) throw EINVAL;
+  if (a[0] === 0) return supported;
+  if ((a[0]! & ~supported) !== 0) throw EINVAL;
+  return 0;
+}
+
+const LOCK_NOTE = "checks the range; memory is never paged out to swap";
+export const MEMORY_ROWS: readonly Sysent[] = [
+  plain(45, "brk", [uptr], sysBrk),
+  plain(90, "mmap", [uptr], sysOldMmap),
+  plain(91, "munmap", [uptr, size], sysMunmap),
+  plain(125, "mprotect", [uptr, size, hex], sysMprotect),
+  plain(144, "msync", [uptr, size, hex], sysMsync),
+  partial(plain(150, "mlock", [uptr, size], sysMlock), LOCK_NOTE),
+  partial(plain(151, "munlock", [uptr, size], sysMlock), LOCK_NOTE),
+  partial(plain(152, "mlockall", [hex], sysMlockall), LOCK_NOTE),
+  partial(plain(153, "munlockall", [], sysMunlockall), LOCK_NOTE),
+  plain(163, "mremap", [uptr, size, size, hex, uptr], sysMremap),
+  plain(192, "mmap2", [uptr, size, hex, hex, fd, uint], sysMmap2),
+  plain(218, "mincore", [uptr, size, uptr], sysMincore),
+  plain(219, "madvise", [uptr, size, int], sysMadvise),
+  plain(375, "membarrier", [int, hex], sysMembarrier),
+  partial(plain(376, "mlock2", [uptr, size, hex], sysMlock), LOCK_NOTE),
+];

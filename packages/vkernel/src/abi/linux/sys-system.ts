@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** Linux calls about the system as a whole: names, memory, randomness, scheduling parameters, reboot, log. */
+import { EFAULT, EINVAL, EPERM, ESRCH } from "../../sys/errno.ts";
+import { WOULDBLOCK } from "../../sys/wait.ts";
+import { copyin, copyout, copyoutWords, suword } from "../../vm/copyio.ts";
+import type { KernelFrame, Lwp } from "../../kern/proc.ts";
+import { AST_RESCHED } from "../../kern/proc.ts";
+import { suser } from "../../kern/prot.ts";
+import { FOREVER, PCATCH, tsleep } from "../../kern/sleep.ts";
+import { hex, int, partial, pid, plain, size, sleeps, type Sysent, uptr } from "../../kern/sysent.ts";
+import { LINUX_RELEASE, LINUX_VERSION } from "./version.ts";
+
+const UTS_LEN = 65;
+
+function bytesOf(s: string, len: number): Uint8Array {
+  const out = new Uint8Array(len);
+  for (let i = 0; i < s.length && i < len - 1; i++) out[i] = s.charCodeAt(i);
+  return out;
+}
+
+function uname(fields: number, len: number): (lp: Lwp, a: Int32Array) => number {
+  return (lp, a) => {
+    const all = ["Linux", lp.k.hostname, LINUX_RELEASE, LINUX_VERSION, "i686", lp.k.domainname || "(none)"];
+    const out = new Uint8Array(fields * len);
+    for (let i = 0; i < fields; i++) out.set(bytesOf(all[i]!, len), i * len);
+    copyout(lp.proc.vmspace!, out, 0, a[0]!, out.length);
+    return 0;
+  };
+}
+
+function newName(lp: Lwp, a: Int32Array): string {
+  suser(lp.proc);
+  if (a[1]! < 0 || a[1]! > 64) throw EINVAL;
+  const buf = new Uint8Array(a[1]!);
+  copyin(lp.proc.vmspace!, a[0]!, buf, 0, buf.length);
+  return String.fromCharCode(...buf);
+}
+function sysSethostname(lp: Lwp, a: Int32Array): number {
+  lp.k.hostname = newName(lp, a);
+  return 0;
+}
+function sysSetdomainname(lp: Lwp, a: Int32Array): number {
+  lp.k.domainname = newName(lp, a);
+  return 0;
+}
+
+/** struct sysinfo, 64 bytes. */
+function sysSysinfo(lp: Lwp, a: Int32Array): number {
+  const { k } = lp;
+  const w = new Int32Array(16);
+  w[0] = Math.floor(k.nanouptime() / 1e9);
+  k.loadAverages().forEach((load, i) => (w[1 + i] = Math.floor(load * 65536)));
+  w[4] = k.vm.totalPages;
+  w[5] = k.vm.freePages();
+  w[10] = k.procs.size & 0xffff; // procs, 16 bits
+  w[13] = 4096; // mem_unit: the sizes above count pages
+  copyoutWords(lp.proc.vmspace!, w, a[0]!, 16);
+  return 0;
+}
+
+const GRND_NONBLOCK = 1;
+const GRND_RANDOM = 2;
+const GRND_INSECURE = 4;
+const RANDOM_CHUNK = 65536;
+function sysGetrandom(lp: Lwp, a: Int32Array): number {
+  if ((a[2]! & ~(GRND_NONBLOCK | GRND_RANDOM | GRND_INSECURE)) !== 0) throw EINVAL;
+  const len = Math.min(a[1]! >>> 0, 0x1ff_ffff);
+  const buf = new Uint8Array(Math.min(len, RANDOM_CHUNK));
+  for (let done = 0; done < len; ) {
+    const n = Math.min(buf.length, len - done);
+    lp.k.machine.entropy(buf.subarray(0, n));
+    copyout(lp.proc.vmspace!, buf, 0, (a[0]! >>> 0) + done, n);
+    done += n;
+  }
+  return len;
+}
+
+// ---------------------------------------------------------------------------------------------------------
+// Scheduling: one processor, one policy
+
+const SCHED_OTHER = 0;
+const SCHED_FIFO = 1;
+const SCHED_RR = 2;
+const SCHED_BATCH = 3;
+const SCHED_IDLE = 5;
+
+/** Leaves the processor to others of the same priority. */
+function sysSchedYield(lp: Lwp): number {
+  lp.ast |= AST_RESCHED;
+  return 0;
+}
+function target(lp: Lwp, tid: number): Lwp {
+  if (tid < 0) throw EINVAL;
+  const t = tid === 0 ? lp : lp.k.lwps.get(tid);
+  if (t === undefined) throw ESRCH;
+  return t;
+}
+function knownPolicy(policy: number): boolean {
+  return [SCHED_OTHER, SCHED_FIFO, SCHED_RR, SCHED_BATCH, SCHED_IDLE].includes(policy);
+}
+function schedPriority(lp: Lwp, uaddr: number): number {
+  if (uaddr === 0) throw EINVAL;
+  const buf = new Uint8Array(4);
+  copyin(lp.proc.vmspace!, uaddr, buf, 0, 4);
+  return new DataView(buf.buffer).getInt32(0, true);
+}
+function sysSchedSetscheduler(lp: Lwp, a: Int32Array): number {
+  target(lp, a[0]!);
+  const prio = schedPriority(lp, a[2]!);
+  const policy = a[1]! & ~0x4000_0000; // SCHED_RESET_ON_FORK
+  if (!knownPolicy(policy)) throw EINVAL;
+  const realtime = policy === SCHED_FIFO || policy === SCHED_RR;
+  if (realtime ? prio < 1 || prio > 99 : prio !== 0) throw EINVAL;
+  // There is no real-time class to give.
+  if (realtime) throw EPERM;
+  return 0;
+}
+function sysSchedSetparam(lp: Lwp, a: Int32Array): number {
+  target(lp, a[0]!);
+  if (schedPriority(lp, a[1]!) !== 0) throw EINVAL;
+  return 0;
+}
+function sysSchedGetscheduler(lp: Lwp, a: Int32Array): number {
+  target(lp, a[0]!);
+  return SCHED_OTHER;
+}
+function sysSchedGetparam(lp: Lwp, a: Int32Array): number {
+  target(lp, a[0]!);
+  suword(lp.proc.vmspace!, a[1]!, 0);
+  return 0;
+}
+function sysSchedPriorityMax(_lp: Lwp, a: Int32Array): number {
+  if (!knownPolicy(a[0]!)) throw EINVAL;
+  return a[0] === SCHED_FIFO || a[0] === SCHED_RR ? 99 : 0;
+}
+function sysSchedPriorityMin(_lp: Lwp, a: Int32Array): number {
+  if (!knownPolicy(a[0]!)) throw EINVAL;
+  return a[0] === SCHED_FIFO || a[0] === SCHED_RR ? 1 : 0;
+}
+/** The result is the number of bytes written: one word, in which processor 0 is set. */
+function sysSchedGetaffinity(lp: Lwp, a: Int32Array): number {
+  target(lp, a[0]!);
+  if (a[1]! < 4 || (a[1]! & 3) !== 0) throw EINVAL;
+  suword(lp.proc.vmspace!, a[2]!, 1);
+  return 4;
+}
+function sysSchedSetaffinity(lp: Lwp, a: Int32Array): number {
+  target(lp, a[0]!);
+  const buf = new Uint8Array(Math.min(a[1]! >>> 0, 128));
+  copyin(lp.proc.vmspace!, a[2]!, buf, 0, buf.length);
+  if (buf.length === 0 || (buf[0]! & 1) === 0) throw EINVAL;
+  return 0;
+}
+function sysGetcpu(lp: Lwp, a: Int32Array): number {
+  if (a[0] !== 0) suword(lp.proc.vmspace!, a[0]!, 0);
+  if (a[1] !== 0) suword(lp.proc.vmspace!, a[1]!, 0);
+  return 0;
+}
+
+// ---------------------------------------------------------------------------------------------------------
+// reboot and the log
+
+const REBOOT_MAGIC1 = 0xfee1_dead | 0;
+const REBOOT_MAGIC2 = [672274793, 85072278, 369367448, 537993216];
+const REBOOT_RESTART = 0x0123_4567;
+const REBOOT_HALT = 0xcdef_0123 | 0;
+const REBOOT_POWER_OFF = 0x4321_fedc;
+const REBOOT_CAD_ON = 0x89ab_cdef | 0;
+const REBOOT_CAD_OFF = 0;
+
+function sysReboot(lp: Lwp, a: Int32Array): number {
+  suser(lp.proc);
+  if (a[0] !== REBOOT_MAGIC1 || !REBOOT_MAGIC2.includes(a[1]!)) throw EINVAL;
+  switch (a[2]) {
+    case REBOOT_CAD_ON:
+    case REBOOT_CAD_OFF:
+      return 0;
+    case REBOOT_RESTART:
+      return WOULDBLOCK;
+    case REBOOT_HALT:
+    case REBOOT_POWER_OFF:
+      return WOULDBLOCK;
+    default:
+      throw EINVAL;
+  }
+}
+function* sysRebootSlow(lp: Lwp, a: Int32Array): KernelFrame {
+  // Linux's call does not write file systems back by itself, but nobody gains by losing data here.
+  lp.k.requestShutdown({ how: a[2] === REBOOT_RESTART ? "reboot" : "halt", nosync: false });
+  for (;;) yield* tsleep(lp, null, PCATCH, FOREVER);
+}
+
+/** syslog(2): reads the message buffer; levels are accepted and have no effect. */
+function sysSyslog(lp: Lwp, a: Int32Array): number {
+  const text = lp.k.dmesg.text();
+  switch (a[0]) {
+    case 0:
+    case 1:
+    case 6:
+    case 7:
+    case 8:
+      return 0;
+    case 3:
+    case 4: {
+      if (a[1] === 0) throw EFAULT;
+      if (a[2]! < 0) throw EINVAL;
+      const tail = text.slice(-Math.min(a[2]!, text.length));
+      const out = bytesOf(tail, tail.length + 1).subarray(0, tail.length);
+      copyout(lp.proc.vmspace!, out, 0, a[1]!, out.length);
+      return out.length;
+    }
+    case 9:
+      return text.length;
+    case 10:
+      return text.length;
+    default:
+      throw EINVAL;
+  }
+}
+
+function sysVhangup(lp: Lwp): number {
+  suser(lp.proc);
+  return 0;
+}
+
+/** restart_syscall: nothing leaves a call in a state to be restarted this way. */
+function sysRestartSyscall(): number {
+  throw EINVAL;
+}
+
+const ONE_CLASS = "one scheduling class";
+export const SYSTEM_ROWS: readonly Sysent[] = [
+  plain(0, "restart_syscall", [], sysRestartSyscall),
+  plain(59, "oldolduname", [uptr], uname(5, 9)),
+  plain(74, "sethostname", [uptr, size], sysSethostname),
+  sleeps(88, "reboot", [hex, hex, hex, uptr], sysReboot, sysRebootSlow),
+  partial(plain(103, "syslog", [int, uptr, int], sysSyslog), "reading the buffer; levels have no effect"),
+  plain(109, "olduname", [uptr], uname(5, UTS_LEN)),
+  partial(plain(111, "vhangup", [], sysVhangup), "no effect"),
+  plain(116, "sysinfo", [uptr], sysSysinfo),
+  plain(121, "setdomainname", [uptr, size], sysSetdomainname),
+  plain(122, "uname", [uptr], uname(6, UTS_LEN)),
+  partial(plain(154, "sched_setparam", [pid, uptr], sysSchedSetparam), ONE_CLASS),
+  plain(155, "sched_getparam", [pid, uptr], sysSchedGetparam),
+  partial(plain(156, "sched_setscheduler", [pid, int, uptr], sysSchedSetscheduler), ONE_CLASS),
+  plain(157, "sched_getscheduler", [pid], sysSchedGetscheduler),
+  plain(158, "sched_yield", [], sysSchedYield),
+  plain(159, "sched_get_priority_max", [int], sysSchedPriorityMax),
+  plain(160, "sched_get_priority_min", [int], sysSchedPriorityMin),
+  partial(plain(241, "sched_setaffinity", [pid, size, uptr], sysSchedSetaffinity), "one processor"),
+  plain(242, "sched_getaffinity", [pid, size, uptr], sysSchedGetaffinity),
+  plain(318, "getcpu", [uptr, uptr, uptr], sysGetcpu),
+  plain(355, "getrandom", [uptr, size, hex], sysGetrandom),
+];
