@@ -1,12 +1,16 @@
 import { defineConfig } from "tsdown";
 
-export default defineConfig({
-  entry: ["src/index.ts"],
+const common = {
   format: "esm",
   platform: "neutral",
   target: "es2022",
   dts: false,
   sourcemap: true,
-  clean: true,
   fixedExtension: false,
-});
+} as const;
+
+// prebuilt.js must stay a module of its own: scripts/prebuild.js replaces it.
+export default defineConfig([
+  { ...common, entry: ["src/index.ts", "src/prebuilt.ts"], clean: true },
+  { ...common, entry: ["src/prebuild.ts"], clean: false, sourcemap: false },
+]);

@@ -44,7 +44,7 @@ export const SYSFLAGS = 0x040;
 export const TABLE = 0x044;
 /** Budget and instruction counter in one word, see interp/dispatch.ts. */
 export const COUNTER = 0x048;
-/** Linear-memory address of the code directory of the current mode, see decode/store.ts. */
+/** Code directory of the current mode, as CodeStore.directoryOrigin() gives it. */
 export const CODE_DIR = 0x04c;
 /** Non-zero asks the processor to leave with EXIT_INTERRUPT. May be set from another thread. */
 export const PENDING = 0x050;

@@ -84,6 +84,13 @@ export class CodeStore {
   directory(mode: number): number {
     return this.#directories + mode * this.#memory.npages * 4;
   }
+  /**
+   * Where the directory of `mode` would begin if it started with linear-memory page 0: the entry of the host page at
+   * address `a` lies at origin + (a >>> 12) * 4, modulo 2³².
+   */
+  directoryOrigin(mode: number): number {
+    return this.directory(mode) - (this.#memory.ramBase >>> 12) * 4;
+  }
   /** Storage used by index tables and records, in bytes. */
   get usedBytes(): number {
     return this.#next - this.#poolStart;

@@ -4,7 +4,7 @@
  * processor knows, so what it calls undefined raises #UD.
  * @module
  */
-import { FormTable, MEM_NONE } from "../isa/forms.ts";
+import { MEM_NONE, restoreForms } from "../isa/forms.ts";
 import type { OperandSpec } from "../isa/row.ts";
 import { ROWS } from "../isa/table.ts";
 import { DECODE_OK, Instruction, NO_REGISTER } from "./instruction.ts";
@@ -36,7 +36,7 @@ function decoder(): { readonly insn: Instruction; bytes: Uint8Array } {
   if (shared === null) {
     const state = { bytes: new Uint8Array(0) };
     const reader = { byteAt: (offset: number): number => state.bytes[offset] ?? -1 };
-    shared = Object.assign(state, { insn: new Instruction(new OpcodeMap(new FormTable(ROWS)), reader) });
+    shared = Object.assign(state, { insn: new Instruction(new OpcodeMap(restoreForms(ROWS, new Uint16Array(0))), reader) });
   }
   return shared;
 }

@@ -3,7 +3,7 @@
  * Opcode maps: from opcode bytes, prefixes and modrm to the row of the instruction.
  * @module
  */
-import type { FormTable, PreparedRow } from "../isa/forms.ts";
+import type { PreparedRow } from "../isa/forms.ts";
 
 /** Slots: one byte, 0F, 0F 38, 0F 3A. */
 const SLOTS = 4 * 256;
@@ -19,10 +19,10 @@ export class OpcodeMap {
   /** Whether the opcode of a slot is followed by modrm; slots without row are taken to have none. */
   readonly hasModrm: Uint8Array;
 
-  constructor(table: FormTable) {
+  constructor(rows: readonly PreparedRow[]) {
     this.#slots = Array.from({ length: SLOTS }, () => []);
     this.hasModrm = new Uint8Array(SLOTS);
-    table.rows.forEach((prepared) => {
+    rows.forEach((prepared) => {
       const { row } = prepared;
       const slot = slotOf(row.opcode);
       this.#slots[slot]!.push(prepared);

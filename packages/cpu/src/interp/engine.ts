@@ -95,8 +95,8 @@ export class Engine {
     const available = share - 64;
     const wanted = CodeStore.directoryBytes(memory.npages) + (options.poolBytes ?? available);
     this.#store = new CodeStore(memory, area + 64, Math.min(available, wanted));
-    const { table, generated, instantiate } = interpreterFor(memory, stateBase);
-    this.#decoder = new Decoder(memory, this.#store, new OpcodeMap(table), generated.handlers);
+    const { rows, handlers, instantiate } = interpreterFor(memory, stateBase);
+    this.#decoder = new Decoder(memory, this.#store, new OpcodeMap(rows), handlers);
     this.#exports = instantiate({
       slowRead: (va, n) => this.#slow.read(va, n),
       slowProbe: (va, n) => this.#slow.probe(va, n),
@@ -235,7 +235,7 @@ export class Engine {
       this.#isFlat(S.ES, FLAT_DATA_RIGHTS) && this.#isFlat(S.CS, FLAT_CODE_RIGHTS);
     const code16 = (this.#segmentWord(S.CS, S.SEG_RIGHTS) & RIGHTS_DB) === 0;
     this.#mode = (flat ? 0 : MODE_GENERAL) | (code16 ? MODE_CODE16 : 0);
-    this.#words[CODE_DIR_W] = this.#store.directory(this.#mode);
+    this.#words[CODE_DIR_W] = this.#store.directoryOrigin(this.#mode);
   }
 
   // ------------------------------------------------- one instruction, slowly
@@ -281,7 +281,7 @@ export class Engine {
   }
   #lookup(host: number): number {
     const { i32 } = this.#memory;
-    const index = i32[(this.#words[CODE_DIR_W]! >> 2) + this.#memory.hpnOf(host)]!;
+    const index = i32[(this.#store.directory(this.#mode) >> 2) + this.#memory.hpnOf(host)]!;
     return index === 0 ? 0 : i32[(index >> 2) + (host & PGMASK)]!;
   }
   /** For an instruction that crosses its page: 1 = the following page is the one it was decoded with, 0 = not, −1 = fault. */

@@ -38,12 +38,14 @@ export interface GeneratedInterpreter {
 }
 
 export interface GenerateOptions {
+  /** Linear-memory address of the state block. */
   readonly stateBase: number;
-  readonly ramBase: number;
-  readonly memoryPages: number;
+  /** The memory is shared between workers. */
   readonly shared: boolean;
 }
 
+/** 4 GiB in pages of WebAssembly: any memory of the machine suits. */
+const MAX_MEMORY_PAGES = 0x1_0000;
 const HANDLER_PARAMS = [I32, I32] as const;
 
 /** The form behind address records: a memory operand with index, nothing else. */
@@ -67,7 +69,7 @@ class Generator {
     const m = this.#m;
     this.#table = table;
     this.#options = options;
-    m.importMemory("m", "memory", options.memoryPages, options.memoryPages, options.shared);
+    m.importMemory("m", "memory", 1, MAX_MEMORY_PAGES, options.shared);
     this.#imports = {
       slowRead: m.importFunction("m", "slowRead", [I32, I32], [I32]),
       slowProbe: m.importFunction("m", "slowProbe", [I32, I32], [I32]),
@@ -286,12 +288,11 @@ class Generator {
   #lookup(
     f: Func, ip: Expr, pb: Expr, acc: Expr, eip: Expr, table: Expr, miss: number, budget: number, top: number,
   ): void {
-    const { ramBase } = this.#options;
     f.brIf(miss, gtU(eip, this.#segmentField(S.CS, S.SEG_LIMIT)));
     const linear = f.tmp(add(eip, this.#segmentField(S.CS, S.SEG_BASE)));
     const word = f.tmp(this.#readWord(table, linear));
     f.brIf(miss, eqz(word));
-    const page = shrU(add(add(linear, word), FLAT_BIAS - ramBase), PGSHIFT);
+    const page = shrU(add(add(linear, word), FLAT_BIAS), PGSHIFT);
     const index = f.tmp(load(I32_LOAD, I32, add(this.#state(S.CODE_DIR), shl(page, 2))));
     f.brIf(miss, eqz(index));
     const offset = f.tmp(and(linear, 0xfff));

@@ -51,6 +51,19 @@ function stringSize(row: Row): number {
   return row.implicit === true ? 1 : 4;
 }
 
+/** What decoding needs to know of a row; `forms` is filled by FormTable or from stored numbers. */
+function prepareRow(row: Row): PreparedRow {
+  return {
+    row,
+    sized: isSized(row),
+    fixedSize: sizeOfRow(row),
+    rm: row.operands.find((o) => o.place === "rm") ?? null,
+    hasRel: row.operands.some((o) => o.place === "rel"),
+    indexedOnly: row.hot !== true && !row.operands.some((o) => o.place === "moffs"),
+    forms: new Int16Array(FORM_KEYS).fill(-1),
+  };
+}
+
 export class FormTable {
   readonly forms: Form[] = [];
   readonly rows: readonly PreparedRow[];
@@ -62,14 +75,10 @@ export class FormTable {
   }
 
   #prepare(row: Row): PreparedRow {
-    const sized = isSized(row);
-    const fixedSize = sizeOfRow(row);
-    const rm = row.operands.find((o) => o.place === "rm") ?? null;
+    const prepared = prepareRow(row);
+    const { sized, fixedSize, rm, hasRel, indexedOnly, forms } = prepared;
     const moffs = row.operands.some((o) => o.place === "moffs");
-    const hasRel = row.operands.some((o) => o.place === "rel");
     const hot = row.hot !== undefined && row.hot !== false;
-    const indexedOnly = row.hot !== true && !moffs;
-    const forms = new Int16Array(FORM_KEYS).fill(-1);
     const sizes: readonly Size[] = sized ? [2, 4] : [fixedSize];
     for (const size of sizes) {
       for (const mem of memoryForms(row, rm !== null, moffs, indexedOnly)) {
@@ -81,7 +90,7 @@ export class FormTable {
         }
       }
     }
-    return { row, sized, fixedSize, rm, hasRel, indexedOnly, forms };
+    return prepared;
   }
 
   #number(form: Form): number {
@@ -102,6 +111,27 @@ export class FormTable {
     this.#numbers.set(key, this.forms.length);
     return this.forms.push(form) - 1;
   }
+}
+
+/** The numbers of all rows' forms as pairs: row index × FORM_KEYS + key, number. For restoreForms(). */
+export function storeForms(rows: readonly PreparedRow[]): Uint16Array {
+  const pairs: number[] = [];
+  rows.forEach(({ forms }, i) => {
+    forms.forEach((number, key) => {
+      if (number >= 0) pairs.push((i * FORM_KEYS + key) >>> 16, (i * FORM_KEYS + key) & 0xffff, number);
+    });
+  });
+  return Uint16Array.from(pairs);
+}
+
+/** Prepared rows with the form numbers that storeForms() gave, without making the forms themselves. */
+export function restoreForms(rows: readonly Row[], stored: Uint16Array): PreparedRow[] {
+  const prepared = rows.map(prepareRow);
+  for (let i = 0; i < stored.length; i += 3) {
+    const at = stored[i]! * 0x1_0000 + stored[i + 1]!;
+    prepared[Math.floor(at / FORM_KEYS)]!.forms[at % FORM_KEYS] = stored[i + 2]!;
+  }
+  return prepared;
 }
 
 function memoryForms(row: Row, hasRm: boolean, moffs: boolean, indexedOnly: boolean): readonly number[] {
