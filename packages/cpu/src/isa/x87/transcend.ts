@@ -401,8 +401,8 @@ export function buildTranscendental(mod: ModuleBuilder, soft: Soft): Record<stri
       geS(x.e, F.BIAS),
       () => {
         // ±1 are exact; beyond, the manual leaves the result open: the limits for infinities, else the operand.
-        f.if(and(x.s, eq(x.e, F.EXP_MASK)), minusOne);
-        f.if(and(x.s, and(eq(x.e, F.BIAS), eq(x.m, i64(F.INTEGER_BIT)))), () => fr.result(f, i32(F.SIGN | (F.BIAS - 1)), i64(F.INTEGER_BIT)));
+        f.if(and(ne(x.s, 0), eq(x.e, F.EXP_MASK)), minusOne);
+        f.if(and(ne(x.s, 0), and(eq(x.e, F.BIAS), eq(x.m, i64(F.INTEGER_BIT)))), () => fr.result(f, i32(F.SIGN | (F.BIAS - 1)), i64(F.INTEGER_BIT)));
       },
       () => {
         f.if(ne(x.m, 0), () => {
@@ -635,7 +635,7 @@ export function buildTranscendental(mod: ModuleBuilder, soft: Soft): Record<stri
       halfPi();
       end();
     });
-    f.if(and(ltS(distance, -70), left), () => {
+    f.if(and(ltS(distance, -70), ne(left, 0)), () => {
       pi();
       end();
     });
