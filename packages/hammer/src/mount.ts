@@ -22,14 +22,20 @@ import { BUFSIZE, INODE_DATA, INODE_EXT_SIZE, BIGBLOCK_SIZE, FIXKEY_SYMLINK, LOC
 import { HammerError, hex64 } from "./error.ts";
 import { dataHistory, fullHistory, inodeHistory, type HistoryEntry } from "./history.ts";
 import { openVolumes, type Volumes } from "./io.ts";
-import { readRecords } from "./object/data.ts";
 import { lookupDirent, readdir, type ReaddirCallback } from "./object/dirent.ts";
+import { BlockCache, readFile, truncateFile, writeFile } from "./object/file.ts";
 import { HammerInode, InodeTable, decodeInode, objTypeOf } from "./object/inode.ts";
+import { destroyInode } from "./object/inode-sync.ts";
+import {
+  createObject, linkEntry, renameEntry, rmdirEntry, setAttributes, unlinkEntry, type CreateOptions, type SetattrOptions,
+} from "./object/namespace.ts";
 import { metaData } from "./object/record.ts";
 import { MAX_TID, expandPfsLink, parseXlink, pfsLinkId } from "./object/xlink.ts";
 import { findPfs, listPfs, type PfsInfo } from "./pfs.ts";
 import { recover, type Recovery } from "./recover.ts";
+import { redo } from "./redo.ts";
 import { listSnapshots, readConfig, type SnapshotInfo } from "./snapshot.ts";
+import { Engine } from "./transaction.ts";
 
 /** How to mount. */
 export interface MountOptions {
@@ -73,7 +79,8 @@ export class HammerMount {
   readonly vols: Volumes;
   readonly cache: BufferCache;
   readonly tree: BTree;
-  readonly inodes = new InodeTable();
+  readonly inodes: InodeTable;
+  readonly blocks: BlockCache;
   /** For lookups that end within one call. */
   readonly cursor: Cursor;
   readonly options: MountOptions;
@@ -83,15 +90,25 @@ export class HammerMount {
   /** Root directory of PFS 0, now. Referenced while mounted. */
   readonly root: HammerInode;
   #mounted = true;
+  /** The writing side; null on a read-only mount. */
+  readonly #engine: Engine | null;
 
   constructor(recovery: Recovery, options: MountOptions, readOnly: boolean) {
     this.recovery = recovery;
     this.options = options;
     this.readOnly = readOnly;
     this.vols = openVolumes(recovery.devices);
-    this.cache = new BufferCache(this.vols, options.cacheBytes ?? DEFAULT_CACHE_BYTES);
+    const cacheBytes = options.cacheBytes ?? DEFAULT_CACHE_BYTES;
+    this.cache = new BufferCache(this.vols, cacheBytes);
     this.tree = new BTree(this.cache);
     this.cursor = new Cursor(this.tree);
+    this.inodes = new InodeTable((ip) => this.blocks.forget(ip));
+    const { volumes, cache, tree, inodes } = { volumes: this.vols, cache: this.cache, tree: this.tree, inodes: this.inodes };
+    this.#engine = readOnly ? null : new Engine({
+      volumes, cache, tree, inodes, cacheBytes, now: options.now, noHistory: options.noHistory ?? false,
+      noAtime: options.noAtime ?? true, undo: recovery,
+    });
+    this.blocks = this.#engine?.blocks ?? new BlockCache(cacheBytes);
     const root = this.getInode(0, OBJID_ROOT, 0, -1, -1);
     if (root === null || root.type !== "dir")
       throw new HammerError("EIO", `${this.vols.root.device.name}: the root directory (object 1) is missing`);
@@ -103,7 +120,7 @@ export class HammerMount {
 
   /** Figures from the volume header. */
   info(): HammerInfo {
-    const h = VOLUME.read(this.vols.root.view, 0);
+    const h = VOLUME.read(this.vols.root.view, 0); // the writing side keeps it up to date
     return {
       label: h.vol_label, fsid: uuidText(h.vol_fsid), version: this.version, volumes: h.vol_count,
       bigblocks: Number(h.vol0_stat_bigblocks), freeBigblocks: Number(h.vol0_stat_freebigblocks),
@@ -121,11 +138,27 @@ export class HammerMount {
     if (!this.#mounted) throw new HammerError("E_CLOSED", `${this.vols.root.device.name}: not mounted any more`);
   }
 
+  /** Invariant M3. */
+  #trim(): void {
+    this.cache.trim();
+    this.blocks.trim();
+  }
+
+  /** The writing side, for an operation on `ip`. Throws EROFS for what cannot be changed (M1). */
+  #writing(ip: HammerInode): Engine {
+    this.#check();
+    if (this.#engine === null)
+      throw new HammerError("EROFS", `${this.vols.root.device.name}: mounted read-only`, { objId: ip.objId });
+    if (ip.historical) throw new HammerError("EROFS", `object ${hex64(ip.objId)} is seen as of ${hex64(ip.asof)}`, { objId: ip.objId });
+    if (ip.dummy) throw new HammerError("EROFS", `object ${hex64(ip.objId)} has no inode`, { objId: ip.objId });
+    return this.#engine;
+  }
+
   /** The inode with that id, referenced; null if it does not exist as of the TID. Throws EIO, EBADCRC, BufferMiss. */
   getInode(objHi: number, objLo: number, loc: number, asofHi: number, asofLo: number): HammerInode | null {
     let ip = this.inodes.get(objHi, objLo, loc, asofHi, asofLo);
     if (ip !== null) {
-      ip.refs++;
+      this.inodes.ref(ip);
       return ip;
     }
     $key.set(loc | LOCALIZE_INODE, objHi, objLo, REC_INODE, 0, 0);
@@ -140,11 +173,19 @@ export class HammerMount {
   }
 
   /** Takes another reference. */
-  ref(ip: HammerInode): void { ip.refs++; }
+  ref(ip: HammerInode): void { this.inodes.ref(ip); }
 
-  /** Gives a reference back. */
+  /** Gives a reference back. The last one of an object without links ends the object; that may throw ENOSPC or EIO. */
   rele(ip: HammerInode): void {
-    if (--ip.refs === 0 && ip.dirty === 0) this.inodes.remove(ip);
+    if (--ip.refs > 0) return;
+    if (ip.nlinks === 0 && this.#engine !== null && !ip.historical && !ip.dummy) this.#destroy(this.#engine, ip);
+    else if (ip.dummy) this.inodes.remove(ip);
+    else if (ip.dirty === 0) this.inodes.idle(ip);
+  }
+
+  #destroy(e: Engine, ip: HammerInode): void {
+    e.beginShrinking();
+    destroyInode(e, ip);
   }
 
   /** Root directory of `pfs` as of `tid` (all ones: now), referenced; null if it does not exist. */
@@ -179,7 +220,7 @@ export class HammerMount {
       const { objHi, objLo, loc } = t;
       return this.getInode(objHi, objLo, loc, asofHi, asofLo) ?? this.#dummyInode(dir, entry, objHi, objLo, loc, asofHi, asofLo);
     } finally {
-      this.cache.trim();
+      this.#trim();
     }
   }
 
@@ -214,7 +255,7 @@ export class HammerMount {
     if (dir.type !== "dir") throw new HammerError("ENOTDIR", `object ${hex64(dir.objId)} is not a directory`, { objId: dir.objId });
     // A cursor of its own: the callback may look names up.
     readdir(new Cursor(this.tree), dir, BigInt(cookie), callback);
-    this.cache.trim();
+    this.#trim();
   }
 
   /**
@@ -223,12 +264,11 @@ export class HammerMount {
    */
   read(ip: HammerInode, offset: number, buf: Uint8Array, bufOff: number, length: number): number {
     this.#check();
-    if (ip.type !== "file")
-      throw new HammerError(ip.type === "dir" ? "EISDIR" : "EINVAL", `object ${hex64(ip.objId)} is a ${ip.type}, not a file`, { objId: ip.objId });
+    this.#checkFile(ip);
     const n = Math.min(length, ip.size - offset, buf.length - bufOff);
     if (!(n > 0)) return 0;
-    readRecords(this.cursor, ip, offset, buf, bufOff, n);
-    this.cache.trim();
+    readFile(this.blocks, this.cursor, ip, offset, buf, bufOff, n);
+    this.#trim();
     return n;
   }
 
@@ -293,11 +333,123 @@ export class HammerMount {
     return fullHistory(this.cursor, ip);
   }
 
-  /** Gives up the file system. The devices stay open unless the options say otherwise; they are the caller's. */
+  /** Makes an object in `dir`. Returns it referenced. Throws EEXIST, ENOTDIR, EINVAL, ENAMETOOLONG, ENOSPC, EROFS, EIO. */
+  create(dir: HammerInode, name: string, options: CreateOptions): HammerInode {
+    const ip = createObject(this.#writing(dir), dir, name, options);
+    this.#trim();
+    return ip;
+  }
+
+  /** Writes `length` bytes of `buf` from `bufOff` at `offset`. Returns how many. Throws EISDIR, EINVAL, EFBIG, ENOSPC, EROFS, EIO. */
+  write(ip: HammerInode, offset: number, buf: Uint8Array, bufOff: number, length: number): number {
+    const e = this.#writing(ip);
+    this.#checkFile(ip);
+    const n = writeFile(e, ip, offset, buf, bufOff, Math.min(length, buf.length - bufOff));
+    this.#trim();
+    return n;
+  }
+
+  /** Sets the size of a file; what is added reads as zeros. Throws EISDIR, EINVAL, EFBIG, ENOSPC, EROFS, EIO. */
+  truncate(ip: HammerInode, size: number): void {
+    const e = this.#writing(ip);
+    this.#checkFile(ip);
+    truncateFile(e, ip, size);
+    this.#trim();
+  }
+
+  /** Changes attributes. */
+  setattr(ip: HammerInode, attributes: SetattrOptions): void {
+    setAttributes(this.#writing(ip), ip, attributes);
+    this.#trim();
+  }
+
+  /** Makes another entry for an object that is not a directory. Throws EPERM, EXDEV, EEXIST and what create throws. */
+  link(ip: HammerInode, dir: HammerInode, name: string): void {
+    this.#writing(ip);
+    linkEntry(this.#writing(dir), ip, dir, name);
+    this.#trim();
+  }
+
+  /** Removes an entry that is not a directory's. Throws ENOENT, EISDIR and what create throws. */
+  unlink(dir: HammerInode, name: string): void {
+    unlinkEntry(this, this.#writing(dir), dir, name);
+    this.#trim();
+  }
+
+  /** Removes an empty directory. Throws ENOENT, ENOTDIR, ENOTEMPTY and what create throws. */
+  rmdir(dir: HammerInode, name: string): void {
+    rmdirEntry(this, this.#writing(dir), dir, name);
+    this.#trim();
+  }
+
+  /** Renames, replacing an existing target as POSIX says. Throws ENOENT, EXDEV, EINVAL, ENOTDIR, EISDIR, ENOTEMPTY, … */
+  rename(sdir: HammerInode, sname: string, tdir: HammerInode, tname: string): void {
+    this.#writing(sdir);
+    renameEntry(this, this.#writing(tdir), sdir, sname, tdir, tname);
+    this.#trim();
+  }
+
+  /** Returns when the object, with everything done before, is durable. */
+  fsync(ip: HammerInode): void {
+    this.#check();
+    if (!ip.historical) this.#engine?.flush();
+  }
+
+  /** Returns when everything is durable. The result is a TID as of which the file system can be seen as it is now. */
+  sync(): bigint {
+    this.#check();
+    this.#engine?.flush();
+    this.#trim();
+    return this.info().nextTid;
+  }
+
+  #checkFile(ip: HammerInode): void {
+    if (ip.type !== "file")
+      throw new HammerError(ip.type === "dir" ? "EISDIR" : "EINVAL", `object ${hex64(ip.objId)} is a ${ip.type}, not a file`, { objId: ip.objId });
+  }
+
+  /** Stage 2 of recovery, and the flush that ends it. */
+  finishRecovery(): void {
+    const e = this.#engine;
+    if (e === null || this.recovery.clean) return;
+    const find = (objId: bigint, localization: number): HammerInode | null => {
+      const ip = this.getInode(hi32(objId), lo32(objId), localization & ~0xffff, -1, -1);
+      if (ip === null || ip.type === "file") return ip;
+      this.rele(ip);
+      return null;
+    };
+    redo(this.vols, this.recovery, {
+      write: (objId, localization, offset, bytes) => {
+        const ip = find(objId, localization);
+        if (ip === null) return false;
+        writeFile(e, ip, offset, bytes, 0, bytes.length);
+        this.rele(ip);
+        return true;
+      },
+      truncate: (objId, localization, size) => {
+        const ip = find(objId, localization);
+        if (ip === null) return false;
+        truncateFile(e, ip, size);
+        this.rele(ip);
+        return true;
+      },
+    }, (message) => this.options.log?.(`HAMMER(${this.label}) ${message}`));
+    e.flush();
+  }
+
+  /** Makes everything durable and gives up the file system, also when that fails. The devices stay open unless the options say otherwise; they are the caller's. */
   unmount(): void {
     this.#check();
-    this.#mounted = false;
-    if (this.options.closeDevices) this.vols.close();
+    const e = this.#engine;
+    try {
+      if (e === null) return;
+      // Files that were removed while open end now; their users are gone.
+      for (const ip of [...this.inodes.values()]) if (ip.nlinks === 0 && !ip.historical && !ip.dummy) this.#destroy(e, ip);
+      e.flush();
+    } finally {
+      this.#mounted = false;
+      if (this.options.closeDevices) this.vols.close();
+    }
   }
 }
 
@@ -305,7 +457,9 @@ export class HammerMount {
 export function mount(devices: readonly BlockDevice[], options: MountOptions): HammerMount {
   const readOnly = options.readOnly ?? devices.some((d) => d.readOnly);
   const recovery = recover(devices, { readOnly, log: options.log });
-  return new HammerMount(recovery, options, readOnly);
+  const m = new HammerMount(recovery, options, readOnly);
+  m.finishRecovery();
+  return m;
 }
 
 export { MAX_TID };

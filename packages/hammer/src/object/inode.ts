@@ -170,10 +170,37 @@ function hash(objHi: number, objLo: number, loc: number, asofHi: number, asofLo:
   return (objLo ^ Math.imul(objHi, 0x9e37_79b1) ^ Math.imul(loc, 0x85eb_ca6b) ^ Math.imul(asofLo ^ asofHi, 0xc2b2_ae35)) | 0;
 }
 
+/** Clean inodes without references that are kept, in case they are asked for again. */
+const IDLE_MAX = 1024;
+
 /** The inodes in memory, found by id (invariant I1). */
 export class InodeTable {
   readonly #buckets = new Map<number, HammerInode>();
+  /** Unreferenced, clean, in the order in which they became so. */
+  readonly #idle = new Set<HammerInode>();
+  readonly #evict: (ip: HammerInode) => void;
   count = 0;
+
+  /** `evict` is told when an idle inode is dropped, to let go of what it holds. */
+  constructor(evict: (ip: HammerInode) => void) {
+    this.#evict = evict;
+  }
+
+  /** Takes a reference to an inode in memory. */
+  ref(ip: HammerInode): void {
+    if (ip.refs++ === 0) this.#idle.delete(ip);
+  }
+
+  /** Keeps an inode without references, clean, for a while. */
+  idle(ip: HammerInode): void {
+    this.#idle.add(ip);
+    if (this.#idle.size <= IDLE_MAX) return;
+    for (const oldest of this.#idle) {
+      this.remove(oldest);
+      this.#evict(oldest);
+      return;
+    }
+  }
 
   get(objHi: number, objLo: number, loc: number, asofHi: number, asofLo: number): HammerInode | null {
     let ip: HammerInode | null = this.#buckets.get(hash(objHi, objLo, loc, asofHi, asofLo)) ?? null;
@@ -191,6 +218,7 @@ export class InodeTable {
   }
 
   remove(ip: HammerInode): void {
+    this.#idle.delete(ip);
     const h = hash(ip.objHi, ip.objLo, ip.loc, ip.asofHi, ip.asofLo);
     let at = this.#buckets.get(h) ?? null;
     if (at === ip) {

@@ -6,7 +6,7 @@
  * @module
  */
 import type { BlockDevice } from "../device.ts";
-import { BIGBLOCK_SIZE, LAYER1, LAYER1_ENTRIES, LAYER2, LAYER2_ENTRIES, ZONE_UNAVAILABLE } from "../disk/index.ts";
+import { BIGBLOCK_SIZE, LAYER1, LAYER2, LAYER2_ENTRIES, ZONE_UNAVAILABLE } from "../disk/index.ts";
 import { x16, x8 } from "./format.ts";
 import { printHeader } from "./header.ts";
 import { RawVolumes } from "./raw.ts";
@@ -26,7 +26,7 @@ export function blockmap(
   const summary = { badLayer1: 0, badLayer2: 0 };
   const stats = verbose ? new ZoneStats() : null;
   printHeader(volumes, print);
-  for (let i1 = 0; i1 < LAYER1_ENTRIES; i1++) {
+  for (const i1 of volumes.layer1Indices()) {
     const l1 = volumes.layer1(i1);
     if (l1 !== null && l1.crcOk && l1.unavailable) continue;
     if (l1 === null || !l1.crcOk) summary.badLayer1++;

@@ -10,7 +10,7 @@
 import type { BlockDevice } from "../device.ts";
 import {
   BIGBLOCK_SIZE, BUFSIZE, DATA_ALIGN_MASK, FIFO_HEAD, FIFO_LINE, FIFO_TYPE_DUMMY, FIFO_TYPE_PAD, FIFO_TYPE_REDO, FIFO_TYPE_UNDO,
-  LAYER1_ENTRIES, LEAF_ELMS, NODE_SIZE, REC_CONFIG, REC_DATA, REC_DB, REC_DIRENTRY, REC_EXT, REC_FIX, REC_INODE, REC_PFS,
+  LEAF_ELMS, NODE_SIZE, REC_CONFIG, REC_DATA, REC_DB, REC_DIRENTRY, REC_EXT, REC_FIX, REC_INODE, REC_PFS,
   REC_SNAPSHOT, TYPE_INTERNAL, TYPE_LEAF, ZONE_BTREE, ZONE_FREEMAP, ZONE_LARGE_DATA, ZONE_META, ZONE_SMALL_DATA,
   ZONE_UNAVAILABLE, ZONE_UNDO, viewOf,
 } from "../disk/index.ts";
@@ -20,6 +20,7 @@ import { type Layer2, RawVolumes } from "./raw.ts";
 import { ZoneStats } from "./zone-stats.ts";
 
 const BIGBLOCK_SIZE64 = BigInt(BIGBLOCK_SIZE);
+const BIGBLOCK_SHIFT = 23n;
 const ZONE2 = 2n << 60n;
 const ZONE3 = 3n << 60n;
 const OFF_LONG_MASK = 0x0fff_ffff_ffff_ffffn;
@@ -40,7 +41,9 @@ class Checkmap {
   readonly summary: CheckmapSummary = { badNodes: 0, errors: 0 };
   readonly #volumes: RawVolumes;
   readonly #print: (text: string) => void;
+  /** By zone-2 offset of the big-block, and by what it was reached through. */
   readonly #tracks = new Map<bigint, Track>();
+  readonly #reached = new Map<bigint, Track>();
 
   constructor(volumes: RawVolumes, print: (text: string) => void) {
     this.#volumes = volumes;
@@ -48,6 +51,16 @@ class Checkmap {
   }
 
   #collect(offset: bigint, length: number, zone: number): void {
+    const from = offset >> BIGBLOCK_SHIFT;
+    let t = this.#reached.get(from);
+    if (!t) {
+      t = this.#track(offset, zone);
+      this.#reached.set(from, t);
+    }
+    t.free -= length;
+  }
+
+  #track(offset: bigint, zone: number): Track {
     const f = this.#volumes.lookup(offset);
     const block = f.raw === null ? offset & OFF_LONG_MASK & ~(BIGBLOCK_SIZE64 - 1n) : f.raw & ~(BIGBLOCK_SIZE64 - 1n);
     let t = this.#tracks.get(block);
@@ -57,14 +70,14 @@ class Checkmap {
       t = { block, layer2Block: f.layer1?.physOffset ?? 0n, zone, free: BIGBLOCK_SIZE, layer2 };
       this.#tracks.set(block, t);
     }
-    t.free -= length;
+    return t;
   }
 
   freemap(): void {
     const root = this.#volumes.header.blockmap[ZONE_FREEMAP]!.phys;
     const zone4 = (offset: bigint): bigint => (offset & OFF_LONG_MASK) | (BigInt(ZONE_FREEMAP) << 60n);
     this.#collect(zone4(root), BIGBLOCK_SIZE, ZONE_FREEMAP);
-    for (let i = 0; i < LAYER1_ENTRIES; i++) {
+    for (const i of this.#volumes.layer1Indices()) {
       const l1 = this.#volumes.layer1(i);
       if (l1 !== null && !l1.unavailable) this.#collect(zone4(l1.physOffset), BIGBLOCK_SIZE, ZONE_FREEMAP);
     }
@@ -106,10 +119,11 @@ class Checkmap {
   }
 
   #undoBlock(start: bigint, v: DataView): void {
+    let used = 0;
     for (let at = 0; at < v.byteLength;) {
       const type = v.getUint16(at + FIFO_HEAD.off.hdr_type, true);
       const size = v.getUint32(at + FIFO_HEAD.off.hdr_size, true);
-      if (HEAD_TYPES.has(type)) this.#collect(start + BigInt(at), size | 0, ZONE_UNDO);
+      if (HEAD_TYPES.has(type)) used += size | 0;
       if ((size & 7) !== 0 || size === 0 || size > FIFO_LINE - (at & (FIFO_LINE - 1))) {
         this.#print("Illegal size, skipping to next boundary\n");
         at = (at + FIFO_LINE) & ~(FIFO_LINE - 1);
@@ -117,6 +131,7 @@ class Checkmap {
         at += size;
       }
     }
+    this.#collect(start, used, ZONE_UNDO);
   }
 
   compare(verbose: number): void {

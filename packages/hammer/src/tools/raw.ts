@@ -6,11 +6,11 @@
  * Cold code: records are objects and 64-bit values are bigints.
  * @module
  */
-import { crcMatches } from "../crc.ts";
+import { crcFor, crcMatches } from "../crc.ts";
 import type { BlockDevice } from "../device.ts";
 import { HammerError } from "../error.ts";
 import {
-  BASE_ELM, BLOCKMAP, ELM_SIZE, INTERNAL_ELM, LAYER1, LAYER2, LEAF_ELM, MAX_ZONES, NODE, NODE_SIZE, OFFSET_UNAVAIL,
+  BASE_ELM, BLOCKMAP, BUFSIZE, ELM_SIZE, INTERNAL_ELM, LAYER1, LAYER1_ENTRIES, LAYER2, LEAF_ELM, MAX_ZONES, NODE, NODE_SIZE, OFFSET_UNAVAIL,
   UNDO_BIGBLOCKS_MAX, VOLUME, VOL_SIGNATURE, ZONE_BTREE, ZONE_FREEMAP, ZONE_RAW_BUFFER, ZONE_RAW_VOLUME, ZONE_UNAVAILABLE,
   ZONE_UNDO, uuidText, viewOf,
 } from "../disk/index.ts";
@@ -120,6 +120,8 @@ export class RawVolumes {
   readonly #devices: (BlockDevice | undefined)[] = [];
   readonly #bufBeg: number[] = [];
   readonly #nodes = new Map<bigint, RawNode>();
+  /** Freemap entries by zone and big-block: most offsets share a few. */
+  readonly #lookups = new Map<bigint, RawLookup>();
 
   constructor(devices: readonly BlockDevice[]) {
     let root: RawHeader | null = null;
@@ -178,8 +180,45 @@ export class RawVolumes {
     };
   }
 
+  /**
+   * Indices of layer 1 entries that are not plainly unused (no layer 2, CRC right). Of 262144 entries a handful matter,
+   * so they are told from the rest by comparing words.
+   */
+  *layer1Indices(): Generator<number> {
+    const unused = new Uint8Array(LAYER1.size);
+    const v = new DataView(unused.buffer);
+    LAYER1.write(v, 0, { phys_offset: OFFSET_UNAVAIL });
+    LAYER1.write(v, 0, { layer1_crc: crcFor(this.header.version)(unused, 0, LAYER1.off.layer1_crc) });
+    const want = new Int32Array(unused.buffer);
+    const words = LAYER1.size / 4;
+    const batch = BUFSIZE / LAYER1.size;
+    const root = this.header.blockmap[ZONE_FREEMAP]!.phys;
+    for (let index = 0; index < LAYER1_ENTRIES; index += batch) {
+      const b = this.bytes(root + BigInt(index * LAYER1.size), BUFSIZE);
+      if (b === null) {
+        for (let i = 0; i < batch; i++) yield index + i;
+        continue;
+      }
+      const w = new Int32Array(b.buffer);
+      for (let i = 0; i < batch; i++) {
+        let k = 0;
+        while (k < words && w[i * words + k] === want[k]) k++;
+        if (k < words) yield index + i;
+      }
+    }
+  }
+
   /** Translates a zone offset and finds its freemap entries. Error numbers as in sbin/hammer/blockmap.c. */
   lookup(offset: bigint): RawLookup {
+    const block = offset >> 23n;
+    const known = this.#lookups.get(block);
+    if (known) return known.raw === null ? known : { ...known, raw: (known.raw & ~BIGBLOCK_MASK) | (offset & BIGBLOCK_MASK) };
+    const found = this.#lookup(offset);
+    this.#lookups.set(block, found);
+    return found;
+  }
+
+  #lookup(offset: bigint): RawLookup {
     const zone = Number(offset >> 60n);
     const fail = (error: number): RawLookup => ({ raw: null, layer1: null, layer2: null, error });
     if (zone <= ZONE_RAW_VOLUME) return fail(-1);
