@@ -12,7 +12,7 @@
  */
 import { ACCESS_EXEC, PGMASK, PGSHIFT, TABLE_ENTRY_BYTES, faultCode } from "@vkernel/mmu";
 import type { AddressSpace, MachineMemory } from "@vkernel/mmu";
-import { INTEGER_FEATURES } from "../cpuid.ts";
+import { FEATURES } from "../cpuid.ts";
 import { CodeStore, MODE_CODE16, MODE_GENERAL } from "../decode/code-store.ts";
 import { DECODE_FETCH_FAULT, DECODE_OK, DECODE_TOO_LONG } from "../decode/instruction.ts";
 import { Decoder } from "../decode/decoder.ts";
@@ -84,7 +84,7 @@ export class Engine {
     this.#gates = gates;
     this.segments = new SegmentLoader(memory, stateBase, descriptors);
     const timestamp = options.timestamp ?? ((): number => this.retired);
-    this.#services = new Services(memory, stateBase, this.segments, INTEGER_FEATURES, timestamp);
+    this.#services = new Services(memory, stateBase, this.segments, FEATURES, timestamp);
     this.#slow = new SlowAccess(memory, stateBase);
     const { layout } = memory;
     const share = Math.floor(layout.cpuBytes / layout.vcpus / 64) * 64;
