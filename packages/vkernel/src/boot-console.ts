@@ -16,7 +16,8 @@ import { Errno } from "./sys/errno.ts";
 
 export type StdioKind = "console" | "streams" | "none";
 
-const ERROR_RDEV = makedev(0, 1);
+/** The console driver's last unit: host standard error. */
+const ERROR_RDEV = makedev(0, 255);
 
 export class ConsoleSet {
   readonly console: TtyConsole | StreamDev;
