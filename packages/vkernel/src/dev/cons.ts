@@ -21,7 +21,8 @@ import { Cdev } from "./cdev.ts";
 import { TtyDev } from "./tty-dev.ts";
 import type { Tty, TtyDriver } from "./tty.ts";
 
-export const CONSOLE_RDEV = makedev(0, 0);
+/** DragonFly's console is 0,0, which is also what files that are no devices have; ours is told apart. */
+export const CONSOLE_RDEV = makedev(0, 1);
 
 /** What the console needs of the host's streams (a HostTerminal has it). */
 export interface ConsoleInput {

@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** fcntl, flock, dup and ioctl for Linux programs (Linux fs/fcntl.c, fs/locks.c, fs/ioctl.c, drivers/tty). */
+import { EINVAL, ENOTTY, EOPNOTSUPP } from "../../sys/errno.ts";
+import * as n from "../../sys/fcntl.ts";
+import * as ioc from "../../sys/ioctl.ts";
+import { defaultTermios, TERMIOS_SIZE, readTermios, writeTermios } from "../../sys/termios.ts";
+import { WOULDBLOCK } from "../../sys/wait.ts";
+import type { KernelFrame, Lwp } from "../../kern/proc.ts";
+import { PIPE_MAXSIZE, PipeFile } from "../../kern/pipe.ts";
+import { ttyOf } from "../../kern/sys-file.ts";
+import { ioctlSlow, ioctlTry, kernDup, kernDup2, kernFcntl } from "../../kern/sys-file-ctl.ts";
+import {
+  fcntlLockSlow,
+  fcntlLockTry,
+  flockOpSlow,
+  flockOpTry,
+  type FlockRequest,
+} from "../../kern/sys-file-lock.ts";
+import { fd, hex, int, partial, plain, sleeps, type Sysent, uptr } from "../../kern/sysent.ts";
+import { copyin, copyout } from "../../vm/copyio.ts";
+import { LINUX_O_CLOEXEC, linuxOpenFlags, nativeOpenFlags, off64Arg } from "./file-flags.ts";
+import { decodeTermios, encodeTermios, LINUX_TERMIOS2_SIZE, LINUX_TERMIOS_SIZE } from "./file-termios.ts";
+
+// fcntl
+
+const F_GETLK = 5;
+const F_SETLK = 6;
+const F_SETLKW = 7;
+const F_SETOWN = 8;
+const F_GETOWN = 9;
+const F_SETSIG = 10;
+const F_GETSIG = 11;
+const F_GETLK64 = 12;
+const F_SETLK64 = 13;
+const F_SETLKW64 = 14;
+const F_DUPFD_CLOEXEC = 1030;
+const F_SETPIPE_SZ = 1031;
+const F_GETPIPE_SZ = 1032;
+
+/** Linux's lock types 0, 1, 2 and the native ones. */
+const NATIVE_TYPE: readonly number[] = [n.F_RDLCK, n.F_WRLCK, n.F_UNLCK];
+
+function lockCommand(cmd: number): { cmd: number; is64: boolean } | null {
+  switch (cmd) {
+    case F_GETLK:
+      return { cmd: n.F_GETLK, is64: false };
+    case F_SETLK:
+      return { cmd: n.F_SETLK, is64: false };
+    case F_SETLKW:
+      return { cmd: n.F_SETLKW, is64: false };
+    case F_GETLK64:
+      return { cmd: n.F_GETLK, is64: true };
+    case F_SETLK64:
+      return { cmd: n.F_SETLK, is64: true };
+    case F_SETLKW64:
+      return { cmd: n.F_SETLKW, is64: true };
+    default:
+      return null;
+  }
+}
+
+/** struct flock (16 bytes) or flock64 (24 bytes, i386: no padding). */
+function getFlock(lp: Lwp, uaddr: number, is64: boolean): FlockRequest {
+  const data = new Uint8Array(is64 ? 24 : 16);
+  copyin(lp.proc.vmspace!, uaddr, data, 0, data.length);
+  const dv = new DataView(data.buffer);
+  const type = NATIVE_TYPE[dv.getInt16(0, true)];
+  if (type === undefined) throw EINVAL;
+  return {
+    type,
+    whence: dv.getInt16(2, true),
+    start: is64 ? off64Arg(dv.getInt32(4, true), dv.getInt32(8, true)) : dv.getInt32(4, true),
+    len: is64 ? off64Arg(dv.getInt32(12, true), dv.getInt32(16, true)) : dv.getInt32(8, true),
+    pid: 0,
+  };
+}
+function putFlock(lp: Lwp, uaddr: number, is64: boolean, lk: FlockRequest): void {
+  const data = new Uint8Array(is64 ? 24 : 16);
+  const dv = new DataView(data.buffer);
+  copyin(lp.proc.vmspace!, uaddr, data, 0, data.length);
+  dv.setInt16(0, NATIVE_TYPE.indexOf(lk.type), true);
+  if (lk.type !== n.F_UNLCK) {
+    dv.setInt16(2, lk.whence, true);
+    if (is64) {
+      dv.setInt32(4, lk.start | 0, true);
+      dv.setInt32(8, Math.floor(lk.start / 4294967296), true);
+      dv.setInt32(12, lk.len | 0, true);
+      dv.setInt32(16, Math.floor(lk.len / 4294967296), true);
+      dv.setInt32(20, lk.pid, true);
+    } else {
+      dv.setInt32(4, lk.start, true);
+      dv.setInt32(8, lk.len, true);
+      dv.setInt32(12, lk.pid, true);
+    }
+  }
+  copyout(lp.proc.vmspace!, data, 0, uaddr, data.length);
+}
+
+function pipeSize(lp: Lwp, d: number, cmd: number, arg: number): number {
+  const fp = lp.proc.fd!.get(d);
+  if (!(fp instanceof PipeFile)) throw EINVAL;
+  const ring = fp.from ?? fp.to!;
+  if (cmd === F_GETPIPE_SZ) return ring.size;
+  if (arg < 0 || arg > PIPE_MAXSIZE) throw EINVAL;
+  let size = 4096;
+  while (size < arg) size *= 2;
+  if (size < ring.len) throw EINVAL;
+  ring.resize(size);
+  return size;
+}
+
+function sysFcntl(lp: Lwp, a: Int32Array): number {
+  const [d, cmd, arg] = [a[0]!, a[1]!, a[2]!];
+  const lock = lockCommand(cmd);
+  if (lock !== null) {
+    lp.proc.fd!.get(d);
+    const lk = getFlock(lp, arg, lock.is64);
+    const r = fcntlLockTry(lp, d, lock.cmd, lk);
+    if (lock.cmd === n.F_GETLK) putFlock(lp, arg, lock.is64, lk);
+    return r;
+  }
+  switch (cmd) {
+    case n.F_DUPFD:
+    case n.F_GETFD:
+    case n.F_SETFD:
+      return kernFcntl(lp, d, cmd, arg);
+    case n.F_GETFL:
+      return linuxOpenFlags(kernFcntl(lp, d, n.F_GETFL, 0));
+    case n.F_SETFL:
+      return kernFcntl(lp, d, n.F_SETFL, nativeOpenFlags(arg));
+    case F_GETOWN:
+      return kernFcntl(lp, d, n.F_GETOWN, 0);
+    case F_SETOWN:
+      return kernFcntl(lp, d, n.F_SETOWN, arg);
+    case F_GETSIG:
+      lp.proc.fd!.get(d);
+      return 0;
+    case F_SETSIG:
+      lp.proc.fd!.get(d);
+      if (arg !== 0) throw EINVAL;
+      return 0;
+    case F_DUPFD_CLOEXEC:
+      return kernFcntl(lp, d, n.F_DUPFD_CLOEXEC, arg);
+    case F_SETPIPE_SZ:
+    case F_GETPIPE_SZ:
+      return pipeSize(lp, d, cmd, arg);
+    default:
+      lp.proc.fd!.get(d);
+      throw EINVAL;
+  }
+}
+
+/** Only F_SETLKW waits. */
+function* sysFcntlSlow(lp: Lwp, a: Int32Array): KernelFrame {
+  const lock = lockCommand(a[1]!)!;
+  return yield* fcntlLockSlow(lp, a[0]!, lock.cmd, getFlock(lp, a[2]!, lock.is64));
+}
+
+function sysDup3(lp: Lwp, a: Int32Array): number {
+  if (a[0] === a[1] || (a[2]! & ~LINUX_O_CLOEXEC) !== 0) throw EINVAL;
+  return kernDup2(lp, a[0]!, a[1]!, a[2] !== 0);
+}
+
+// ioctl
+
+interface IoctlMap {
+  readonly native: number;
+  /** How the argument travels: not at all, as the value of an int in or out, or as the same bytes. */
+  readonly arg: "none" | "int-in" | "int-out" | "value-in" | "bytes-in" | "bytes-out";
+}
+const map = (native: number, arg: IoctlMap["arg"]): IoctlMap => ({ native, arg });
+
+const TCGETS = 0x5401;
+const TCSETS = 0x5402;
+const TCSETSF = 0x5404;
+const TCSBRK = 0x5409;
+const TCXONC = 0x540a;
+const TCFLSH = 0x540b;
+const TCSBRKP = 0x5425;
+const TCGETS2 = 0x802c542a | 0;
+const TCSETS2 = 0x402c542b;
+const TCSETSF2 = 0x402c542d;
+const FICLONE = 0x40049409;
+const FICLONERANGE = 0x4020940d;
+
+/** Words whose arguments look the same on both sides. */
+const IOCTLS = new Map<number, IoctlMap>([
+  [0x540c, map(ioc.TIOCEXCL, "none")],
+  [0x540d, map(ioc.TIOCNXCL, "none")],
+  [0x540e, map(ioc.TIOCSCTTY, "none")],
+  [0x540f, map(ioc.TIOCGPGRP, "int-out")],
+  [0x5410, map(ioc.TIOCSPGRP, "int-in")],
+  [0x5411, map(ioc.TIOCOUTQ, "int-out")],
+  [0x5412, map(ioc.TIOCSTI, "bytes-in")],
+  [0x5413, map(ioc.TIOCGWINSZ, "bytes-out")],
+  [0x5414, map(ioc.TIOCSWINSZ, "bytes-in")],
+  [0x541b, map(ioc.FIONREAD, "int-out")],
+  [0x5420, map(ioc.TIOCPKT, "int-in")],
+  [0x5421, map(ioc.FIONBIO, "int-in")],
+  [0x5422, map(ioc.TIOCNOTTY, "none")],
+  [0x5423, map(ioc.TIOCSETD, "int-in")],
+  [0x5424, map(ioc.TIOCGETD, "int-out")],
+  [0x5427, map(ioc.TIOCSBRK, "none")],
+  [0x5428, map(ioc.TIOCCBRK, "none")],
+  [0x5429, map(ioc.TIOCGSID, "int-out")],
+  [0x5450, map(ioc.FIONCLEX, "none")],
+  [0x5451, map(ioc.FIOCLEX, "none")],
+  [0x5452, map(ioc.FIOASYNC, "int-in")],
+  [0x8901, map(ioc.FIOSETOWN, "int-in")],
+  [0x8903, map(ioc.FIOGETOWN, "int-out")],
+  [0x80045430 | 0, map(ioc.TIOCGPTN, "int-out")],
+  [0x40045431, map(ioc.TIOCSPTLCK, "int-in")],
+  [0x80045439 | 0, map(ioc.TIOCGPTLCK, "int-out")],
+  [0x40045436, map(ioc.TIOCSIG, "value-in")],
+]);
+
+/** A translated call: the native word, its block, and what to copy out afterwards. */
+interface Translated {
+  cmd: number;
+  data: Uint8Array;
+  finish: ((lp: Lwp) => void) | null;
+}
+
+const isTermiosSet = (cmd: number): boolean =>
+  (cmd >= TCSETS && cmd <= TCSETSF) || (cmd >= TCSETS2 && cmd <= TCSETSF2);
+
+/** Translates a call. Throws ENOTTY for words that no device knows, EFAULT for a bad argument. */
+function translate(lp: Lwp, d: number, cmd: number, arg: number): Translated {
+  const vm = lp.proc.vmspace!;
+  if (cmd === TCGETS || cmd === TCGETS2) {
+    const data = new Uint8Array(TERMIOS_SIZE);
+    const size = cmd === TCGETS ? LINUX_TERMIOS_SIZE : LINUX_TERMIOS2_SIZE;
+    return {
+      cmd: ioc.TIOCGETA,
+      data,
+      finish: () => {
+        const out = new Uint8Array(size);
+        encodeTermios(readTermios(data), out);
+        copyout(vm, out, 0, arg, size);
+      },
+    };
+  }
+  if (isTermiosSet(cmd)) {
+    const is2 = cmd >= TCSETS2;
+    const given = new Uint8Array(is2 ? LINUX_TERMIOS2_SIZE : LINUX_TERMIOS_SIZE);
+    copyin(vm, arg, given, 0, given.length);
+    const tty = ttyOf(lp.proc.fd!.get(d));
+    const data = new Uint8Array(TERMIOS_SIZE);
+    writeTermios(decodeTermios(given, tty === null ? defaultTermios() : tty.termios), data);
+    const words = [ioc.TIOCSETA, ioc.TIOCSETAW, ioc.TIOCSETAF];
+    return { cmd: words[cmd - (is2 ? TCSETS2 : TCSETS)]!, data, finish: null };
+  }
+  const intBlock = (value: number): Uint8Array => new Uint8Array(Int32Array.of(value).buffer);
+  switch (cmd) {
+    case TCSBRK:
+      // 0 sends a break; anything else is tcdrain().
+      return { cmd: arg === 0 ? ioc.TIOCSBRK : ioc.TIOCDRAIN, data: new Uint8Array(0), finish: null };
+    case TCSBRKP:
+      return { cmd: ioc.TIOCSBRK, data: new Uint8Array(0), finish: null };
+    case TCXONC:
+      if (arg < 0 || arg > 3) throw EINVAL;
+      // 2 and 3 would send flow control characters to the other end of a line; there is none.
+      return { cmd: arg === 0 ? ioc.TIOCSTOP : arg === 1 ? ioc.TIOCSTART : ioc.TIOCCBRK, data: new Uint8Array(0), finish: null };
+    case TCFLSH:
+      if (arg < 0 || arg > 2) throw EINVAL;
+      return { cmd: ioc.TIOCFLUSH, data: intBlock(arg === 0 ? n.FREAD : arg === 1 ? n.FWRITE : n.FREAD | n.FWRITE), finish: null };
+    case FICLONE:
+    case FICLONERANGE:
+      throw EOPNOTSUPP;
+    default:
+  }
+  const entry = IOCTLS.get(cmd);
+  if (entry === undefined) throw ENOTTY;
+  const size = ioc.iocparmLen(entry.native);
+  switch (entry.arg) {
+    case "none":
+      return { cmd: entry.native, data: new Uint8Array(0), finish: null };
+    case "value-in":
+      return { cmd: entry.native, data: intBlock(arg), finish: null };
+    case "int-in":
+    case "bytes-in": {
+      const data = new Uint8Array(size);
+      copyin(vm, arg, data, 0, size);
+      return { cmd: entry.native, data, finish: null };
+    }
+    default: {
+      const data = new Uint8Array(size);
+      return { cmd: entry.native, data, finish: () => copyout(vm, data, 0, arg, size) };
+    }
+  }
+}
+
+function sysIoctl(lp: Lwp, a: Int32Array): number {
+  lp.proc.fd!.get(a[0]!);
+  const call = translate(lp, a[0]!, a[1]!, a[2]!);
+  const r = ioctlTry(lp, a[0]!, call.cmd, call.data);
+  if (r !== WOULDBLOCK) call.finish?.(lp);
+  return r;
+}
+function* sysIoctlSlow(lp: Lwp, a: Int32Array): KernelFrame {
+  const call = translate(lp, a[0]!, a[1]!, a[2]!);
+  const r = yield* ioctlSlow(lp, a[0]!, call.cmd, call.data);
+  call.finish?.(lp);
+  return r;
+}
+
+export const FILE_CTL_ROWS: readonly Sysent[] = [
+  plain(41, "dup", [fd], (lp, a) => kernDup(lp, a[0]!)),
+  partial(sleeps(54, "ioctl", [fd, hex, uptr], sysIoctl, sysIoctlSlow), "terminals, descriptors and file sizes"),
+  sleeps(55, "fcntl", [fd, int, hex], sysFcntl, sysFcntlSlow),
+  plain(63, "dup2", [fd, fd], (lp, a) => kernDup2(lp, a[0]!, a[1]!, false)),
+  sleeps(143, "flock", [fd, int], (lp, a) => flockOpTry(lp, a[0]!, a[1]!), (lp, a) => flockOpSlow(lp, a[0]!, a[1]!)),
+  sleeps(221, "fcntl64", [fd, int, hex], sysFcntl, sysFcntlSlow),
+  plain(330, "dup3", [fd, fd, hex], sysDup3),
+];

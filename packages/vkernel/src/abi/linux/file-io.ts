@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** Reading, writing, positioning and closing for Linux programs (Linux fs/read_write.c, fs/open.c, fs/readdir.c). */
+import { EBADF, EINVAL, ENOENT, EOPNOTSUPP, ESPIPE } from "../../sys/errno.ts";
+import { AT_FDCWD, SEEK_CUR } from "../../sys/fcntl.ts";
+import { VTTODT } from "../../sys/stat.ts";
+import { WOULDBLOCK } from "../../sys/wait.ts";
+import { fdrop, fhold, type File } from "../../kern/file.ts";
+import type { KernelFrame, Lwp } from "../../kern/proc.ts";
+import { FOREVER, PCATCH, tsleep } from "../../kern/sleep.ts";
+import {
+  kernClose,
+  kernLseek,
+  kernPread,
+  kernPwrite,
+  readableFile,
+  readSlow,
+  readTry,
+  writableFile,
+  writeSlow,
+  writeTry,
+} from "../../kern/sys-file.ts";
+import { kernFallocate, kernFsync, kernFtruncate } from "../../kern/sys-vfs-attr.ts";
+import { openSlow, openTry } from "../../kern/sys-vfs-open.ts";
+import { fd, hex, int, octal, off64, partial, path, plain, size, sleeps, type Sysent, uint, uptr } from "../../kern/sysent.ts";
+import { VnodeFile } from "../../kern/vnode-file.ts";
+import { copyinWords, copyout, copyoutWords } from "../../vm/copyio.ts";
+import { Uio } from "../../vm/uio.ts";
+import { dirFd, nativeOpenFlags, off64Arg, pathArg, requireFd } from "./file-flags.ts";
+
+/** Longest transfer of one call (Linux MAX_RW_COUNT). */
+const MAX_RW_COUNT = 0x7fff_f000;
+const IOV_MAX = 1024;
+
+function userUio(lp: Lwp, uaddr: number, len: number): Uio {
+  return Uio.user(lp.proc.vmspace!, uaddr, Math.min(len >>> 0, MAX_RW_COUNT));
+}
+
+/** struct iovec[count]. Throws EINVAL for too many, or lengths that do not add up to a count. */
+function iovUio(lp: Lwp, uaddr: number, count: number): Uio {
+  if (count < 0 || count > IOV_MAX) throw EINVAL;
+  const words = new Int32Array(count * 2);
+  copyinWords(lp.proc.vmspace!, uaddr, words, words.length);
+  const bases: number[] = [];
+  const lens: number[] = [];
+  let total = 0;
+  for (let i = 0; i < count; i++) {
+    const len = words[2 * i + 1]! >>> 0;
+    if (len > 0x7fffffff) throw EINVAL;
+    const kept = Math.min(len, MAX_RW_COUNT - total);
+    total += kept;
+    bases.push(words[2 * i]!);
+    lens.push(kept);
+  }
+  return Uio.iov(lp.proc.vmspace!, bases, lens);
+}
+
+const sysRead = (lp: Lwp, a: Int32Array): number => readTry(lp, a[0]!, userUio(lp, a[1]!, a[2]!));
+const sysReadSlow = (lp: Lwp, a: Int32Array): KernelFrame => readSlow(lp, a[0]!, userUio(lp, a[1]!, a[2]!));
+const sysWrite = (lp: Lwp, a: Int32Array): number => writeTry(lp, a[0]!, userUio(lp, a[1]!, a[2]!));
+const sysWriteSlow = (lp: Lwp, a: Int32Array): KernelFrame => writeSlow(lp, a[0]!, userUio(lp, a[1]!, a[2]!));
+function sysReadv(lp: Lwp, a: Int32Array): number {
+  requireFd(lp, a[0]!);
+  return readTry(lp, a[0]!, iovUio(lp, a[1]!, a[2]!));
+}
+const sysReadvSlow = (lp: Lwp, a: Int32Array): KernelFrame => readSlow(lp, a[0]!, iovUio(lp, a[1]!, a[2]!));
+function sysWritev(lp: Lwp, a: Int32Array): number {
+  requireFd(lp, a[0]!);
+  return writeTry(lp, a[0]!, iovUio(lp, a[1]!, a[2]!));
+}
+const sysWritevSlow = (lp: Lwp, a: Int32Array): KernelFrame => writeSlow(lp, a[0]!, iovUio(lp, a[1]!, a[2]!));
+
+const sysPread = (lp: Lwp, a: Int32Array): number =>
+  kernPread(lp, a[0]!, userUio(lp, a[1]!, a[2]!), off64Arg(a[3]!, a[4]!));
+const sysPwrite = (lp: Lwp, a: Int32Array): number =>
+  kernPwrite(lp, a[0]!, userUio(lp, a[1]!, a[2]!), off64Arg(a[3]!, a[4]!));
+const sysPreadv = (lp: Lwp, a: Int32Array): number =>
+  kernPread(lp, a[0]!, iovUio(lp, a[1]!, a[2]!), off64Arg(a[3]!, a[4]!));
+const sysPwritev = (lp: Lwp, a: Int32Array): number =>
+  kernPwrite(lp, a[0]!, iovUio(lp, a[1]!, a[2]!), off64Arg(a[3]!, a[4]!));
+
+const sysOpen = (lp: Lwp, a: Int32Array): number =>
+  openTry(lp, AT_FDCWD, pathArg(lp, a[0]!), nativeOpenFlags(a[1]!), a[2]!);
+const sysOpenSlow = (lp: Lwp, a: Int32Array): KernelFrame =>
+  openSlow(lp, AT_FDCWD, pathArg(lp, a[0]!), nativeOpenFlags(a[1]!), a[2]!);
+const sysOpenat = (lp: Lwp, a: Int32Array): number =>
+  openTry(lp, dirFd(a[0]!), pathArg(lp, a[1]!), nativeOpenFlags(a[2]!), a[3]!);
+const sysOpenatSlow = (lp: Lwp, a: Int32Array): KernelFrame =>
+  openSlow(lp, dirFd(a[0]!), pathArg(lp, a[1]!), nativeOpenFlags(a[2]!), a[3]!);
+/** O_CREAT | O_WRONLY | O_TRUNC */
+const CREAT_FLAGS = 0o1101;
+const sysCreat = (lp: Lwp, a: Int32Array): number =>
+  openTry(lp, AT_FDCWD, pathArg(lp, a[0]!), nativeOpenFlags(CREAT_FLAGS), a[1]!);
+const sysCreatSlow = (lp: Lwp, a: Int32Array): KernelFrame =>
+  openSlow(lp, AT_FDCWD, pathArg(lp, a[0]!), nativeOpenFlags(CREAT_FLAGS), a[1]!);
+
+/** struct open_how: flags, mode, resolve, 64 bits each; no resolve flag is supported. */
+function openHow(lp: Lwp, uaddr: number, len: number): { flags: number; mode: number } {
+  if (len < 24) throw EINVAL;
+  const w = new Int32Array(6);
+  copyinWords(lp.proc.vmspace!, uaddr, w, 6);
+  if (w[1] !== 0 || w[3] !== 0 || w[4] !== 0 || w[5] !== 0) throw EINVAL;
+  return { flags: w[0]!, mode: w[2]! };
+}
+function sysOpenat2(lp: Lwp, a: Int32Array): number {
+  const how = openHow(lp, a[2]!, a[3]!);
+  return openTry(lp, dirFd(a[0]!), pathArg(lp, a[1]!), nativeOpenFlags(how.flags), how.mode);
+}
+function sysOpenat2Slow(lp: Lwp, a: Int32Array): KernelFrame {
+  const how = openHow(lp, a[2]!, a[3]!);
+  return openSlow(lp, dirFd(a[0]!), pathArg(lp, a[1]!), nativeOpenFlags(how.flags), how.mode);
+}
+
+const sysLseek = (lp: Lwp, a: Int32Array): number => kernLseek(lp, a[0]!, a[1]!, a[2]!) | 0;
+/** _llseek(fd, high, low, result, whence) */
+function sysLlseek(lp: Lwp, a: Int32Array): number {
+  const at = kernLseek(lp, a[0]!, off64Arg(a[2]!, a[1]!), a[4]!);
+  copyoutWords(lp.proc.vmspace!, Int32Array.of(at | 0, Math.floor(at / 4294967296)), a[3]!, 2);
+  return 0;
+}
+
+/** close_range(first, last, flags): CLOSE_RANGE_CLOEXEC marks instead of closing. */
+function sysCloseRange(lp: Lwp, a: Int32Array): number {
+  const CLOEXEC = 4;
+  const first = a[0]! >>> 0;
+  const last = a[1]! >>> 0;
+  if (first > last || (a[2]! & ~CLOEXEC) !== 0) throw EINVAL;
+  const fdp = lp.proc.fd!;
+  for (let d = first; d <= last && d < fdp.files.length; d++) {
+    if (fdp.files[d] === null) continue;
+    if ((a[2]! & CLOEXEC) !== 0) fdp.cloexec[d] = 1;
+    else kernClose(lp, d);
+  }
+  return 0;
+}
+
+/** Collects directory entries in one of Linux's two forms until the buffer is full. */
+function getdents(lp: Lwp, d: number, uaddr: number, len: number, is64: boolean): number {
+  const fp = lp.proc.fd!.get(d);
+  if (!(fp instanceof VnodeFile)) throw EBADF;
+  const out = new Uint8Array(Math.min(len >>> 0, 65536));
+  const dv = new DataView(out.buffer);
+  let used = 0;
+  let seen = false;
+  const next = fp.readdir((name, fileid, type, cookie) => {
+    seen = true;
+    const head = is64 ? 19 : 10;
+    const reclen = is64 ? (head + name.length + 1 + 7) & ~7 : (head + name.length + 2 + 3) & ~3;
+    if (used + reclen > out.length) return false;
+    if (is64) {
+      dv.setUint32(used, fileid % 4294967296, true);
+      dv.setUint32(used + 4, Math.floor(fileid / 4294967296), true);
+      dv.setUint32(used + 8, cookie % 4294967296, true);
+      dv.setUint32(used + 12, Math.floor(cookie / 4294967296), true);
+      dv.setUint16(used + 16, reclen, true);
+      out[used + 18] = VTTODT[type]!;
+    } else {
+      dv.setUint32(used, fileid ^ Math.floor(fileid / 4294967296), true);
+      dv.setUint32(used + 4, cookie, true);
+      dv.setUint16(used + 8, reclen, true);
+      out[used + reclen - 1] = VTTODT[type]!;
+    }
+    for (let i = 0; i < name.length; i++) out[used + head + i] = name.charCodeAt(i);
+    used += reclen;
+    return true;
+  });
+  if (used === 0 && seen) throw EINVAL;
+  if (used > 0) {
+    copyout(lp.proc.vmspace!, out, 0, uaddr, used);
+    fp.offset = next;
+  } else if (fp.nch.detached && fp.nch.mount.rootNch !== fp.nch) throw ENOENT;
+  return used;
+}
+
+// Copying between descriptors inside the kernel
+
+const COPY_BUFFER = 65536;
+
+/** Moves up to `len` bytes from one file to another through a buffer; both must not block. Returns the count. */
+function copyFiles(
+  lp: Lwp,
+  from: File,
+  to: File,
+  len: number,
+  fromAt: { offset: number } | null,
+  toAt: { offset: number } | null,
+): number {
+  const buf = new Uint8Array(Math.min(len, COPY_BUFFER));
+  let moved = 0;
+  while (moved < len) {
+    const want = Math.min(buf.length, len - moved);
+    const start = fromAt !== null ? fromAt.offset : from.seek(0, SEEK_CUR);
+    const inn = Uio.kernel(buf, 0, want);
+    const got = from.pread(inn, start, lp);
+    if (got <= 0) break;
+    const out = Uio.kernel(buf, 0, got);
+    let put: number;
+    try {
+      put = toAt !== null ? to.pwrite(out, toAt.offset, lp) : to.write(out, lp);
+    } catch (e) {
+      if (moved > 0) break;
+      throw e;
+    }
+    if (put === WOULDBLOCK) return moved > 0 ? moved : WOULDBLOCK;
+    if (fromAt !== null) fromAt.offset += put;
+    else from.seek(start + put, 0);
+    if (toAt !== null) toAt.offset += put;
+    moved += put;
+    if (put < got) break;
+  }
+  return moved;
+}
+
+function getOffset(lp: Lwp, uaddr: number, is64: boolean): { offset: number } {
+  const w = new Int32Array(is64 ? 2 : 1);
+  copyinWords(lp.proc.vmspace!, uaddr, w, w.length);
+  const offset = is64 ? off64Arg(w[0]!, w[1]!) : w[0]!;
+  if (offset < 0) throw EINVAL;
+  return { offset };
+}
+function putOffset(lp: Lwp, uaddr: number, at: { offset: number }, is64: boolean): void {
+  const w = is64 ? Int32Array.of(at.offset | 0, Math.floor(at.offset / 4294967296)) : Int32Array.of(at.offset | 0);
+  copyoutWords(lp.proc.vmspace!, w, uaddr, w.length);
+}
+
+/** sendfile(out, in, offset, count): from a file that can be positioned to anything. */
+const sendfile =
+  (is64: boolean) =>
+  (lp: Lwp, a: Int32Array): number => {
+    const to = writableFile(lp, a[0]!);
+    const from = readableFile(lp, a[1]!);
+    if (!(from instanceof VnodeFile) || from.dev !== null) throw EINVAL;
+    const at = a[2] === 0 ? null : getOffset(lp, a[2]!, is64);
+    const moved = copyFiles(lp, from, to, Math.min(a[3]! >>> 0, MAX_RW_COUNT), at, null);
+    if (at !== null && moved > 0) putOffset(lp, a[2]!, at, is64);
+    return moved;
+  };
+const sendfileSlow = (is64: boolean) =>
+  function* (lp: Lwp, a: Int32Array): KernelFrame {
+    const to = fhold(writableFile(lp, a[0]!));
+    try {
+      for (;;) {
+        const moved = sendfile(is64)(lp, a);
+        if (moved !== WOULDBLOCK) return moved;
+        yield* tsleep(lp, to.channel(true), PCATCH, FOREVER);
+      }
+    } finally {
+      fdrop(to, lp);
+    }
+  };
+
+/** copy_file_range(in, *offIn, out, *offOut, len, 0): between regular files. */
+function sysCopyFileRange(lp: Lwp, a: Int32Array): number {
+  const from = readableFile(lp, a[0]!);
+  const to = writableFile(lp, a[2]!);
+  if (a[5] !== 0) throw EINVAL;
+  if (!(from instanceof VnodeFile) || !(to instanceof VnodeFile) || from.dev !== null || to.dev !== null) throw EINVAL;
+  const fromAt = a[1] === 0 ? null : getOffset(lp, a[1]!, true);
+  const toAt = a[3] === 0 ? null : getOffset(lp, a[3]!, true);
+  const moved = copyFiles(lp, from, to, Math.min(a[4]! >>> 0, MAX_RW_COUNT), fromAt, toAt);
+  if (fromAt !== null) putOffset(lp, a[1]!, fromAt, true);
+  if (toAt !== null) putOffset(lp, a[3]!, toAt, true);
+  return moved;
+}
+
+function sysFallocate(lp: Lwp, a: Int32Array): number {
+  const KEEP_SIZE = 1;
+  if ((a[1]! & ~KEEP_SIZE) !== 0) throw EOPNOTSUPP;
+  return kernFallocate(lp, a[0]!, off64Arg(a[2]!, a[3]!), off64Arg(a[4]!, a[5]!), a[1] === KEEP_SIZE);
+}
+
+/** Advice about access patterns: checked, and of no effect on a cache that needs none. */
+function sysFadvise(lp: Lwp, a: Int32Array): number {
+  const fp = lp.proc.fd!.get(a[0]!);
+  if (!(fp instanceof VnodeFile)) throw ESPIPE;
+  return 0;
+}
+
+export const FILE_IO_ROWS: readonly Sysent[] = [
+  sleeps(3, "read", [fd, uptr, size], sysRead, sysReadSlow),
+  sleeps(4, "write", [fd, uptr, size], sysWrite, sysWriteSlow),
+  sleeps(5, "open", [path, hex, octal], sysOpen, sysOpenSlow),
+  plain(6, "close", [fd], (lp, a) => kernClose(lp, a[0]!)),
+  sleeps(8, "creat", [path, octal], sysCreat, sysCreatSlow),
+  plain(19, "lseek", [fd, int, int], sysLseek),
+  plain(93, "ftruncate", [fd, int], (lp, a) => kernFtruncate(lp, a[0]!, a[1]!)),
+  plain(118, "fsync", [fd], (lp, a) => kernFsync(lp, a[0]!)),
+  plain(140, "_llseek", [fd, int, int, uptr, int], sysLlseek),
+  plain(141, "getdents", [fd, uptr, size], (lp, a) => getdents(lp, a[0]!, a[1]!, a[2]!, false)),
+  sleeps(145, "readv", [fd, uptr, int], sysReadv, sysReadvSlow),
+  sleeps(146, "writev", [fd, uptr, int], sysWritev, sysWritevSlow),
+  plain(148, "fdatasync", [fd], (lp, a) => kernFsync(lp, a[0]!)),
+  plain(180, "pread64", [fd, uptr, size, off64], sysPread),
+  plain(181, "pwrite64", [fd, uptr, size, off64], sysPwrite),
+  sleeps(187, "sendfile", [fd, fd, uptr, size], sendfile(false), sendfileSlow(false)),
+  plain(194, "ftruncate64", [fd, off64], (lp, a) => kernFtruncate(lp, a[0]!, off64Arg(a[1]!, a[2]!))),
+  plain(220, "getdents64", [fd, uptr, size], (lp, a) => getdents(lp, a[0]!, a[1]!, a[2]!, true)),
+  plain(225, "readahead", [fd, off64, size], sysFadvise),
+  sleeps(239, "sendfile64", [fd, fd, uptr, size], sendfile(true), sendfileSlow(true)),
+  plain(250, "fadvise64", [fd, off64, size, int], sysFadvise),
+  plain(272, "fadvise64_64", [fd, off64, off64, int], sysFadvise),
+  sleeps(295, "openat", [fd, path, hex, octal], sysOpenat, sysOpenatSlow),
+  plain(314, "sync_file_range", [fd, off64, off64, hex], (lp, a) => kernFsync(lp, a[0]!)),
+  partial(plain(324, "fallocate", [fd, hex, off64, off64], sysFallocate), "mode 0 and KEEP_SIZE; storage is not reserved"),
+  plain(333, "preadv", [fd, uptr, int, off64], sysPreadv),
+  plain(334, "pwritev", [fd, uptr, int, off64], sysPwritev),
+  plain(377, "copy_file_range", [fd, uptr, fd, uptr, size, hex], sysCopyFileRange),
+  plain(436, "close_range", [uint, uint, hex], sysCloseRange),
+  partial(sleeps(437, "openat2", [fd, path, uptr, size], sysOpenat2, sysOpenat2Slow), "no resolve flags"),
+];

@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** Names and attributes of files for Linux programs (Linux fs/namei.c, fs/open.c, fs/utimes.c, fs/namespace.c). */
+import { EINVAL, ENAMETOOLONG, ENODEV, EOPNOTSUPP, EPERM, ERANGE } from "../../sys/errno.ts";
+import { AT_FDCWD } from "../../sys/fcntl.ts";
+import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK } from "../../sys/stat.ts";
+import type { Lwp } from "../../kern/proc.ts";
+import {
+  kernAccess,
+  kernChdir,
+  kernChroot,
+  kernFchdir,
+  kernGetcwd,
+  kernLink,
+  kernMkdir,
+  kernMknod,
+  kernReadlink,
+  kernRename,
+  kernRmdir,
+  kernStat,
+  kernSymlink,
+  kernUnlink,
+  RENAME_NOREPLACE,
+} from "../../kern/sys-vfs.ts";
+import { kernTruncate, type NewTime, onVnode, setMode, setOwner, setTimes } from "../../kern/sys-vfs-attr.ts";
+import { kernMount, kernRemount, kernSync, kernUnmount } from "../../kern/sys-vfs-mount.ts";
+import { fd, hex, int, octal, off64, partial, path, plain, size, type Sysent, uint, uptr } from "../../kern/sysent.ts";
+import { MNT_NODEV, MNT_NOEXEC, MNT_NOSUID, MNT_RDONLY, MNT_SYNCHRONOUS } from "../../vfs/mount.ts";
+import { NLC_EMPTY, NLC_FOLLOW } from "../../vfs/nlookup.ts";
+import type { Vtype } from "../../vfs/vnode.ts";
+import { VBLK, VCHR, VFIFO, VREG, VSOCK } from "../../vfs/vnode.ts";
+import { copyinWords, copyout, copyinstr } from "../../vm/copyio.ts";
+import {
+  AT_EACCESS,
+  AT_EMPTY_PATH,
+  AT_REMOVEDIR,
+  AT_SYMLINK_FOLLOW,
+  AT_SYMLINK_NOFOLLOW,
+  dirFd,
+  lookupFlags,
+  nativeRdev,
+  off64Arg,
+  pathArg,
+} from "./file-flags.ts";
+
+// Making and removing names
+
+/** mknod's mode word: the type is in it, and 0 means a regular file. */
+function mknod(lp: Lwp, d: number, p: string, mode: number, dev: number): number {
+  const types: Readonly<Record<number, Vtype>> = {
+    0: VREG, [S_IFREG]: VREG, [S_IFCHR]: VCHR, [S_IFBLK]: VBLK, [S_IFIFO]: VFIFO, [S_IFSOCK]: VSOCK,
+  };
+  const type = types[mode & S_IFMT];
+  if (type === undefined) throw (mode & S_IFMT) === S_IFDIR ? EPERM : EINVAL;
+  return kernMknod(lp, d, p, type, mode, nativeRdev(dev));
+}
+
+function sysUnlinkat(lp: Lwp, a: Int32Array): number {
+  if ((a[2]! & ~AT_REMOVEDIR) !== 0) throw EINVAL;
+  const p = pathArg(lp, a[1]!);
+  return (a[2]! & AT_REMOVEDIR) !== 0 ? kernRmdir(lp, dirFd(a[0]!), p) : kernUnlink(lp, dirFd(a[0]!), p);
+}
+
+function sysLinkat(lp: Lwp, a: Int32Array): number {
+  if ((a[4]! & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH)) !== 0) throw EINVAL;
+  const flags = ((a[4]! & AT_SYMLINK_FOLLOW) !== 0 ? NLC_FOLLOW : 0) | ((a[4]! & AT_EMPTY_PATH) !== 0 ? NLC_EMPTY : 0);
+  return kernLink(lp, dirFd(a[0]!), pathArg(lp, a[1]!), dirFd(a[2]!), pathArg(lp, a[3]!), flags);
+}
+
+function sysRenameat2(lp: Lwp, a: Int32Array): number {
+  if ((a[4]! & ~RENAME_NOREPLACE) !== 0) throw EINVAL;
+  return kernRename(lp, dirFd(a[0]!), pathArg(lp, a[1]!), dirFd(a[2]!), pathArg(lp, a[3]!), a[4]!);
+}
+
+function readlink(lp: Lwp, d: number, p: string, uaddr: number, len: number): number {
+  if (len <= 0) throw EINVAL;
+  const text = kernReadlink(lp, d, p);
+  const n = Math.min(text.length, len);
+  const out = new Uint8Array(n);
+  for (let i = 0; i < n; i++) out[i] = text.charCodeAt(i);
+  copyout(lp.proc.vmspace!, out, 0, uaddr, n);
+  return n;
+}
+
+/** getcwd returns the length with the NUL. A directory outside of the root is shown as Linux does. */
+function sysGetcwd(lp: Lwp, a: Int32Array): number {
+  const text = kernGetcwd(lp);
+  if (text.length + 1 > a[1]! >>> 0) throw ERANGE;
+  if (text.length + 1 > 4096) throw ENAMETOOLONG;
+  const out = new Uint8Array(text.length + 1);
+  for (let i = 0; i < text.length; i++) out[i] = text.charCodeAt(i);
+  copyout(lp.proc.vmspace!, out, 0, a[0]!, out.length);
+  return out.length;
+}
+
+function access(lp: Lwp, d: number, p: string, mode: number, at: number): number {
+  if ((mode & ~7) !== 0) throw EINVAL;
+  const flags = lookupFlags(at & ~AT_EACCESS, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH);
+  return kernAccess(lp, d, p, mode, (at & AT_EACCESS) !== 0, flags);
+}
+
+/** The mask is the low nine bits, as umask(2) has it. */
+function sysUmask(lp: Lwp, a: Int32Array): number {
+  const fdp = lp.proc.fd!;
+  const old = fdp.umask;
+  fdp.umask = a[0]! & 0o777;
+  return old;
+}
+
+// Owners and modes
+
+const id16 = (id: number): number => ((id & 0xffff) === 0xffff ? -1 : id & 0xffff);
+const chown =
+  (flags: number, id: (n: number) => number) =>
+  (lp: Lwp, a: Int32Array): number =>
+    onVnode(lp, AT_FDCWD, pathArg(lp, a[0]!), flags, (vp) => setOwner(lp, vp, id(a[1]!), id(a[2]!)));
+const fchown =
+  (id: (n: number) => number) =>
+  (lp: Lwp, a: Int32Array): number =>
+    onVnode(lp, a[0]!, null, 0, (vp) => setOwner(lp, vp, id(a[1]!), id(a[2]!)));
+const same = (n: number): number => n;
+
+function sysFchownat(lp: Lwp, a: Int32Array): number {
+  const flags = lookupFlags(a[4]!, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH);
+  const p = pathArg(lp, a[1]!);
+  const target = p.length === 0 && (flags & NLC_EMPTY) !== 0 && a[0] !== -100 ? null : p;
+  return onVnode(lp, dirFd(a[0]!), target, flags, (vp) => setOwner(lp, vp, a[2]!, a[3]!));
+}
+
+// Times
+
+const UTIME_NOW = 0x3fffffff;
+const UTIME_OMIT = 0x3ffffffe;
+
+function newTime(sec: number, nsec: number): NewTime {
+  if (nsec === UTIME_NOW) return "now";
+  if (nsec === UTIME_OMIT) return null;
+  if (nsec < 0 || nsec > 999_999_999) throw EINVAL;
+  return { sec, nsec };
+}
+
+/** utimensat: a null path means the descriptor, null times mean now. */
+const utimensat =
+  (is64: boolean) =>
+  (lp: Lwp, a: Int32Array): number => {
+    let atime: NewTime = "now";
+    let mtime: NewTime = "now";
+    if (a[2] !== 0) {
+      const w = new Int32Array(is64 ? 8 : 4);
+      copyinWords(lp.proc.vmspace!, a[2]!, w, w.length);
+      const at = (i: number): NewTime =>
+        is64 ? newTime(w[i * 4 + 1]! * 4294967296 + (w[i * 4]! >>> 0), w[i * 4 + 2]!) : newTime(w[i * 2]!, w[i * 2 + 1]!);
+      atime = at(0);
+      mtime = at(1);
+    }
+    const flags = lookupFlags(a[3]!, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH);
+    const p = a[1] === 0 ? null : pathArg(lp, a[1]!);
+    const target = p === "" && (flags & NLC_EMPTY) !== 0 ? null : p;
+    return onVnode(lp, dirFd(a[0]!), target, flags, (vp) => setTimes(lp, vp, atime, mtime));
+  };
+
+function utimes(lp: Lwp, d: number, p: string | null, uaddr: number, words: 2 | 4): number {
+  let atime: NewTime = "now";
+  let mtime: NewTime = "now";
+  if (uaddr !== 0) {
+    const w = new Int32Array(words);
+    copyinWords(lp.proc.vmspace!, uaddr, w, words);
+    const at = (i: number): NewTime => {
+      const us = words === 4 ? w[2 * i + 1]! : 0;
+      if (us < 0 || us >= 1_000_000) throw EINVAL;
+      return { sec: w[words === 4 ? 2 * i : i]!, nsec: us * 1000 };
+    };
+    atime = at(0);
+    mtime = at(1);
+  }
+  return onVnode(lp, d, p, NLC_FOLLOW, (vp) => setTimes(lp, vp, atime, mtime));
+}
+
+// Mounts
+
+const MS_RDONLY = 1;
+const MS_NOSUID = 2;
+const MS_NODEV = 4;
+const MS_NOEXEC = 8;
+const MS_SYNCHRONOUS = 16;
+const MS_REMOUNT = 32;
+const MS_BIND = 4096;
+const MS_MOVE = 8192;
+const MS_PROPAGATION = 0x1e0000;
+
+function nativeMountFlags(f: number): number {
+  return (
+    ((f & MS_RDONLY) !== 0 ? MNT_RDONLY : 0) |
+    ((f & MS_NOSUID) !== 0 ? MNT_NOSUID : 0) |
+    ((f & MS_NODEV) !== 0 ? MNT_NODEV : 0) |
+    ((f & MS_NOEXEC) !== 0 ? MNT_NOEXEC : 0) |
+    ((f & MS_SYNCHRONOUS) !== 0 ? MNT_SYNCHRONOUS : 0)
+  );
+}
+
+/** Names that Linux has for file systems of ours. */
+const FSTYPES: Readonly<Record<string, string>> = { proc: "procfs", devtmpfs: "devfs" };
+
+function sysMount(lp: Lwp, a: Int32Array): number {
+  const vm = lp.proc.vmspace!;
+  const from = a[0] === 0 ? "none" : pathArg(lp, a[0]!);
+  const on = pathArg(lp, a[1]!);
+  const flags = a[3]!;
+  if ((flags & MS_PROPAGATION) !== 0) return 0;
+  if ((flags & MS_REMOUNT) !== 0) return kernRemount(lp, on, nativeMountFlags(flags));
+  if ((flags & (MS_BIND | MS_MOVE)) !== 0) throw ENODEV;
+  const type = copyinstr(vm, a[2]!, 256);
+  const options = new Map<string, string>();
+  if (a[4] !== 0) {
+    for (const option of copyinstr(vm, a[4]!, 4096).split(",")) {
+      const eq = option.indexOf("=");
+      if (option !== "") options.set(eq < 0 ? option : option.slice(0, eq), eq < 0 ? "" : option.slice(eq + 1));
+    }
+  }
+  return kernMount(lp, { fstype: FSTYPES[type] ?? type, from, flags: nativeMountFlags(flags), options }, on);
+}
+
+const UMOUNT_FORCE = 1;
+const UMOUNT_DETACH = 2;
+
+/** MNT_DETACH unmounts at once as far as names go; open files keep working, as with MNT_FORCE in BSD. */
+function umount(lp: Lwp, p: string, flags: number): number {
+  return kernUnmount(lp, p, (flags & (UMOUNT_FORCE | UMOUNT_DETACH)) !== 0);
+}
+
+/** Extended attributes: no file system here has any; the file must exist all the same. */
+const noXattr =
+  (follow: boolean) =>
+  (lp: Lwp, a: Int32Array): number => {
+    kernStat(lp, AT_FDCWD, pathArg(lp, a[0]!), follow ? NLC_FOLLOW : 0);
+    throw EOPNOTSUPP;
+  };
+function noFxattr(lp: Lwp, a: Int32Array): number {
+  lp.proc.fd!.get(a[0]!);
+  throw EOPNOTSUPP;
+}
+const listNone =
+  (follow: boolean) =>
+  (lp: Lwp, a: Int32Array): number => {
+    kernStat(lp, AT_FDCWD, pathArg(lp, a[0]!), follow ? NLC_FOLLOW : 0);
+    return 0;
+  };
+function flistNone(lp: Lwp, a: Int32Array): number {
+  lp.proc.fd!.get(a[0]!);
+  return 0;
+}
+
+const cwd = AT_FDCWD;
+
+export const FILE_PATH_ROWS: readonly Sysent[] = [
+  plain(9, "link", [path, path], (lp, a) => kernLink(lp, cwd, pathArg(lp, a[0]!), cwd, pathArg(lp, a[1]!), 0)),
+  plain(10, "unlink", [path], (lp, a) => kernUnlink(lp, cwd, pathArg(lp, a[0]!))),
+  plain(12, "chdir", [path], (lp, a) => kernChdir(lp, pathArg(lp, a[0]!))),
+  plain(14, "mknod", [path, octal, uint], (lp, a) => mknod(lp, cwd, pathArg(lp, a[0]!), a[1]!, a[2]!)),
+  plain(15, "chmod", [path, octal], (lp, a) =>
+    onVnode(lp, cwd, pathArg(lp, a[0]!), NLC_FOLLOW, (vp) => setMode(lp, vp, a[1]!)),
+  ),
+  plain(16, "lchown", [path, uint, uint], chown(0, id16)),
+  plain(21, "mount", [path, path, path, hex, uptr], sysMount),
+  plain(22, "umount", [path], (lp, a) => umount(lp, pathArg(lp, a[0]!), 0)),
+  plain(30, "utime", [path, uptr], (lp, a) => utimes(lp, cwd, pathArg(lp, a[0]!), a[1]!, 2)),
+  plain(33, "access", [path, hex], (lp, a) => access(lp, cwd, pathArg(lp, a[0]!), a[1]!, 0)),
+  plain(36, "sync", [], (lp) => kernSync(lp.k)),
+  plain(38, "rename", [path, path], (lp, a) => kernRename(lp, cwd, pathArg(lp, a[0]!), cwd, pathArg(lp, a[1]!))),
+  plain(39, "mkdir", [path, octal], (lp, a) => kernMkdir(lp, cwd, pathArg(lp, a[0]!), a[1]!)),
+  plain(40, "rmdir", [path], (lp, a) => kernRmdir(lp, cwd, pathArg(lp, a[0]!))),
+  plain(52, "umount2", [path, hex], (lp, a) => umount(lp, pathArg(lp, a[0]!), a[1]!)),
+  plain(60, "umask", [octal], sysUmask),
+  plain(61, "chroot", [path], (lp, a) => kernChroot(lp, pathArg(lp, a[0]!))),
+  plain(83, "symlink", [path, path], (lp, a) => kernSymlink(lp, pathArg(lp, a[0]!), cwd, pathArg(lp, a[1]!))),
+  plain(85, "readlink", [path, uptr, size], (lp, a) => readlink(lp, cwd, pathArg(lp, a[0]!), a[1]!, a[2]!)),
+  plain(92, "truncate", [path, int], (lp, a) => kernTruncate(lp, cwd, pathArg(lp, a[0]!), a[1]!, NLC_FOLLOW)),
+  plain(94, "fchmod", [fd, octal], (lp, a) => onVnode(lp, a[0]!, null, 0, (vp) => setMode(lp, vp, a[1]!))),
+  plain(95, "fchown", [fd, uint, uint], fchown(id16)),
+  plain(133, "fchdir", [fd], (lp, a) => kernFchdir(lp, a[0]!)),
+  plain(182, "chown", [path, uint, uint], chown(NLC_FOLLOW, id16)),
+  plain(183, "getcwd", [uptr, size], sysGetcwd),
+  plain(193, "truncate64", [path, off64], (lp, a) =>
+    kernTruncate(lp, cwd, pathArg(lp, a[0]!), off64Arg(a[1]!, a[2]!), NLC_FOLLOW),
+  ),
+  plain(198, "lchown32", [path, uint, uint], chown(0, same)),
+  plain(207, "fchown32", [fd, uint, uint], fchown(same)),
+  plain(212, "chown32", [path, uint, uint], chown(NLC_FOLLOW, same)),
+  plain(226, "setxattr", [path, path, uptr, size, hex], noXattr(true)),
+  plain(227, "lsetxattr", [path, path, uptr, size, hex], noXattr(false)),
+  plain(228, "fsetxattr", [fd, path, uptr, size, hex], noFxattr),
+  plain(229, "getxattr", [path, path, uptr, size], noXattr(true)),
+  plain(230, "lgetxattr", [path, path, uptr, size], noXattr(false)),
+  plain(231, "fgetxattr", [fd, path, uptr, size], noFxattr),
+  plain(232, "listxattr", [path, uptr, size], listNone(true)),
+  plain(233, "llistxattr", [path, uptr, size], listNone(false)),
+  plain(234, "flistxattr", [fd, uptr, size], flistNone),
+  plain(235, "removexattr", [path, path], noXattr(true)),
+  plain(236, "lremovexattr", [path, path], noXattr(false)),
+  plain(237, "fremovexattr", [fd, path], noFxattr),
+  plain(271, "utimes", [path, uptr], (lp, a) => utimes(lp, cwd, pathArg(lp, a[0]!), a[1]!, 4)),
+  plain(296, "mkdirat", [fd, path, octal], (lp, a) => kernMkdir(lp, dirFd(a[0]!), pathArg(lp, a[1]!), a[2]!)),
+  plain(297, "mknodat", [fd, path, octal, uint], (lp, a) =>
+    mknod(lp, dirFd(a[0]!), pathArg(lp, a[1]!), a[2]!, a[3]!),
+  ),
+  plain(298, "fchownat", [fd, path, uint, uint, hex], sysFchownat),
+  plain(299, "futimesat", [fd, path, uptr], (lp, a) =>
+    utimes(lp, dirFd(a[0]!), a[1] === 0 ? null : pathArg(lp, a[1]!), a[2]!, 4),
+  ),
+  plain(301, "unlinkat", [fd, path, hex], sysUnlinkat),
+  plain(302, "renameat", [fd, path, fd, path], (lp, a) =>
+    kernRename(lp, dirFd(a[0]!), pathArg(lp, a[1]!), dirFd(a[2]!), pathArg(lp, a[3]!)),
+  ),
+  plain(303, "linkat", [fd, path, fd, path, hex], sysLinkat),
+  plain(304, "symlinkat", [path, fd, path], (lp, a) =>
+    kernSymlink(lp, pathArg(lp, a[0]!), dirFd(a[1]!), pathArg(lp, a[2]!)),
+  ),
+  plain(305, "readlinkat", [fd, path, uptr, size], (lp, a) =>
+    readlink(lp, dirFd(a[0]!), pathArg(lp, a[1]!), a[2]!, a[3]!),
+  ),
+  plain(306, "fchmodat", [fd, path, octal], (lp, a) =>
+    onVnode(lp, dirFd(a[0]!), pathArg(lp, a[1]!), NLC_FOLLOW, (vp) => setMode(lp, vp, a[2]!)),
+  ),
+  plain(307, "faccessat", [fd, path, hex], (lp, a) => access(lp, dirFd(a[0]!), pathArg(lp, a[1]!), a[2]!, 0)),
+  plain(320, "utimensat", [fd, path, uptr, hex], utimensat(false)),
+  plain(344, "syncfs", [fd], (lp, a) => {
+    lp.proc.fd!.get(a[0]!);
+    return kernSync(lp.k);
+  }),
+  partial(plain(353, "renameat2", [fd, path, fd, path, hex], sysRenameat2), "RENAME_NOREPLACE only"),
+  plain(412, "utimensat_time64", [fd, path, uptr, hex], utimensat(true)),
+  plain(439, "faccessat2", [fd, path, hex, hex], (lp, a) => access(lp, dirFd(a[0]!), pathArg(lp, a[1]!), a[2]!, a[3]!)),
+];

@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** All file calls of the Linux table. */
+import type { Sysent } from "../../kern/sysent.ts";
+import { FILE_CTL_ROWS } from "./file-ctl.ts";
+import { FILE_IO_ROWS } from "./file-io.ts";
+import { FILE_PATH_ROWS } from "./file-path.ts";
+import { FILE_STAT_ROWS } from "./file-stat.ts";
+
+export const FILE_ROWS: readonly Sysent[] = [...FILE_IO_ROWS, ...FILE_PATH_ROWS, ...FILE_STAT_ROWS, ...FILE_CTL_ROWS];
