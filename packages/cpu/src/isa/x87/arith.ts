@@ -36,7 +36,8 @@ export interface ArithFunctions {
   readonly divide: Func;
   /** (se, m) */
   readonly squareRoot: Func;
-  /** (aSe, aM, bSe, bM, nearest): FPREM (0) or FPREM1 (1); returns the condition bits C0–C3. */
+  /** (aSe, aM, bSe, bM, nearest): FPREM (0) or FPREM1 (1); returns the condition bits C0–C3, or −1 without a
+   * quotient. */
   readonly remainder: Func;
   /** (a, b) → high half of the 128-bit product; the low half goes to EXTRA. */
   readonly mul128: Func;
@@ -369,7 +370,7 @@ export function buildArith(mod: ModuleBuilder, fr: Frame, r: RoundFunctions): Ar
     const n = f.local(I32);
     const more = f.local(I32);
     const carry = f.local(I32);
-    f.if(call(r.prepare, aSe, aM0, bSe, bM0), () => f.ret(i32(0)));
+    f.if(call(r.prepare, aSe, aM0, bSe, bM0), () => f.ret(i32(-1)));
     f.set(aS, and(aSe, F.SIGN));
     f.set(exp, fr.ld32(F.A_E));
     f.set(rest, fr.ld64(F.A_M));
@@ -378,9 +379,9 @@ export function buildArith(mod: ModuleBuilder, fr: Frame, r: RoundFunctions): Ar
     f.if(or(isInfinite(exp), eqz(d)), () => {
       fr.st32(f, F.EXC, and(fr.ld32(F.EXC), ~F.DE));
       invalid(f);
-      f.ret(i32(0));
+      f.ret(i32(-1));
     });
-    f.if(fr.unmasked(F.IE | F.DE), () => f.ret(i32(0)));
+    f.if(fr.unmasked(F.IE | F.DE), () => f.ret(i32(-1)));
     f.if(eqz(rest), () => {
       fr.result(f, aS, i64(0n));
       f.ret(i32(0));

@@ -10,7 +10,7 @@
  * @module
  */
 import {
-  add, and, call, eq, eqz, extendU, gtU, i32, i64, ne, or, select, shl, shrU, sub, xor, type Callee, type Expr,
+  add, and, call, eq, eqz, extendU, gtU, i32, i64, ltS, ne, or, select, shl, shrU, sub, xor, type Callee, type Expr,
 } from "../../wasm/expr.ts";
 import type { Func } from "../../wasm/func.ts";
 import type { ModuleBuilder } from "../../wasm/module.ts";
@@ -92,7 +92,9 @@ export function buildSoft(m: ModuleBuilder, stateBase: number): Soft {
       f.set(se, i32(F.INDEFINITE_SE));
       f.set(sig, i64(F.INDEFINITE_M));
     });
-    f.if(call(commit), () => {
+    f.exec(commit);
+    // A denormal memory operand is loaded even when its exception is unmasked.
+    f.if(eqz(fr.unmasked(F.IE)), () => {
       fr.st32(f, S.FTOP, p);
       fr.setReg(f, p, se, sig);
       fr.markFull(f, p);
@@ -239,8 +241,11 @@ export function buildInstructions(m: ModuleBuilder, soft: Soft): Record<string, 
   for (const [name, nearest] of [["x87fprem", 0], ["x87fprem1", 1]] as const) {
     withSecond(name, (f, p, q) => {
       const codes = f.tmp(call(a.remainder, fr.regSe(p), fr.regM(p), fr.regSe(q), fr.regM(q), i32(nearest)));
-      f.if(eqz(call(commit)), () => f.ret());
-      fr.st32(f, S.FSW, or(and(fr.ld32(S.FSW), ~F.CONDITIONS), codes));
+      const ok = f.tmp(call(commit));
+      // Without a quotient C0 and C3 stay as they were.
+      const kept = select(ltS(codes, 0), i32(~(F.C1 | F.C2)), i32(~F.CONDITIONS));
+      fr.st32(f, S.FSW, or(and(fr.ld32(S.FSW), kept), select(ltS(codes, 0), i32(0), codes)));
+      f.if(eqz(ok), () => f.ret());
     });
   }
 
