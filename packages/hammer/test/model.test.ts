@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** Random operations against a model: the present, the past, and the image left behind, in several versions of the format. */
+import { describe, expect, it } from "vitest";
+import { OverlayDevice } from "../src/device.ts";
+import { mount, type HammerMount } from "../src/mount.ts";
+import { SeededRandom } from "../src/sim-disk.ts";
+import { checkmap } from "../src/tools/checkmap.ts";
+import { show } from "../src/tools/show.ts";
+import { fixtureDir, loadImage } from "./fixtures.ts";
+import { Driver, textOf } from "./model.ts";
+
+const dir = fixtureDir("hammer");
+/** How many seeds to run; more for a night. */
+const SEEDS = Array.from({ length: Number(process.env["HAMMER_MODEL_SEEDS"] ?? "1") }, (_, i) => i + 1);
+
+/** Every CRC, the shape of the tree, the freemap. */
+export function expectSound(device: OverlayDevice): void {
+  let text = "";
+  const { badNodes, badElements, badRecords } = show([device], (t) => { if (t.startsWith("B")) text += t; });
+  expect({ badNodes, badElements, badRecords, text }).toEqual({ badNodes: 0, badElements: 0, badRecords: 0, text: "" });
+  text = "";
+  const map = checkmap([device], (t) => { if (t.startsWith("B")) text += t; });
+  expect({ ...map, text }).toEqual({ badNodes: 0, errors: 0, text: "" });
+}
+
+describe.skipIf(dir === null).each(["small-v1", "small-v6", "small-v7"])("%s (needs shared/fixtures/hammer)", (image) => {
+  it.each(SEEDS)("seed %i", (seed) => {
+    const device = new OverlayDevice(loadImage(`${dir}/${image}.img.gz`));
+    const rnd = new SeededRandom(seed);
+    const driver = new Driver(rnd, { maxSize: 80_000, names: 14, maxDirs: 6 });
+    const past: { tid: bigint; text: string }[] = [];
+    let clock = 1_700_000_000_000_000n;
+    const open = (readOnly: boolean): HammerMount => mount([device], { readOnly, now: () => (clock += 1000n) });
+    const log: string[] = [];
+    let m = open(false);
+    try {
+      for (let i = 0; i < 600; i++) {
+        log.push(driver.step(m));
+        if (rnd.below(12) === 0) past.push({ tid: m.sync(), text: driver.model.text() });
+        if (rnd.below(60) === 0) {
+          m.unmount();
+          expectSound(device);
+          m = open(false);
+          log.push("remount");
+          expect(textOf(m, m.root)).toBe(driver.model.text());
+        }
+      }
+    } catch (e) {
+      throw new Error(`after: ${log.slice(-5).join("; ")}`, { cause: e });
+    }
+    expect(textOf(m, m.root)).toBe(driver.model.text());
+    m.unmount();
+    expectSound(device);
+
+    m = open(true);
+    expect(textOf(m, m.root)).toBe(driver.model.text());
+    expect(past.length).toBeGreaterThan(20);
+    for (const p of past) {
+      const root = m.asof(p.tid)!;
+      expect(textOf(m, root), `as of 0x${p.tid.toString(16)}`).toBe(p.text);
+      m.rele(root);
+    }
+    m.unmount();
+  });
+});
