@@ -32,10 +32,12 @@ export class Buffer {
   data = 0;
   /** Bit n: node n's CRC has been verified since the buffer was read. */
   checked = 0;
+  /** Bit n: node n was changed and needs a new CRC when written. */
+  nodes = 0;
   /** First byte allocated in this flush group (invariant B3). */
   fresh = BUFSIZE_;
   /** Bytes [0, fresh) as they were before the first modification of this flush group. */
-  before: Uint8Array | null = null;
+  before: Int32Array | null = null;
   /** Used since the eviction hand last passed. */
   referenced = 1;
   /** False once dropped from the cache. */
@@ -63,6 +65,10 @@ export class BufferCache {
   #lastIndex = -1;
   /** Buffers with dirty = 1, in order of their first modification. */
   dirty: Buffer[] = [];
+  /** Counts the times buffers were dropped: paths through buffers made before may not be used. */
+  drops = 0;
+  /** How many of them need UNDO. */
+  undoable = 0;
   /** Reads that went to a device, for statistics and tests. */
   deviceReads = 0;
 
@@ -124,7 +130,10 @@ export class BufferCache {
   modify(b: Buffer): void {
     if (b.dirty !== 0) return;
     b.dirty = 1;
-    if (b.data === 0 && b.fresh !== 0) b.before = b.bytes.slice(0, b.fresh);
+    if (b.data === 0 && b.fresh !== 0) {
+      b.before = b.words.slice(0, b.fresh >> 2);
+      this.undoable++;
+    }
     this.dirty.push(b);
   }
 
@@ -144,9 +153,11 @@ export class BufferCache {
     for (const b of this.dirty) {
       b.dirty = 0;
       b.before = null;
+      b.nodes = 0;
       b.fresh = BUFSIZE;
     }
     this.dirty = [];
+    this.undoable = 0;
   }
 
   /** Forgets clean buffers of the big-block at `address`, which is about to get a new owner. */
@@ -160,6 +171,7 @@ export class BufferCache {
       if (b.dirty !== 0) throw new Error("a dirty buffer lies in a big-block that is being reused");
       b.present = false;
       map.delete(slot);
+      this.drops++;
     }
     this.#lastIndex = -1;
   }
@@ -171,6 +183,7 @@ export class BufferCache {
   }
 
   #trimSlow(): void {
+    this.drops++;
     const q = this.#queue;
     // Down to 7/8, so that the work comes in batches; two rounds, because the first only clears marks.
     const goal = this.#limit - (this.#limit >> 3);
@@ -196,11 +209,13 @@ export class BufferCache {
 
   /** Drops everything; used after an aborted operation made the cache doubtful, and by recovery. */
   discard(): void {
+    this.drops++;
     for (const m of this.#maps) m?.clear();
     for (const b of this.#queue) b.present = false;
     this.#queue = [];
     this.#hand = 0;
     this.dirty = [];
+    this.undoable = 0;
     this.#lastIndex = -1;
   }
 }

@@ -59,14 +59,21 @@ export class Volumes {
   /** File system version, from the root header (the only one that counts). */
   version: number;
   readonly fsid: Uint8Array;
+  /** Root header as words: now, and as the last flush left it. */
+  readonly headerWords: { readonly words: Int32Array; readonly before: Int32Array };
 
   constructor(list: readonly Volume[]) {
     this.list = [...list].sort((a, b) => a.number - b.number);
     for (const v of this.list) this.byNumber[v.number] = v;
     this.root = this.byNumber[ROOT_VOLUME]!;
     this.version = this.root.view.getUint32(VOLUME.off.vol_version, true);
+    const words = new Int32Array(this.root.header.buffer, this.root.header.byteOffset, VOLUME.size / 4);
+    this.headerWords = { words, before: words.slice() };
     this.fsid = this.root.header.slice(VOLUME.off.vol_fsid, VOLUME.off.vol_fsid + 16);
   }
+
+  /** Takes the root header as the durable one that UNDO will bring back. */
+  keepHeader(): void { this.headerWords.before.set(this.headerWords.words); }
 
   get label(): string { return VOLUME.read(this.root.view, 0).vol_label; }
 

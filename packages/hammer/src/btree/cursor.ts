@@ -99,8 +99,9 @@ export class Cursor {
   /** Words of the leaf's buffer and first word of the current element (invariant C1). */
   words: Int32Array;
   at = 0;
-  /** tree.shape when the path was made; -1 without a path. */
+  /** tree.shape and cache.drops when the path was made; -1 without a path. */
   shape = -1;
+  #drops = 0;
   readonly #end = new Key();
   readonly #tmp = new Key();
   #asofHi = 0;
@@ -126,7 +127,7 @@ export class Cursor {
 
   /** Walks down for `key` and leaves the slot at its insertion point, which may be the end of the leaf. */
   descend(key: Key): void {
-    if (this.shape === this.tree.shape && this.#inLeaf(key)) {
+    if (this.shape === this.tree.shape && this.#drops === this.tree.cache.drops && this.#inLeaf(key)) {
       this.#searchLeaf(key);
       return;
     }
@@ -156,6 +157,7 @@ export class Cursor {
     }
     this.depth = level;
     this.shape = tree.shape;
+    this.#drops = tree.cache.drops;
     this.#searchLeaf(key);
   }
 

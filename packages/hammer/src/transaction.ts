@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * The state of a file system mounted for writing: the open flush group, its TID, what is dirty.
+ *
+ * Modifications go straight to the B-Tree in the buffer cache, so a cursor always sees the present; INODE records
+ * and file data follow at the flush. All of a flush group carries one TID.
+ *
+ * Invariants
+ *   E1  The open TID is above every TID and object id on disk; vol0_next_tid is raised past both by each flush.
+ *   E2  After a device error during a flush nothing is written any more: every later change fails with EIO until
+ *       the file system is mounted again, which recovers the last durable state.
+ *   E3  Before an operation begins, the flush group is closed if the operation could outgrow the cache, or the
+ *       UNDO of the group the ring.
+ *   E4  An operation that may need space starts only if what is dirty could be written with space to spare.
+ * @module
+ */
+import { Freemap } from "./blockmap.ts";
+import { BTree, Cursor } from "./btree/cursor.ts";
+import { TreeWriter } from "./btree/modify.ts";
+import type { BufferCache } from "./buffer.ts";
+import { BIGBLOCK_SIZE, BUFSIZE, ZONE_BTREE, ZONE_META } from "./disk/offset.ts";
+import { SF_NOHISTORY, UF_NOHISTORY } from "./disk/inode.ts";
+import { VOLUME } from "./disk/volume.ts";
+import { HammerError } from "./error.ts";
+import { flushGroup } from "./flusher.ts";
+import { DIRTY_BLOCKS } from "./object/dirty.ts";
+import { BlockCache, writeBlocks } from "./object/file.ts";
+import type { HammerInode, InodeTable } from "./object/inode.ts";
+import type { Volumes } from "./io.ts";
+import { UndoWriter } from "./undo.ts";
+
+/** Dirty file data that makes an operation write it out first. */
+const DIRTY_DATA_LIMIT = 32 << 20;
+/** UNDO of one dirty buffer at worst: 35 lines and pads. */
+const UNDO_PER_BUFFER = 20480;
+/** An object's record, its entry and a share of the nodes above them. */
+const BYTES_PER_INODE = 1024;
+/** Object ids are drawn from the TID counter this many at a time. */
+const OBJID_BATCH = 1024;
+/** Big-blocks that data and new objects leave to removals, which need space too: history grows. */
+const SLOP_WRITE = 3;
+const TWO32 = 4294967296;
+
+/** What a mount hands to the writing side. */
+export interface EngineParts {
+  volumes: Volumes;
+  cache: BufferCache;
+  tree: BTree;
+  inodes: InodeTable;
+  /** Microseconds since 1970. */
+  now(): bigint;
+  noHistory: boolean;
+  noAtime: boolean;
+  cacheBytes: number;
+  /** Where the UNDO FIFO goes on: span and sequence number. */
+  undo: { first: number; last: number; nextSeq: number };
+}
+
+/** The writing side of a mounted file system. */
+export class Engine {
+  readonly volumes: Volumes;
+  readonly cache: BufferCache;
+  readonly tree: BTree;
+  readonly inodes: InodeTable;
+  readonly freemap: Freemap;
+  readonly writer: TreeWriter;
+  readonly undo: UndoWriter;
+  readonly blocks: BlockCache;
+  /** For lookups inside operations; writing has its own, so that its position survives them. */
+  readonly cursor: Cursor;
+  readonly writeCursor: Cursor;
+  readonly noHistory: boolean;
+  readonly #clock: () => bigint;
+  /** Next value of the TID counter. */
+  nextTid: number;
+  /** True between the first modification of a flush group and its flush. */
+  open = false;
+  readonly dirtyInodes = new Set<HammerInode>();
+  /** First error of a flush (E2). */
+  failure: unknown = null;
+  #objIdNext = 0;
+  #objIdEnd = 0;
+  readonly #bufferLimit: number;
+  readonly #undoBufferLimit: number;
+
+  constructor(parts: EngineParts) {
+    this.volumes = parts.volumes;
+    this.cache = parts.cache;
+    this.tree = parts.tree;
+    this.inodes = parts.inodes;
+    this.noHistory = parts.noHistory;
+    this.#clock = parts.now;
+    this.freemap = new Freemap(this.cache);
+    this.writer = new TreeWriter(this.tree, this.freemap);
+    this.undo = new UndoWriter(this.volumes, parts.undo.first, parts.undo.last, parts.undo.nextSeq);
+    this.blocks = new BlockCache(parts.cacheBytes);
+    this.cursor = new Cursor(this.tree);
+    this.writeCursor = new Cursor(this.tree);
+    this.#bufferLimit = Math.max(64, Math.floor(parts.cacheBytes / 2 / BUFSIZE));
+    this.#undoBufferLimit = Math.max(32, Math.floor(this.undo.size / 2 / UNDO_PER_BUFFER));
+    const next = this.volumes.root.view.getBigUint64(VOLUME.off.vol0_next_tid, true);
+    if (next > BigInt(Number.MAX_SAFE_INTEGER - TWO32))
+      throw new HammerError("ERANGE", `vol0_next_tid is ${next}: beyond 2^53 a file system can only be mounted read-only`);
+    this.nextTid = Number(next);
+  }
+
+  /** Microseconds since 1970. */
+  time(): number { return Number(this.#clock()); }
+
+  /** True if deleted records of this object are kept. */
+  keepsHistory(ip: HammerInode): boolean {
+    return !this.noHistory && (ip.uflags & (UF_NOHISTORY | SF_NOHISTORY)) === 0;
+  }
+
+  /**
+   * Begins an operation that will modify something: closes the group if it is full (E3) and opens one if none is.
+   * Throws EIO after a failed flush (E2).
+   */
+  begin(): void {
+    if (this.failure !== null) throw this.#failed();
+    this.relieve();
+    if (!this.open) this.#openGroup();
+  }
+
+  /** As begin, for operations that add data: throws ENOSPC if they could leave too little (E4). */
+  beginGrowing(bytes: number): void {
+    this.begin();
+    if (this.#scarce(bytes)) {
+      // Flushing turns estimates into facts and releases big-blocks that were freed.
+      this.flush();
+      this.#openGroup();
+      if (this.#scarce(bytes))
+        throw new HammerError("ENOSPC", `${this.volumes.root.device.name}: file system is full: ${this.freemap.freeBigblocks} big-blocks are free`);
+    }
+  }
+
+  #scarce(bytes: number): boolean {
+    const pending = this.blocks.dirtyBytes + this.dirtyInodes.size * BYTES_PER_INODE + bytes;
+    return this.freemap.freeBigblocks - Math.ceil(pending / BIGBLOCK_SIZE) < SLOP_WRITE;
+  }
+
+  /** As begin, for removals, which need a little space for history. */
+  beginShrinking(): void {
+    this.begin();
+    if (this.freemap.freeBigblocks > 0) return;
+    const need = BYTES_PER_INODE * (this.dirtyInodes.size + 64);
+    if (this.freemap.roomIn(ZONE_BTREE) < need || this.freemap.roomIn(ZONE_META) < need) {
+      this.flush();
+      this.#openGroup();
+      if (this.freemap.freeBigblocks === 0 && (this.freemap.roomIn(ZONE_BTREE) < need || this.freemap.roomIn(ZONE_META) < need))
+        throw new HammerError("ENOSPC", `${this.volumes.root.device.name}: no space left even for removals, which record history`);
+    }
+  }
+
+  /** Closes the flush group if it is near its limits (E3). Between operations only. */
+  relieve(): void {
+    if (this.blocks.dirtyBytes > DIRTY_DATA_LIMIT) this.writeAllBlocks();
+    if (this.groupIsFull()) this.flush();
+  }
+
+  /** True if the open group should be closed before much more is added to it. */
+  groupIsFull(): boolean {
+    return this.cache.dirty.length >= this.#bufferLimit || this.cache.undoable >= this.#undoBufferLimit;
+  }
+
+  /** Closes the group in the middle of a long operation, which goes on in the next one. */
+  continueInNewGroup(): void {
+    this.flush();
+    this.#openGroup();
+  }
+
+  #openGroup(): void {
+    if (this.open) return;
+    // Master 0: multiples of 16.
+    const tid = Math.floor(this.nextTid / 16) * 16 + 16;
+    this.nextTid = tid;
+    this.writer.tidHi = Math.floor(tid / TWO32) | 0;
+    this.writer.tidLo = tid | 0;
+    this.writer.seconds = Math.floor(this.time() / 1e6) | 0;
+    this.open = true;
+  }
+
+  #failed(): HammerError {
+    return new HammerError("EIO", `${this.volumes.root.device.name}: an earlier write failed; mount again to recover`, { cause: this.failure });
+  }
+
+  /** A new object id, never used before. */
+  newObjId(): number {
+    if (this.#objIdNext === this.#objIdEnd) {
+      this.#objIdNext = Math.floor(this.nextTid / OBJID_BATCH) * OBJID_BATCH + OBJID_BATCH;
+      this.#objIdEnd = this.#objIdNext + OBJID_BATCH;
+      this.nextTid = this.#objIdEnd;
+    }
+    return this.#objIdNext++;
+  }
+
+  /** Notes that the next flush has to write something of `ip`. */
+  markDirty(ip: HammerInode, bits: number): void {
+    if (ip.dirty === 0) this.dirtyInodes.add(ip);
+    ip.dirty |= bits;
+  }
+
+  /** Writes dirty file blocks to fresh space and files them in the tree; not durable yet. */
+  writeAllBlocks(): void {
+    if (!this.open) this.#openGroup();
+    for (const ip of this.dirtyInodes) {
+      if ((ip.dirty & DIRTY_BLOCKS) !== 0) writeBlocks(this, ip);
+    }
+  }
+
+  /** Makes everything durable. Throws EIO or what the device threw; after that nothing can be changed (E2). */
+  flush(): void {
+    if (this.failure !== null) throw this.#failed();
+    if (!this.open && this.dirtyInodes.size === 0 && this.undo.first === this.undo.next) return;
+    this.#openGroup();
+    flushGroup(this);
+    this.open = false;
+  }
+}
