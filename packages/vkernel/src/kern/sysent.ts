@@ -92,9 +92,9 @@ export function unimplemented(nr: number, name: string, note = "not implemented"
   return new Sysent(nr, name, [], fn, null, "none", note);
 }
 
-/** A call that the real kernel no longer has either: plain ENOSYS, not reported. */
-export function obsolete(nr: number, name: string): Sysent {
-  return new Sysent(nr, name, [], throwNosys, null, "full", "always ENOSYS");
+/** A call that real kernels lack as well, or that programs only probe for: plain ENOSYS, not reported. */
+export function obsolete(nr: number, name: string, note = "always ENOSYS"): Sysent {
+  return new Sysent(nr, name, [], throwNosys, null, "full", note);
 }
 function throwNosys(): number {
   throw ENOSYS;

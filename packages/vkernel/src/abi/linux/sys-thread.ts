@@ -8,7 +8,7 @@ import { FORK_PROCESS, fork1, type ForkOptions, startLwp, waitVfork } from "../.
 import { FUTEX_BITSET_ALL, futexRequeue, futexWait, futexWake, futexWakeOp } from "../../kern/futex.ts";
 import type { KernelFrame, Lwp } from "../../kern/proc.ts";
 import { FOREVER } from "../../kern/sleep.ts";
-import { hex, int, partial, plain, size, sleeps, type Sysent, uptr } from "../../kern/sysent.ts";
+import { hex, int, obsolete, partial, plain, size, sleeps, type Sysent, uptr } from "../../kern/sysent.ts";
 import { getTls, setTls } from "../../kern/tls.ts";
 import { getTimespec, getTimespec64 } from "./guest-struct.ts";
 import { nativeSigno } from "./signo.ts";
@@ -256,6 +256,7 @@ export const THREAD_ROWS: readonly Sysent[] = [
   plain(258, "set_tid_address", [uptr], sysSetTidAddress),
   plain(311, "set_robust_list", [uptr, size], sysSetRobustList),
   plain(312, "get_robust_list", [int, uptr, uptr], sysGetRobustList),
+  obsolete(386, "rseq", "C libraries do without"),
   partial(sleeps(422, "futex_time64", [uptr, hex, int, uptr, uptr, int], sysFutex, futexSlow(getTimespec64)), FUTEX_NOTE),
   partial(sleeps(435, "clone3", [uptr, size], sysClone3, sysClone3Slow), CLONE_NOTE),
 ];
