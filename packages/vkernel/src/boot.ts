@@ -22,12 +22,13 @@ import { panicState } from "./kern/panic.ts";
 import { psignal } from "./kern/sig.ts";
 import { Callout } from "./kern/callout.ts";
 import { VkMachine } from "./platform/machine.ts";
-import { EACCES, ENOENT, Errno } from "./sys/errno.ts";
+import { EACCES, ENOENT, EROFS, Errno } from "./sys/errno.ts";
 import { SIGCONT, SIGHUP, SIGINT, SIGKILL, SIGTERM, SIGUSR1, SIGUSR2 } from "./sys/signal.ts";
 import type { Ucred } from "./sys/ucred.ts";
 import { IoMiss } from "./sys/wait.ts";
 import type { Mount } from "./vfs/mount.ts";
 import { NLC_FOLLOW, Nlookup, nlookup } from "./vfs/nlookup.ts";
+import { mountPoint } from "./vfs/mount-point.ts";
 import { cacheDrop } from "./vfs/namecache.ts";
 import { vmSync } from "./vm/system.ts";
 
@@ -41,6 +42,16 @@ export interface MountContext {
   readonly log: (line: string) => void;
 }
 export type MountFactory = (ctx: MountContext) => Mount;
+
+export interface MountSpec {
+  /** Mount point, a byte string. */
+  readonly on: string;
+  readonly mount: MountFactory;
+  /** Make a mount point that does not exist. */
+  readonly create?: boolean;
+  /** Pass over a mount point that does not exist, or cannot be made. */
+  readonly optional?: boolean;
+}
 
 export interface FirstProgram {
   /** Path, or a name that is looked for along PATH of `env`. */
@@ -67,8 +78,8 @@ export interface BootOptions {
   /** Guest RAM in bytes, a multiple of 4 MiB. */
   readonly ramBytes: number;
   readonly root: MountFactory;
-  /** Further file systems by mount point; a mount point that does not exist is passed over if `optional`. */
-  readonly mounts?: readonly { readonly on: string; readonly mount: MountFactory; readonly optional?: boolean }[];
+  /** Further file systems, in the order in which they are mounted. */
+  readonly mounts?: readonly MountSpec[];
   readonly first: FirstProgram;
   readonly hostname?: string;
   /** Kernel environment (`-e name=value`). */
@@ -342,10 +353,10 @@ async function mountAll(k: Kernel, ctx: MountContext, options: BootOptions): Pro
   } catch (e) {
     throw bootError("EROOT", "root mount failed", e);
   }
-  for (const { on, mount, optional } of options.mounts ?? []) {
+  for (const { on, mount, create, optional } of options.mounts ?? []) {
     try {
       await withLoads(() => {
-        const nch = nlookup(new Nlookup(ROOT, k.mounts.root, k.mounts.root), on, NLC_FOLLOW);
+        const nch = mountPoint(k.mounts.root, on, create === true);
         try {
           k.mounts.mountOn(mount(ctx), nch);
         } finally {
@@ -353,13 +364,11 @@ async function mountAll(k: Kernel, ctx: MountContext, options: BootOptions): Pro
         }
       });
     } catch (e) {
-      if (optional === true && (e === ENOENT)) continue;
+      if (optional === true && (e === ENOENT || e === EROFS)) continue;
       throw bootError("EMOUNT", `mount on ${on} failed`, e);
     }
   }
 }
-
-const ROOT: Ucred = { uid: 0, ruid: 0, svuid: 0, gid: 0, rgid: 0, svgid: 0, groups: [] };
 
 async function startFirst(k: Kernel, consoles: ConsoleSet, first: FirstProgram): Promise<Lwp> {
   const uid = first.uid ?? 0;

@@ -13,6 +13,7 @@ export {
   type FirstProgram,
   type MountContext,
   type MountFactory,
+  type MountSpec,
   type RunResult,
   type RunStats,
 } from "./boot.ts";
