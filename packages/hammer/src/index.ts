@@ -8,6 +8,9 @@ export {
   BufferMiss, HammerError, isBufferMiss, isHammerError, type HammerErrorCode, type HammerErrorData,
 } from "./error.ts";
 
+export { crc32, crc32c } from "./crc.ts";
+export type { MirrorReadOptions } from "./mirror.ts";
+
 // A mounted file system.
 export {
   MAX_TID, mount, type HammerInfo, type HammerMount, type HammerStatfs, type MountOptions,

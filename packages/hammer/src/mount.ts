@@ -23,6 +23,7 @@ import { HammerError, hex64 } from "./error.ts";
 import { dataHistory, fullHistory, inodeHistory, type HistoryEntry } from "./history.ts";
 import { openVolumes, type Volumes } from "./io.ts";
 import { lookupDirent, readdir, type ReaddirCallback } from "./object/dirent.ts";
+import { mirrorRead, type MirrorReadOptions } from "./mirror.ts";
 import { BlockCache, readFile, truncateFile, writeFile } from "./object/file.ts";
 import { HammerInode, InodeTable, decodeInode, objTypeOf } from "./object/inode.ts";
 import { destroyInode } from "./object/inode-sync.ts";
@@ -331,6 +332,12 @@ export class HammerMount {
   fullHistory(ip: HammerInode): HistoryEntry[] {
     this.#check();
     return fullHistory(this.cursor, ip);
+  }
+
+  /** A mirror stream of a PFS, in pieces; nothing may be modified while it is being read. */
+  mirrorRead(options: MirrorReadOptions = {}): Generator<Uint8Array> {
+    this.#check();
+    return mirrorRead(new Cursor(this.tree), this.info().nextTid, options);
   }
 
   /** Makes an object in `dir`. Returns it referenced. Throws EEXIST, ENOTDIR, EINVAL, ENAMETOOLONG, ENOSPC, EROFS, EIO. */

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * Mirror streams: a pseudo file system, or what changed in it, as a sequence of records for another HAMMER file system.
+ *
+ * The stream of one pass is PFSD (who the source is), PFSD (which TIDs the pass covers), then in key order REC (an element
+ * with its data), PASS (an element the target has already), SKIP (a range without changes), and at last SYNC, or IDLE if
+ * there was nothing to cover. Records are padded to 8 bytes; each head has a CRC-32 of what follows it, in every version.
+ * Source: DragonFly sys/vfs/hammer/hammer_mirror.c, hammer_cursor.c; sbin/hammer/cmd_mirror.c.
+ * @module
+ */
+import type { BTree, Cursor } from "./btree/cursor.ts";
+import { Key, cmpKey, cmpU64, hi32, lo32 } from "./btree/key.ts";
+import { crc32, crcMatches } from "./crc.ts";
+import {
+  BASE_ELM, BUFMASK, BUFSIZE, ELM_SIZE, ELM_WORDS, INODE_CRC_SIZE, LEAF_ELM, LOCALIZE_MISC, MRECORD_HEAD, MRECORD_PFS, MRECORD_REC,
+  MRECORD_SKIP, OBJID_ROOT, PFS_DATA, PFSD_DELETED, PFSD_SLAVE, REC_INODE, REC_MAX, REC_PFS, TYPE_LEAF, W_CREATE_HI, W_CREATE_LO,
+  W_COUNT, W_DATA_CRC, W_DATA_HI, W_DATA_LEN, W_DATA_LO, W_DELETE_HI, W_DELETE_LO, W_ELMS, W_MIRROR_HI, W_MIRROR_LO, W_SUBTREE_HI,
+  W_SUBTREE_LO, W_TYPE, W_TYPES, XBUFSIZE, addressOf, viewOf,
+} from "./disk/index.ts";
+import { HammerError } from "./error.ts";
+import { metaData } from "./object/record.ts";
+
+const SIGNATURE = 0x4dd9_7272;
+const TYPE_REC = 1;
+const TYPE_PFSD = 2;
+const TYPE_SYNC = 4;
+const TYPE_SKIP = 5;
+const TYPE_PASS = 6;
+const TYPE_IDLE = 8;
+const FLAG_CRC_ERROR = 0x8000_0000;
+const FLAG_DATA_CRC_BAD = 0x4000_0000;
+/** Sync packets are 8 bytes longer than their structure; what is there is the PFSD version, left over from that packet. */
+const SYNC_SIZE = 24;
+const PFSD_VERSION = 1;
+
+/** Which part of a PFS to stream. */
+export interface MirrorReadOptions {
+  pfs?: number;
+  /** First TID of interest; default 0, everything. Raised to the PFS's sync_beg_tid. */
+  tidBeg?: bigint;
+  /** Last TID of interest; default the PFS's sync_end_tid (of a master: the last durable one). */
+  tidEnd?: bigint | undefined;
+}
+
+/** A record of `size` bytes, zero padded to 8, with its head but not its CRC. */
+function packet(type: number, size: number): Uint8Array {
+  const b = new Uint8Array((size + 7) & ~7);
+  MRECORD_HEAD.write(viewOf(b), 0, { signature: SIGNATURE, rec_size: size, type: type >>> 0 });
+  return b;
+}
+
+function seal(b: Uint8Array): Uint8Array {
+  const v = viewOf(b);
+  const size = v.getUint32(MRECORD_HEAD.off.rec_size, true);
+  v.setUint32(MRECORD_HEAD.off.rec_crc, crc32(b, MRECORD_HEAD.off.rec_size, size), true);
+  return b;
+}
+
+function pfsdPacket(data: Uint8Array, tidEnd: bigint): Uint8Array {
+  const b = packet(TYPE_PFSD, MRECORD_PFS.size);
+  MRECORD_PFS.write(viewOf(b), 0, { version: PFSD_VERSION, reserved01: 0, pfsd: data });
+  PFS_DATA.write(viewOf(b), MRECORD_PFS.off.pfsd, { sync_end_tid: tidEnd });
+  return seal(b);
+}
+
+function syncPacket(type: number): Uint8Array {
+  const b = packet(type, SYNC_SIZE);
+  b[MRECORD_HEAD.size] = PFSD_VERSION;
+  return seal(b);
+}
+
+/** A position in the tree as the walk needs it: 40 bytes of base, which go into SKIP records as they are. */
+class Bound {
+  readonly key = new Key();
+  readonly base = new Uint8Array(BASE_ELM.size);
+
+  load(words: Int32Array, at: number): this {
+    this.key.load(words, at);
+    this.base.set(new Uint8Array(words.buffer, words.byteOffset + at * 4, BASE_ELM.size));
+    return this;
+  }
+
+  static ofKey(key: Key): Bound {
+    const b = new Bound();
+    b.key.copy(key);
+    const w = new Int32Array(BASE_ELM.size / 4);
+    key.store(w, 0, 0, 0);
+    b.base.set(new Uint8Array(w.buffer));
+    return b;
+  }
+}
+
+const $at = new Int32Array(ELM_WORDS);
+
+function cmpBounds(a: Bound, b: Bound): number {
+  b.key.store($at, 0, 0, 0);
+  return cmpKey(a.key, $at, 0);
+}
+
+/** One scan over a PFS. */
+class Reader {
+  readonly #tree: BTree;
+  readonly #begin: Bound;
+  readonly #end: Bound;
+  readonly #tidBeg: bigint;
+  readonly #tidEnd: bigint;
+  /** Set once the scan has come to its first leaf; the way there is not filtered. */
+  #started = false;
+
+  constructor(tree: BTree, pfs: number, tidBeg: bigint, tidEnd: bigint) {
+    this.#tree = tree;
+    this.#tidBeg = tidBeg;
+    this.#tidEnd = tidEnd;
+    this.#begin = Bound.ofKey(new Key().set(pfs << 16, -0x8000_0000, 0, 0, -0x8000_0000, 0));
+    this.#end = Bound.ofKey(new Key().set((pfs << 16) | 0xffff, 0x7fff_ffff, -1, REC_MAX, 0x7fff_ffff, -1).setTid(-1, -1));
+  }
+
+  /** Records below the node at `address`, whose bounds are given. */
+  *node(address: number, left: Bound, right: Bound): Generator<Uint8Array> {
+    const b = this.#tree.node(address);
+    const w = b.words;
+    const word = (address & BUFMASK) >> 2;
+    const count = w[word + W_COUNT]!;
+    if ((w[word + W_TYPE]! & 0xff) === TYPE_LEAF) {
+      this.#started = true;
+      for (let i = 0; i < count; i++) {
+        const at = word + W_ELMS + i * ELM_WORDS;
+        if (cmpKey(this.#begin.key, w, at) > 0 || cmpKey(this.#end.key, w, at) < 0) continue;
+        const record = this.#leaf(w, at);
+        if (record) yield record;
+      }
+      return;
+    }
+    for (let i = 0; i < count; i++) {
+      const at = word + W_ELMS + i * ELM_WORDS;
+      if (cmpKey(this.#end.key, w, at) < 0) return;
+      if (cmpKey(this.#begin.key, w, at + ELM_WORDS) >= 0) continue;
+      if (this.#started && this.#unchanged(w, at)) {
+        const from = i === 0 ? left : new Bound().load(w, at);
+        while (i < count && this.#unchanged(w, word + W_ELMS + i * ELM_WORDS)) i++;
+        yield this.#skip(from, i === count ? right : new Bound().load(w, word + W_ELMS + i * ELM_WORDS));
+        i--;
+        continue;
+      }
+      yield* this.node(
+        this.#tree.nodeAddress(w[at + W_SUBTREE_HI]!, w[at + W_SUBTREE_LO]!, "B-Tree element"),
+        new Bound().load(w, at), new Bound().load(w, at + ELM_WORDS));
+    }
+  }
+
+  #unchanged(w: Int32Array, at: number): boolean {
+    return cmpU64(w[at + W_MIRROR_HI]!, w[at + W_MIRROR_LO]!, hi32(this.#tidBeg), lo32(this.#tidBeg)) < 0;
+  }
+
+  #skip(from: Bound, to: Bound): Uint8Array {
+    const begin = cmpBounds(from, this.#begin) < 0 ? this.#begin : from;
+    const end = cmpBounds(to, this.#end) > 0 ? this.#end : to;
+    const b = packet(TYPE_SKIP, MRECORD_SKIP.size);
+    MRECORD_SKIP.write(viewOf(b), 0, { skip_beg: begin.base, skip_end: end.base });
+    return seal(b);
+  }
+
+  /** REC or PASS for an element, or null for one created after the pass. */
+  #leaf(w: Int32Array, at: number): Uint8Array | null {
+    const beyond = (hi: number, lo: number, tid: bigint): number => cmpU64(w[at + hi]!, w[at + lo]!, hi32(tid), lo32(tid));
+    if (beyond(W_CREATE_HI, W_CREATE_LO, this.#tidEnd) > 0) return null;
+    const element = new Uint8Array(w.buffer, w.byteOffset + at * 4, ELM_SIZE);
+    if (beyond(W_CREATE_HI, W_CREATE_LO, this.#tidBeg) < 0) {
+      const b = packet(TYPE_PASS, MRECORD_REC.size);
+      b.set(element, MRECORD_REC.off.leaf);
+      return seal(b);
+    }
+    const hasData = (w[at + W_DATA_HI]! | w[at + W_DATA_LO]!) !== 0;
+    const length = hasData ? w[at + W_DATA_LEN]! : 0;
+    if (length < 0 || length > XBUFSIZE) throw new HammerError("EIO", `an element claims ${length} bytes of data`);
+    const b = packet(TYPE_REC, MRECORD_REC.size + length);
+    b.set(element, MRECORD_REC.off.leaf);
+    const deleted = LEAF_ELM.off.base + BASE_ELM.off.delete_tid;
+    if (beyond(W_DELETE_HI, W_DELETE_LO, this.#tidEnd) > 0) viewOf(b).setBigUint64(MRECORD_REC.off.leaf + deleted, 0n, true);
+    if (length > 0 && !this.#data(w, at, b.subarray(MRECORD_REC.size, MRECORD_REC.size + length)))
+      MRECORD_HEAD.write(viewOf(b), 0, { type: (TYPE_REC | FLAG_CRC_ERROR | FLAG_DATA_CRC_BAD) >>> 0 });
+    return seal(b);
+  }
+
+  /** Reads an element's data into `to`. False if its CRC is wrong; the data is passed on all the same, marked. */
+  #data(w: Int32Array, at: number, to: Uint8Array): boolean {
+    const { cache } = this.#tree;
+    const address = addressOf(w[at + W_DATA_HI]!, w[at + W_DATA_LO]!);
+    const within = address & BUFMASK;
+    if (within + to.length <= BUFSIZE) to.set(cache.bread(address, "mirrored data").bytes.subarray(within, within + to.length));
+    else cache.volumes.read(address, to, "mirrored data");
+    const covered = (w[at + W_TYPES]! & 0xffff) === REC_INODE ? Math.min(INODE_CRC_SIZE, to.length) : to.length;
+    return crcMatches(cache.volumes.version, w[at + W_DATA_CRC]!, to, 0, covered);
+  }
+}
+
+/** The stored record of a PFS as 292 bytes, sync_end_tid filled in for a master. */
+function pfsRecord(cur: Cursor, pfs: number, lastTid: bigint): Uint8Array {
+  const found = cur.lookup(new Key().set(LOCALIZE_MISC, 0, OBJID_ROOT, REC_PFS, 0, pfs << 16), -1, -1);
+  const data = new Uint8Array(PFS_DATA.size);
+  if (found) {
+    const d = metaData(cur, PFS_DATA.off.label);
+    data.set(d.buffer.bytes.subarray(d.at, d.at + Math.min(d.length, PFS_DATA.size)));
+  }
+  const { mirror_flags: flags } = PFS_DATA.read(viewOf(data), 0);
+  if (!found || (flags & PFSD_DELETED) !== 0) throw new HammerError("ENOENT", `there is no PFS ${pfs}`);
+  if ((flags & PFSD_SLAVE) === 0) PFS_DATA.write(viewOf(data), 0, { sync_end_tid: lastTid });
+  return data;
+}
+
+/**
+ * One pass of `hammer mirror-read` over a PFS, record by record. `lastTid` is the last durable TID. The tree may not be
+ * modified while the generator is in use.
+ */
+export function* mirrorRead(cur: Cursor, lastTid: bigint, options: MirrorReadOptions): Generator<Uint8Array> {
+  const pfs = options.pfs ?? 0;
+  const data = pfsRecord(cur, pfs, lastTid);
+  const { sync_beg_tid: oldest, sync_end_tid: newest } = PFS_DATA.read(viewOf(data), 0);
+  const tidEnd = options.tidEnd ?? newest;
+  const wanted = options.tidBeg ?? 0n;
+  const tidBeg = wanted > oldest ? wanted : oldest;
+  yield pfsdPacket(data, newest);
+  yield pfsdPacket(data, tidEnd);
+  if (tidBeg >= tidEnd) {
+    yield syncPacket(TYPE_IDLE);
+    return;
+  }
+  const reader = new Reader(cur.tree, pfs, tidBeg, tidEnd);
+  const first = Bound.ofKey(new Key().set(0, -0x8000_0000, 0, 0, -0x8000_0000, 0));
+  const last = Bound.ofKey(new Key().set(-1, 0x7fff_ffff, -1, REC_MAX, 0x7fff_ffff, -1).setTid(-1, -1));
+  yield* reader.node(cur.tree.root, first, last);
+  yield syncPacket(TYPE_SYNC);
+}
