@@ -9,6 +9,7 @@
  * @module
  */
 import type { HostPlatform } from "@vkernel/hostkernel";
+import { dragonflyAbi } from "./abi/dragonfly/abi.ts";
 import { LinuxAbi } from "./abi/linux/abi.ts";
 import { ConsoleSet, type StdioKind } from "./boot-console.ts";
 import type { Devsw } from "./dev/cdev.ts";
@@ -86,7 +87,7 @@ export interface BootOptions {
   readonly kenv?: ReadonlyMap<string, string>;
   /** Receives the kernel's log, line by line. */
   readonly log?: (line: string) => void;
-  /** ABIs besides Linux's, made for the kernel. */
+  /** ABIs besides DragonFly's and Linux's, made for the kernel. */
   readonly abis?: readonly ((k: Kernel) => Abi)[];
   readonly maxproc?: number;
 }
@@ -321,7 +322,7 @@ export async function bootKernel(options: BootOptions): Promise<VirtualKernel> {
     ...(options.maxproc === undefined ? {} : { maxproc: options.maxproc }),
   });
   for (const make of options.abis ?? []) k.abis.push(make(k));
-  k.abis.push(new LinuxAbi());
+  k.abis.push(dragonflyAbi(), new LinuxAbi());
 
   const now = (): number => k.microtime();
   addStandardDevices(k.devsw, { entropy: (buf) => machine.entropy(buf), now: () => k.nanouptime() });
