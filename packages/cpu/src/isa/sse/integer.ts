@@ -318,6 +318,6 @@ const ALIGNR: Row[] = [
 const EMMS = op(0x0f77, "emms", [], (x) => {
   mmxReady(x);
   x.setState(FTW, i32(0));
-});
+}, { prefix: 0 });
 
 export const SIMD_INTEGER_ROWS: readonly Row[] = [...PACKED, ...BYTE_SHIFTS, ...SHUFFLES, ...ALIGNR, EMMS];

@@ -294,11 +294,11 @@ function fxsave(x: Ctx): void {
 function fxrstor(x: Ctx): void {
   const at = alignedAddress(x, 0);
   const load32 = (offset: number): Expr => x.load(W.I32_LOAD, I32, 4, x.tmp(add(at, offset)));
-  const mxcsr = load32(FX_MXCSR);
-  // The last bytes that count are touched before anything changes: both pages of the image are there.
-  load32(FX_XMM + 16 * 8 - 4);
-  x.raiseIf(and(mxcsr, ~MXCSR_MASK), EXC_GP);
   const control = load32(0);
+  const mxcsr = load32(FX_MXCSR);
+  // The last bytes are touched before anything changes: both pages of the image are there.
+  load32(508);
+  x.raiseIf(and(mxcsr, ~MXCSR_MASK), EXC_GP);
   const tags = load32(4);
   x.setState(S.FIP, load32(8));
   x.setState(S.FCS, and(load32(12), 0xffff));
