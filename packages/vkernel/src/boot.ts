@@ -12,6 +12,7 @@ import type { HostPlatform } from "@vkernel/hostkernel";
 import { dragonflyAbi } from "./abi/dragonfly/abi.ts";
 import { LinuxAbi } from "./abi/linux/abi.ts";
 import { ConsoleSet, type StdioKind } from "./boot-console.ts";
+import { registerFilesystems } from "./boot-mounts.ts";
 import type { Devsw } from "./dev/cdev.ts";
 import { addStandardDevices } from "./dev/standard.ts";
 import type { Abi } from "./kern/abi.ts";
@@ -328,6 +329,7 @@ export async function bootKernel(options: BootOptions): Promise<VirtualKernel> {
   addStandardDevices(k.devsw, { entropy: (buf) => machine.entropy(buf), now: () => k.nanouptime() });
   const consoles = new ConsoleSet(machine.terminal, k.devsw, () => k.nanouptime(), options.first.stdio === "streams");
   const ctx: MountContext = { kernel: k, machine, devsw: k.devsw, now, log: (line) => k.log(line) };
+  registerFilesystems(k, ctx);
   const vk = new VirtualKernel(k, machine, consoles);
   try {
     await mountAll(k, ctx, options);

@@ -75,6 +75,7 @@ export class Namecache {
   makeDetached(mount: Mount, name: string, vp: Vnode, parent: Nchandle | null): Nchandle {
     const nch = new Nchandle(this, mount, parent, name, vp);
     if (parent !== null) this.ref(parent);
+    vp.nch = nch;
     nch.detached = true;
     nch.refs = 1;
     this.entries++;
@@ -84,6 +85,7 @@ export class Namecache {
   /** Enters a looked-up name below `dir`, unheld. Takes over the reference on `vp`; null makes it negative. */
   enter(dir: Nchandle, name: string, vp: Vnode | null): Nchandle {
     const nch = new Nchandle(this, dir.mount, dir, name, vp);
+    if (vp !== null) vp.nch = nch;
     (dir.children ??= new Map()).set(name, nch);
     this.ref(dir);
     this.entries++;
@@ -138,7 +140,10 @@ export class Namecache {
     const { vp, parent } = nch;
     nch.vp = null;
     nch.parent = null;
-    if (vp !== null) vrele(vp);
+    if (vp !== null) {
+      if (vp.nch === nch) vp.nch = null;
+      vrele(vp);
+    }
     if (parent !== null) this.unref(parent);
   }
 
@@ -156,6 +161,7 @@ export class Namecache {
   /** A file was made under a name that was negative. Takes over the reference on `vp`. */
   setVnode(nch: Nchandle, vp: Vnode): void {
     nch.vp = vp;
+    vp.nch = nch;
   }
 
   /** After rename: `from` takes the name `to` in its directory; what `to` stood for is detached. */

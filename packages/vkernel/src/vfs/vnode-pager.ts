@@ -15,8 +15,9 @@ import { Uio } from "../vm/uio.ts";
 import type { Vnode } from "./vnode.ts";
 import { vref, vrele } from "./vnode.ts";
 
-class VnodePager implements Pager {
-  private readonly vp: Vnode;
+/** A file as the pager of its pages. */
+export class VnodePager implements Pager {
+  readonly vp: Vnode;
   constructor(vp: Vnode) {
     this.vp = vp;
   }

@@ -93,6 +93,8 @@ export abstract class Vnode {
   /** Number of writers through open files, and of executing images: ETXTBSY both ways. */
   writeCount = 0;
   textCount = 0;
+  /** A name of the file in the cache, if one is known; not a reference (for /proc/PID/maps and messages). */
+  nch: Nchandle | null = null;
   /** Advisory locks, null while there never was one. */
   locks: Lockf | null = null;
   /** Data and openers of a fifo, null while nobody has it open. */

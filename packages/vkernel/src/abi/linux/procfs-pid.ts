@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** /proc/PID as Linux programs read it (proc(5); Linux fs/proc/array.c, base.c, task_mmu.c). */
+import { EINVAL, ESRCH } from "../../sys/errno.ts";
+import { PROT_EXEC, PROT_READ, PROT_WRITE } from "../../sys/mman.ts";
+import { SIG_DFL, SIG_IGN, sigaddset, sigset, type Sigset } from "../../sys/signal.ts";
+import { procTimes } from "../../kern/exit.ts";
+import type { File } from "../../kern/file.ts";
+import { type Lwp, LSRUN, LSSTOP, type Proc, SSTOP, SZOMB } from "../../kern/proc.ts";
+import * as rl from "../../kern/resource.ts";
+import { FifoFile } from "../../kern/fifo-file.ts";
+import { VnodeFile } from "../../kern/vnode-file.ts";
+import { FileRefVnode } from "../../vfs/file-ref.ts";
+import type { Mount } from "../../vfs/mount.ts";
+import { cacheFullpath, cacheHold, type Nchandle } from "../../vfs/namecache.ts";
+import { type ProcDir, procDir, type ProcFile, type ProcLink, type ProcNode } from "../../vfs/procfs/procfs.ts";
+import { VnodePager } from "../../vfs/vnode-pager.ts";
+import { copyin } from "../../vm/copyio.ts";
+import { mapEntries } from "../../vm/vmspace.ts";
+import { linuxDev, linuxOpenFlags, linuxRdev } from "./file-flags.ts";
+import { mountLines, mountinfoLines } from "./procfs-mounts.ts";
+import { linuxSigset } from "./signo.ts";
+
+/** Clock ticks of 10 ms, as USER_HZ. */
+const TICK_NS = 1e7;
+const ticks = (ns: number): number => Math.floor(ns / TICK_NS);
+
+function stateOf(p: Proc, lp: Lwp | null): string {
+  if (p.stat === SZOMB) return "Z (zombie)";
+  if (p.stat === SSTOP || lp?.state === LSSTOP) return "T (stopped)";
+  if (lp === null || lp.state === LSRUN || lp === p.k.curlwp) return "R (running)";
+  return "S (sleeping)";
+}
+
+/** Throws ESRCH once the process has been waited for. */
+function alive(p: Proc): Proc {
+  if (p.k.procs.get(p.pid) !== p) throw ESRCH;
+  return p;
+}
+
+const hex64 = (hi: number, lo: number): string =>
+  (hi >>> 0).toString(16).padStart(8, "0") + (lo >>> 0).toString(16).padStart(8, "0");
+function maskText(set: Sigset): string {
+  const words = linuxSigset(set, new Int32Array(2));
+  return hex64(words[1]!, words[0]!);
+}
+
+/** Signals ignored or caught by a process. */
+function dispositions(p: Proc): { ignored: Sigset; caught: Sigset } {
+  const ignored = sigset();
+  const caught = sigset();
+  p.sigacts.handler.forEach((handler, sig) => {
+    if (sig === 0 || handler === SIG_DFL) return;
+    sigaddset(handler === SIG_IGN ? ignored : caught, sig);
+  });
+  return { ignored, caught };
+}
+
+function statText(p: Proc, lp: Lwp | null, isThread: boolean): string {
+  const vm = p.vmspace;
+  const tty = p.pgrp.session.ttyp;
+  const times = procTimes(p);
+  const one = isThread && lp !== null;
+  const user = one ? lp.runtimeNs - Math.min(lp.sysNs, lp.runtimeNs) : times.userNs;
+  const sys = one ? lp.sysNs : times.sysNs;
+  const { ignored, caught } = dispositions(p);
+  const word = (set: Sigset): number => linuxSigset(set, new Int32Array(2))[0]! & 0x7fffffff;
+  const fields: (string | number)[] = [
+    one ? lp.tid : p.pid,
+    `(${one ? lp.comm : p.comm})`,
+    stateOf(p, lp)[0]!,
+    p.parent?.pid ?? 0,
+    p.pgrp.id,
+    p.pgrp.session.sid,
+    tty === null ? 0 : linuxRdev(tty.rdev),
+    tty?.pgrp?.id ?? -1,
+    0x400000,
+    p.ru.minflt,
+    p.cru.minflt,
+    p.ru.majflt,
+    p.cru.majflt,
+    ticks(user),
+    ticks(sys),
+    ticks(p.childUserNs),
+    ticks(p.childSysNs),
+    20 + p.nice,
+    p.nice,
+    Math.max(1, p.lwps.size),
+    0,
+    ticks(p.startNs),
+    vm === null ? 0 : vm.sizeBytes(),
+    vm === null ? 0 : vm.residentPages(),
+    Math.min(p.limits.cur[rl.RLIMIT_RSS]!, 0xffffffff),
+    0, 0, 0, 0, 0,
+    word(lp?.siglist ?? p.siglist),
+    lp === null ? 0 : word(lp.sigmask),
+    word(ignored),
+    word(caught),
+    lp === null || lp.wmesg === "" ? 0 : 1,
+    0, 0,
+    p.exitSignal === 0 ? 0 : 17,
+    0, 0, 0, 0, 0, 0, 0, 0, 0,
+    p.argStart, p.argEnd, p.envStart, p.envEnd,
+    p.xstat,
+  ];
+  return `${fields.join(" ")}\n`;
+}
+
+function statusText(p: Proc, lp: Lwp | null): string {
+  const c = p.cred;
+  const vm = p.vmspace;
+  const { ignored, caught } = dispositions(p);
+  const caps = c.uid === 0 ? "000001ffffffffff" : "0000000000000000";
+  const kb = (bytes: number): string => `${String(Math.floor(bytes / 1024)).padStart(8)} kB`;
+  const lines = [
+    `Name:\t${p.comm}`,
+    `Umask:\t${(p.fd?.umask ?? 0).toString(8).padStart(4, "0")}`,
+    `State:\t${stateOf(p, lp)}`,
+    `Tgid:\t${p.pid}`,
+    "Ngid:\t0",
+    `Pid:\t${lp?.tid ?? p.pid}`,
+    `PPid:\t${p.parent?.pid ?? 0}`,
+    "TracerPid:\t0",
+    `Uid:\t${c.ruid}\t${c.uid}\t${c.svuid}\t${c.uid}`,
+    `Gid:\t${c.rgid}\t${c.gid}\t${c.svgid}\t${c.gid}`,
+    `FDSize:\t${p.fd?.files.length ?? 0}`,
+    `Groups:\t${c.groups.map((g) => `${g} `).join("")}`,
+    `NStgid:\t${p.pid}`,
+    `NSpid:\t${lp?.tid ?? p.pid}`,
+    `NSpgid:\t${p.pgrp.id}`,
+    `NSsid:\t${p.pgrp.session.sid}`,
+  ];
+  if (vm !== null) {
+    const rss = vm.residentPages() * 4096;
+    lines.push(
+      `VmPeak:\t${kb(vm.sizeBytes())}`,
+      `VmSize:\t${kb(vm.sizeBytes())}`,
+      `VmLck:\t${kb(0)}`,
+      `VmPin:\t${kb(0)}`,
+      `VmHWM:\t${kb(vm.peakResidentPages() * 4096)}`,
+      `VmRSS:\t${kb(rss)}`,
+    );
+  }
+  lines.push(
+    `Threads:\t${Math.max(1, p.lwps.size)}`,
+    `SigQ:\t${p.sigqueue.length}/4096`,
+    `SigPnd:\t${maskText(lp?.siglist ?? sigset())}`,
+    `ShdPnd:\t${maskText(p.siglist)}`,
+    `SigBlk:\t${maskText(lp?.sigmask ?? sigset())}`,
+    `SigIgn:\t${maskText(ignored)}`,
+    `SigCgt:\t${maskText(caught)}`,
+    "CapInh:\t0000000000000000",
+    `CapPrm:\t${caps}`,
+    `CapEff:\t${caps}`,
+    "CapBnd:\t000001ffffffffff",
+    "CapAmb:\t0000000000000000",
+    `NoNewPrivs:\t${p.noNewPrivs ? 1 : 0}`,
+    "Seccomp:\t0",
+    "Cpus_allowed:\t1",
+    "Cpus_allowed_list:\t0",
+    `voluntary_ctxt_switches:\t${lp?.ru.nvcsw ?? p.ru.nvcsw}`,
+    `nonvoluntary_ctxt_switches:\t${lp?.ru.nivcsw ?? p.ru.nivcsw}`,
+  );
+  return `${lines.join("\n")}\n`;
+}
+
+/** Bytes of the process's memory, a byte string; "" when it has none any more. */
+function memoryText(p: Proc, start: number, end: number): string {
+  if (p.vmspace === null || end <= start) return "";
+  const buf = new Uint8Array(Math.min(end - start, 2 * 1024 * 1024));
+  copyin(p.vmspace, start, buf, 0, buf.length);
+  let text = "";
+  for (let i = 0; i < buf.length; i += 8192) text += String.fromCharCode(...buf.subarray(i, i + 8192));
+  return text;
+}
+
+function mapsText(p: Proc): string {
+  if (p.vmspace === null) return "";
+  const h8 = (n: number): string => n.toString(16).padStart(8, "0");
+  let out = "";
+  for (const e of mapEntries(p.vmspace)) {
+    const pager = e.object?.pager ?? null;
+    const vp = pager instanceof VnodePager ? pager.vp : null;
+    const prot =
+      ((e.prot & PROT_READ) !== 0 ? "r" : "-") +
+      ((e.prot & PROT_WRITE) !== 0 ? "w" : "-") +
+      ((e.prot & PROT_EXEC) !== 0 ? "x" : "-") +
+      (e.shared ? "s" : "p");
+    let dev = "00:00";
+    let ino = 0;
+    let name = e.tag === "" ? "" : `[${e.tag}]`;
+    if (vp !== null) {
+      const va = vp.getattr();
+      const st = linuxDev(0, va.fsid);
+      dev = `${((st >> 8) & 0xfff).toString(16).padStart(2, "0")}:${(st & 0xff).toString(16).padStart(2, "0")}`;
+      ino = va.fileid;
+      name = (vp.nch === null ? null : cacheFullpath(vp.nch, p.k.mounts.root)) ?? "(deleted)";
+    }
+    const line = `${h8(e.start)}-${h8(e.end)} ${prot} ${h8(e.offset)} ${dev} ${ino} `;
+    out += name === "" ? `${line}\n` : `${line.padEnd(49)}${name}\n`;
+  }
+  return out;
+}
+
+const LIMITS: readonly (readonly [string, number, string])[] = [
+  ["Max cpu time", rl.RLIMIT_CPU, "seconds"],
+  ["Max file size", rl.RLIMIT_FSIZE, "bytes"],
+  ["Max data size", rl.RLIMIT_DATA, "bytes"],
+  ["Max stack size", rl.RLIMIT_STACK, "bytes"],
+  ["Max core file size", rl.RLIMIT_CORE, "bytes"],
+  ["Max resident set", rl.RLIMIT_RSS, "bytes"],
+  ["Max processes", rl.RLIMIT_NPROC, "processes"],
+  ["Max open files", rl.RLIMIT_NOFILE, "files"],
+  ["Max locked memory", rl.RLIMIT_MEMLOCK, "bytes"],
+  ["Max address space", rl.RLIMIT_VMEM, "bytes"],
+];
+function limitsText(p: Proc): string {
+  const show = (v: number): string => (v === Infinity ? "unlimited" : String(v));
+  let out = `${"Limit".padEnd(25)} ${"Soft Limit".padEnd(20)} ${"Hard Limit".padEnd(20)} Units\n`;
+  for (const [name, which, unit] of LIMITS) {
+    out += `${name.padEnd(25)} ${show(p.limits.cur[which]!).padEnd(20)} ${show(p.limits.max[which]!).padEnd(20)} ${unit}\n`;
+  }
+  return out;
+}
+
+// Descriptors
+
+function fdTarget(p: Proc, fp: File): string {
+  if (fp instanceof VnodeFile || fp instanceof FifoFile) {
+    const path = cacheFullpath(fp.nch, p.fd?.rdir ?? p.k.mounts.root);
+    return path ?? `/${fp.nch.name} (deleted)`;
+  }
+  const id = fp.stat().fileid;
+  if (fp.type === "pipe" || fp.type === "socket") return `${fp.type}:[${id}]`;
+  return `anon_inode:[${fp.type}]`;
+}
+
+/** Where following /proc/PID/fd/N leads: the file's own name, or a name made for a file without one. */
+function fdJump(mount: () => Mount, fp: File): Nchandle {
+  if (fp instanceof VnodeFile || fp instanceof FifoFile) return cacheHold(fp.nch);
+  const on = mount();
+  return on.rootNch!.cache.makeDetached(on, fp.type, new FileRefVnode(on, fp.stat().type, fp), null);
+}
+
+function fdDir(p: Proc, make: (fd: number, fp: File) => ProcNode, kind: ProcNode["kind"]): ProcDir {
+  const owner = { uid: p.cred.uid, gid: p.cred.gid };
+  return {
+    kind: "dir",
+    mode: 0o500,
+    ident: p,
+    owner,
+    find: (name) => {
+      if (!/^(0|[1-9]\d{0,6})$/.test(name)) return null;
+      const fd = Number(name);
+      const fp = p.fd?.files[fd] ?? null;
+      return fp === null ? null : make(fd, fp);
+    },
+    *entries() {
+      const files = p.fd?.files ?? [];
+      for (let fd = 0; fd < files.length; fd++) if (files[fd] !== null) yield { name: String(fd), kind, position: fd + 3 };
+    },
+  };
+}
+
+function fdinfoText(p: Proc, fd: number, fp: File): string {
+  const mode = (fp.flags & 3) === 0 ? 0 : (fp.flags & 3) - 1;
+  const flags = linuxOpenFlags((fp.flags & ~3) | mode) | (p.fd!.cloexec[fd] === 1 ? 0o2000000 : 0);
+  const pos = fp instanceof VnodeFile ? fp.offset : 0;
+  return `pos:\t${pos}\nflags:\t0${flags.toString(8)}\nmnt_id:\t${fp instanceof VnodeFile ? fp.nch.mount.fsid : 0}\n`;
+}
+
+// The directory
+
+/** /proc/PID, or /proc/PID/task/TID when a thread is given. `mount` is the procfs itself. */
+export function pidDir(p: Proc, thread: Lwp | null, mount: () => Mount): ProcDir {
+  const owner = { uid: p.cred.uid, gid: p.cred.gid };
+  const first = (): Lwp | null => thread ?? p.firstLwp;
+  const file = (mode: number, read: () => string, write?: (text: string) => void): ProcFile => ({
+    kind: "file", mode, ident: p, owner,
+    read: () => {
+      alive(p);
+      return read();
+    },
+    ...(write === undefined ? {} : { write }),
+  });
+  const link = (target: () => string, jump: () => Nchandle | null): ProcLink => ({
+    kind: "link", mode: 0o777, ident: p, owner, target, jump,
+  });
+  const dirLink = (which: "cdir" | "rdir"): ProcLink =>
+    link(
+      () => {
+        const nch = alive(p).fd?.[which];
+        if (nch === undefined) throw ESRCH;
+        return cacheFullpath(nch, p.k.mounts.root) ?? "(unreachable)";
+      },
+      () => {
+        const nch = alive(p).fd?.[which];
+        if (nch === undefined) throw ESRCH;
+        return cacheHold(nch);
+      },
+    );
+  const nodes: Record<string, ProcNode> = {
+    stat: file(0o444, () => statText(p, first(), thread !== null)),
+    status: file(0o444, () => statusText(p, first())),
+    statm: file(0o444, () => {
+      const vm = p.vmspace;
+      const size = vm === null ? 0 : Math.floor(vm.sizeBytes() / 4096);
+      const rss = vm === null ? 0 : vm.residentPages();
+      return `${size} ${rss} 0 0 0 ${size} 0\n`;
+    }),
+    cmdline: file(0o444, () => memoryText(p, p.argStart, p.argEnd)),
+    environ: file(0o400, () => memoryText(p, p.envStart, p.envEnd)),
+    comm: file(0o644, () => `${first()?.comm ?? p.comm}\n`, (text) => {
+      const name = text.replace(/\n.*/s, "").slice(0, 15);
+      const lp = first();
+      if (lp !== null) lp.comm = name;
+      if (thread === null || thread.tid === p.pid) p.comm = name;
+    }),
+    maps: file(0o444, () => mapsText(p)),
+    limits: file(0o444, () => limitsText(p)),
+    mounts: file(0o444, () => mountLines(p)),
+    mountinfo: file(0o444, () => mountinfoLines(p)),
+    wchan: file(0o444, () => first()?.wmesg || "0"),
+    cgroup: file(0o444, () => "0::/\n"),
+    oom_score: file(0o444, () => "0\n"),
+    oom_score_adj: file(0o644, () => "0\n", (text) => {
+      if (!/^-?\d+\s*$/.test(text)) throw EINVAL;
+    }),
+    loginuid: file(0o644, () => "4294967295"),
+    sessionid: file(0o444, () => "4294967295"),
+    exe: link(
+      () => {
+        if (alive(p).execPath === "") throw ESRCH;
+        return p.execPath;
+      },
+      () => (p.textvp !== null && p.textvp.nch !== null ? cacheHold(p.textvp.nch) : null),
+    ),
+    cwd: dirLink("cdir"),
+    root: dirLink("rdir"),
+    fd: fdDir(
+      p,
+      (_fd, fp) => ({
+        kind: "link", mode: 0o700, ident: fp, owner,
+        target: () => fdTarget(p, fp),
+        jump: () => fdJump(mount, fp),
+      }),
+      "link",
+    ),
+    fdinfo: fdDir(p, (fd, fp) => ({ kind: "file", mode: 0o400, ident: fp, owner, read: () => fdinfoText(p, fd, fp) }), "file"),
+  };
+  if (thread === null) nodes["task"] = taskDir(p, mount);
+  return { ...procDir(0o555, nodes, p), owner };
+}
+
+function taskDir(p: Proc, mount: () => Mount): ProcDir {
+  return {
+    kind: "dir",
+    mode: 0o555,
+    ident: p,
+    find: (name) => {
+      const lp = p.lwps.get(Number(name));
+      return lp === undefined || String(lp.tid) !== name ? null : pidDir(p, lp, mount);
+    },
+    *entries() {
+      for (const lp of [...p.lwps.values()].sort((a, b) => a.tid - b.tid)) {
+        yield { name: String(lp.tid), kind: "dir", position: lp.tid + 3 };
+      }
+    },
+  };
+}
+

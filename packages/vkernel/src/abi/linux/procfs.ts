@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** /proc as Linux programs expect it (proc(5)): the directories of processes, and what concerns the whole system. */
+import { EPERM, ESRCH } from "../../sys/errno.ts";
+import type { Kernel } from "../../kern/kernel.ts";
+import { type Proc, LSRUN } from "../../kern/proc.ts";
+import type { Mount } from "../../vfs/mount.ts";
+import { type ProcDir, procDir, type ProcFile, type ProcLink, type ProcNode, ProcfsMount } from "../../vfs/procfs/procfs.ts";
+import { pidDir } from "./procfs-pid.ts";
+import { LINUX_RELEASE, LINUX_VERSION } from "./version.ts";
+
+const PAGE_KB = 4;
+/** Positions of processes in the root directory start here; below are the fixed entries. */
+const PID_POSITION = 1000;
+
+function file(read: () => string, mode = 0o444, write?: (text: string) => void): ProcFile {
+  return { kind: "file", mode, read, ...(write === undefined ? {} : { write }) };
+}
+
+function meminfo(k: Kernel): string {
+  const total = k.vm.totalPages * PAGE_KB;
+  const free = k.vm.freePages() * PAGE_KB;
+  const row = (name: string, kb: number): string => `${`${name}:`.padEnd(16)}${String(Math.floor(kb)).padStart(8)} kB\n`;
+  return (
+    row("MemTotal", total) + row("MemFree", free) + row("MemAvailable", free) + row("Buffers", 0) + row("Cached", 0) +
+    row("SwapCached", 0) + row("Active", total - free) + row("Inactive", 0) + row("SwapTotal", 0) + row("SwapFree", 0) +
+    row("Dirty", 0) + row("Writeback", 0) + row("AnonPages", total - free) + row("Mapped", 0) + row("Shmem", 0) +
+    row("Slab", 0) + row("SReclaimable", 0) + row("SUnreclaim", 0) + row("CommitLimit", total) + row("Committed_AS", total - free)
+  );
+}
+
+/** user, nice, system, idle, … in ticks of 10 ms. */
+function cpuLine(k: Kernel): string {
+  const t = (ns: number): number => Math.floor(ns / 1e7);
+  let { userNs, sysNs } = k.stats;
+  for (const p of k.procs.values()) {
+    for (const lp of p.lwps.values()) {
+      const sys = Math.min(lp.sysNs, lp.runtimeNs);
+      userNs += lp.runtimeNs - sys;
+      sysNs += sys;
+    }
+  }
+  return `${t(userNs)} 0 ${t(sysNs)} ${t(k.stats.idleNs)} 0 0 0 0 0 0`;
+}
+
+function statText(k: Kernel): string {
+  const cpu = cpuLine(k);
+  const running = [...k.lwps.values()].filter((lp) => lp.state === LSRUN || lp === k.curlwp).length;
+  return (
+    `cpu  ${cpu}\ncpu0 ${cpu}\nintr 0\nctxt ${k.stats.switches}\nbtime ${Math.floor(k.bootTimeUs / 1e6)}\n` +
+    `processes ${k.stats.forks}\nprocs_running ${running}\nprocs_blocked 0\n`
+  );
+}
+
+function loadavg(k: Kernel): string {
+  const running = [...k.lwps.values()].filter((lp) => lp.state === LSRUN || lp === k.curlwp).length;
+  const loads = k.loadAverages().map((l) => l.toFixed(2)).join(" ");
+  return `${loads} ${running}/${k.lwps.size} ${Math.max(...k.procs.keys(), 0)}\n`;
+}
+
+/** What the CPU tells about itself through CPUID stands in the platform; programs read little of this file. */
+function cpuinfo(): string {
+  const rows: readonly (readonly [string, string])[] = [
+    ["processor", "0"], ["vendor_id", "GenuineIntel"], ["cpu family", "6"], ["model", "15"],
+    ["model name", "vkernel virtual CPU"], ["stepping", "6"], ["cpu MHz", "1000.000"], ["cache size", "4096 KB"],
+    ["physical id", "0"], ["siblings", "1"], ["core id", "0"], ["cpu cores", "1"], ["fpu", "yes"],
+    ["fpu_exception", "yes"], ["cpuid level", "10"], ["wp", "yes"],
+    ["flags", "fpu tsc cx8 cmov mmx fxsr sse sse2 pni ssse3"], ["bogomips", "2000.00"], ["clflush size", "64"],
+    ["address sizes", "32 bits physical, 32 bits virtual"],
+  ];
+  return `${rows.map(([name, value]) => `${name.padEnd(16, "\t").slice(0, Math.max(name.length, 16))}: ${value}`).join("\n")}\n\n`;
+}
+
+function uuid(k: Kernel): string {
+  const b = new Uint8Array(16);
+  k.machine.entropy(b);
+  b[6] = (b[6]! & 0x0f) | 0x40;
+  b[8] = (b[8]! & 0x3f) | 0x80;
+  const h = [...b].map((x) => x.toString(16).padStart(2, "0")).join("");
+  return `${h.slice(0, 8)}-${h.slice(8, 12)}-${h.slice(12, 16)}-${h.slice(16, 20)}-${h.slice(20)}\n`;
+}
+
+function sysDir(k: Kernel): ProcDir {
+  const fixed = (text: string): ProcFile => file(() => `${text}\n`);
+  const bootId = uuid(k);
+  const hostname = file(() => `${k.hostname}\n`, 0o644, (text) => {
+    if (k.curproc?.cred.uid !== 0) throw EPERM;
+    k.hostname = text.replace(/\n.*/s, "").slice(0, 64);
+  });
+  return procDir(0o555, {
+    kernel: procDir(0o555, {
+      ostype: fixed("Linux"),
+      osrelease: fixed(LINUX_RELEASE),
+      version: fixed(LINUX_VERSION),
+      hostname,
+      domainname: file(() => `${k.domainname || "(none)"}\n`),
+      pid_max: fixed("32768"),
+      ngroups_max: fixed("65536"),
+      cap_last_cap: fixed("40"),
+      "threads-max": fixed(String(k.maxproc)),
+      randomize_va_space: fixed("0"),
+      random: procDir(0o555, {
+        boot_id: file(() => bootId),
+        uuid: file(() => uuid(k)),
+        entropy_avail: fixed("256"),
+        poolsize: fixed("256"),
+      }),
+    }),
+    vm: procDir(0o555, {
+      overcommit_memory: fixed("1"),
+      max_map_count: fixed("65530"),
+      swappiness: fixed("60"),
+    }),
+    fs: procDir(0o555, {
+      "file-max": fixed("65536"),
+      "nr_open": fixed("65536"),
+      "pipe-max-size": fixed("1048576"),
+    }),
+  });
+}
+
+/** The root directory: fixed entries, then processes by number. */
+function rootDir(k: Kernel, mount: () => Mount): ProcDir {
+  const self = (): Proc => {
+    const p = k.curproc;
+    if (p === null) throw ESRCH;
+    return p;
+  };
+  const link = (target: () => string): ProcLink => ({ kind: "link", mode: 0o777, target });
+  const fixed: Record<string, ProcNode> = {
+    self: link(() => String(self().pid)),
+    "thread-self": link(() => `${self().pid}/task/${k.curlwp!.tid}`),
+    mounts: link(() => "self/mounts"),
+    cmdline: file(() => "vkernel\n"),
+    cpuinfo: file(cpuinfo),
+    devices: file(() => "Character devices:\n  1 mem\n  5 /dev/tty\n136 pts\n\nBlock devices:\n"),
+    filesystems: file(() =>
+      [...k.vfsops.keys(), "proc", "tmpfs"].map((t) => `nodev\t${t}\n`).filter((l, i, all) => all.indexOf(l) === i).join(""),
+    ),
+    loadavg: file(() => loadavg(k)),
+    meminfo: file(() => meminfo(k)),
+    stat: file(() => statText(k)),
+    swaps: file(() => "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"),
+    uptime: file(() => `${(k.nanouptime() / 1e9).toFixed(2)} ${(k.stats.idleNs / 1e9).toFixed(2)}\n`),
+    version: file(() => `Linux version ${LINUX_RELEASE} ${LINUX_VERSION}\n`),
+    kmsg: file(() => k.dmesg.text(), 0o400),
+    sys: sysDir(k),
+  };
+  const table = procDir(0o555, fixed);
+  return {
+    kind: "dir",
+    mode: 0o555,
+    find: (name) => {
+      const node = table.find(name);
+      if (node !== null) return node;
+      if (!/^[1-9]\d{0,8}$/.test(name)) return null;
+      const p = k.procs.get(Number(name));
+      if (p !== undefined) return pidDir(p, null, mount);
+      // A thread can be named here too, though it is not listed.
+      const lp = k.lwps.get(Number(name));
+      return lp === undefined ? null : pidDir(lp.proc, lp, mount);
+    },
+    *entries() {
+      yield* table.entries();
+      for (const pid of [...k.procs.keys()].sort((a, b) => a - b)) {
+        yield { name: String(pid), kind: "dir", position: PID_POSITION + pid };
+      }
+    },
+  };
+}
+
+/** The proc file system of a kernel. */
+export function linuxProcfs(k: Kernel): ProcfsMount {
+  const mount: ProcfsMount = new ProcfsMount(
+    rootDir(k, () => mount),
+    () => k.microtime(),
+  );
+  return mount;
+}
+

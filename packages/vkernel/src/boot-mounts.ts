@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * File systems for bootKernel() and for mount(2): factories that take their surroundings from the machine that is
+ * being booted.
+ */
+import type { MountContext, MountFactory } from "./boot.ts";
+import { linuxProcfs } from "./abi/linux/procfs.ts";
+import type { Kernel } from "./kern/kernel.ts";
+import type { MountRequest } from "./kern/sys-vfs-mount.ts";
+import { EINVAL } from "./sys/errno.ts";
+import { DevfsMount } from "./vfs/devfs/devfs.ts";
+import { DirfsMount } from "./vfs/dirfs/dirfs.ts";
+import { OverlayMount } from "./vfs/dirfs/overlay.ts";
+import { MNT_RDONLY } from "./vfs/mount.ts";
+import { TmpfsMount } from "./vfs/tmpfs/tmpfs.ts";
+
+const MIB = 1024 * 1024;
+/** Changes to a host directory that are kept in memory, bytes, unless said otherwise. */
+const OVERLAY_BYTES = 4096 * MIB;
+/** Memory of a tmpfs without a size option, bytes. */
+const TMPFS_BYTES = 256 * MIB;
+
+/** A host directory; the guest's changes stay in memory and end with the machine. */
+export function overlayFs(hostPath: string, maxBytes = OVERLAY_BYTES): MountFactory {
+  return (ctx) => new OverlayMount(ctx.machine.files, hostPath, 0, { maxBytes, now: ctx.now });
+}
+
+/** A host directory as it is: changes are written through, or refused. */
+export function hostFs(hostPath: string, readOnly: boolean): MountFactory {
+  return (ctx) => new DirfsMount(ctx.machine.files, hostPath, readOnly ? MNT_RDONLY : 0);
+}
+
+/** An empty file system in memory. */
+export function tmpFs(maxBytes = TMPFS_BYTES, rootMode = 0o1777): MountFactory {
+  return (ctx) => new TmpfsMount("tmpfs", 0, { maxBytes, now: ctx.now, rootMode });
+}
+
+/** /dev. */
+export function devFs(): MountFactory {
+  return (ctx) => new DevfsMount(ctx.devsw, ctx.now);
+}
+
+/** /proc, in Linux's form. */
+export function procFs(): MountFactory {
+  return (ctx) => linuxProcfs(ctx.kernel);
+}
+
+/** A size option: bytes, or with k, m, g. Throws EINVAL. */
+function sizeOption(req: MountRequest, name: string, otherwise: number): number {
+  const text = req.options.get(name);
+  if (text === undefined) return otherwise;
+  const m = /^(\d+)([kmg]?)$/i.exec(text);
+  if (m === null) throw EINVAL;
+  return Number(m[1]) * { "": 1, k: 1024, m: MIB, g: 1024 * MIB }[m[2]!.toLowerCase()]!;
+}
+
+/** Enters the file systems that processes may mount. */
+export function registerFilesystems(k: Kernel, ctx: MountContext): void {
+  k.vfsops.set("tmpfs", (_lp, req) => {
+    const mode = Number.parseInt(req.options.get("mode") ?? "1777", 8);
+    if (!Number.isInteger(mode)) throw EINVAL;
+    const maxBytes = sizeOption(req, "size", TMPFS_BYTES);
+    return new TmpfsMount(req.from, req.flags, { maxBytes, now: ctx.now, rootMode: mode & 0o7777 });
+  });
+  k.vfsops.set("procfs", () => linuxProcfs(k));
+  k.vfsops.set("devfs", () => new DevfsMount(ctx.devsw, ctx.now));
+}
