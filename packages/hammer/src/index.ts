@@ -11,6 +11,13 @@ export {
 export { crc32, crc32c } from "./crc.ts";
 export type { MirrorReadOptions } from "./mirror.ts";
 
+// Formatting.
+export { newfs, type NewfsOptions, type NewfsResult } from "./newfs.ts";
+export { uuidBytes, uuidText } from "./disk/volume.ts";
+
+// Formatting.
+export { newfs, type NewfsOptions, type NewfsResult } from "./newfs.ts";
+
 // A mounted file system.
 export {
   MAX_TID, mount, type HammerInfo, type HammerMount, type HammerStatfs, type MountOptions,
@@ -18,6 +25,7 @@ export {
 export type { HistoryEntry } from "./history.ts";
 export { namekey, type Namekey } from "./object/namekey.ts";
 export type { ReaddirCallback } from "./object/dirent.ts";
+export type { CreateOptions, SetattrOptions } from "./object/namespace.ts";
 export type { HammerFileType, HammerInode } from "./object/inode.ts";
 export { fromByteString, resolvePath, splitPath, toByteString, type ResolveOptions } from "./path.ts";
 export type { PfsInfo } from "./pfs.ts";

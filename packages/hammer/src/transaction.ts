@@ -15,7 +15,7 @@
  * @module
  */
 import { Freemap } from "./blockmap.ts";
-import { BTree, Cursor } from "./btree/cursor.ts";
+import { type BTree, Cursor } from "./btree/cursor.ts";
 import { TreeWriter } from "./btree/modify.ts";
 import type { BufferCache } from "./buffer.ts";
 import { BIGBLOCK_SIZE, BUFSIZE, ZONE_BTREE, ZONE_META } from "./disk/offset.ts";

@@ -13,7 +13,7 @@
  * Source: DragonFly sys/vfs/hammer/hammer_vnops.c, hammer_object.c, hammer_inode.c.
  * @module
  */
-import { Cursor } from "../btree/cursor.ts";
+import type { Cursor } from "../btree/cursor.ts";
 import { Key } from "../btree/key.ts";
 import { dataZone } from "../blockmap.ts";
 import { crcFor } from "../crc.ts";
