@@ -51,6 +51,11 @@ static void open_console(void)
 		fd = open(_PATH_DEVNULL, O_RDWR);
 	while (fd < 2 && fd != -1)
 		fd = dup(fd);
+	/* Without a terminal the console's output and errors are two streams. */
+	if (!isatty(2) && (fd = open(_PATH_CONSERR, O_WRONLY)) != -1) {
+		dup2(fd, 2);
+		close(fd);
+	}
 }
 
 /* A child in a session of its own, with the console as its terminal where it is one. */
