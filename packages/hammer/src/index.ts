@@ -15,9 +15,6 @@ export type { MirrorReadOptions } from "./mirror.ts";
 export { newfs, type NewfsOptions, type NewfsResult } from "./newfs.ts";
 export { uuidBytes, uuidText } from "./disk/volume.ts";
 
-// Formatting.
-export { newfs, type NewfsOptions, type NewfsResult } from "./newfs.ts";
-
 // A mounted file system.
 export {
   MAX_TID, mount, type HammerInfo, type HammerMount, type HammerStatfs, type MountOptions,
