@@ -4,5 +4,7 @@
  * @packageDocumentation
  */
 export { FileDevice, type FileDeviceOptions } from "./node/file-device.ts";
-export { openDevices, openImage, systemNow, volumePaths, type OpenImageOptions } from "./node/image.ts";
+export {
+  createImage, openDevices, openImage, systemNow, volumePaths, type CreateImageOptions, type OpenImageOptions,
+} from "./node/image.ts";
 export { ImageLock } from "./node/lock.ts";

@@ -2,10 +2,10 @@
 /** FileDevice and its lock, with real files and real processes. */
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, linkSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import ts from "typescript";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { FileDevice } from "../src/node.ts";
 
@@ -15,7 +15,6 @@ const image = join(dir, "disk.img");
 const holder = join(dir, "holder.mjs");
 
 beforeAll(() => {
-  const ts = createRequire(import.meta.url)("typescript") as typeof import("typescript");
   const src = fileURLToPath(new URL("../src/", import.meta.url));
   for (const name of ["error", "device", "node/lock", "node/file-device"]) {
     const js = ts.transpileModule(readFileSync(`${src}${name}.ts`, "utf8"), {

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** Images in files: opening one, with all its volumes, as a mounted file system. */
-import { existsSync } from "node:fs";
+/** Images in files: making one, and opening one, with all its volumes, as a mounted file system. */
+import { randomFillSync } from "node:crypto";
+import { existsSync, rmSync } from "node:fs";
 import type { BlockDevice } from "../device.ts";
 import { mount, type HammerMount, type MountOptions } from "../mount.ts";
+import { newfs, type NewfsOptions, type NewfsResult } from "../newfs.ts";
 import { FileDevice } from "./file-device.ts";
 
 /** How to open an image; what mount takes, with a clock by default. */
@@ -41,6 +43,38 @@ export function openImage(paths: string | readonly string[], options: OpenImageO
     return mount(devices, { now: systemNow, ...options, readOnly, closeDevices: true });
   } catch (e) {
     for (const d of devices) d.close();
+    throw e;
+  }
+}
+
+/** How to make an image; what newfs takes, with a clock and a random file system id by default. */
+export interface CreateImageOptions extends Partial<NewfsOptions> {
+  label: string;
+  /** Bytes of the file. It is sparse: only what is written takes space. */
+  size: number;
+  /** UNDO FIFO; default a 64th of the size, 8 to 512 MiB: the genuine default of 512 MiB would be most of a small image. */
+  undoBytes?: number;
+}
+
+const UNDO_MIN = 8 << 20;
+const UNDO_MAX = 512 << 20;
+
+/**
+ * Makes a file with an empty file system in it. Sizes below newfs_hammer's minima are allowed unless `force` is false.
+ * Throws EEXIST if the file is there, and what newfs throws; no file is left behind then.
+ */
+export function createImage(path: string, options: CreateImageOptions): NewfsResult {
+  const { size, ...rest } = options;
+  const device = new FileDevice(path, { create: true, size });
+  try {
+    const undoBytes = Math.min(UNDO_MAX, Math.max(UNDO_MIN, Math.floor(size / 64)));
+    const result = newfs([device], { undoBytes, force: true, now: systemNow, random: (b) => randomFillSync(b), ...rest });
+    device.flush();
+    device.close();
+    return result;
+  } catch (e) {
+    device.close();
+    rmSync(path, { force: true });
     throw e;
   }
 }
