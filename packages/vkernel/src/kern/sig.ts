@@ -272,6 +272,14 @@ export function takeSignal(lp: Lwp, sig: number): Ksiginfo {
   return info;
 }
 
+/** True when a signal that the thread waits for (sigtimedwait) is pending, blocked or not. */
+export function sigwaitPending(lp: Lwp): boolean {
+  const wait = lp.sigwait;
+  if (wait === null) return false;
+  for (let i = 0; i < 4; i++) if (((lp.siglist[i]! | lp.proc.siglist[i]!) & wait[i]!) !== 0) return true;
+  return false;
+}
+
 /** What takeSignal() would return. */
 function peekSignal(lp: Lwp, sig: number): Ksiginfo {
   const queue = sigismember(lp.siglist, sig) ? lp.sigqueue : lp.proc.sigqueue;

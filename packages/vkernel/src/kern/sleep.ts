@@ -15,7 +15,7 @@ import { WaitChannel, WaitNode } from "../sys/wait.ts";
 import type { Lwp } from "./proc.ts";
 import { AST_EXIT, LSSLEEP, SSTOP } from "./proc.ts";
 import { Callout } from "./callout.ts";
-import { cursig, cursigPending } from "./sig.ts";
+import { cursig, cursigPending, sigwaitPending } from "./sig.ts";
 import { SA_RESTART } from "../sys/signal.ts";
 
 /** tsleep flags: a signal ends the sleep (PCATCH); its system call never restarts (PNORESTART). */
@@ -89,7 +89,7 @@ function* sleepOn(
   try {
     for (;;) {
       if ((flags & PCATCH) !== 0 && lp.ast !== 0) {
-        if ((lp.ast & AST_EXIT) !== 0) throw EINTR;
+        if ((lp.ast & AST_EXIT) !== 0 || sigwaitPending(lp)) throw EINTR;
         const sig = cursig(lp);
         if (sig !== 0) {
           const restart = (flags & PNORESTART) === 0 && (lp.proc.sigacts.flags[sig]! & SA_RESTART) !== 0;
