@@ -36,7 +36,10 @@ function groupOf(v) {
 
 function main() {
   const { files, groups, quiet } = parseArguments(process.argv.slice(2));
-  const tiers = [["interpreter", new VectorMachine()]];
+  const tiers = [
+    ["interpreter", new VectorMachine({ jit: { threshold: Infinity } })],
+    ["compiler", new VectorMachine({ jit: { threshold: 0 } })],
+  ];
   const counts = new Map();
   let passed = 0;
   let failed = 0;

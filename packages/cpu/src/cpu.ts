@@ -14,6 +14,7 @@ import type { AddressSpace, MachineMemory } from "@vkernel/mmu";
 import type { ExitReason } from "./exception.ts";
 import { restoreFxImage, saveFxImage } from "./fx-image.ts";
 import { Engine } from "./interp/engine.ts";
+import type { JitOptions, JitStatistics } from "./jit/jit.ts";
 import { K_RAW, arithmeticFlags } from "./isa/flag-kinds.ts";
 import { FLAT_CODE, FLAT_DATA, FLAT_DESCRIPTORS, NULL_SEGMENT } from "./segment.ts";
 import type { DescriptorSource, SegmentValue } from "./segment.ts";
@@ -28,6 +29,8 @@ export interface CpuOptions {
   readonly timestamp?: () => number;
   /** Bytes of the CPU's own memory area it may use for decoded code; all that is left unless given. */
   readonly poolBytes?: number;
+  /** When code is compiled: see JitOptions. Give `{ threshold: Infinity }` for the interpreter alone. */
+  readonly jit?: Partial<JitOptions>;
 }
 
 export class Cpu {
@@ -101,6 +104,11 @@ export class Cpu {
   /** Instructions retired since the CPU was made. */
   get retired(): number {
     return this.#engine.retired;
+  }
+
+  /** Regions compiled so far and the bytes of their code. */
+  get jitStatistics(): JitStatistics {
+    return this.#engine.jitStatistics;
   }
 
   get eip(): number {

@@ -5,7 +5,9 @@
  * @module
  */
 
-/** All three in base64. */
+import type { RuntimeSignatures } from "./isa/runtime.ts";
+
+/** Bytes are base64. */
 export interface Prebuilt {
   /** The WebAssembly module. */
   readonly module: string;
@@ -13,6 +15,7 @@ export interface Prebuilt {
   readonly handlers: string;
   /** Little-endian 16-bit words of storeForms(). */
   readonly forms: string;
+  readonly signatures: RuntimeSignatures;
 }
 
 /** A function, because bundlers would copy a constant into its users. */

@@ -62,6 +62,7 @@ export const SERVICE_RESULT = 0x06c;
 export const FLAGS_X = 0x070;
 export const SERVICE_OK = 0x074;
 
+
 /** Segment registers in encoding order ES CS SS DS FS GS: {selector, base, limit in bytes, rights}, 16 bytes each. */
 export const SEG = 0x080;
 export const SEG_SELECTOR = 0;
@@ -99,6 +100,9 @@ export const SCRATCH_BYTES = 0x100;
 
 /** Where slow accesses put what they read and take what they write, 16 bytes. */
 export const SLOW_BUFFER = 0x340;
+
+/** Linear-memory address of the table of region entries, see jit/jit.ts. Not a register: a reset leaves it. */
+export const REGION_ENTRIES = 0x350;
 
 // EFLAGS, SDM vol. 1 §3.4.3
 export const CF = 0x0001;

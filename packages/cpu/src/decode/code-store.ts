@@ -37,6 +37,8 @@ export class CodePage {
   readonly dependents = new Set<CodePage>();
   falseHits = 0;
   live = true;
+  /** How often execution was seen in the page, for the compiler. */
+  samples = 0;
 
   constructor(hpn: number, mode: number, index: number) {
     this.hpn = hpn;
@@ -60,8 +62,8 @@ export class CodeStore {
   readonly #poolStart: number;
   readonly #poolEnd: number;
   #next: number;
-  /** Raised by every drop and flush: whoever caches records compares it. */
-  generation = 0;
+  /** Told before a page is forgotten. */
+  onDrop: (page: CodePage) => void = () => {};
 
   /** Uses [base, base + bytes) of the cpu area. */
   constructor(memory: MachineMemory, base: number, bytes: number) {
@@ -146,7 +148,7 @@ export class CodeStore {
   drop(page: CodePage): void {
     if (!page.live) return;
     page.live = false;
-    this.generation++;
+    this.onDrop(page);
     this.#pages.delete(page.hpn * MODES + page.mode);
     this.#memory.i32[(this.directory(page.mode) >> 2) + page.hpn] = 0;
     for (const dependent of page.dependents) this.drop(dependent);

@@ -17,6 +17,7 @@
  *   20 i32 IMM       immediate, or distance of a direct jump from NEXT
  *   24 i32 TARGET    record of a jump target in the same page; second immediate
  *   28 u16 FUNCTION  index of the out-of-line handler
+ *   30 u16 ENTRY     number of the compiled region's entry, while HANDLER is H_REGION
  *
  * Invariant D1: a record names nothing virtual. EIP is `page base + OFF`, where the page base is the interpreter's; so code
  * decoded once serves every address and every space that maps the page.
@@ -37,6 +38,7 @@ export const R_DISP = 16;
 export const R_IMM = 20;
 export const R_TARGET = 24;
 export const R_FUNCTION = 28;
+export const R_ENTRY = 30;
 
 // Handlers that stand for no instruction. Instructions of the loop follow from H_FIRST on.
 /** Entry of the interpreter: goes to the EIP of the state. */
@@ -56,7 +58,9 @@ export const H_EA16 = 6;
 export const H_LEA16 = 7;
 /** Calls out-of-line handler FUNCTION. */
 export const H_FUNCTION = 8;
-export const H_FIRST = 9;
+/** Enters a compiled region; the record's own handler is that of its FUNCTION. */
+export const H_REGION = 9;
+export const H_FIRST = 10;
 
 /** Whether a handler belongs to the instruction in the next record. */
 export function isPrefixHandler(handler: number): boolean {

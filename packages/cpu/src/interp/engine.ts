@@ -10,7 +10,7 @@
  *
  * @module
  */
-import { ACCESS_EXEC, PGMASK, PGSHIFT, TABLE_ENTRY_BYTES, faultCode } from "@vkernel/mmu";
+import { ACCESS_EXEC, FLAT_BIAS, PGMASK, PGSHIFT, TABLE_ENTRY_BYTES, faultCode } from "@vkernel/mmu";
 import type { AddressSpace, MachineMemory } from "@vkernel/mmu";
 import { FEATURES } from "../cpuid.ts";
 import { CodeStore, MODE_CODE16, MODE_GENERAL } from "../decode/code-store.ts";
@@ -22,6 +22,8 @@ import {
   EXC_BP, EXC_DB, EXC_GP, EXC_OF, EXC_UD, EXIT_BUDGET, EXIT_CALLGATE, EXIT_EXCEPTION, EXIT_INTERRUPT, EXIT_SOFTINT,
 } from "../exception.ts";
 import type { ExitReason } from "../exception.ts";
+import { FormLookup } from "../isa/forms.ts";
+import { DEFAULT_JIT, ENTRY_TABLE_BYTES, Jit, type JitOptions, type JitStatistics } from "../jit/jit.ts";
 import { SegmentLoader } from "../isa/segment-load.ts";
 import type { DescriptorSource } from "../segment.ts";
 import { RIGHTS_DB } from "../segment.ts";
@@ -34,6 +36,7 @@ import { SlowAccess } from "./slow-access.ts";
 export interface EngineOptions {
   readonly timestamp?: () => number;
   readonly poolBytes?: number;
+  readonly jit?: Partial<JitOptions>;
 }
 
 /** Instructions between two looks at the interrupt word: 1–2 ms. */
@@ -71,6 +74,10 @@ export class Engine {
   readonly #decoder: Decoder;
   readonly #exports: InterpreterExports;
   readonly #enterRecord: number;
+  readonly #jit: Jit;
+  readonly #compiles: boolean;
+  /** Instructions until the compiler wants to see where execution stands. */
+  #sampleLeft: number;
   #space!: AddressSpace;
   #mode = 0;
   /** Linear address of the instruction found by #recordAt. */
@@ -92,10 +99,12 @@ export class Engine {
     this.#enterRecord = area;
     memory.u8.fill(0, area, area + R.RECORD_BYTES);
     memory.u16[(area + R.R_HANDLER) >> 1] = R.H_ENTER;
-    const available = share - 64;
+    const entryTable = area + 64;
+    const storeBase = entryTable + ENTRY_TABLE_BYTES;
+    const available = share - (storeBase - area);
     const wanted = CodeStore.directoryBytes(memory.npages) + (options.poolBytes ?? available);
-    this.#store = new CodeStore(memory, area + 64, Math.min(available, wanted));
-    const { rows, handlers, instantiate } = interpreterFor(memory, stateBase);
+    this.#store = new CodeStore(memory, storeBase, Math.min(available, wanted));
+    const { rows, handlers, signatures, instantiate } = interpreterFor(memory, stateBase);
     this.#decoder = new Decoder(memory, this.#store, new OpcodeMap(rows), handlers);
     this.#exports = instantiate({
       slowRead: (va, n) => this.#slow.read(va, n),
@@ -103,11 +112,25 @@ export class Engine {
       slowWrite: (va, n) => this.#slow.write(va, n),
       service: (id, a, b) => this.#services.call(id, a, b),
     });
+    const jitOptions = { ...DEFAULT_JIT, ...options.jit };
+    this.#jit = new Jit(
+      {
+        memory, stateBase, store: this.#store, exports: this.#exports, forms: new FormLookup(rows), handlers, signatures,
+        entryTable, firstSlot: 2 * handlers.length,
+      },
+      jitOptions,
+    );
+    this.#sampleLeft = jitOptions.sampleInterval;
+    this.#compiles = jitOptions.threshold !== Infinity;
   }
 
   /** Bytes of cpu area for one virtual CPU of a machine with `ramBytes` of host pages. */
   static areaBytes(ramBytes: number): number {
-    return POOL_BYTES + CodeStore.directoryBytes(ramBytes >>> PGSHIFT) + 64;
+    return POOL_BYTES + CodeStore.directoryBytes(ramBytes >>> PGSHIFT) + ENTRY_TABLE_BYTES + 64;
+  }
+
+  get jitStatistics(): JitStatistics {
+    return this.#jit.statistics;
   }
 
   invalidateCode(hpn: number): void {
@@ -133,13 +156,17 @@ export class Engine {
   }
 
   /** Runs decoded code for up to `count` instructions. Returns an exit, or a negative value to go on. */
-  #slice(count: number): number {
+  #slice(most: number): number {
     const w = this.#words;
+    const count = this.#compiles ? Math.min(most, this.#sampleLeft) : most;
     w[COUNTER_W] = -count * R.RECORD_BYTES;
     const code = this.#exports.run(this.#enterRecord);
-    this.retired += count + (w[COUNTER_W]! >> R.RECORD_SHIFT);
+    const retired = count + (w[COUNTER_W]! >> R.RECORD_SHIFT);
+    this.retired += retired;
+    this.#sampleLeft -= retired;
     switch (code) {
       case X.X_BUDGET:
+        if (this.#compiles && this.#sampleLeft <= 0) this.#sample();
         return GO_ON;
       case X.X_SLOW:
         return this.#stepAndTell();
@@ -148,6 +175,18 @@ export class Engine {
       default:
         return this.#exit(code);
     }
+  }
+
+  /** Shows the compiler where execution stands; compiled code is looked at less often. */
+  #sample(): void {
+    const { sampleInterval } = this.#jit.options;
+    this.#sampleLeft = sampleInterval;
+    if (this.#mode !== 0) return;
+    const linear = this.#words[EIP_W]! >>> 0;
+    const word = this.#memory.i32[(this.#space.table + (linear >>> PGSHIFT) * TABLE_ENTRY_BYTES) >> 2]!;
+    if (word === 0) return;
+    const page = this.#store.page(this.#memory.hpnOf((linear + word + FLAT_BIAS) >>> 0), 0);
+    if (page !== undefined && this.#jit.sample(page, linear & PGMASK)) this.#sampleLeft = 16 * sampleInterval;
   }
 
   /** EIP has no record the loop could find: decodes, or executes one instruction where the loop cannot see the page. */
@@ -300,6 +339,7 @@ export class Engine {
     const result = decoder.decode(this.#space, linear, host, this.#mode);
     switch (result) {
       case DECODE_OK:
+        if (this.#jit.options.threshold === 0 && this.#mode === 0) this.#compileAt(host);
         return this.#lookup(host);
       case DECODE_FETCH_FAULT:
         this.#slow.fault(decoder.faultAddress, decoder.faultCode);
@@ -312,6 +352,10 @@ export class Engine {
         this.#raise(EXC_UD, 0);
         return -1;
     }
+  }
+  #compileAt(host: number): void {
+    const page = this.#store.page(this.#memory.hpnOf(host), 0);
+    if (page !== undefined) this.#jit.compile(page, host & PGMASK);
   }
   #describe(linear: number, host: number, length: number): string {
     const inPage = Math.min(length, PGMASK + 1 - (host & PGMASK));

@@ -6,6 +6,10 @@
  *   run(ip)         the loop, entered at record `ip` (always H_ENTER); returns an exit of exits.ts
  *   step(fn, ip, pb)  executes the record `ip` of form `fn` with slow memory access
  *
+ *   call(fn, ip, pb)  the out-of-line handler of form `fn`, for compiled regions
+ *   table           functions by number: handlers, step functions, then REGION_SLOTS places for compiled regions
+ *   rt.*            the runtime functions
+ *
  * Counting. The word COUNTER is 32 × (instructions retired − budget). The loop keeps it in a local as `acc` such that
  * COUNTER = acc + ip: straight-line code counts by moving `ip`, only taken jumps adjust `acc`. Records that are no
  * instructions take their 32 back.
@@ -13,13 +17,13 @@
  */
 import { FLAT_BIAS, PGSHIFT, TABLE_ENTRY_BYTES } from "@vkernel/mmu";
 import {
-  H_CROSS, H_EA16, H_EA32, H_ENTER, H_FIRST, H_FUNCTION, H_LEA16, H_LINK, H_MISS, H_NEXT_PAGE, R_FUNCTION, R_HANDLER, R_IMM,
+  H_CROSS, H_EA16, H_EA32, H_ENTER, H_FIRST, H_FUNCTION, H_LEA16, H_LINK, H_MISS, H_NEXT_PAGE, H_REGION, R_ENTRY, R_FUNCTION, R_HANDLER, R_IMM,
   R_NEXT, R_OFF, R_R0, R_R1, R_SEGMENT, R_TARGET, RECORD_BYTES,
 } from "../decode/record.ts";
 import type { Runtime } from "../isa/ctx.ts";
 import type { FormTable } from "../isa/forms.ts";
 import type { Form } from "../isa/row.ts";
-import type { Imports, RuntimeBuilder } from "../isa/runtime.ts";
+import type { Imports, RuntimeBuilder, RuntimeSignatures } from "../isa/runtime.ts";
 import * as S from "../state.ts";
 import {
   add, and, call, callIndirect, eq, eqz, geU, gtU, i32, leU, load, ne, shl, shrU, sub, type Callee, type Expr,
@@ -27,14 +31,15 @@ import {
 import type { Func } from "../wasm/func.ts";
 import { ModuleBuilder } from "../wasm/module.ts";
 import { I32, I32_LOAD, I32_LOAD16_U, I32_LOAD8_U, I32_STORE } from "../wasm/opcodes.ts";
-import { X_AGAIN, X_BUDGET, X_EXCEPTION, X_MISS, X_PREFIX, X_SLOW } from "./exits.ts";
-import { FN_EA16, FN_EA32, FN_FIRST, FN_LEA16 } from "./functions.ts";
+import { X_AGAIN, X_BUDGET, X_EXCEPTION, X_JUMP, X_MISS, X_PREFIX, X_SLOW } from "./exits.ts";
+import { FN_EA16, FN_EA32, FN_FIRST, FN_LEA16, REGION_SLOTS } from "./functions.ts";
 import { IntCtx, type LoopFrame } from "./int-ctx.ts";
 
 export interface GeneratedInterpreter {
   readonly bytes: Uint8Array;
   /** Handler for the loop (H_FIRST and above) of each function number, or H_FUNCTION where it is out of line. */
   readonly handlers: Uint16Array;
+  readonly signatures: RuntimeSignatures;
 }
 
 export interface GenerateOptions {
@@ -51,7 +56,7 @@ const HANDLER_PARAMS = [I32, I32] as const;
 /** The form behind address records: a memory operand with index, nothing else. */
 const ADDRESS_FORM: Form = {
   semantics: () => {}, name: "address", size: 4, kinds: ["m"], sizes: [4], classes: ["gpr"], fields: [0], indexed: true,
-  flat: true, addressSize: 4, far: false, hot: false,
+  flat: true, addressSize: 4, far: false, hot: false, flow: "next",
 };
 /** Rights of a present, writable, expand-up data segment, and the bits that make it one. */
 const PLAIN_DATA = 0x92;
@@ -94,9 +99,13 @@ class Generator {
     const step = [FN_EA32, FN_EA16, FN_LEA16].map((fn) => this.#addressStep(fn));
     for (const form of forms) step.push(this.#handler(form, "step"));
     this.#loop(hot);
-    this.#stepEntry(count);
-    this.#m.table([...fast, ...step]);
-    return { bytes: this.#m.encode(), handlers };
+    this.#entries(count);
+    const regions = Array.from({ length: REGION_SLOTS }, () => null);
+    this.#m.table([...fast, ...step, ...regions], "table");
+    for (const [name, callee] of Object.entries(this.#rt)) this.#m.export(`rt.${name}`, callee);
+    const signatures: Record<string, RuntimeSignatures[string]> = {};
+    for (const [name, { params, results }] of Object.entries(this.#rt)) signatures[name] = { params, results };
+    return { bytes: this.#m.encode(), handlers, signatures };
   }
 
   #handler(form: Form, mode: "fn" | "step"): Func {
@@ -109,11 +118,14 @@ class Generator {
     return new IntCtx(f, form, this.#rt, mode, this.#options.stateBase, this.#imports, ip, pb, frame);
   }
 
-  #stepEntry(count: number): void {
-    this.#m.func([I32, I32, I32], [I32], (f) => {
-      f.ret(callIndirect(this.#handlerType, I32, add(f.param(0), count), f.param(1), f.param(2)));
-      f.unreachable();
-    }, "step");
+  /** What TypeScript and compiled regions call: `step` and `call`, by function number. */
+  #entries(count: number): void {
+    for (const [name, first] of [["step", count], ["call", 0]] as const) {
+      this.#m.func([I32, I32, I32], [I32], (f) => {
+        f.ret(callIndirect(this.#handlerType, I32, add(f.param(0), first), f.param(1), f.param(2)));
+        f.unreachable();
+      }, name);
+    }
   }
 
   #state(offset: number): Expr {
@@ -215,6 +227,15 @@ class Generator {
         this.#missHere(f, ip, pb, acc, eip);
         f.br(miss);
       },
+      [H_REGION]: () => {
+        const entry = f.tmp(add(this.#state(S.REGION_ENTRIES), shl(load(I32_LOAD16_U, I32, ip, R_ENTRY), 3)));
+        this.#setState(f, S.COUNTER, add(acc, ip));
+        f.set(code, callIndirect(this.#handlerType, I32, load(I32_LOAD, I32, entry), load(I32_LOAD, I32, entry, 4), pb));
+        f.if(ne(code, X_JUMP), () => f.ret(code));
+        f.set(acc, this.#state(S.COUNTER));
+        f.set(eip, this.#state(S.EIP));
+        f.br(toEip);
+      },
       [H_FUNCTION]: () => this.#callFunction(f, ip, pb, frame, code, common),
     };
     for (const [handler, fn] of [[H_EA32, FN_EA32], [H_EA16, FN_EA16], [H_LEA16, FN_LEA16]] as const) {
@@ -276,7 +297,7 @@ class Generator {
     f.brIf(frame.fault, eq(code, X_EXCEPTION));
     f.brIf(common, eq(code, X_AGAIN));
     f.set(frame.acc, add(add(frame.acc, ip), RECORD_BYTES));
-    f.if(gtU(code, 1), () => {
+    f.if(gtU(code, X_JUMP), () => {
       this.#setState(f, S.COUNTER, frame.acc);
       f.ret(code);
     });

@@ -8,6 +8,7 @@
  */
 import type { MachineMemory } from "@vkernel/mmu";
 import { FormTable, restoreForms, storeForms, type PreparedRow } from "../isa/forms.ts";
+import type { RuntimeSignatures } from "../isa/runtime.ts";
 import { ROWS, RUNTIME_BUILDERS } from "../isa/table.ts";
 import { prebuiltInterpreter, type Prebuilt } from "../prebuilt.ts";
 import { decodeBase64 } from "./base64.ts";
@@ -25,11 +26,14 @@ export interface InterpreterImports {
 export interface InterpreterExports {
   run(ip: number): number;
   step(fn: number, ip: number, pageBase: number): number;
+  call(fn: number, ip: number, pageBase: number): number;
+  readonly table: WebAssembly.Table;
 }
 export interface Interpreter {
   readonly rows: readonly PreparedRow[];
   /** Loop handler of each function number. */
   readonly handlers: Uint16Array;
+  readonly signatures: RuntimeSignatures;
   instantiate(imports: InterpreterImports): InterpreterExports;
 }
 
@@ -37,6 +41,7 @@ interface Compiled {
   readonly key: string;
   readonly rows: readonly PreparedRow[];
   readonly handlers: Uint16Array;
+  readonly signatures: RuntimeSignatures;
   readonly module: WebAssembly.Module;
 }
 let cached: Compiled | null = null;
@@ -47,13 +52,14 @@ function fromPrebuilt(key: string, prebuilt: Prebuilt): Compiled {
     key,
     rows: restoreForms(ROWS, words(prebuilt.forms)),
     handlers: words(prebuilt.handlers),
+    signatures: prebuilt.signatures,
     module: new WebAssembly.Module(decodeBase64(prebuilt.module)),
   };
 }
 function generateNow(key: string, stateBase: number, shared: boolean): Compiled {
   const table = new FormTable(ROWS);
-  const { bytes, handlers } = generateInterpreter(table, RUNTIME_BUILDERS, { stateBase, shared });
-  return { key, rows: table.rows, handlers, module: new WebAssembly.Module(bytes) };
+  const { bytes, handlers, signatures } = generateInterpreter(table, RUNTIME_BUILDERS, { stateBase, shared });
+  return { key, rows: table.rows, handlers, signatures, module: new WebAssembly.Module(bytes) };
 }
 
 /** The interpreter for the CPU whose state block is at `stateBase` of `memory`. */
@@ -64,10 +70,11 @@ export function interpreterFor(memory: MachineMemory, stateBase: number): Interp
     const prebuilt = !shared && stateBase === PREBUILT_STATE_BASE ? prebuiltInterpreter() : null;
     cached = prebuilt !== null ? fromPrebuilt(key, prebuilt) : generateNow(key, stateBase, shared);
   }
-  const { rows, handlers, module } = cached;
+  const { rows, handlers, signatures, module } = cached;
   return {
     rows,
     handlers,
+    signatures,
     instantiate(imports) {
       const instance = new WebAssembly.Instance(module, { m: { memory: memory.memory, ...imports } });
       return instance.exports as unknown as InterpreterExports;
@@ -76,10 +83,12 @@ export function interpreterFor(memory: MachineMemory, stateBase: number): Interp
 }
 
 /** What scripts/prebuild.js stores: the interpreter of virtual CPU 0, as raw bytes. */
-export function generateForPrebuild(): { module: Uint8Array; handlers: Uint8Array; forms: Uint8Array } {
+export function generateForPrebuild(): {
+  module: Uint8Array; handlers: Uint8Array; forms: Uint8Array; signatures: RuntimeSignatures;
+} {
   const table = new FormTable(ROWS);
   const options = { stateBase: PREBUILT_STATE_BASE, shared: false };
-  const { bytes, handlers } = generateInterpreter(table, RUNTIME_BUILDERS, options);
+  const { bytes, handlers, signatures } = generateInterpreter(table, RUNTIME_BUILDERS, options);
   const forms = storeForms(table.rows);
-  return { module: bytes, handlers: new Uint8Array(handlers.buffer), forms: new Uint8Array(forms.buffer) };
+  return { module: bytes, handlers: new Uint8Array(handlers.buffer), forms: new Uint8Array(forms.buffer), signatures };
 }

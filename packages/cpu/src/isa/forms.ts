@@ -7,7 +7,7 @@
  * @module
  */
 import type { Size } from "./ctx.ts";
-import type { Form, OperandKind, OperandSpec, Row, Semantics } from "./row.ts";
+import type { Flow, Form, OperandKind, OperandSpec, Row, Semantics } from "./row.ts";
 
 /** How an instruction's operands were found. */
 export const MEM_NONE = 0;
@@ -78,14 +78,13 @@ export class FormTable {
     const prepared = prepareRow(row);
     const { sized, fixedSize, rm, hasRel, indexedOnly, forms } = prepared;
     const moffs = row.operands.some((o) => o.place === "moffs");
-    const hot = row.hot !== undefined && row.hot !== false;
     const sizes: readonly Size[] = sized ? [2, 4] : [fixedSize];
     for (const size of sizes) {
       for (const mem of memoryForms(row, rm !== null, moffs, indexedOnly)) {
         for (const variant of row.implicit === true ? [VARIANT_FLAT, VARIANT_GENERAL32, VARIANT_GENERAL16] : [VARIANT_FLAT]) {
-          const inLoop = hot && size !== 2 && variant === VARIANT_FLAT && (row.hot === true || mem === MEM_NONE);
-          for (const far of hasRel && inLoop ? [false, true] : [hasRel]) {
-            forms[formKey(size, mem, variant, far)] = this.#number(makeForm(row, size, mem, variant, far, inLoop));
+          const fars = hasRel && isHot(row, size, mem, variant) ? [false, true] : [hasRel];
+          for (const far of fars) {
+            forms[formKey(size, mem, variant, far)] = this.#number(makeForm(row, size, mem, variant, far));
           }
         }
       }
@@ -101,7 +100,7 @@ export class FormTable {
     }
     const key = [
       semantics, form.size, form.kinds.join(""), form.sizes.join(), form.classes.join(), form.fields.join(""),
-      form.indexed, form.flat, form.addressSize, form.far,
+      form.indexed, form.flat, form.addressSize, form.far, form.flow,
     ].join("|");
     const known = this.#numbers.get(key);
     if (known !== undefined) {
@@ -124,6 +123,35 @@ export function storeForms(rows: readonly PreparedRow[]): Uint16Array {
   return Uint16Array.from(pairs);
 }
 
+/** Makes single forms by number, for those who have prepared rows with stored numbers. */
+export class FormLookup {
+  readonly #rows: readonly PreparedRow[];
+  /** Row index × FORM_KEYS + key of one row that has the form, by number. */
+  readonly #where: number[] = [];
+  readonly #made: (Form | undefined)[] = [];
+
+  constructor(rows: readonly PreparedRow[]) {
+    this.#rows = rows;
+    rows.forEach(({ forms }, i) => {
+      forms.forEach((number, key) => {
+        if (number >= 0) this.#where[number] = i * FORM_KEYS + key;
+      });
+    });
+  }
+
+  form(number: number): Form {
+    const known = this.#made[number];
+    if (known !== undefined) return known;
+    const at = this.#where[number]!;
+    const key = at % FORM_KEYS;
+    const { row, sized, fixedSize } = this.#rows[Math.floor(at / FORM_KEYS)]!;
+    const size: Size = !sized ? fixedSize : (key & 1) === 0 ? 2 : 4;
+    const made = makeForm(row, size, (key >> 1) & 3, (key >> 3) & 3, (key & 32) !== 0);
+    this.#made[number] = made;
+    return made;
+  }
+}
+
 /** Prepared rows with the form numbers that storeForms() gave, without making the forms themselves. */
 export function restoreForms(rows: readonly Row[], stored: Uint16Array): PreparedRow[] {
   const prepared = rows.map(prepareRow);
@@ -142,7 +170,13 @@ function memoryForms(row: Row, hasRm: boolean, moffs: boolean, indexedOnly: bool
   return row.mod === "reg" ? [MEM_NONE] : [MEM_NONE, ...memory];
 }
 
-function makeForm(row: Row, size: Size, mem: number, variant: number, far: boolean, hot: boolean): Form {
+/** Whether a form of the row is handled in the dispatch loop. */
+function isHot(row: Row, size: Size, mem: number, variant: number): boolean {
+  if (size === 2 || variant !== VARIANT_FLAT) return false;
+  return row.hot === true || (row.hot === "reg" && mem === MEM_NONE);
+}
+
+function makeForm(row: Row, size: Size, mem: number, variant: number, far: boolean): Form {
   const kinds: OperandKind[] = [];
   const fields: number[] = [];
   let registers = 0;
@@ -158,8 +192,17 @@ function makeForm(row: Row, size: Size, mem: number, variant: number, far: boole
   });
   return {
     semantics: row.semantics, name: row.name, size, kinds, sizes, classes: row.operands.map((o) => o.cls), fields,
-    indexed: mem === MEM_INDEXED, flat: variant === VARIANT_FLAT, addressSize: variant === VARIANT_GENERAL16 ? 2 : 4, far, hot,
+    indexed: mem === MEM_INDEXED, flat: variant === VARIANT_FLAT, addressSize: variant === VARIANT_GENERAL16 ? 2 : 4, far,
+    hot: isHot(row, size, mem, variant),
+    flow: flowOf(row),
   };
+}
+
+function flowOf(row: Row): Flow {
+  const direct = row.operands.some((o) => o.place === "rel");
+  if (row.returns === true) return direct ? "call" : "away";
+  if (row.ends === true) return direct ? "jump" : "stop";
+  return direct ? "branch" : "next";
 }
 
 function kindOf(o: OperandSpec, mem: number): OperandKind {

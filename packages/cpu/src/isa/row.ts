@@ -112,6 +112,8 @@ export interface RowOptions {
   readonly v?: boolean;
   /** Touches memory no operand shows (stack, strings): gets a form that checks segments. */
   readonly implicit?: boolean;
+  /** Control comes back to the instruction behind it from elsewhere: calls, software interrupts. */
+  readonly returns?: boolean;
   /** Nothing behind it is reached by falling through. */
   readonly ends?: boolean;
   /** An ESP-based address is computed with the ESP of after the pop; the decoder adds the operand size. */
@@ -159,4 +161,11 @@ export interface Form {
   /** Direct jump that leaves its page. */
   readonly far: boolean;
   readonly hot: boolean;
+  readonly flow: Flow;
 }
+
+/**
+ * What follows an instruction: the next one; its direct target or the next one; its direct target; a call with or without a
+ * direct target, after which control comes back; nothing that is known.
+ */
+export type Flow = "next" | "branch" | "jump" | "call" | "away" | "stop";

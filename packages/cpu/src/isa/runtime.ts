@@ -5,12 +5,16 @@
  */
 import type { Callee } from "../wasm/expr.ts";
 import type { ModuleBuilder } from "../wasm/module.ts";
+import type { ValType } from "../wasm/opcodes.ts";
 
 /**
  * Adds functions to a module and returns them by name. `stateBase` is the linear-memory address of the state block,
  * `ramBase` that of the first host page. Called once for each generated module, before any handler.
  */
 export type RuntimeBuilder = (m: ModuleBuilder, stateBase: number) => Record<string, Callee>;
+
+/** Parameter and result types of the runtime functions, for modules that import them. */
+export type RuntimeSignatures = Readonly<Record<string, { readonly params: readonly ValType[]; readonly results: readonly ValType[] }>>;
 
 /** What every generated module imports besides the memory. */
 export interface Imports {

@@ -15,10 +15,11 @@ import { I32, type ValType } from "./opcodes.ts";
 export type Label = number;
 
 export class Func implements Callee {
-  readonly index: number;
+  /** Final once the module has all its imports. */
+  index: number;
   readonly params: readonly ValType[];
   readonly results: readonly ValType[];
-  readonly body = new Bytes(512);
+  body = new Bytes(512);
   readonly #locals: ValType[] = [];
   readonly #temps = new Map<ValType, { readonly locals: Expr[]; used: number }>();
   #depth = 0;
@@ -170,6 +171,45 @@ export class Func implements Callee {
     this.body.u32(labels.length);
     for (const label of labels) this.body.u32(this.#relative(label));
     this.body.u32(this.#relative(otherwise));
+  }
+
+  /** A block that leaves a value on the stack at its end; branches to it carry the value (brIfValue, brValue). */
+  openValue(ty: ValType): Label {
+    this.body.u8(W.OP_BLOCK);
+    this.body.u8(ty);
+    return ++this.#depth;
+  }
+  /** Branches with `value` when the condition holds. `value` is evaluated in any case. */
+  brIfValue(label: Label, value: Expr, condition: Expr): void {
+    emitExpr(this.body, value);
+    emitExpr(this.body, condition);
+    this.body.u8(W.OP_BR_IF);
+    this.body.u32(this.#relative(label));
+    this.body.u8(W.OP_DROP);
+  }
+  brValue(label: Label, value: Expr): void {
+    emitExpr(this.body, value);
+    this.br(label);
+  }
+  /** Stores the value that the block just ended has left on the stack. */
+  setFromStack(target: Expr): void {
+    this.body.u8(W.OP_LOCAL_SET);
+    this.body.u32(target.imm);
+  }
+  /** Writes statements in front of everything written so far. */
+  prologue(build: () => void): void {
+    const rest = this.body;
+    this.body = new Bytes(256);
+    build();
+    this.body.append(rest.view());
+  }
+  /** State for undo(): discards what was written since. Blocks opened in between must not be used any more. */
+  mark(): { readonly length: number; readonly depth: number } {
+    return { length: this.body.length, depth: this.#depth };
+  }
+  undo(mark: { readonly length: number; readonly depth: number }): void {
+    this.body.length = mark.length;
+    this.#depth = mark.depth;
   }
 
   #open(op: number): Label {

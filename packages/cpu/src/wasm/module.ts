@@ -19,6 +19,7 @@ const SECTION_EXPORT = 7;
 const SECTION_ELEMENT = 9;
 const SECTION_CODE = 10;
 const KIND_FUNC = 0;
+const KIND_TABLE = 1;
 const KIND_MEMORY = 2;
 
 export class ModuleBuilder {
@@ -31,6 +32,7 @@ export class ModuleBuilder {
   readonly #functionTypes: number[] = [];
   readonly #exports: { name: string; index: number }[] = [];
   #table: readonly (Callee | null)[] | null = null;
+  #tableName: string | null = null;
   readonly #customs: { name: string; bytes: Uint8Array }[] = [];
 
   /** Index of a function type, added when new. */
@@ -57,6 +59,23 @@ export class ModuleBuilder {
 
   importFunction(module: string, name: string, params: readonly ValType[], results: readonly ValType[]): Callee {
     if (this.#functions.length > 0) throw new Error("imports must precede functions");
+    return this.#addImport(module, name, params, results);
+  }
+
+  /**
+   * Imports a function while the module's only function is being written. That function's own index moves, so nothing may
+   * have called it.
+   */
+  importLate(module: string, name: string, params: readonly ValType[], results: readonly ValType[]): Callee {
+    const [only, another] = this.#functions;
+    if (only === undefined || another !== undefined) throw new Error("late imports need a module of one function");
+    const callee = this.#addImport(module, name, params, results);
+    only.index++;
+    for (const e of this.#exports) e.index++;
+    return callee;
+  }
+
+  #addImport(module: string, name: string, params: readonly ValType[], results: readonly ValType[]): Callee {
     this.#import(module, name, KIND_FUNC).u32(this.type(params, results));
     return { index: this.#importedFunctions++, params, results };
   }
@@ -86,9 +105,14 @@ export class ModuleBuilder {
     return f;
   }
 
-  /** Table 0 of this module: its own, filled at instantiation; null entries trap. */
-  table(entries: readonly (Callee | null)[]): void {
+  /** Table 0 of this module: its own, filled at instantiation; null entries trap. With a name it is exported. */
+  table(entries: readonly (Callee | null)[], name?: string): void {
     this.#table = entries;
+    this.#tableName = name ?? null;
+  }
+  /** Exports a function under a further name. */
+  export(name: string, callee: Callee): void {
+    this.#exports.push({ name, index: callee.index });
   }
 
   custom(name: string, bytes: Uint8Array): void {
@@ -121,7 +145,12 @@ export class ModuleBuilder {
       section.u32(this.#table.length);
       flush(SECTION_TABLE);
     }
-    section.u32(this.#exports.length);
+    section.u32(this.#exports.length + (this.#tableName === null ? 0 : 1));
+    if (this.#tableName !== null) {
+      section.name(this.#tableName);
+      section.u8(KIND_TABLE);
+      section.u32(0);
+    }
     for (const { name, index } of this.#exports) {
       section.name(name);
       section.u8(KIND_FUNC);

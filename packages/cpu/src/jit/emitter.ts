@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * The function of one region: registers and flags in locals, blocks in address order, one common exit.
+ *
+ *   end: static: fault(value): slow(value): loop dispatch {
+ *     block n { … block 0 { br_table entry } code of block 0 } … code of block n
+ *   }
+ *
+ * A jump forward branches out of nested blocks, a jump back sets `entry` and branches to the dispatcher. A failing memory check
+ * branches to `slow` with the offset of its instruction, so that no code stands beside the accesses.
+ *
+ * Invariants
+ *   J1  At every exit the state block has the registers, flags, EIP and COUNTER of an instruction boundary.
+ *   J2  `acc` counts a block's instructions at its start; the exits inside it take back what was not executed.
+ *   J3  Every jump back and every indirect jump that stays inside looks at the budget.
+ *
+ * @module
+ */
+import * as R from "../decode/record.ts";
+import { X_AGAIN, X_BUDGET, X_EXCEPTION, X_JUMP, X_SLOW } from "../interp/exits.ts";
+import * as S from "../state.ts";
+import {
+  add, and, call, eq, extend16, extend8, geS, i32, load, ltU, or, shl, shrS, shrU, sub, type Callee, type Expr,
+} from "../wasm/expr.ts";
+import type { Func, Label } from "../wasm/func.ts";
+import { I32, I32_LOAD, I32_LOAD16_U, I32_STORE } from "../wasm/opcodes.ts";
+import type { Region, RegionInstruction } from "./discover.ts";
+
+/** Flag words in the order of their locals. */
+export const FLAG_KIND = 0;
+export const FLAG_P = 1;
+export const FLAG_Q = 2;
+export const FLAG_X = 3;
+export const FLAG_RES = 4;
+const FLAG_OFFSETS = [S.FLAGS_KIND, S.FLAGS_P, S.FLAGS_Q, S.FLAGS_X, S.FLAGS_RES];
+const RECORD_BYTES = R.RECORD_BYTES;
+
+export interface RegionPlace {
+  readonly stateBase: number;
+  /** The region's slot in the interpreter's table, by which its own entries are recognised. */
+  readonly slot: number;
+  /** Linear-memory address of the table of entries. */
+  readonly entryTable: number;
+  /** Calls an out-of-line handler: (fn, record, page base) → interpreter exit. */
+  readonly callHandler: Callee;
+}
+
+export class RegionEmitter {
+  readonly f: Func;
+  readonly place: RegionPlace;
+  readonly region: Region;
+  readonly entry: Expr;
+  readonly pageBase: Expr;
+  readonly table: Expr;
+  readonly #acc: Expr;
+  readonly #eip: Expr;
+  readonly #code: Expr;
+  readonly #registers: readonly Expr[];
+  readonly #flags: readonly Expr[];
+  /** Bit masks of registers and flag words the region reads or writes, and writes. */
+  #used = 0;
+  #written = 0;
+  #flagsWritten = false;
+  #end: Label = 0;
+  #static: Label = 0;
+  #fault: Label = 0;
+  #slow: Label = 0;
+  #dispatch: Label = 0;
+  #labels: Label[] = [];
+  /** Kind of the flags at the start of blocks reached by forward jumps so far; −1 = differs. */
+  readonly #kindAt = new Map<number, number>();
+  /** Kind of the flags where code is being written, −1 = only the local knows. */
+  kind = -1;
+  #block = 0;
+  #remaining = 0;
+  #current: RegionInstruction | null = null;
+
+  constructor(f: Func, region: Region, place: RegionPlace) {
+    this.f = f;
+    this.region = region;
+    this.place = place;
+    this.entry = f.param(0);
+    this.pageBase = f.param(1);
+    this.table = f.local();
+    this.#acc = f.local();
+    this.#eip = f.local();
+    this.#code = f.local();
+    this.#registers = Array.from({ length: 8 }, () => f.local());
+    this.#flags = Array.from({ length: 5 }, () => f.local());
+  }
+
+  /** Writes the function; `instruction` writes one instruction. */
+  generate(instruction: (i: RegionInstruction) => void): void {
+    const { f, region } = this;
+    this.#end = f.open();
+    this.#static = f.open();
+    this.#fault = f.openValue(I32);
+    this.#slow = f.openValue(I32);
+    this.#dispatch = f.openLoop();
+    const count = region.blocks.length;
+    for (let i = count - 1; i >= 0; i--) this.#labels[i] = f.open();
+    const targets = region.entries.map((block) => this.#labels[region.blockAt.get(block.offset)!]!);
+    f.brTable(this.entry, targets, targets[0]!);
+    region.blocks.forEach((block, i) => {
+      f.end();
+      this.#startBlock(i);
+      block.instructions.forEach((insn, k) => {
+        this.#remaining = block.instructions.length - k;
+        this.#current = insn;
+        f.resetTemps();
+        instruction(insn);
+      });
+      f.resetTemps();
+      const last = block.instructions[block.instructions.length - 1]!;
+      if (last.form.flow === "next" || last.form.flow === "branch") this.#fallThrough(last.next);
+      else f.unreachable();
+    });
+    f.end(); // dispatch
+    f.unreachable();
+    f.end(); // slow
+    const where = f.local();
+    f.setFromStack(where);
+    f.set(this.#code, i32(X_SLOW));
+    f.set(this.#eip, where);
+    f.br(this.#static);
+    f.end(); // fault
+    f.setFromStack(where);
+    f.set(this.#code, i32(X_EXCEPTION));
+    f.set(this.#eip, where);
+    f.end(); // static
+    f.set(this.#acc, sub(this.#acc, shl(shrU(this.#eip, 16), R.RECORD_SHIFT)));
+    f.set(this.#eip, add(this.pageBase, and(this.#eip, 0xffff)));
+    f.end(); // end
+    this.#spill();
+    this.#putState(S.EIP, this.#eip);
+    this.#putState(S.COUNTER, this.#acc);
+    f.ret(this.#code);
+    f.unreachable();
+    f.prologue(() => this.#prologue());
+  }
+
+  // ------------------------------------------------------- registers, flags
+
+  register(n: number): Expr {
+    this.#used |= 1 << n;
+    return this.#registers[n]!;
+  }
+  setRegister(n: number, value: Expr): void {
+    this.#used |= 1 << n;
+    this.#written |= 1 << n;
+    this.f.set(this.#registers[n]!, value);
+  }
+  /** Part of a register by its state-block offset: `n` bytes, sign- or zero-extended. */
+  part(slot: number, n: number, signed: boolean): Expr {
+    const at = slot - S.GPR;
+    const r = this.register(at >> 2);
+    if (n === 4) return r;
+    if (n === 2) return signed ? extend16(r) : and(r, 0xffff);
+    if ((at & 3) === 0) return signed ? extend8(r) : and(r, 0xff);
+    return signed ? shrS(shl(r, 16), 24) : and(shrU(r, 8), 0xff);
+  }
+  setPart(slot: number, n: number, value: Expr): void {
+    const at = slot - S.GPR;
+    const number = at >> 2;
+    if (n === 4) {
+      this.setRegister(number, value);
+      return;
+    }
+    const mask = n === 2 ? 0xffff : 0xff;
+    const shift = (at & 3) * 8;
+    const rest = and(this.register(number), ~(mask << shift));
+    this.setRegister(number, or(rest, shl(and(value, mask), shift)));
+  }
+  flag(word: number): Expr {
+    return this.#flags[word]!;
+  }
+  setFlag(word: number, value: Expr): void {
+    this.#flagsWritten = true;
+    this.f.set(this.#flags[word]!, value);
+  }
+
+  #state(offset: number): Expr {
+    return load(I32_LOAD, I32, i32(0), this.place.stateBase + offset);
+  }
+  #putState(offset: number, value: Expr): void {
+    this.f.store(I32_STORE, i32(0), value, this.place.stateBase + offset);
+  }
+  putState(offset: number, value: Expr): void {
+    this.#putState(offset, value);
+  }
+  state(offset: number): Expr {
+    return this.#state(offset);
+  }
+
+  #prologue(): void {
+    const { f } = this;
+    f.set(this.table, this.#state(S.TABLE));
+    f.set(this.#acc, this.#state(S.COUNTER));
+    this.#reload();
+  }
+  #reload(): void {
+    for (let n = 0; n < 8; n++) if ((this.#used & (1 << n)) !== 0) this.f.set(this.#registers[n]!, this.#state(S.GPR + 4 * n));
+    FLAG_OFFSETS.forEach((offset, i) => this.f.set(this.#flags[i]!, this.#state(offset)));
+  }
+  #spill(): void {
+    for (let n = 0; n < 8; n++) if ((this.#written & (1 << n)) !== 0) this.#putState(S.GPR + 4 * n, this.#registers[n]!);
+    if (this.#flagsWritten) FLAG_OFFSETS.forEach((offset, i) => this.#putState(offset, this.#flags[i]!));
+  }
+
+  // ------------------------------------------------------------ control flow
+
+  #startBlock(index: number): void {
+    const block = this.region.blocks[index]!;
+    this.#block = index;
+    this.kind = block.entry >= 0 ? -1 : (this.#kindAt.get(block.offset) ?? -1);
+    this.f.set(this.#acc, add(this.#acc, block.instructions.length * RECORD_BYTES));
+  }
+  #noteKind(offset: number): void {
+    const known = this.#kindAt.get(offset);
+    this.#kindAt.set(offset, known === undefined || known === this.kind ? this.kind : -1);
+  }
+  #fallThrough(next: number): void {
+    const target = this.region.blockAt.get(next);
+    if (target === this.#block + 1) this.#noteKind(next);
+    else this.jumpTo(next);
+  }
+
+  /** Offset of the instruction being written, with the count its exits have to take back. */
+  #here(): Expr {
+    return i32((this.#remaining << 16) | this.#current!.offset);
+  }
+  leaveSlowIf(condition: Expr): void {
+    this.f.brIfValue(this.#slow, this.#here(), condition);
+  }
+  /** Leaves with the exception whose vector and error code are in the state. */
+  leaveFault(): void {
+    this.f.brValue(this.#fault, this.#here());
+  }
+
+  /** Jumps to page offset `offset`, which may lie outside the region and the page. */
+  jumpTo(offset: number): void {
+    const { f } = this;
+    const index = this.region.blockAt.get(offset);
+    if (index === undefined) {
+      f.set(this.#eip, add(this.pageBase, offset));
+      f.set(this.#code, i32(X_JUMP));
+      f.br(this.#end);
+      return;
+    }
+    if (index > this.#block) {
+      this.#noteKind(offset);
+      f.br(this.#labels[index]!);
+      return;
+    }
+    f.if(geS(this.#acc, 0), () => {
+      f.set(this.#eip, i32(offset));
+      f.set(this.#code, i32(X_BUDGET));
+      f.br(this.#static);
+    });
+    f.set(this.entry, i32(this.region.blocks[index]!.entry));
+    f.br(this.#dispatch);
+  }
+  jumpToIf(offset: number, condition: Expr): void {
+    const index = this.region.blockAt.get(offset);
+    if (index !== undefined && index > this.#block) {
+      this.#noteKind(offset);
+      this.f.brIf(this.#labels[index]!, condition);
+    } else {
+      this.f.if(condition, () => this.jumpTo(offset));
+    }
+  }
+  /** Jumps to EIP `target`: inside when it is an entry of this region, else through the interpreter. */
+  jumpIndirect(target: Expr): void {
+    const { f } = this;
+    const { entryTable, slot } = this.place;
+    f.set(this.#eip, target);
+    const offset = f.tmp(sub(this.#eip, this.pageBase));
+    f.if(ltU(offset, 4096), () => {
+      // Where nothing is decoded the record address is 0, and the guard page there holds no H_REGION.
+      const record = f.tmp(load(I32_LOAD, I32, shl(offset, 2), this.region.page.index));
+      f.if(eq(load(I32_LOAD16_U, I32, record, R.R_HANDLER), R.H_REGION), () => {
+        const entry = f.tmp(shl(load(I32_LOAD16_U, I32, record, R.R_ENTRY), 3));
+        const mine = eq(load(I32_LOAD, I32, entry, entryTable), slot);
+        f.if(and(mine, shrU(this.#acc, 31)), () => {
+          f.set(this.entry, load(I32_LOAD, I32, entry, entryTable + 4));
+          f.br(this.#dispatch);
+        });
+      });
+    });
+    f.set(this.#code, i32(X_JUMP));
+    f.br(this.#end);
+  }
+
+  /** Has the interpreter's out-of-line handler execute the instruction, on the state block. */
+  callHandler(): void {
+    const { f } = this;
+    const insn = this.#current!;
+    this.#used = 0xff;
+    this.#written = 0xff;
+    this.#flagsWritten = true;
+    this.#spill();
+    f.set(this.#code, call(this.place.callHandler, i32(insn.fn), i32(insn.record), this.pageBase));
+    f.if(this.#code, () => this.#leaveAfterHandler(insn));
+    this.#reload();
+    this.kind = -1;
+  }
+  /** The handler did not go on to the next instruction; the state block has the registers. */
+  #leaveAfterHandler(insn: RegionInstruction): void {
+    const { f } = this;
+    const undone = f.tmp(
+      or(or(eq(this.#code, X_SLOW), eq(this.#code, X_EXCEPTION)), eq(this.#code, X_AGAIN)),
+    );
+    f.if(undone, () => this.#putState(S.EIP, add(this.pageBase, insn.offset)));
+    const notExecuted = add(undone, this.#remaining - 1);
+    this.#putState(S.COUNTER, sub(this.#acc, shl(notExecuted, R.RECORD_SHIFT)));
+    f.ret(this.#code);
+  }
+}

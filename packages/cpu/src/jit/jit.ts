@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * The region compiler: decides what to compile, puts regions into the interpreter's table, forgets them with their page.
+ *
+ * A compiled region is entered through the records of its entries, whose handler becomes H_REGION: so the interpreter's loop is
+ * the dispatcher, and code that is not compiled goes on being interpreted.
+ *
+ * Deciding: the interpreter is stopped every `sampleInterval` instructions, at a taken jump. A page seen often enough is hot;
+ * the instruction stopped at becomes the start of a region. Nothing is counted while code runs.
+ *
+ * Invariants
+ *   J4  A record has H_REGION exactly while the region of its ENTRY is live; its slot in the table then holds the region.
+ *   J5  Regions die with their page (CodeStore.onDrop), before anything of the page is decoded anew.
+ *
+ * @module
+ */
+import type { MachineMemory } from "@vkernel/mmu";
+import type { CodePage, CodeStore } from "../decode/code-store.ts";
+import * as R from "../decode/record.ts";
+import { REGION_SLOTS } from "../interp/functions.ts";
+import type { InterpreterExports } from "../interp/module-cache.ts";
+import type { Runtime } from "../isa/ctx.ts";
+import type { FormLookup } from "../isa/forms.ts";
+import type { Form } from "../isa/row.ts";
+import type { RuntimeSignatures } from "../isa/runtime.ts";
+import { EA, REGION_ENTRIES } from "../state.ts";
+import type { Callee } from "../wasm/expr.ts";
+import { ModuleBuilder } from "../wasm/module.ts";
+import { I32 } from "../wasm/opcodes.ts";
+import { discoverRegion, type Region, type RegionInstruction } from "./discover.ts";
+import { RegionEmitter } from "./emitter.ts";
+import { JitCtx, NotCompiled } from "./jit-ctx.ts";
+
+/** Entries of all live regions: 8 bytes each, {table index, entry number}. */
+const MAX_ENTRIES = 0x1_0000;
+export const ENTRY_TABLE_BYTES = MAX_ENTRIES * 8;
+
+export interface JitOptions {
+  /** How many samples of a page make it hot. 0 = compile whatever is decoded, at once; Infinity = never compile. */
+  readonly threshold: number;
+  /** Instructions between two samples. */
+  readonly sampleInterval: number;
+}
+/** 20,000 instructions take 50 µs to interpret, and four samples about what compiling a region costs. */
+export const DEFAULT_JIT: JitOptions = { threshold: 4, sampleInterval: 20_000 };
+
+export interface JitStatistics {
+  readonly regions: number;
+  readonly codeBytes: number;
+}
+
+export interface JitParts {
+  readonly memory: MachineMemory;
+  readonly stateBase: number;
+  readonly store: CodeStore;
+  readonly exports: InterpreterExports;
+  readonly forms: FormLookup;
+  readonly handlers: Uint16Array;
+  readonly signatures: RuntimeSignatures;
+  /** Linear-memory address of ENTRY_TABLE_BYTES for the entries. */
+  readonly entryTable: number;
+  /** Table index of the first place for regions. */
+  readonly firstSlot: number;
+}
+
+export class Jit {
+  readonly options: JitOptions;
+  readonly #p: JitParts;
+  readonly #freeSlots: number[] = [];
+  readonly #freeEntries: number[] = [];
+  /** Forms that JitCtx does not compile. */
+  readonly #refused = new Set<Form>();
+  #nextEntry = 0;
+  #regions = 0;
+  #codeBytes = 0;
+  /** Live regions of each page: slot and the records that enter it. */
+  readonly #byPage = new Map<CodePage, { slot: number; entries: { record: number; entry: number }[] }[]>();
+
+  constructor(parts: JitParts, options: JitOptions) {
+    this.#p = parts;
+    this.options = options;
+    for (let i = REGION_SLOTS - 1; i >= 0; i--) this.#freeSlots.push(parts.firstSlot + i);
+    parts.memory.i32[(parts.stateBase + REGION_ENTRIES) >> 2] = parts.entryTable;
+    parts.store.onDrop = (page) => this.#dropPage(page);
+  }
+
+  get statistics(): JitStatistics {
+    return { regions: this.#regions, codeBytes: this.#codeBytes };
+  }
+
+  /** Tells that execution stands at `offset` of `page`. Returns whether it is compiled code. */
+  sample(page: CodePage, offset: number): boolean {
+    const record = this.#p.memory.i32[(page.index >> 2) + offset]!;
+    if (record === 0) return false;
+    if (this.#p.memory.u16[(record + R.R_HANDLER) >> 1] === R.H_REGION) return true;
+    if (++page.samples >= this.options.threshold) {
+      page.samples = 0;
+      this.compile(page, offset);
+    }
+    return false;
+  }
+
+  /** Compiles a region from `offset` of `page`, unless there is none to be had. */
+  compile(page: CodePage, offset: number): void {
+    const { memory, forms } = this.#p;
+    const region = discoverRegion(memory, forms, page, offset);
+    if (region === null) return;
+    if (this.#freeSlots.length === 0 || this.#freeEntries.length + MAX_ENTRIES - this.#nextEntry < region.entries.length) {
+      this.#dropAll();
+    }
+    const slot = this.#freeSlots.pop()!;
+    const { bytes, imports } = this.#generate(region, slot);
+    const module = new WebAssembly.Module(bytes);
+    const instance = new WebAssembly.Instance(module, { m: imports });
+    this.#p.exports.table.set(slot, instance.exports["region"]);
+    this.#install(region, slot);
+    this.#regions++;
+    this.#codeBytes += bytes.length;
+  }
+
+  #generate(region: Region, slot: number): { bytes: Uint8Array; imports: Record<string, unknown> } {
+    const { memory, stateBase, entryTable, exports, signatures } = this.#p;
+    const m = new ModuleBuilder();
+    m.importMemory("m", "memory", 1, 0x1_0000, !(memory.buffer instanceof ArrayBuffer));
+    const callHandler = m.importFunction("m", "call", [I32, I32, I32], [I32]);
+    const imports: Record<string, unknown> = { memory: memory.memory, call: exports.call };
+    const f = m.declare([I32, I32], [I32], "region");
+    const rt = lateRuntime(m, signatures, exports, imports);
+    const emitter = new RegionEmitter(f, region, { stateBase, slot, entryTable, callHandler });
+    emitter.generate((insn) => this.#instruction(emitter, insn, rt));
+    return { bytes: m.encode(), imports };
+  }
+
+  #instruction(emitter: RegionEmitter, insn: RegionInstruction, rt: Runtime): void {
+    const x = new JitCtx(emitter, this.#p.memory, insn, rt);
+    if (!this.#refused.has(insn.form)) {
+      const mark = emitter.f.mark();
+      const { kind } = emitter;
+      try {
+        insn.form.semantics(x);
+        return;
+      } catch (e) {
+        if (!(e instanceof NotCompiled)) throw e;
+        this.#refused.add(insn.form);
+        emitter.f.undo(mark);
+        emitter.kind = kind;
+      }
+    }
+    if (insn.addressRecord !== 0) emitter.putState(EA, x.address(0));
+    emitter.callHandler();
+  }
+
+  #install(region: Region, slot: number): void {
+    const { memory, entryTable } = this.#p;
+    const list = this.#byPage.get(region.page) ?? [];
+    this.#byPage.set(region.page, list);
+    const entries = region.entries.map((block, number) => {
+      const entry = this.#freeEntries.pop() ?? this.#nextEntry++;
+      memory.i32[(entryTable + entry * 8) >> 2] = slot;
+      memory.i32[(entryTable + entry * 8 + 4) >> 2] = number;
+      const record = block.instructions[0]!.first;
+      memory.u16[(record + R.R_ENTRY) >> 1] = entry;
+      memory.u16[(record + R.R_HANDLER) >> 1] = R.H_REGION;
+      return { record, entry };
+    });
+    list.push({ slot, entries });
+  }
+
+  #dropPage(page: CodePage): void {
+    const list = this.#byPage.get(page);
+    if (list === undefined) return;
+    this.#byPage.delete(page);
+    const { memory, exports, handlers } = this.#p;
+    for (const { slot, entries } of list) {
+      exports.table.set(slot, null);
+      this.#freeSlots.push(slot);
+      for (const { record, entry } of entries) {
+        this.#freeEntries.push(entry);
+        // Another region may have taken the record over: its entry is freed with that one.
+        if (memory.u16[(record + R.R_ENTRY) >> 1] !== entry) continue;
+        memory.u16[(record + R.R_HANDLER) >> 1] = handlers[memory.u16[(record + R.R_FUNCTION) >> 1]!]!;
+      }
+    }
+  }
+  #dropAll(): void {
+    for (const page of [...this.#byPage.keys()]) this.#dropPage(page);
+  }
+}
+
+/** The runtime functions, imported from the interpreter when semantics first name them. */
+function lateRuntime(
+  m: ModuleBuilder, signatures: RuntimeSignatures, exports: InterpreterExports, imports: Record<string, unknown>,
+): Runtime {
+  const known = new Map<string, Callee>();
+  return new Proxy({} as Runtime, {
+    get(_target, name: string): Callee | undefined {
+      const callee = known.get(name);
+      const signature = signatures[name];
+      if (callee !== undefined || signature === undefined) return callee;
+      const key = `rt.${name}`;
+      imports[key] = exports[key as keyof InterpreterExports];
+      const made = m.importLate("m", key, signature.params, signature.results);
+      known.set(name, made);
+      return made;
+    },
+  });
+}
