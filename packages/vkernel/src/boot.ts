@@ -25,7 +25,7 @@ import { psignal } from "./kern/sig.ts";
 import { Callout } from "./kern/callout.ts";
 import { VkMachine } from "./platform/machine.ts";
 import { EACCES, ENOENT, EROFS, Errno } from "./sys/errno.ts";
-import { SIGCONT, SIGHUP, SIGINT, SIGKILL, SIGTERM, SIGUSR1, SIGUSR2 } from "./sys/signal.ts";
+import { SIGCONT, SIGHUP, SIGINT, SIGKILL, signalText, SIGTERM, SIGUSR1, SIGUSR2 } from "./sys/signal.ts";
 import type { Ucred } from "./sys/ucred.ts";
 import { IoMiss } from "./sys/wait.ts";
 import type { Mount } from "./vfs/mount.ts";
@@ -120,6 +120,9 @@ export interface RunResult {
   readonly status: number;
   /** Native number of the signal that killed the first program, 0 for none. */
   readonly signal: number;
+  /** Its number as the program's own ABI counts (SIGBUS is 7 for Linux), and what shells print for it. */
+  readonly guestSignal: number;
+  readonly signalText: string;
   readonly how: "exit" | "halt" | "reboot";
 }
 
@@ -221,7 +224,9 @@ export class VirtualKernel {
       const request = k.shutdownRequest!;
       await this.endProcesses();
       if (!request.nosync) await this.unmountAll();
-      return { status: k.exitStatus & 0xff, signal: request.how === "exit" ? this.firstSignal : 0, how: request.how };
+      const signal = request.how === "exit" ? this.firstSignal : 0;
+      const guestSignal = signal === 0 ? 0 : this.first!.abi.signo(signal);
+      return { status: k.exitStatus & 0xff, signal, guestSignal, signalText: signalText(signal), how: request.how };
     } catch (e) {
       if (e instanceof KernelPanic) throw e;
       throw new KernelPanic(panicState(k), e);

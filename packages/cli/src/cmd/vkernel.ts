@@ -21,7 +21,7 @@ export function vkernelCommand(exit: (status: number) => void): Command {
     .option("-R <file[:serial]>", "disk image vkdN, changes thrown away at the end; repeatable", collect)
     .option("-c <file>", "CD image vcdN, read only; repeatable", collect)
     .option("-m <size>", "memory of the virtual machine (k, m, g)", "256m")
-    .option("-i <file>", "memory image file")
+    .option("-i <file>", "file that receives the memory when the machine stops")
     .option("-e <name=value:…>", "set variables of the kernel environment; repeatable", collect)
     .option("-I <interface>", "network interface", collect)
     .option("-n <cpus>", "number of virtual CPUs")

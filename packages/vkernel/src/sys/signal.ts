@@ -161,3 +161,18 @@ export function sigfirst(a: Sigset, b: Sigset, mask: Sigset): number {
   }
   return 0;
 }
+
+/** What shells print when a signal has ended a program (DragonFly 2.0 lib/libc/gen/siglist.c). */
+const SIGNAL_TEXT: readonly string[] = [
+  "", "Hangup", "Interrupt", "Quit", "Illegal instruction", "Trace/BPT trap", "Abort trap", "EMT trap",
+  "Floating point exception", "Killed", "Bus error", "Segmentation fault", "Bad system call", "Broken pipe",
+  "Alarm clock", "Terminated", "Urgent I/O condition", "Suspended (signal)", "Suspended", "Continued",
+  "Child exited", "Stopped (tty input)", "Stopped (tty output)", "I/O possible", "Cputime limit exceeded",
+  "Filesize limit exceeded", "Virtual timer expired", "Profiling timer expired", "Window size changes",
+  "Information request", "User defined signal 1", "User defined signal 2",
+];
+
+/** Text for a native signal number; "" for 0. */
+export function signalText(sig: number): string {
+  return SIGNAL_TEXT[sig] ?? `Signal ${sig}`;
+}

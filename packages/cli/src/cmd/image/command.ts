@@ -4,6 +4,8 @@ import { Command } from "commander";
 import { topCommand } from "../../ui/command.ts";
 import { endOnClosedOutput } from "../../ui/output.ts";
 import { cat } from "./cat.ts";
+import { create, type CreateOptions } from "./create.ts";
+import { cp, mkdir, rm, type CpOptions, type MkdirOptions, type RmOptions } from "./edit.ts";
 import { exportTar, type ExportOptions } from "./export.ts";
 import { info } from "./info.ts";
 import { ls, type LsOptions } from "./ls.ts";
@@ -18,9 +20,20 @@ export function imageCommand(): Command {
 IMAGE is a file, or the volumes of a file system joined by colons. Paths inside may carry @@0x<tid> to name the past.
 
 Examples:
+  vkernel image create disk.img --size 4g --from rootfs/
+  docker export NAME | vkernel image create disk.img --from -
   vkernel image ls -l disk.img /etc
   vkernel image cat disk.img /etc/motd@@0x00000001061a8ba0
   vkernel image export disk.img / | tar -tvf -`);
+
+  image.command("create").description("make an image, empty or with files in it")
+    .argument("<image>")
+    .option("--size <size>", "size of the file system (k, m, g, t); the file is sparse; default 8g or twice the content")
+    .option("--from <src>", "directory, tar archive (plain or gzip), or - for one on standard input")
+    .option("--label <text>", "label; default the file's name")
+    .option("--fs-version <n>", "file system version 1 to 7; default 7")
+    .option("--force", "replace an existing file")
+    .action((file: string, options: CreateOptions) => create(file, options));
 
   image.command("ls").description("list directories")
     .argument("<image>").argument("[paths...]", "default /")
@@ -33,6 +46,28 @@ Examples:
   image.command("cat").description("write files to standard output")
     .argument("<image>").argument("<paths...>")
     .action((file: string, paths: string[]) => cat(file, paths));
+
+  image.command("cp").description("copy files between the host and the image")
+    .usage("[options] IMAGE SOURCE… DESTINATION")
+    .argument("<operands...>", "paths in the image start with a colon; if none does, the last one is meant")
+    .option("-r, --recursive", "copy directories, and symlinks as they are")
+    .addHelpText("after", `
+Examples:
+  vkernel image cp disk.img motd :/etc/motd         into the image
+  vkernel image cp disk.img :/etc/motd@@0x00000001061a8ba0 old-motd
+  vkernel image cp -r disk.img:/home ./home         the same with the image's name in the path`)
+    .action((...args: unknown[]) => cp((args.at(-1) as Command).args, args.at(-2) as CpOptions));
+
+  image.command("rm").description("remove files; their past stays in the history")
+    .argument("<image>").argument("<paths...>")
+    .option("-r, --recursive", "remove directories and what is in them")
+    .option("-f, --force", "ignore what does not exist")
+    .action((file: string, paths: string[], options: RmOptions) => rm(file, paths, options));
+
+  image.command("mkdir").description("make directories")
+    .argument("<image>").argument("<paths...>")
+    .option("-p, --parents", "make missing parents, and do not mind existing ones")
+    .action((file: string, paths: string[], options: MkdirOptions) => mkdir(file, paths, options));
 
   image.command("export").description("write a tree as a tar archive")
     .argument("<image>").argument("[path]", "directory or file to export", "/")

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * Putting trees into an image: from a directory of the host, or from a tar stream.
+ *
+ * Modes, owners, times, hard links, symlinks, fifos are kept; device nodes from a directory, too (tar: the library
+ * gives no device numbers). Sockets are left out, and said so. Names are bytes and stay what they are; in a tar they
+ * are UTF-8. A directory's time is set after its entries were made.
+ */
+import { closeSync, lstatSync, openSync, readdirSync, readSync, readlinkSync, type Stats } from "node:fs";
+import { Readable } from "node:stream";
+import { createGunzip } from "node:zlib";
+import { resolvePath, toByteString, type HammerInode, type HammerMount } from "@vkernel/hammer";
+import { createTarDecoder, type ParsedTarEntry } from "modern-tar";
+import { CliError } from "../../ui/errors.ts";
+
+const CHUNK = 1 << 20;
+const bytesOf = (b: Buffer): string => b.toString("latin1");
+
+function hostType(st: Stats): HammerInode["type"] | null {
+  if (st.isFile()) return "file";
+  if (st.isDirectory()) return "dir";
+  if (st.isSymbolicLink()) return "symlink";
+  if (st.isFIFO()) return "fifo";
+  if (st.isCharacterDevice()) return "chardev";
+  if (st.isBlockDevice()) return "blockdev";
+  return null;
+}
+
+/** Linux's encoding of device numbers. */
+function deviceNumbers(rdev: number): { rmajor: number; rminor: number } {
+  return { rmajor: (rdev >>> 8) & 0xfff, rminor: (rdev & 0xff) | ((rdev >>> 12) & 0xfff00) };
+}
+
+interface Attributes { mode: number; uid: number; gid: number; mtime: number }
+
+/** Adds objects to a mounted image. Call `finish` at the end. */
+export class Importer {
+  /** What could not be taken, with the reason. */
+  readonly skipped: string[] = [];
+  readonly #m: HammerMount;
+  readonly #buf = new Uint8Array(CHUNK);
+  /** Objects of the host with several links, by device and inode. */
+  readonly #links = new Map<string, HammerInode>();
+  readonly #dirTimes: { dir: HammerInode; mtime: number }[] = [];
+
+  constructor(m: HammerMount) {
+    this.#m = m;
+  }
+
+  /** Sets the times of directories and lets go of everything held. */
+  finish(): void {
+    for (const { dir, mtime } of this.#dirTimes.reverse()) {
+      this.#m.setattr(dir, { mtime });
+      this.#m.rele(dir);
+    }
+    for (const ip of this.#links.values()) this.#m.rele(ip);
+    this.#dirTimes.length = 0;
+    this.#links.clear();
+  }
+
+  /** Directory `name` in `dir`, made if missing; its attributes are set to `a`. Referenced. */
+  #directory(dir: HammerInode, name: string, a: Attributes, where: string): HammerInode {
+    const m = this.#m;
+    const old = m.lookup(dir, name);
+    if (old !== null && old.type !== "dir") {
+      m.rele(old);
+      throw new CliError(where, "is in the way: not a directory");
+    }
+    const ip = old ?? m.create(dir, name, { type: "dir", mode: a.mode, uid: a.uid, gid: a.gid });
+    if (old !== null) m.setattr(ip, { mode: a.mode, uid: a.uid, gid: a.gid });
+    this.#later(ip, a.mtime);
+    return ip;
+  }
+
+  #later(dir: HammerInode, mtime: number): void {
+    this.#m.ref(dir);
+    this.#dirTimes.push({ dir, mtime });
+  }
+
+  /** Removes what stands at `name`, so that it can be replaced. */
+  #clear(dir: HammerInode, name: string, where: string): void {
+    const m = this.#m;
+    const old = m.lookup(dir, name);
+    if (old === null) return;
+    const isDir = old.type === "dir";
+    m.rele(old);
+    if (isDir) throw new CliError(where, "a directory is in the way");
+    m.unlink(dir, name);
+  }
+
+  /** Copies the entries of a host directory into `dir`, whose own attributes become those of the host's. */
+  tree(host: Buffer, dir: HammerInode): void {
+    const st = lstatSync(host);
+    this.#m.setattr(dir, { mode: st.mode & 0o7777, uid: st.uid, gid: st.gid });
+    this.#later(dir, Math.floor(st.mtimeMs * 1000));
+    this.#entries(host, dir);
+  }
+
+  #entries(host: Buffer, dir: HammerInode): void {
+    for (const name of readdirSync(host, { encoding: "buffer" }).sort(Buffer.compare))
+      this.add(Buffer.concat([host, Buffer.from("/"), name]), dir, bytesOf(name));
+  }
+
+  /** Copies one object of the host, and what is below it, to `name` in `dir`. */
+  add(host: Buffer, dir: HammerInode, name: string): void {
+    const m = this.#m;
+    const st = lstatSync(host);
+    const type = hostType(st);
+    const where = host.toString();
+    if (type === null) {
+      this.skipped.push(`${where}: a socket`);
+      return;
+    }
+    const a: Attributes = { mode: st.mode & 0o7777, uid: st.uid, gid: st.gid, mtime: Math.floor(st.mtimeMs * 1000) };
+    if (type === "dir") {
+      const ip = this.#directory(dir, name, a, where);
+      this.#entries(host, ip);
+      m.rele(ip);
+      return;
+    }
+    this.#clear(dir, name, where);
+    const key = st.nlink > 1 ? `${st.dev}:${st.ino}` : "";
+    const linked = this.#links.get(key);
+    if (linked) {
+      m.link(linked, dir, name);
+      return;
+    }
+    const ip = m.create(dir, name, {
+      type, ...a,
+      ...(type === "symlink" ? { target: bytesOf(readlinkSync(host, { encoding: "buffer" })) } : {}),
+      ...(type === "chardev" || type === "blockdev" ? deviceNumbers(st.rdev) : {}),
+    });
+    if (type === "file") this.#fill(host, ip);
+    m.setattr(ip, { mtime: a.mtime });
+    if (key !== "") this.#links.set(key, ip);
+    else m.rele(ip);
+  }
+
+  #fill(host: Buffer, ip: HammerInode): void {
+    const fd = openSync(host, "r");
+    try {
+      for (let at = 0; ;) {
+        const n = readSync(fd, this.#buf, 0, CHUNK, at);
+        if (n === 0) return;
+        this.#m.write(ip, at, this.#buf, 0, n);
+        at += n;
+      }
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  /** Unpacks a tar stream, plain or gzipped, into `root`. */
+  async tar(source: Readable, root: HammerInode): Promise<void> {
+    const plain = await gunzipIfNeeded(source);
+    const entries = (Readable.toWeb(plain) as unknown as ReadableStream<Uint8Array>).pipeThrough(createTarDecoder({ strict: true }));
+    for await (const entry of entries) await this.#tarEntry(entry, root);
+  }
+
+  async #tarEntry({ header: h, body }: ParsedTarEntry, root: HammerInode): Promise<void> {
+    const m = this.#m;
+    const parts = toByteString(h.name).split("/").filter((p) => p !== "" && p !== ".");
+    if (parts.includes("..")) throw new CliError(h.name, "the archive has a name with '..' in it");
+    const seconds = h.pax?.["mtime"];
+    const a: Attributes = {
+      mode: (h.mode ?? 0o644) & 0o7777, uid: h.uid ?? 0, gid: h.gid ?? 0,
+      mtime: seconds !== undefined ? Math.round(Number(seconds) * 1e6) : (h.mtime?.getTime() ?? 0) * 1000,
+    };
+    const name = parts.pop();
+    const dir = this.#parents(root, parts, h.name);
+    try {
+      if (h.type === "directory") {
+        await body.cancel();
+        if (name === undefined) {
+          m.setattr(root, { mode: a.mode, uid: a.uid, gid: a.gid });
+          this.#later(root, a.mtime);
+        } else {
+          m.rele(this.#directory(dir, name, a, h.name));
+        }
+        return;
+      }
+      if (name === undefined) throw new CliError(h.name, "the archive has an entry without a name");
+      if (h.type === "file" || h.type === undefined) {
+        this.#clear(dir, name, h.name);
+        const ip = m.create(dir, name, { type: "file", ...a });
+        let at = 0;
+        for await (const piece of body) at += m.write(ip, at, piece, 0, piece.length);
+        m.setattr(ip, { mtime: a.mtime });
+        m.rele(ip);
+        return;
+      }
+      await body.cancel();
+      if (h.type === "link") {
+        const old = resolvePath(m, toByteString(h.linkname ?? ""), { from: root, follow: false });
+        if (old === null) throw new CliError(h.name, `the archive links it to '${h.linkname}', which is not there`);
+        this.#clear(dir, name, h.name);
+        m.link(old, dir, name);
+        m.rele(old);
+      } else if (h.type === "symlink" || h.type === "fifo") {
+        this.#clear(dir, name, h.name);
+        const ip = m.create(dir, name, { type: h.type, ...a, ...(h.type === "symlink" ? { target: toByteString(h.linkname ?? "") } : {}) });
+        m.setattr(ip, { mtime: a.mtime });
+        m.rele(ip);
+      } else {
+        this.skipped.push(`${h.name}: a ${h.type}`);
+      }
+    } finally {
+      m.rele(dir);
+    }
+  }
+
+  /** The directory at `parts` below `root`, referenced; missing ones are made. Symlinks on the way are followed. */
+  #parents(root: HammerInode, parts: string[], where: string): HammerInode {
+    const m = this.#m;
+    let dir = root;
+    m.ref(dir);
+    parts.forEach((part, i) => {
+      const found = resolvePath(m, parts.slice(0, i + 1).join("/"), { from: root });
+      const next = found ?? m.create(dir, part, { type: "dir", mode: 0o755, uid: 0, gid: 0 });
+      m.rele(dir);
+      dir = next;
+      if (next.type !== "dir") {
+        m.rele(next);
+        throw new CliError(where, `'${part}' in its path is not a directory`);
+      }
+    });
+    return dir;
+  }
+}
+
+/** Unpacks what starts with gzip's magic number; refuses other compressions by name. */
+async function gunzipIfNeeded(source: Readable): Promise<Readable> {
+  let head: Buffer = Buffer.alloc(0);
+  const iterator = source[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+  while (head.length < 6) {
+    const next = await iterator.next();
+    if (next.done) break;
+    head = Buffer.concat([head, next.value]);
+  }
+  const all = Readable.from((async function* () {
+    yield head;
+    for (;;) {
+      const next = await iterator.next();
+      if (next.done) return;
+      yield next.value;
+    }
+  })(), { objectMode: false });
+  const magic = head.subarray(0, 6).toString("hex");
+  if (magic.startsWith("1f8b")) return all.pipe(createGunzip());
+  for (const [start, kind] of [["28b52ffd", "zstd"], ["fd377a585a00", "xz"], ["425a68", "bzip2"]] as const)
+    if (magic.startsWith(start)) throw new CliError("the archive", `is compressed with ${kind}`, `unpack it first: ${kind} -dc FILE | vkernel image create … --from -`);
+  return all;
+}

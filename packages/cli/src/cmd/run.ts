@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** `vkernel run`: a fresh kernel whose first user process is the program given. */
+import { writeFileSync } from "node:fs";
+import { NodePlatform } from "@vkernel/hostkernel/node";
+import { bootKernel, BootError, type RunResult, type VirtualKernel } from "@vkernel/vkernel";
+import { toByteString } from "@vkernel/hammer";
+import { abis, panicked, ramBytes, standardMounts } from "../machine.ts";
+import { rootSource, volume } from "../root-source.ts";
+import { guestUser } from "../users.ts";
+import { CliError } from "../ui/errors.ts";
+
+export interface RunOptions {
+  readonly root?: string;
+  readonly memory: string;
+  readonly volume?: string[];
+  readonly env?: string[];
+  readonly workdir?: string;
+  readonly user?: string;
+  readonly interactive?: boolean;
+  readonly tty?: boolean;
+  readonly time?: boolean;
+  readonly stats?: string;
+}
+
+const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/** The environment of the first program: what every program expects, then what was asked for. */
+function environment(options: RunOptions, home: string, user: string, tty: boolean): string[] {
+  const env = new Map([
+    ["PATH", PATH],
+    ["HOME", home],
+    ["USER", user],
+    ["LOGNAME", user],
+  ]);
+  if (tty) env.set("TERM", process.env["TERM"] ?? "vt100");
+  for (const setting of options.env ?? []) {
+    const cut = setting.indexOf("=");
+    if (cut === 0) throw new CliError("-e", `'${setting}' has no name`, "NAME=VALUE, or NAME to pass the host's value");
+    if (cut > 0) env.set(setting.slice(0, cut), setting.slice(cut + 1));
+    else if (process.env[setting] !== undefined) env.set(setting, process.env[setting]);
+  }
+  return [...env].map(([name, value]) => toByteString(`${name}=${value}`));
+}
+
+/** Deaths that shells do not comment on. Native numbers. */
+const SIGINT = 2;
+const SIGPIPE = 13;
+
+const STATUS: Partial<Record<string, number>> = { ENOENT: 127, EACCES: 126, ENOEXEC: 126 };
+
+/** What the exit status of this command is, given how the program ended. */
+function exitStatus(program: string, result: RunResult): number {
+  if (result.signal === 0) return result.status;
+  const quiet = result.signal === SIGINT || result.signal === SIGPIPE;
+  if (!quiet) process.stderr.write(`vkernel: ${program}: ${result.signalText}\n`);
+  return 128 + result.guestSignal;
+}
+
+function seconds(value: number): string {
+  return value.toFixed(3);
+}
+
+function printTimes(vk: VirtualKernel): void {
+  const { wall, user, system } = vk.stats();
+  process.stderr.write(`real ${seconds(wall)}\nuser ${seconds(user)}\nsys ${seconds(system)}\n`);
+}
+
+function writeStats(vk: VirtualKernel, file: string): void {
+  const text = `${JSON.stringify(vk.stats())}\n`;
+  if (file === "-") process.stderr.write(text);
+  else writeFileSync(file, text);
+}
+
+/** Runs the program; resolves to the exit status of the command. */
+export async function runProgram(program: string, args: readonly string[], options: RunOptions): Promise<number> {
+  const platform = new NodePlatform();
+  const tty = options.tty === true || platform.terminal.isTTY;
+  if (options.tty === true && !platform.terminal.isTTY) {
+    throw new CliError("-t", "standard input and output are not a terminal", "leave -t out", 125);
+  }
+  const ram = ramBytes(options.memory);
+  const volumes = (options.volume ?? []).map((spec) => ({ ...volume(spec), create: true }));
+  const root = rootSource(platform, options.root);
+  let vk: VirtualKernel;
+  try {
+    const user = guestUser(options.user, (file) => root.text(file));
+    vk = await bootKernel({
+      platform,
+      ramBytes: ram,
+      root: root.mount,
+      mounts: [...standardMounts(), ...volumes],
+      abis,
+      log: (line) => process.stderr.write(`vkernel: ${line}\n`),
+      first: {
+        path: toByteString(program),
+        argv: [program, ...args].map(toByteString),
+        env: environment(options, user.home, user.name, tty),
+        ...(options.workdir === undefined ? {} : { cwd: toByteString(options.workdir) }),
+        uid: user.uid,
+        gid: user.gid,
+        groups: user.groups,
+        stdio: tty ? "console" : "streams",
+      },
+    });
+  } catch (error) {
+    root.close();
+    if (!(error instanceof BootError)) throw error;
+    throw new CliError(program, error.message, undefined, STATUS[error.code] ?? 125, error);
+  }
+  let result: RunResult;
+  try {
+    result = await vk.run();
+  } catch (error) {
+    return panicked(error);
+  }
+  if (options.time === true) printTimes(vk);
+  if (options.stats !== undefined) writeStats(vk, options.stats);
+  return exitStatus(program, result);
+}

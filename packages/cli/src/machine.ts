@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** What every boot shares: memory size, ABIs, the file systems that every root gets, the end by panic. */
+import { devFs, dragonflyAbi, KernelPanic, procFs, type BootOptions, type MountSpec } from "@vkernel/vkernel";
+import { CliError } from "./ui/errors.ts";
+import { parseSize } from "./ui/size.ts";
+
+const UNIT = 4 << 20;
+const LEAST = 32 << 20;
+/** Beyond this the machine does not fit a 4 GiB linear memory beside its tables. */
+const MOST = 3 * 2 ** 30;
+
+/** Exit status after a kernel panic. */
+export const EX_PANIC = 70;
+
+/** Memory of the machine from `-m`, rounded up to what the memory image allows. */
+export function ramBytes(text: string): number {
+  const bytes = Math.ceil(parseSize(text, "-m") / UNIT) * UNIT;
+  if (bytes < LEAST) throw new CliError("-m", `${text} is too little memory`, "at least 32m");
+  if (bytes > MOST) throw new CliError("-m", `${text} is more than a 32-bit machine holds here`, "at most 3g");
+  return bytes;
+}
+
+export const abis: NonNullable<BootOptions["abis"]> = [dragonflyAbi];
+
+/** /dev and /proc, made where the root has them not. */
+export function standardMounts(): MountSpec[] {
+  return [
+    { on: "/dev", create: true, optional: true, mount: devFs() },
+    { on: "/proc", create: true, optional: true, mount: procFs() },
+  ];
+}
+
+/** Prints the state of a kernel that panicked; returns the exit status. Anything else is thrown on. */
+export function panicked(error: unknown): number {
+  if (!(error instanceof KernelPanic)) throw error;
+  process.stderr.write(`vkernel: ${error.message}\n${error.state}\n`);
+  if (process.env["VKERNEL_DEBUG"] === "1") process.stderr.write(`${(error.cause as Error)?.stack ?? error.stack ?? ""}\n`);
+  return EX_PANIC;
+}
