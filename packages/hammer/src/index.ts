@@ -32,6 +32,7 @@ export type { SnapshotInfo } from "./snapshot.ts";
 // Offline tools: what hammer(8) prints about an image.
 export { blockmap, type BlockmapSummary } from "./tools/blockmap.ts";
 export { checkmap, type CheckmapSummary } from "./tools/checkmap.ts";
+export { sizeToStr } from "./tools/format.ts";
 export { volumeHeaders, type RawHeader } from "./tools/raw.ts";
 export { show, type ShowOptions, type ShowSummary } from "./tools/show.ts";
 export { showUndo } from "./tools/show-undo.ts";
