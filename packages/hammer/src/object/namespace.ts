@@ -173,12 +173,17 @@ function setTarget(e: Engine, ip: HammerInode, target: string): void {
   e.writer.insert(e.writeCursor, $key, ip.objType, ZONE_META, address, target.length, crc);
 }
 
-/** The object an entry names, referenced, or ENOENT. */
-function target(source: InodeSource, e: Engine, dir: HammerInode, name: string): HammerInode {
+/** The object an entry names, referenced; null if the entry leads nowhere. Throws ENOENT without the entry. */
+function targetOrDangling(source: InodeSource, e: Engine, dir: HammerInode, name: string): HammerInode | null {
   const t = lookupDirent(e.cursor, dir, name, -1, -1);
   if (t === null) throw new HammerError("ENOENT", `directory ${hex64(dir.objId)} has no entry "${name}"`, { objId: dir.objId, name });
   const { objHi, objLo, loc } = t;
-  const ip = source.getInode(objHi, objLo, loc, -1, -1);
+  return source.getInode(objHi, objLo, loc, -1, -1);
+}
+
+/** As targetOrDangling; an entry that leads nowhere is EIO. */
+function target(source: InodeSource, e: Engine, dir: HammerInode, name: string): HammerInode {
+  const ip = targetOrDangling(source, e, dir, name);
   if (ip === null)
     throw new HammerError("EIO", `directory ${hex64(dir.objId)}: entry "${name}" names an object that does not exist`, { objId: dir.objId, name });
   return ip;
@@ -198,19 +203,22 @@ export function isEmptyDirectory(e: Engine, dir: HammerInode): boolean {
   return !e.cursor.first($key, $end, -1, -1);
 }
 
-/** Removes an entry that is not a directory's. Throws ENOENT, EISDIR, and what createObject throws. */
+/**
+ * Removes an entry that is not a directory's; one that leads nowhere can be removed too. Throws ENOENT, EISDIR, and what
+ * createObject throws.
+ */
 export function unlinkEntry(source: InodeSource, e: Engine, dir: HammerInode, name: string): void {
   checkName(dir, name);
   e.beginShrinking();
-  const ip = target(source, e, dir, name);
+  const ip = targetOrDangling(source, e, dir, name);
   try {
-    if (ip.type === "dir") throw new HammerError("EISDIR", `"${name}" is a directory`, { objId: ip.objId, name });
+    if (ip?.type === "dir") throw new HammerError("EISDIR", `"${name}" is a directory`, { objId: ip.objId, name });
     removeEntry(e, dir, name);
     const now = e.time();
-    dropLink(e, ip, now);
+    if (ip !== null && !ip.dummy) dropLink(e, ip, now);
     touchDirectory(e, dir, now);
   } finally {
-    source.rele(ip);
+    if (ip !== null) source.rele(ip);
   }
 }
 
