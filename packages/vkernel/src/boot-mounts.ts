@@ -8,6 +8,8 @@ import { linuxProcfs } from "./abi/linux/procfs.ts";
 import type { Kernel } from "./kern/kernel.ts";
 import type { MountRequest } from "./kern/sys-vfs-mount.ts";
 import { EINVAL } from "./sys/errno.ts";
+import type { BlockDevice } from "./vfs/hammer/devices.ts";
+import { HammerfsMount } from "./vfs/hammer/hammer.ts";
 import { DevfsMount } from "./vfs/devfs/devfs.ts";
 import { DirfsMount } from "./vfs/dirfs/dirfs.ts";
 import { OverlayMount } from "./vfs/dirfs/overlay.ts";
@@ -33,6 +35,19 @@ export function hostFs(hostPath: string, readOnly: boolean): MountFactory {
 /** An empty file system in memory. */
 export function tmpFs(maxBytes = TMPFS_BYTES, rootMode = 0o1777): MountFactory {
   return (ctx) => new TmpfsMount("tmpfs", 0, { maxBytes, now: ctx.now, rootMode });
+}
+
+/** How to mount HAMMER. */
+export interface HammerFsOptions {
+  readOnly?: boolean;
+  noHistory?: boolean;
+  /** Bound of the file system's buffer cache, bytes. */
+  cacheBytes?: number;
+}
+
+/** A HAMMER file system on its volumes, which are closed at unmount; `from` is how messages and df(1) call it. */
+export function hammerFs(from: string, devices: readonly BlockDevice[], options: HammerFsOptions = {}): MountFactory {
+  return (ctx) => new HammerfsMount(from, devices, { ...options, now: ctx.now, log: ctx.log });
 }
 
 /** /dev. */

@@ -17,8 +17,7 @@ export {
   type RunResult,
   type RunStats,
 } from "./boot.ts";
-export { devFs, hostFs, overlayFs, procFs, tmpFs } from "./boot-mounts.ts";
-export { dragonflyAbi } from "./abi/dragonfly/abi.ts";
+export { devFs, hammerFs, hostFs, overlayFs, procFs, tmpFs, type HammerFsOptions } from "./boot-mounts.ts";
 export type { StdioKind } from "./boot-console.ts";
 export type { Mount, Statfs } from "./vfs/mount.ts";
 export { TmpfsMount, type TmpfsOptions } from "./vfs/tmpfs/tmpfs.ts";

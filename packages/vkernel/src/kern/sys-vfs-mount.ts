@@ -9,6 +9,7 @@ import { MNT_NODEV, MNT_NOEXEC, MNT_NOSUID, MNT_RDONLY } from "../vfs/mount.ts";
 import { cacheDrop } from "../vfs/namecache.ts";
 import { NLC_FOLLOW } from "../vfs/nlookup.ts";
 import { AT_FDCWD } from "../sys/fcntl.ts";
+import { vmSync } from "../vm/system.ts";
 import type { Kernel } from "./kernel.ts";
 import type { Lwp } from "./proc.ts";
 import { lookupPath, withPath } from "./sys-vfs.ts";
@@ -66,6 +67,7 @@ export function kernUnmount(lp: Lwp, path: string, force: boolean): number {
   cacheDrop(nch);
   if (!isRoot) throw EINVAL;
   if (mount === k.mounts.list[0]) throw EBUSY;
+  vmSync(k.vm);
   k.mounts.unmount(mount, force);
   return 0;
 }
@@ -77,7 +79,7 @@ export function kernStatfs(lp: Lwp, path: string): { mount: Mount; stat: Statfs 
 
 /** sync(2): modified pages of mappings first, then every file system. */
 export function kernSync(k: Kernel): number {
-  for (const object of [...k.vm.dirtyObjects]) object.clean();
+  vmSync(k.vm);
   k.mounts.syncAll();
   return 0;
 }

@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * HAMMER in the kernel: vnodes over the inodes of @vkernel/hammer (DragonFly 2.0 sys/vfs/hammer/hammer_vnops.c,
+ * hammer_vfsops.c). The only folder that names that package.
+ *
+ * Invariants
+ *   HV1  A vnode holds one reference on its inode, and is the only vnode of it (`vnodes`).
+ *   HV2  What the core throws leaves here as an Errno or an IoMiss (error.ts).
+ *   HV3  An inode whose last reference could not be given back (no space to record its end) is in `doomed`, and is
+ *        tried again with every sync.
+ *   HV4  A position in a directory is a small number that stands for a key of the core, the same as long as the
+ *        vnode lives: keys take 63 bits, positions must be numbers.
+ * @module
+ */
+import type { BlockDevice, HammerFileType, HammerInode, HammerMount as Core } from "@vkernel/hammer";
+import { mount as mountCore } from "@vkernel/hammer";
+import { EISDIR, ENOTDIR, EROFS } from "../../sys/errno.ts";
+import { majorOf, makedev, minorOf } from "../../sys/stat.ts";
+import type { Ucred } from "../../sys/ucred.ts";
+import { accessOk } from "../../sys/ucred.ts";
+import type { Statfs } from "../mount.ts";
+import { MNT_LOCAL, MNT_RDONLY, Mount } from "../mount.ts";
+import type { ReaddirSink, Vattr, VattrChange, VnodeCreate, Vtype } from "../vnode.ts";
+import { VBLK, VCHR, VDIR, VFIFO, VLNK, Vnode, VREG, VSOCK } from "../vnode.ts";
+import { HammerMiss, kernelError } from "./error.ts";
+
+const TYPE: Readonly<Record<HammerFileType, Vtype>> = {
+  file: VREG,
+  dir: VDIR,
+  symlink: VLNK,
+  chardev: VCHR,
+  blockdev: VBLK,
+  fifo: VFIFO,
+  socket: VSOCK,
+};
+const HAMMER_TYPE: readonly (HammerFileType | null)[] = [null, "file", "dir", "blockdev", "chardev", "symlink", "socket", "fifo"];
+const BLOCK = 16384;
+const TWO32 = 4294967296;
+
+export interface HammerfsOptions {
+  readOnly?: boolean;
+  /** Keep no history ("nohistory"). */
+  noHistory?: boolean;
+  cacheBytes?: number;
+  /** Wall clock, µs since 1970. */
+  now: () => number;
+  log: (line: string) => void;
+}
+
+export class HammerfsMount extends Mount {
+  override readonly fstype = "hammer";
+  readonly core: Core;
+  readonly miss = new HammerMiss();
+  private readonly log: (line: string) => void;
+  private readonly vnodes = new Map<HammerInode, HammerVnode>();
+  private readonly doomed = new Set<HammerInode>();
+  /** After a forced unmount users may still give vnodes back; the core has given up all inodes by then. */
+  private gone = false;
+
+  /**
+   * Mounts what is on the devices, recovering it first; takes the devices over and closes them at unmount. Throws
+   * HammerError, whose message says what is wrong with the image.
+   */
+  constructor(from: string, devices: readonly BlockDevice[], options: HammerfsOptions) {
+    super(from, MNT_LOCAL | (options.readOnly === true ? MNT_RDONLY : 0));
+    this.log = options.log;
+    this.core = mountCore(devices, {
+      now: () => BigInt(Math.floor(options.now())),
+      log: (message) => options.log(message),
+      closeDevices: true,
+      ...(options.readOnly === undefined ? {} : { readOnly: options.readOnly }),
+      ...(options.noHistory === undefined ? {} : { noHistory: options.noHistory }),
+      ...(options.cacheBytes === undefined ? {} : { cacheBytes: options.cacheBytes }),
+    });
+    if (this.core.readOnly) this.flags |= MNT_RDONLY;
+  }
+
+  /** An error of the core as the kernel's (HV2). */
+  error(e: unknown): unknown {
+    return kernelError(e, this.miss, this.log);
+  }
+
+  /** The vnode of an inode whose reference is handed over. Referenced. */
+  vnodeOf(ip: HammerInode): HammerVnode {
+    const held = this.vnodes.get(ip);
+    if (held === undefined) {
+      const vp = new HammerVnode(this, ip);
+      this.vnodes.set(ip, vp);
+      return vp;
+    }
+    this.core.rele(ip);
+    held.refs++;
+    return held;
+  }
+
+  /** The vnode is no longer used: gives its inode back. */
+  forget(ip: HammerInode): void {
+    this.vnodes.delete(ip);
+    if (!this.gone) this.release(ip);
+  }
+
+  private release(ip: HammerInode): void {
+    try {
+      this.core.rele(ip);
+      this.doomed.delete(ip);
+    } catch (e) {
+      const failure = this.error(e);
+      if (!this.doomed.has(ip)) this.log(`hammer: object ${ip.objId} cannot be destroyed yet: ${String(failure)}`);
+      this.core.ref(ip);
+      this.doomed.add(ip);
+    }
+  }
+
+  override root(): Vnode {
+    this.core.ref(this.core.root);
+    return this.vnodeOf(this.core.root);
+  }
+
+  override statfs(): Statfs {
+    const s = this.core.statfs();
+    return {
+      bsize: s.blockSize, iosize: s.blockSize, blocks: s.blocks, bfree: s.free, bavail: s.avail,
+      files: s.files + s.free, ffree: s.free,
+    };
+  }
+
+  override sync(): void {
+    for (const ip of [...this.doomed]) this.release(ip);
+    if (this.core.readOnly) return;
+    try {
+      this.core.sync();
+    } catch (e) {
+      throw this.error(e);
+    }
+  }
+
+  /** Only to "read-only" and back while the devices allow it: the core stays mounted as it is. */
+  override remount(flags: number): void {
+    if ((flags & MNT_RDONLY) === 0 && this.core.readOnly) throw EROFS;
+    if ((flags & MNT_RDONLY) !== 0) this.sync();
+    this.flags = flags;
+  }
+
+  override unmount(): void {
+    this.gone = true;
+    try {
+      this.core.unmount();
+    } catch (e) {
+      throw this.error(e);
+    }
+  }
+}
+
+export class HammerVnode extends Vnode {
+  declare readonly mount: HammerfsMount;
+  readonly ip: HammerInode;
+  /** HV4: keys of the core by position, from position 3 on. */
+  private keys: bigint[] | null = null;
+  private positions: Map<bigint, number> | null = null;
+
+  constructor(mount: HammerfsMount, ip: HammerInode) {
+    super(mount, TYPE[ip.type]);
+    this.ip = ip;
+  }
+
+  override getattr(): Vattr {
+    const { ip } = this;
+    const time = (us: number): [number, number] => [Math.floor(us / 1e6), Math.floor(us % 1e6) * 1000];
+    const [atimeSec, atimeNsec] = time(ip.atime);
+    const [mtimeSec, mtimeNsec] = time(ip.mtime);
+    const [ctimeSec, ctimeNsec] = time(ip.ctime);
+    return {
+      type: this.type,
+      mode: ip.mode,
+      nlink: ip.nlinks,
+      uid: ip.uid,
+      gid: ip.gid,
+      // The past is another file system to programs that compare (device, inode).
+      fsid: ip.historical ? (this.mount.fsid ^ ip.asofHi ^ ip.asofLo ^ 0x80000) & 0xfffff : this.mount.fsid,
+      fileid: (ip.objHi >>> 0) * TWO32 + (ip.objLo >>> 0),
+      size: ip.size,
+      blocksize: BLOCK,
+      bytes: this.type === VREG ? Math.ceil(ip.size / BLOCK) * BLOCK : ip.size,
+      rdev: this.type === VCHR || this.type === VBLK ? makedev(ip.rmajor, ip.rminor) : 0,
+      flags: ip.uflags,
+      atimeSec, atimeNsec, mtimeSec, mtimeNsec, ctimeSec, ctimeNsec,
+    };
+  }
+  override size(): number {
+    return this.ip.size;
+  }
+  override access(want: number, cred: Ucred): boolean {
+    return accessOk(this.ip.mode, this.ip.uid, this.ip.gid, this.type === VDIR, want, cred);
+  }
+
+  private checkWritable(): void {
+    if ((this.mount.flags & MNT_RDONLY) !== 0 || this.ip.historical) throw EROFS;
+  }
+
+  override setattr(change: VattrChange): void {
+    this.checkWritable();
+    const { core } = this.mount;
+    const us = (sec: number, nsec: number | undefined): number => sec * 1e6 + Math.floor((nsec ?? 0) / 1000);
+    try {
+      if (change.size !== undefined) core.truncate(this.ip, change.size);
+      const { mode, uid, gid, flags, atimeSec, mtimeSec } = change;
+      if (mode === undefined && uid === undefined && gid === undefined && flags === undefined && atimeSec === undefined && mtimeSec === undefined) {
+        return;
+      }
+      core.setattr(this.ip, {
+        ...(mode === undefined ? {} : { mode }),
+        ...(uid === undefined ? {} : { uid }),
+        ...(gid === undefined ? {} : { gid }),
+        ...(flags === undefined ? {} : { uflags: flags }),
+        ...(atimeSec === undefined ? {} : { atime: us(atimeSec, change.atimeNsec) }),
+        ...(mtimeSec === undefined ? {} : { mtime: us(mtimeSec, change.mtimeNsec) }),
+      });
+    } catch (e) {
+      throw this.mount.error(e);
+    }
+  }
+
+  override lookup(name: string): Vnode | null {
+    const { mount } = this;
+    let ip: HammerInode | null;
+    try {
+      ip = mount.core.lookup(this.ip, name);
+    } catch (e) {
+      throw mount.error(e);
+    }
+    return ip === null ? null : mount.vnodeOf(ip);
+  }
+
+  override parent(): Vnode {
+    return this.lookup("..") ?? this.mount.root();
+  }
+
+  override create(name: string, what: VnodeCreate): Vnode {
+    this.checkWritable();
+    const { mount } = this;
+    try {
+      const ip = mount.core.create(this.ip, name, {
+        type: HAMMER_TYPE[what.type]!,
+        mode: what.mode,
+        uid: what.uid,
+        gid: what.gid,
+        ...(what.target === undefined ? {} : { target: what.target }),
+        ...(what.rdev === undefined ? {} : { rmajor: majorOf(what.rdev), rminor: minorOf(what.rdev) }),
+      });
+      return mount.vnodeOf(ip);
+    } catch (e) {
+      throw mount.error(e);
+    }
+  }
+
+  override link(name: string, target: Vnode): void {
+    this.checkWritable();
+    try {
+      this.mount.core.link((target as HammerVnode).ip, this.ip, name);
+    } catch (e) {
+      throw this.mount.error(e);
+    }
+  }
+
+  override unlink(name: string, _vp: Vnode): void {
+    this.checkWritable();
+    try {
+      this.mount.core.unlink(this.ip, name);
+    } catch (e) {
+      throw this.mount.error(e);
+    }
+  }
+
+  override rmdir(name: string, _vp: Vnode): void {
+    this.checkWritable();
+    try {
+      this.mount.core.rmdir(this.ip, name);
+    } catch (e) {
+      throw this.mount.error(e);
+    }
+  }
+
+  override rename(name: string, _vp: Vnode, toDir: Vnode, toName: string, _toVp: Vnode | null): void {
+    this.checkWritable();
+    try {
+      this.mount.core.rename(this.ip, name, (toDir as HammerVnode).ip, toName);
+    } catch (e) {
+      throw this.mount.error(e);
+    }
+  }
+
+  override readdir(cookie: number, sink: ReaddirSink): boolean {
+    if (this.type !== VDIR) throw ENOTDIR;
+    const keys = (this.keys ??= []);
+    const positions = (this.positions ??= new Map());
+    const start = cookie <= 2 ? BigInt(cookie) : (keys[cookie - 3] ?? -1n);
+    if (start < 0n) return true;
+    let stopped = false;
+    try {
+      this.mount.core.readdir(this.ip, start, (name, objId, type, next) => {
+        let position: number;
+        if (next <= 2n) position = Number(next);
+        else {
+          const known = positions.get(next);
+          position = known ?? keys.length + 3;
+          if (known === undefined) {
+            keys.push(next);
+            positions.set(next, position);
+          }
+        }
+        if (sink(name, Number(BigInt.asUintN(53, objId)), TYPE[type], position)) return true;
+        stopped = true;
+        return false;
+      });
+    } catch (e) {
+      throw this.mount.error(e);
+    }
+    return !stopped;
+  }
+
+  override readlink(): string {
+    try {
+      return this.mount.core.readlink(this.ip);
+    } catch (e) {
+      throw this.mount.error(e);
+    }
+  }
+
+  override read(offset: number, buf: Uint8Array, bufOff: number, len: number): number {
+    if (this.type !== VREG) throw EISDIR;
+    try {
+      return this.mount.core.read(this.ip, offset, buf, bufOff, len);
+    } catch (e) {
+      throw this.mount.error(e);
+    }
+  }
+
+  override write(offset: number, buf: Uint8Array, bufOff: number, len: number): number {
+    this.checkWritable();
+    try {
+      return this.mount.core.write(this.ip, offset, buf, bufOff, len);
+    } catch (e) {
+      throw this.mount.error(e);
+    }
+  }
+
+  override fsync(): void {
+    if (this.mount.core.readOnly) return;
+    try {
+      this.mount.core.fsync(this.ip);
+    } catch (e) {
+      throw this.mount.error(e);
+    }
+  }
+
+  override inactive(): void {
+    this.keys = null;
+    this.positions = null;
+    this.mount.forget(this.ip);
+  }
+}
