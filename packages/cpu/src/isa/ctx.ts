@@ -307,7 +307,8 @@ export abstract class Ctx {
   setCarry(carry: Expr): void {
     const cf = this.tmp(carry);
     const kind = this.staticKind();
-    if (kind < 0 || kind === K_ADD || kind === K_SUB) {
+    if (kind === K_ADD || kind === K_SUB) this.#toExplicit(this.#overflowBit31());
+    else if (kind < 0) {
       this.when(or(eq(this.kind(), K_ADD), eq(this.kind(), K_SUB)), () => this.#toExplicit(this.#overflowBit31()));
     }
     this.setFlagP(i32(0));
@@ -317,11 +318,12 @@ export abstract class Ctx {
   setCarryOverflow(carry: Expr, overflow: Expr): void {
     const cf = this.tmp(carry);
     const of = this.tmp(overflow);
-    this.when(
-      eq(this.kind(), K_RAW),
-      () => this.setFlagX(or(and(this.flagWords().x, ~OF), shl(of, 11))),
-      () => this.#toExplicit(shl(of, 31)),
-    );
+    const inRaw = (): void => this.setFlagX(or(and(this.flagWords().x, ~OF), shl(of, 11)));
+    const inWords = (): void => this.#toExplicit(shl(of, 31));
+    const kind = this.staticKind();
+    if (kind < 0) this.when(eq(this.kind(), K_RAW), inRaw, inWords);
+    else if (kind === K_RAW) inRaw();
+    else inWords();
     this.setFlagP(i32(0));
     this.setFlagQ(cf);
   }
@@ -334,7 +336,7 @@ export abstract class Ctx {
   /** CF, 0 or 1. */
   carry(): Expr {
     const w = this.flagWords();
-    return this.staticKind() === K_LOGIC ? i32(0) : ltU(w.p, w.q);
+    return ltU(w.p, w.q);
   }
   /** An expression whose bit 31 is OF. */
   #overflowBit31(): Expr {

@@ -11,7 +11,7 @@
  *   x     what OF and AF need besides:
  *
  *   kind    p, q            x                          OF                     AF
- *   LOGIC   0, 0            –                          0                      0
+ *   LOGIC   0, CF           –                          0                      0
  *   ADD     res, a          b                          (a^res) & (b^res) < 0  (a^b^res).4
  *   SUB     a, b            –                          (a^b) & (a^res) < 0    (a^b^res).4
  *   INC     unchanged       a                          ~a & res < 0           (a^res).4
