@@ -17,7 +17,7 @@ import { TF_EAX, TF_EBP, TF_EBX, TF_ECX, TF_EDI, TF_EDX, TF_EIP, TF_ESI, TF_ESP 
 import { MAP_ANON, MAP_FIXED, MAP_PRIVATE, PROT_READ, PROT_WRITE } from "../../src/sys/mman.ts";
 import { ROOT_CRED, type Ucred } from "../../src/sys/ucred.ts";
 import { TmpfsMount } from "../../src/vfs/tmpfs/tmpfs.ts";
-import { copyin, copyout, fuword, suword } from "../../src/vm/copyio.ts";
+import { copyin, copyinstr, copyout, fuword, suword } from "../../src/vm/copyio.ts";
 import { mmap } from "../../src/vm/mmap.ts";
 import { VmSystem } from "../../src/vm/system.ts";
 import { vmspaceAlloc } from "../../src/vm/vmspace.ts";
@@ -74,6 +74,9 @@ export class User {
     const buf = new Uint8Array(len);
     copyin(this.proc.vmspace!, at, buf, 0, len);
     return String.fromCharCode(...buf);
+  }
+  str(at: number): string {
+    return copyinstr(this.proc.vmspace!, at, 4096);
   }
   /** Registers a handler; the result is its address for sigaction. */
   handler(fn: Program): number {
