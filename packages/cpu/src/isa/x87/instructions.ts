@@ -18,6 +18,7 @@ import { I32, I64 } from "../../wasm/opcodes.ts";
 import * as S from "../../state.ts";
 import { EXACT_ZERO, UNROUNDED, buildArith, type ArithFunctions } from "./arith.ts";
 import { buildConvert, type ConvertFunctions } from "./convert.ts";
+import { buildFast, isNormal } from "./fast.ts";
 import * as F from "./frame.ts";
 import { Frame } from "./frame.ts";
 import { CLASS_SNAN, buildRound, precisionMask, type RoundFunctions } from "./round.ts";
@@ -105,6 +106,7 @@ export function buildSoft(m: ModuleBuilder, stateBase: number): Soft {
 
 export function buildInstructions(m: ModuleBuilder, soft: Soft): Record<string, Callee> {
   const { fr, r, a, c, commit, underflow, push, pop } = soft;
+  const fast = buildFast(m, soft);
   const out: Record<string, Callee> = { x87pop: pop };
   const begin = (f: Func): void => fr.st32(f, F.EXC, i32(0));
   const st = (f: Func, i: Expr | number): Expr => f.tmp(fr.physical(i));
@@ -127,13 +129,13 @@ export function buildInstructions(m: ModuleBuilder, soft: Soft): Record<string, 
 
   // ------------------------------------------------------------ arithmetic
 
-  const kernels: Record<(typeof ARITHMETIC)[number], { fn: Func; reversed: boolean }> = {
-    add: { fn: a.add, reversed: false },
-    mul: { fn: a.multiply, reversed: false },
-    sub: { fn: a.subtract, reversed: false },
-    subr: { fn: a.subtract, reversed: true },
-    div: { fn: a.divide, reversed: false },
-    divr: { fn: a.divide, reversed: true },
+  const kernels: Record<(typeof ARITHMETIC)[number], { fn: Func; normal: Func; reversed: boolean }> = {
+    add: { fn: a.add, normal: fast.add, reversed: false },
+    mul: { fn: a.multiply, normal: fast.mul, reversed: false },
+    sub: { fn: a.subtract, normal: fast.sub, reversed: false },
+    subr: { fn: a.subtract, normal: fast.sub, reversed: true },
+    div: { fn: a.divide, normal: fast.div, reversed: false },
+    divr: { fn: a.divide, normal: fast.div, reversed: true },
   };
   /** Rounds what an arithmetic kernel left. */
   const round = m.func([I32], [], (f) => {
@@ -153,22 +155,32 @@ export function buildInstructions(m: ModuleBuilder, soft: Soft): Record<string, 
     f.ret(i32(1));
   });
   for (const name of ARITHMETIC) {
-    const { fn, reversed } = kernels[name];
+    const { fn, normal, reversed } = kernels[name];
     // (dst, other, pop): ST(dst) = ST(dst) op ST(other)
     out[`x87${name}`] = m.func([I32, I32, I32], [], (f) => {
       const d = st(f, f.param(0));
       const o = st(f, f.param(1));
+      const empty = f.tmp(or(fr.isEmpty(d), fr.isEmpty(o)));
+      const [x, y] = reversed ? [o, d] : [d, o];
+      const aSe = f.tmp(fr.regSe(x));
+      const aM = f.tmp(fr.regM(x));
+      const bSe = f.tmp(fr.regSe(y));
+      const bM = f.tmp(fr.regM(y));
+      f.if(and(eqz(empty), and(isNormal(aSe, aM), isNormal(bSe, bM))), () => {
+        f.exec(normal, d, aSe, aM, bSe, bM);
+        popIf(f, f.param(2));
+        f.ret();
+      });
       begin(f);
       f.if(
-        or(fr.isEmpty(d), fr.isEmpty(o)),
+        empty,
         () => {
           f.if(eqz(call(underflow)), () => f.ret());
           fr.setReg(f, d, resultSe(), resultM());
           fr.markFull(f, d);
         },
         () => {
-          const [x, y] = reversed ? [o, d] : [d, o];
-          f.exec(round, call(fn, fr.regSe(x), fr.regM(x), fr.regSe(y), fr.regM(y)));
+          f.exec(round, call(fn, aSe, aM, bSe, bM));
           f.if(eqz(call(deliver, d)), () => f.ret());
         },
       );
@@ -186,9 +198,16 @@ export function buildInstructions(m: ModuleBuilder, soft: Soft): Record<string, 
         f.ret();
       });
       f.exec(fromMemory, f.param(0), f.param(1));
-      const left = reversed
-        ? call(fn, resultSe(), resultM(), fr.regSe(p), fr.regM(p))
-        : call(fn, fr.regSe(p), fr.regM(p), resultSe(), resultM());
+      const se = f.tmp(fr.regSe(p));
+      const sig = f.tmp(fr.regM(p));
+      const otherSe = f.tmp(resultSe());
+      const otherM = f.tmp(resultM());
+      const operands = reversed ? [otherSe, otherM, se, sig] : [se, sig, otherSe, otherM];
+      f.if(and(eqz(exc()), and(isNormal(se, sig), isNormal(otherSe, otherM))), () => {
+        f.exec(normal, p, ...operands);
+        f.ret();
+      });
+      const left = call(fn, ...operands);
       const how = f.tmp(left);
       // A NaN operand, an invalid operation and a division by zero outrank a denormal memory operand, flagged when it was converted.
       f.if(and(eqz(how), or(isNaN(), ne(and(exc(), F.IE | F.ZE), 0))), () => fr.st32(f, F.EXC, and(exc(), ~F.DE)));
@@ -384,6 +403,8 @@ export function buildInstructions(m: ModuleBuilder, soft: Soft): Record<string, 
 
   // (kind, bits)
   out["x87load"] = m.func([I32, I64], [], (f) => {
+    f.if(eq(f.param(0), MEM_DOUBLE), () => f.if(call(fast.loadDouble, f.param(1)), () => f.ret()));
+    f.if(eq(f.param(0), MEM_SINGLE), () => f.if(call(fast.loadSingle, f.param(1)), () => f.ret()));
     begin(f);
     f.exec(fromMemory, f.param(0), f.param(1));
     f.if(eq(call(r.classify, resultSe(), resultM()), CLASS_SNAN), () => {
@@ -508,8 +529,11 @@ export function buildInstructions(m: ModuleBuilder, soft: Soft): Record<string, 
     f.if(open, () => fr.st32(f, F.EXC, and(exc(), ~(F.PE | F.C1))));
     f.ret(and(call(commit), eqz(open)));
   });
-  const store = (name: string, params: readonly typeof I32[], indefinite: (f: Func) => void, apply: (f: Func, p: Expr) => void): void => {
+  const store = (
+    name: string, params: readonly typeof I32[], indefinite: (f: Func) => void, apply: (f: Func, p: Expr) => void, quick?: Func,
+  ): void => {
     out[name] = m.func(params, [I32], (f) => {
+      if (quick !== undefined) f.if(call(quick), () => f.ret(i32(1)));
       const p = st(f, 0);
       begin(f);
       f.if(fr.isEmpty(p), () => {
@@ -521,8 +545,14 @@ export function buildInstructions(m: ModuleBuilder, soft: Soft): Record<string, 
       f.ret(call(storeEnd));
     });
   };
-  store("x87storeSingle", [], (f) => fr.st64(f, F.RESULT_M, i64(0xffc0_0000n)), (f, p) => fr.st64(f, F.RESULT_M, call(c.toSingle, fr.regSe(p), fr.regM(p))));
-  store("x87storeDouble", [], (f) => fr.st64(f, F.RESULT_M, i64(0xfff8_0000_0000_0000n)), (f, p) => fr.st64(f, F.RESULT_M, call(c.toDouble, fr.regSe(p), fr.regM(p))));
+  store(
+    "x87storeSingle", [], (f) => fr.st64(f, F.RESULT_M, i64(0xffc0_0000n)),
+    (f, p) => fr.st64(f, F.RESULT_M, call(c.toSingle, fr.regSe(p), fr.regM(p))), fast.storeSingle,
+  );
+  store(
+    "x87storeDouble", [], (f) => fr.st64(f, F.RESULT_M, i64(0xfff8_0000_0000_0000n)),
+    (f, p) => fr.st64(f, F.RESULT_M, call(c.toDouble, fr.regSe(p), fr.regM(p))), fast.storeDouble,
+  );
   store("x87store80", [], () => {}, (f, p) => fr.result(f, fr.regSe(p), fr.regM(p)));
   // (bits, truncate)
   store(
