@@ -11,7 +11,7 @@
  * Invariants
  *   F1  No byte that the last durable state refers to changes on disk before step 2 (or 3) is complete.
  *   F2  A device error leaves the engine failed; the disk then holds a state that recovers.
- *   F3  A BufferMiss can only come out of step 1, and the flush can be repeated.
+ *   F3  A BufferMiss or ENOSPC can only come out of step 1, and the flush can be repeated.
  *
  * This is the original's cycle run twice, the second time with nothing to do, as its sync does.
  * Source: DragonFly sys/vfs/hammer/hammer_flusher.c, hammer_io.c.
@@ -42,13 +42,18 @@ let $staging: Uint8Array | null = null;
 export function flushGroup(e: Engine): void {
   const inodes = [...e.dirtyInodes].sort((a, b) =>
     (a.loc >>> 0) - (b.loc >>> 0) || a.objHi - b.objHi || (a.objLo >>> 0) - (b.objLo >>> 0));
-  for (const ip of inodes) {
-    if ((ip.dirty & DIRTY_BLOCKS) !== 0) writeBlocks(e, ip);
-    syncInode(e, ip);
-    e.dirtyInodes.delete(ip);
-    if (ip.refs === 0) e.inodes.idle(ip);
+  try {
+    for (const ip of inodes) {
+      if ((ip.dirty & DIRTY_BLOCKS) !== 0) writeBlocks(e, ip);
+      syncInode(e, ip);
+      e.dirtyInodes.delete(ip);
+      if (ip.refs === 0) e.inodes.idle(ip);
+    }
+    e.undo.prepare();
+  } catch (error) {
+    e.noteFailure(error);
+    throw error;
   }
-  e.undo.prepare();
   try {
     writeGroup(e);
   } catch (error) {

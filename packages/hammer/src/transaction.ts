@@ -21,7 +21,7 @@ import type { BufferCache } from "./buffer.ts";
 import { BIGBLOCK_SIZE, BUFSIZE, ZONE_BTREE, ZONE_META } from "./disk/offset.ts";
 import { SF_NOHISTORY, UF_NOHISTORY } from "./disk/inode.ts";
 import { VOLUME } from "./disk/volume.ts";
-import { HammerError } from "./error.ts";
+import { HammerError, isBufferMiss, isHammerError } from "./error.ts";
 import { flushGroup } from "./flusher.ts";
 import { DIRTY_BLOCKS } from "./object/dirty.ts";
 import { BlockCache, writeBlocks } from "./object/file.ts";
@@ -202,10 +202,20 @@ export class Engine {
 
   /** Writes dirty file blocks to fresh space and files them in the tree; not durable yet. */
   writeAllBlocks(): void {
-    if (!this.open) this.#openGroup();
-    for (const ip of this.dirtyInodes) {
-      if ((ip.dirty & DIRTY_BLOCKS) !== 0) writeBlocks(this, ip);
+    this.#openGroup();
+    try {
+      for (const ip of this.dirtyInodes) {
+        if ((ip.dirty & DIRTY_BLOCKS) !== 0) writeBlocks(this, ip);
+      }
+    } catch (error) {
+      this.noteFailure(error);
+      throw error;
     }
+  }
+
+  /** Takes note of an error while file data or INODE records were being written (E2); some can be tried again. */
+  noteFailure(error: unknown): void {
+    if (!isBufferMiss(error) && !isHammerError(error, "ENOSPC")) this.failure = error;
   }
 
   /** Makes everything durable. Throws EIO or what the device threw; after that nothing can be changed (E2). */

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** The engine at its limits: a cache far too small, a full disk, a small UNDO ring, failing devices. */
+import { describe, expect, it } from "vitest";
+import { MemoryDevice, OverlayDevice, type BlockDevice } from "../src/device.ts";
+import { isHammerError } from "../src/error.ts";
+import { mount, type HammerMount, type MountOptions } from "../src/mount.ts";
+import { newfs } from "../src/newfs.ts";
+import { SeededRandom, SimDisk } from "../src/sim-disk.ts";
+import { checkmap } from "../src/tools/checkmap.ts";
+import { show } from "../src/tools/show.ts";
+import { Driver, textOf } from "./model.ts";
+
+const MIB = 1 << 20;
+const FILE = { type: "file", mode: 0o644, uid: 0, gid: 0 } as const;
+let clock = 1_700_000_000_000_000n;
+const now = (): bigint => (clock += 1000n);
+
+function fresh(mib: number): MemoryDevice {
+  const device = new MemoryDevice(mib * MIB);
+  newfs([device], { label: "t", force: true, undoBytes: 8 * MIB, now, fsid: new Uint8Array(16).fill(3) });
+  return device;
+}
+
+function open(device: BlockDevice, options: Partial<MountOptions> = {}): HammerMount {
+  return mount([device], { now, ...options });
+}
+
+function expectSound(device: BlockDevice): void {
+  let bad = "";
+  const print = (t: string): void => { if (t.startsWith("B")) bad += t; };
+  const s = show([device], print);
+  const c = checkmap([device], print);
+  expect({ bad, nodes: s.badNodes + c.badNodes, elements: s.badElements, records: s.badRecords, freemap: c.errors })
+    .toEqual({ bad: "", nodes: 0, elements: 0, records: 0, freemap: 0 });
+}
+
+describe("limits", () => {
+  it.each([true, false])("random work with a cache of 1 MiB and files up to 3 MiB (history %s)", (history) => {
+    const device = fresh(1024);
+    const options = { cacheBytes: MIB, noHistory: !history };
+    const driver = new Driver(new SeededRandom(history ? 11 : 12), { maxSize: 3_000_000, names: 40, maxDirs: 12 });
+    let m = open(device, options);
+    for (let i = 0; i < 500; i++) {
+      driver.step(m);
+      if (i % 100 === 99) {
+        m.unmount();
+        expectSound(device);
+        m = open(device, options);
+        expect(textOf(m, m.root)).toBe(driver.model.text());
+      }
+    }
+    m.unmount();
+    expectSound(device);
+  }, 60_000);
+
+  it.each([true, false])("fills the disk, removes everything, fills it again (history %s)", (history) => {
+    const device = fresh(96);
+    const m = open(device, { noHistory: !history, cacheBytes: 4 * MIB });
+    const data = new Uint8Array(40_000).fill(5);
+    const fill = (prefix: string): number => {
+      for (let n = 0; ; n++) {
+        try {
+          const ip = m.create(m.root, `${prefix}${n}`, FILE);
+          try {
+            m.write(ip, 0, data, 0, data.length);
+          } finally {
+            m.rele(ip);
+          }
+        } catch (e) {
+          expect(isHammerError(e, "ENOSPC"), String(e)).toBe(true);
+          m.sync();
+          return n;
+        }
+      }
+    };
+    const first = fill("a");
+    expect(first).toBeGreaterThan(200);
+    for (let i = 0; i < first; i++) m.unlink(m.root, `a${i}`);
+    m.sync();
+    const second = fill("b");
+    if (history) expect(second).toBe(0);
+    else expect(second).toBeGreaterThan(first / 2);
+    m.unmount();
+    expectSound(device);
+  }, 60_000);
+
+  it("truncates a file whose records need more UNDO than the ring holds", () => {
+    const device = fresh(512);
+    let m = open(device);
+    const ip = m.create(m.root, "many", FILE);
+    const one = Uint8Array.of(1);
+    // One block of 64 KiB each 4 MiB: records, not data, are what it is about.
+    const blocks = 3000;
+    for (let i = 0; i < blocks; i++) m.write(ip, i * 4 * MIB, one, 0, 1);
+    m.sync();
+    m.truncate(ip, 5);
+    m.rele(ip);
+    m.unmount();
+    expectSound(device);
+    m = open(device);
+    const again = m.lookup(m.root, "many")!;
+    expect(again.size).toBe(5);
+    const buf = new Uint8Array(5);
+    m.read(again, 0, buf, 0, 5);
+    expect([...buf]).toEqual([1, 0, 0, 0, 0]);
+    m.rele(again);
+    m.unmount();
+  }, 60_000);
+});
+
+describe("failing devices", () => {
+  it("E2: after a failed write or flush nothing can be changed, and a new mount finds the last durable state", () => {
+    const base = fresh(96);
+    const probe = new SimDisk(new OverlayDevice(base));
+    const work = (m: HammerMount, part: number): void => {
+      const ip = m.create(m.root, `f${part}`, FILE);
+      m.write(ip, 0, new Uint8Array(20_000).fill(part), 0, 20_000);
+      m.rele(ip);
+    };
+    const m0 = open(probe);
+    work(m0, 1);
+    m0.sync();
+    const before = { ...probe.count };
+    work(m0, 2);
+    m0.sync();
+    const after = { ...probe.count };
+    for (const op of ["write", "flush"] as const) {
+      for (let nth = before[op] + 1; nth <= after[op]; nth++) {
+        const store = new OverlayDevice(base);
+        const disk = new SimDisk(store, { faults: [{ op, nth }] });
+        const m = open(disk);
+        work(m, 1);
+        m.sync();
+        work(m, 2);
+        expect(() => m.sync(), `${op} ${nth}`).toThrow(/injected/);
+        expect(() => work(m, 3)).toThrow(/an earlier write failed/);
+        expect(() => m.sync()).toThrow(/an earlier write failed/);
+        const again = open(store);
+        const f1 = again.lookup(again.root, "f1");
+        expect(f1).not.toBeNull();
+        const f2 = again.lookup(again.root, "f2");
+        for (const [ip, value] of [[f1, 1], [f2, 2]] as const) {
+          if (ip === null) continue;
+          const buf = new Uint8Array(20_000);
+          expect(again.read(ip, 0, buf, 0, buf.length)).toBe(20_000);
+          expect(buf.every((b) => b === value)).toBe(true);
+          again.rele(ip);
+        }
+        again.unmount();
+        expectSound(store);
+      }
+    }
+  }, 60_000);
+});
