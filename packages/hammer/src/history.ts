@@ -7,10 +7,13 @@
 import type { Cursor } from "./btree/cursor.ts";
 import { Key, uint64 } from "./btree/key.ts";
 import {
-  LOCALIZE_INODE, LOCALIZE_MISC, REC_DATA, REC_INODE, W_CREATE_HI, W_CREATE_LO, W_CREATE_TS, W_DATA_LEN, W_DELETE_HI, W_DELETE_LO,
+  DIRENTRY_DATA, DIRENTRY_NAME, LOCALIZE_INODE, LOCALIZE_MISC, REC_DATA, REC_DIRENTRY, REC_INODE, W_CREATE_HI, W_CREATE_LO, W_CREATE_TS, W_DATA_LEN, W_DELETE_HI, W_DELETE_LO,
   W_DELETE_TS, W_KEY_HI, W_KEY_LO, XBUFSIZE,
 } from "./disk/index.ts";
+import { direntHasName, direntLocalization } from "./object/dirent.ts";
 import type { HammerInode } from "./object/inode.ts";
+import { namekey } from "./object/namekey.ts";
+import { metaData } from "./object/record.ts";
 
 /** A change: the state from this TID on differs from before. */
 export interface HistoryEntry {
@@ -57,6 +60,32 @@ export function dataHistory(cur: Cursor, ip: HammerInode, offset: number, length
     if (base < offset + length) add(list, cur);
   }
   return list;
+}
+
+/** An appearance of a name in a directory. */
+export interface DirentHistoryEntry extends HistoryEntry {
+  /** The object it named from then on. */
+  objId: bigint;
+}
+
+/** Every entry the directory ever had under this name, as far as history reaches back, oldest first. */
+export function direntHistory(cur: Cursor, dir: HammerInode, name: string): DirentHistoryEntry[] {
+  const k = namekey(dir.capFlags, name);
+  if (k === null) return [];
+  const list: DirentHistoryEntry[] = [];
+  const loc = direntLocalization(dir);
+  $begin.set(loc, dir.objHi, dir.objLo, REC_DIRENTRY, k.hi, k.lo);
+  $end.set(loc, dir.objHi, dir.objLo, REC_DIRENTRY, k.maxHi, k.maxLo);
+  for (let found = cur.firstAny($begin, $end); found; found = cur.nextInRange()) {
+    const d = metaData(cur, DIRENTRY_NAME + 1);
+    if (!direntHasName(d, name)) continue;
+    const w = cur.words;
+    list.push({
+      tid: uint64(w[cur.at + W_CREATE_HI]!, w[cur.at + W_CREATE_LO]!), time: w[cur.at + W_CREATE_TS]! >>> 0,
+      objId: d.buffer.view.getBigInt64(d.at + DIRENTRY_DATA.off.obj_id, true),
+    });
+  }
+  return list.sort((a, b) => (a.tid < b.tid ? -1 : a.tid > b.tid ? 1 : 0));
 }
 
 /** All changes of an object, inode and data, oldest first, each TID once. */

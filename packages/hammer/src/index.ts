@@ -19,7 +19,7 @@ export { uuidBytes, uuidText } from "./disk/volume.ts";
 export {
   MAX_TID, mount, type HammerInfo, type HammerMount, type HammerStatfs, type MountOptions,
 } from "./mount.ts";
-export type { HistoryEntry } from "./history.ts";
+export type { DirentHistoryEntry, HistoryEntry } from "./history.ts";
 export { namekey, type Namekey } from "./object/namekey.ts";
 export type { ReaddirCallback } from "./object/dirent.ts";
 export type { CreateOptions, SetattrOptions } from "./object/namespace.ts";

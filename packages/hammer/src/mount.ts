@@ -20,7 +20,9 @@ import { BUFSIZE, INODE_DATA, INODE_EXT_SIZE, BIGBLOCK_SIZE, FIXKEY_SYMLINK, LOC
   REC_FIX, REC_INODE, VOLUME, uuidText,
 } from "./disk/index.ts";
 import { HammerError, hex64 } from "./error.ts";
-import { dataHistory, fullHistory, inodeHistory, type HistoryEntry } from "./history.ts";
+import {
+  dataHistory, direntHistory, fullHistory, inodeHistory, type DirentHistoryEntry, type HistoryEntry,
+} from "./history.ts";
 import { openVolumes, type Volumes } from "./io.ts";
 import { lookupDirent, readdir, type ReaddirCallback } from "./object/dirent.ts";
 import { mirrorRead, type MirrorReadOptions } from "./mirror.ts";
@@ -326,6 +328,12 @@ export class HammerMount {
   dataHistory(ip: HammerInode, offset: number, length: number): HistoryEntry[] {
     this.#check();
     return dataHistory(this.cursor, ip, offset, length);
+  }
+
+  /** Every entry a directory ever had under a name, oldest first. */
+  direntHistory(dir: HammerInode, name: string): DirentHistoryEntry[] {
+    this.#check();
+    return direntHistory(this.cursor, dir, name);
   }
 
   /** Every TID at which the object looked different, oldest first. */

@@ -34,7 +34,7 @@ export function direntLocalization(dir: HammerInode): number {
 }
 
 /** True if the entry in `d` has this name. */
-function hasName(d: RecordData, name: string): boolean {
+export function direntHasName(d: RecordData, name: string): boolean {
   const { bytes } = d.buffer;
   const from = d.at + DIRENTRY_NAME;
   if (d.length - DIRENTRY_NAME !== name.length) return false;
@@ -64,7 +64,7 @@ export function lookupDirent(cur: Cursor, dir: HammerInode, name: string, asofHi
   $end.set(loc, dir.objHi, dir.objLo, REC_DIRENTRY, k.maxHi, k.maxLo);
   for (let found = cur.first($begin, $end, asofHi, asofLo); found; found = cur.nextInRange()) {
     const d = metaData(cur, DIRENTRY_NAME + 1);
-    if (!hasName(d, name)) continue;
+    if (!direntHasName(d, name)) continue;
     const { view } = d.buffer;
     $target.objHi = view.getInt32(d.at + OBJ_ID + 4, true);
     $target.objLo = view.getInt32(d.at + OBJ_ID, true);

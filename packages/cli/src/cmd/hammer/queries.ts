@@ -118,7 +118,7 @@ export function snapls(volumes: string[], paths: string[]): void {
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /** %d-%b-%Y %H:%M:%S */
-function historyTime(seconds: number): string {
+export function historyTime(seconds: number): string {
   const d = new Date(seconds * 1000);
   return `${two(d.getDate())}-${MONTHS[d.getMonth()]}-${d.getFullYear()} ${two(d.getHours())}:${two(d.getMinutes())}:${two(d.getSeconds())}`;
 }
