@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** What every boot shares: memory size, ABIs, the file systems that every root gets, the end by panic. */
-import { devFs, dragonflyAbi, KernelPanic, procFs, type BootOptions, type MountSpec } from "@vkernel/vkernel";
+/** What every boot shares: memory size, the file systems that every root gets, the end by panic. */
+import { devFs, KernelPanic, procFs, type MountSpec } from "@vkernel/vkernel";
 import { CliError } from "./ui/errors.ts";
 import { parseSize } from "./ui/size.ts";
 
@@ -19,8 +19,6 @@ export function ramBytes(text: string): number {
   if (bytes > MOST) throw new CliError("-m", `${text} is more than a 32-bit machine holds here`, "at most 3g");
   return bytes;
 }
-
-export const abis: NonNullable<BootOptions["abis"]> = [dragonflyAbi];
 
 /** /dev and /proc, made where the root has them not. */
 export function standardMounts(): MountSpec[] {

@@ -41,7 +41,7 @@ function splitOption(spec: string, options: readonly string[]): { file: string; 
 export function worldRoot(platform: HostPlatform): RootSource {
   const clock = clockOf(platform);
   return {
-    mount: (ctx) => hammerFs([makeWorld(clock)])(ctx),
+    mount: (ctx) => hammerFs("world", [makeWorld(clock)])(ctx),
     text: worldFile,
     close: () => {},
   };
@@ -79,7 +79,7 @@ export function imageRoot(platform: HostPlatform, files: readonly string[], opti
     throw error;
   }
   return {
-    mount: hammerFs(devices),
+    mount: hammerFs(files.join(":"), devices),
     text: (file) => imageText(devices, file, clock.now),
     close,
   };

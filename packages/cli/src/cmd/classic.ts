@@ -3,7 +3,7 @@
 import { closeSync, openSync, writeSync, rmSync } from "node:fs";
 import { NodePlatform } from "@vkernel/hostkernel/node";
 import { bootKernel, BootError, type RunResult, type VirtualKernel } from "@vkernel/vkernel";
-import { abis, panicked, ramBytes, standardMounts } from "../machine.ts";
+import { panicked, ramBytes, standardMounts } from "../machine.ts";
 import { MemoryImageFile } from "../memory-image-file.ts";
 import { imageRoot, worldRoot, type RootSource } from "../root-source.ts";
 import { CliError } from "../ui/errors.ts";
@@ -84,14 +84,13 @@ export async function bootClassic(options: ClassicOptions): Promise<number> {
       ramBytes: ram,
       root: root.mount,
       mounts: standardMounts(),
-      abis,
       kenv,
       log: (line) => {
         if (verbose) process.stderr.write(`${line}\n`);
       },
       first: {
         path: kenv.get("init_path") ?? "/sbin/init",
-        argv: ["init", ...(options.s === true ? ["-s"] : [])],
+        argv: ["/sbin/init", options.s === true ? "-s" : "--"],
         env: [],
         stdio: "none",
         init: true,

@@ -4,7 +4,7 @@ import { writeFileSync } from "node:fs";
 import { NodePlatform } from "@vkernel/hostkernel/node";
 import { bootKernel, BootError, type RunResult, type VirtualKernel } from "@vkernel/vkernel";
 import { toByteString } from "@vkernel/hammer";
-import { abis, panicked, ramBytes, standardMounts } from "../machine.ts";
+import { panicked, ramBytes, standardMounts } from "../machine.ts";
 import { rootSource, volume } from "../root-source.ts";
 import { guestUser } from "../users.ts";
 import { CliError } from "../ui/errors.ts";
@@ -20,6 +20,7 @@ export interface RunOptions {
   readonly tty?: boolean;
   readonly time?: boolean;
   readonly stats?: string;
+  readonly verbose?: boolean;
 }
 
 const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -89,8 +90,10 @@ export async function runProgram(program: string, args: readonly string[], optio
       ramBytes: ram,
       root: root.mount,
       mounts: [...standardMounts(), ...volumes],
-      abis,
-      log: (line) => process.stderr.write(`vkernel: ${line}\n`),
+      // What concerns a process is said at once (a system call that is missing); the rest is for --verbose.
+      log: (line) => {
+        if (options.verbose === true || line.startsWith("pid ")) process.stderr.write(`vkernel: ${line}\n`);
+      },
       first: {
         path: toByteString(program),
         argv: [program, ...args].map(toByteString),

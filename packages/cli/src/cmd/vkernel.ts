@@ -63,6 +63,7 @@ Examples:
     .option("-i, --interactive", "pass standard input on even when it is a terminal")
     .option("-t, --tty", "give the program a terminal")
     .option("--time", "print wall, user and system time on standard error at the end")
+    .option("--verbose", "show the kernel's messages on standard error")
     .option("--stats <file>", "write one JSON object of statistics at the end ('-' = standard error)")
     .addHelpText(
       "after",
