@@ -40,6 +40,8 @@ function command(name: string, args: readonly string[], options: Options): Resul
 
 export const vkernel = (args: readonly string[], options: Options = {}): Result => command("vkernel", args, options);
 export const hammer = (args: readonly string[], options: Options = {}): Result => command("hammer", args, options);
+export const newfsHammer = (args: readonly string[], options: Options = {}): Result => command("newfs_hammer", args, options);
+export const undo = (args: readonly string[], options: Options = {}): Result => command("undo", args, options);
 
 /** A scratch folder that goes away after the test file. */
 export function scratch(): string {
