@@ -8,9 +8,11 @@
  *                                   accepts either
  *
  * Slicing by 16: sixteen tables, one per byte position, so that a step consumes 16 bytes with independent
- * loads. Source of the rules: DragonFly sys/vfs/hammer/hammer_crc.h, sys/libkern/icrc32.c.
+ * loads; long runs go through the same loop in WebAssembly (crc-wasm.ts). Source of the rules: DragonFly sys/vfs/hammer/hammer_crc.h, sys/libkern/icrc32.c.
  * @module
  */
+
+import { crcWasm, WASM_CHUNK } from "./crc-wasm.ts";
 
 const SLICES = 16;
 
@@ -31,8 +33,25 @@ function makeTables(polynomial: number): Int32Array {
 const CRC32_TABLES = makeTables(0xedb8_8320);
 const CRC32C_TABLES = makeTables(0x82f6_3b78);
 
+const WASM = crcWasm(CRC32_TABLES, CRC32C_TABLES);
+/** From this length on the copy into WebAssembly's memory pays. */
+const BULK = WASM === null ? Infinity : 512;
+
+function updateBulk(t: Int32Array, crc: number, b: Uint8Array, from: number, to: number): number {
+  const wasm = WASM!;
+  const loop = t === CRC32_TABLES ? wasm.crc32 : wasm.crc32c;
+  let c = crc;
+  for (let at = from; at < to; at += WASM_CHUNK) {
+    const end = Math.min(at + WASM_CHUNK, to);
+    wasm.data.set(at === 0 && end === b.length ? b : b.subarray(at, end));
+    c = loop(c, wasm.dataAt, wasm.dataAt + end - at);
+  }
+  return c;
+}
+
 /** `crc` in and out is the raw register: complement of the checksum so far. */
 function update(t: Int32Array, crc: number, b: Uint8Array, from: number, to: number): number {
+  if (to - from >= BULK) return updateBulk(t, crc, b, from, to);
   let c = crc;
   let i = from;
   for (const bulk = to - 15; i < bulk; i += 16) {

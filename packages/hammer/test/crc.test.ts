@@ -73,3 +73,16 @@ describe.skipIf(dir === null)("vectors.json (needs shared/fixtures/hammer)", () 
     expect(hex(crc32cExt(b, 0, b.length, crc32c(a)))).toBe(wantC);
   });
 });
+
+it("long runs, which take another way, agree with short pieces", () => {
+  const b = Uint8Array.from({ length: 140_003 }, (_, i) => (i * 31 + (i >> 8) * 17 + 5) & 0xff);
+  for (const [from, to] of [[0, 511], [0, 512], [1, 514], [3, 65_539], [0, 65_536], [7, 131_079], [0, 140_003]] as const) {
+    let a = 0, c = 0;
+    for (let at = from; at < to; at += 100) {
+      a = crc32Ext(b, at, Math.min(at + 100, to), a);
+      c = crc32cExt(b, at, Math.min(at + 100, to), c);
+    }
+    expect(crc32(b, from, to)).toBe(a);
+    expect(crc32c(b, from, to)).toBe(c);
+  }
+});

@@ -42,11 +42,11 @@ export class Block {
   referenced = true;
   present = true;
 
-  constructor(owner: FileBlocks, index: number, base: number, size: number) {
+  constructor(owner: FileBlocks, index: number, base: number, bytes: Uint8Array) {
     this.owner = owner;
     this.index = index;
     this.base = base;
-    this.bytes = new Uint8Array(size);
+    this.bytes = bytes;
   }
 }
 
@@ -67,11 +67,16 @@ function blockSize(offset: number): number {
   return offset < XDEMARC ? BUFSIZE : XBUFSIZE;
 }
 
+/** Storage of dropped blocks kept for new ones, of each size. */
+const SPARE_MAX = 64;
+
 /** All blocks in memory; bounds the clean ones. */
 export class BlockCache {
   readonly #limit: number;
   #queue: Block[] = [];
   #hand = 0;
+  readonly #spareSmall: Uint8Array[] = [];
+  readonly #spareLarge: Uint8Array[] = [];
   bytes = 0;
   dirtyBytes = 0;
 
@@ -93,15 +98,19 @@ export class BlockCache {
     return b;
   }
 
-  /** A new, zeroed block for `offset`, which has none. */
-  add(ip: HammerInode, offset: number): Block {
+  /** Storage for a block with anything in it. */
+  storage(size: number): Uint8Array {
+    return (size === BUFSIZE ? this.#spareSmall : this.#spareLarge).pop() ?? new Uint8Array(size);
+  }
+
+  /** Makes `bytes`, of the right size, the block of `ip` that holds `offset`; there was none. */
+  add(ip: HammerInode, offset: number, bytes: Uint8Array): Block {
     const f = (ip.blocks ??= new FileBlocks()) as FileBlocks;
-    const size = blockSize(offset);
-    const b = new Block(f, blockIndex(offset), offset - offset % size, size);
+    const b = new Block(f, blockIndex(offset), offset - offset % bytes.length, bytes);
     f.map.set(b.index, b);
     f.last = b;
     this.#queue.push(b);
-    this.bytes += size;
+    this.bytes += bytes.length;
     return b;
   }
 
@@ -126,6 +135,8 @@ export class BlockCache {
     b.owner.map.delete(b.index);
     if (b.owner.last === b) b.owner.last = null;
     this.bytes -= b.bytes.length;
+    const spare = b.bytes.length === BUFSIZE ? this.#spareSmall : this.#spareLarge;
+    if (spare.length < SPARE_MAX) spare.push(b.bytes);
   }
 
   /** Drops the blocks of a file from `offset` on, dirty or not. */
@@ -169,14 +180,22 @@ function loadBlock(blocks: BlockCache, cur: Cursor, ip: HammerInode, offset: num
   const size = blockSize(offset);
   const base = offset - offset % size;
   // Read first: a block enters the cache only with its contents.
-  const staging = new Uint8Array(size);
+  const bytes = blocks.storage(size);
   if (base < ip.size) {
-    readRecords(cur, ip, base, staging, 0, size);
-    if (ip.size < base + size) staging.fill(0, ip.size - base);
+    readRecords(cur, ip, base, bytes, 0, size);
+    if (ip.size < base + size) bytes.fill(0, ip.size - base);
+  } else {
+    bytes.fill(0);
   }
-  const b = blocks.add(ip, offset);
-  b.bytes.set(staging);
-  return b;
+  return blocks.add(ip, offset, bytes);
+}
+
+/** A block for `offset`, which lies where nothing was read: zeros, unless all of it is about to be written. */
+function freshBlock(blocks: BlockCache, ip: HammerInode, offset: number, end: number): Block {
+  const size = blockSize(offset);
+  const bytes = blocks.storage(size);
+  if (offset % size !== 0 || end - offset < size) bytes.fill(0);
+  return blocks.add(ip, offset, bytes);
 }
 
 /** Reads `length` bytes at `offset` into `buf`; the caller has cut it to the file's size. */
@@ -217,7 +236,7 @@ export function writeFile(e: Engine, ip: HammerInode, offset: number, buf: Uint8
     e.blocks.soil(first);
   }
   for (let at = offset, from = bufOff; at < end;) {
-    const b = e.blocks.find(ip, at) ?? e.blocks.add(ip, at);
+    const b = e.blocks.find(ip, at) ?? freshBlock(e.blocks, ip, at, end);
     const n = Math.min(b.bytes.length - (at - b.base), end - at);
     b.bytes.set(buf.subarray(from, from + n), at - b.base);
     e.blocks.soil(b);
