@@ -4,10 +4,10 @@
  *
  * Fast path: WebAssembly's own arithmetic, which rounds to nearest and keeps no flags. It is right whenever no flag can change
  * and MXCSR rounds to nearest, i.e. when
- *   - MXCSR is in its steady state: all exceptions masked, nearest, no DAZ, no FTZ, and PE set already (any inexact result sets
- *     it; it stays set), and
- *   - operands are no denormals and the result is an ordinary number, so that only PE could be raised.
- * Everything else goes to the exact functions of float-runtime.ts, which set PE on the way.
+ *   - MXCSR has all exceptions masked, nearest, no DAZ, no FTZ,
+ *   - operands are no denormals and the result is an ordinary number, so that only PE could be raised, and
+ *   - PE is set already (any inexact result sets it, and it stays set), or a cheap test proves the result exact.
+ * Everything else goes to the functions of float-runtime.ts, which set PE on the way.
  *
  * Source: SDM vol. 2 at each instruction, vol. 1 §11.5.
  * @module
@@ -15,8 +15,8 @@
 import { EXC_XM } from "../../exception.ts";
 import { MXCSR, PF, CF, ZF } from "../../state.ts";
 import {
-  abs, add, and, call, demote, div, eq, f32, f32FromI32Bits, f32FromI32S, f64, f64FromI32S, f64FromI64Bits, ge, geU, gtS, i32,
-  i32FromF32Bits, i32SatF32S, i32SatF64S, i64, i64FromF64Bits, le, leU, lt, ltS, mul, nearest, or, promote, select, shl, sqrt, sub,
+  abs, add, and, call, choose, ctz, demote, div, eq, f32, f32FromI32Bits, f32FromI32S, f64, f64FromI32S, f64FromI64Bits, ge, geU, gtS, i32,
+  i32FromF32Bits, i32SatF32S, i32SatF64S, i64, i64FromF64Bits, le, leU, lt, ltS, mul, nearest, neg, or, promote, select, shl, sqrt, sub,
   type Callee, type Expr,
 } from "../../wasm/expr.ts";
 import * as W from "../../wasm/opcodes.ts";
@@ -29,9 +29,10 @@ import {
 } from "./operands.ts";
 import * as V from "./simd.ts";
 
-/** MXCSR without the exception flags except PE. */
-const STEADY_MASK = 0xffe0;
-const STEADY = 0x1fa0;
+/** Everything of MXCSR but the exception flags, and its usual value. */
+const CONTROL_MASK = 0xffc0;
+const CONTROL_PLAIN = 0x1f80;
+const MXCSR_PE = 0x20;
 /** Smallest normal numbers. */
 const MIN32 = 2 ** -126;
 const MIN64 = 2 ** -1022;
@@ -45,8 +46,12 @@ function rt(x: Ctx, name: string): Callee {
   if (callee === undefined) throw new Error(`no runtime function ${name}`);
   return callee;
 }
-function steady(x: Ctx): Expr {
-  return eq(and(x.state(MXCSR), STEADY_MASK), STEADY);
+function plain(x: Ctx): Expr {
+  return eq(and(x.state(MXCSR), CONTROL_MASK), CONTROL_PLAIN);
+}
+/** 1 when rounding cannot change MXCSR: PE is set, or `isExact` (evaluated only then). */
+function settled(x: Ctx, isExact: Expr): Expr {
+  return choose(and(x.state(MXCSR), MXCSR_PE), i32(1), isExact);
 }
 const SCRATCH0 = i32(0);
 function putScratch(x: Ctx, offset: number, value: Expr): void {
@@ -113,6 +118,63 @@ const PD: Packed = {
   notDenormal: (a) => V.vOr(V.f64x2Ge(V.f64x2Abs(a), f64Words(MIN64)), V.f64x2Eq(a, V.ZERO_VECTOR)),
 };
 
+// ------------------------------------------------------------- exactness tests
+
+/** What rounding to nearest lost of a + b = r (Knuth's TwoSum), by the operations of the format. */
+function lost(plus: V.Vector2, minus: V.Vector2, a: Expr, b: Expr, r: Expr): Expr {
+  const part = minus(r, a);
+  return plus(minus(a, minus(r, part)), minus(b, part));
+}
+/** Low zero bits of an f64's significand. A product of two is exact when theirs add up to 53. */
+function trailing(bits: Expr): Expr {
+  return ctz(or(bits, i64(1n << 52n)));
+}
+function fits(a: Expr, b: Expr): Expr {
+  return geU(add(trailing(a), trailing(b)), i64(53n));
+}
+function exactDouble(name: Name, a: Expr, b: Expr, r: Expr): Expr {
+  const [va, vb] = [f64FromI64Bits(a), f64FromI64Bits(b)];
+  switch (name) {
+    case "add":
+      return eq(lost(add, sub, va, vb, r), f64(0));
+    case "sub":
+      return eq(lost(add, sub, va, neg(vb), r), f64(0));
+    case "mul":
+      return fits(a, b);
+    case "div":
+      return and(fits(i64FromF64Bits(r), b), eq(mul(r, vb), va));
+  }
+}
+/** Products of singles are exact as doubles, which makes the tests sharp. */
+function exactSingle(name: Name, a: Expr, b: Expr, r: Expr): Expr {
+  const [va, vb] = [f32FromI32Bits(a), f32FromI32Bits(b)];
+  switch (name) {
+    case "add":
+      return eq(lost(add, sub, va, vb, r), f32(0));
+    case "sub":
+      return eq(lost(add, sub, va, neg(vb), r), f32(0));
+    case "mul":
+      return eq(mul(promote(va), promote(vb)), promote(r));
+    case "div":
+      return eq(mul(promote(r), promote(vb)), promote(va));
+  }
+}
+function exactSingles(name: Name, a: Expr, b: Expr, r: Expr): Expr {
+  if (name === "add") return PS.allTrue(V.f32x4Eq(lost(V.f32x4Add, V.f32x4Sub, a, b, r), V.ZERO_VECTOR));
+  if (name === "sub") return PS.allTrue(V.f32x4Eq(lost(V.f32x4Add, V.f32x4Sub, a, V.f32x4Neg(b), r), V.ZERO_VECTOR));
+  const [x, y, product] = name === "mul" ? [a, b, r] : [r, b, a];
+  const half = (v: Expr, upper: boolean): Expr => V.f64x2Promote(upper ? V.shuffleElements(8, v, v, [1, 1]) : v);
+  const agrees = (upper: boolean): Expr => V.f64x2Eq(V.f64x2Mul(half(x, upper), half(y, upper)), half(product, upper));
+  return V.i64x2AllTrue(V.vAnd(agrees(false), agrees(true)));
+}
+function exactDoubles(name: Name, a: Expr, b: Expr, r: Expr): Expr {
+  if (name === "add") return PD.allTrue(V.f64x2Eq(lost(V.f64x2Add, V.f64x2Sub, a, b, r), V.ZERO_VECTOR));
+  if (name === "sub") return PD.allTrue(V.f64x2Eq(lost(V.f64x2Add, V.f64x2Sub, a, V.f64x2Neg(b), r), V.ZERO_VECTOR));
+  const [x, y] = name === "mul" ? [a, b] : [r, b];
+  const lanes = and(fits(V.i64x2Extract(x, 0), V.i64x2Extract(y, 0)), fits(V.i64x2Extract(x, 1), V.i64x2Extract(y, 1)));
+  return name === "mul" ? lanes : and(lanes, V.i64x2AllTrue(V.f64x2Eq(V.f64x2Mul(r, b), a)));
+}
+
 // ---------------------------------------------------------------- arithmetic
 
 type Name = "add" | "sub" | "mul" | "div";
@@ -123,17 +185,19 @@ const VECTOR: Record<"s" | "d", Record<Name, V.Vector2>> = {
 const SCALAR = { add, sub, mul, div };
 
 function packedArithmetic(name: Name, p: Packed): Semantics {
-  const exactSums = name === "add" || name === "sub";
+  const isSum = name === "add" || name === "sub";
   return (x) => {
     sseReady(x);
     const b = source128(x, 1);
     const a = x.tmp(xmm(x, 0));
     const r = x.tmp(VECTOR[p.suffix][name](a, b));
-    const operands = V.vAnd(p.notDenormal(a), p.notDenormal(b));
     const range = p.lt(p.abs(r), p.infinity);
-    // A sum is exact when it is tiny; a product or quotient may have underflowed.
-    const lanes = exactSums ? V.vAnd(operands, range) : V.vAnd(V.vAnd(operands, range), p.ge(p.abs(r), p.minimum));
-    x.when(and(steady(x), p.allTrue(lanes)), () => setXmm(x, 0, r), () => {
+    // A sum is exact when it is tiny. A product or quotient may have underflowed, unless it is the zero of a zero factor.
+    const zeros = V.vAnd(p.eq(r, V.ZERO_VECTOR), name === "mul" ? V.vOr(p.eq(a, V.ZERO_VECTOR), p.eq(b, V.ZERO_VECTOR)) : p.eq(a, V.ZERO_VECTOR));
+    const lanes = isSum ? range : V.vAnd(range, V.vOr(p.ge(p.abs(r), p.minimum), zeros));
+    const usual = p.allTrue(V.vAnd(lanes, V.vAnd(p.notDenormal(a), p.notDenormal(b))));
+    const isExact = p.suffix === "s" ? exactSingles(name, a, b, r) : exactDoubles(name, a, b, r);
+    x.when(and(and(plain(x), usual), settled(x, isExact)), () => setXmm(x, 0, r), () => {
       putScratch(x, SSE_A, a);
       putScratch(x, SSE_B, b);
       exact(x, `sse${name}${p.suffix}`, i32(p.lanes));
@@ -141,15 +205,21 @@ function packedArithmetic(name: Name, p: Packed): Semantics {
     });
   };
 }
+/** Whether only PE could be raised by va op vb = r. */
+function usualResult(name: Name, va: Expr, vb: Expr, r: Expr, zero: Expr, isNormal: Expr, isFinite: Expr): Expr {
+  if (name === "add" || name === "sub") return isFinite;
+  const zeroOperand = name === "mul" ? or(eq(va, zero), eq(vb, zero)) : eq(va, zero);
+  return or(isNormal, and(eq(r, zero), zeroOperand));
+}
 function scalarDouble(name: Name): Semantics {
-  const exactSums = name === "add" || name === "sub";
   return (x) => {
     sseReady(x);
     const b = source64(x, 1);
     const a = x.tmp(xmmLow64(x, 0));
-    const r = x.tmp(SCALAR[name](f64FromI64Bits(a), f64FromI64Bits(b)));
-    const operands = and(notDenormal64(a), notDenormal64(b));
-    x.when(and(steady(x), and(operands, exactSums ? finite64(r) : normal64(r))), () => setXmmLow64(x, 0, i64FromF64Bits(r)), () => {
+    const [va, vb] = [f64FromI64Bits(a), f64FromI64Bits(b)];
+    const r = x.tmp(SCALAR[name](va, vb));
+    const usual = and(and(notDenormal64(a), notDenormal64(b)), usualResult(name, va, vb, r, f64(0), normal64(r), finite64(r)));
+    x.when(and(and(plain(x), usual), settled(x, exactDouble(name, a, b, r))), () => setXmmLow64(x, 0, i64FromF64Bits(r)), () => {
       putScratch(x, SSE_A, a);
       putScratch(x, SSE_B, b);
       exact(x, `sse${name}d`, i32(1));
@@ -158,14 +228,14 @@ function scalarDouble(name: Name): Semantics {
   };
 }
 function scalarSingle(name: Name): Semantics {
-  const exactSums = name === "add" || name === "sub";
   return (x) => {
     sseReady(x);
     const b = source32(x, 1);
     const a = x.tmp(xmmLow32(x, 0));
-    const r = x.tmp(SCALAR[name](f32FromI32Bits(a), f32FromI32Bits(b)));
-    const operands = and(notDenormal32(a), notDenormal32(b));
-    x.when(and(steady(x), and(operands, exactSums ? finite32(r) : normal32(r))), () => setXmmLow32(x, 0, i32FromF32Bits(r)), () => {
+    const [va, vb] = [f32FromI32Bits(a), f32FromI32Bits(b)];
+    const r = x.tmp(SCALAR[name](va, vb));
+    const usual = and(and(notDenormal32(a), notDenormal32(b)), usualResult(name, va, vb, r, f32(0), normal32(r), finite32(r)));
+    x.when(and(and(plain(x), usual), settled(x, exactSingle(name, a, b, r))), () => setXmmLow32(x, 0, i32FromF32Bits(r)), () => {
       putScratch(x, SSE_A, a);
       putScratch(x, SSE_B, b);
       exact(x, `sse${name}s`, i32(1));
@@ -187,7 +257,10 @@ function packedRoot(p: Packed, root: (a: Expr) => Expr): Semantics {
     sseReady(x);
     const b = source128(x, 1);
     // Positive ordinary numbers: the root of one is one.
-    x.when(and(steady(x), p.allTrue(V.vAnd(p.ge(b, p.minimum), p.lt(b, p.infinity)))), () => setXmm(x, 0, root(b)), () => {
+    const usual = p.allTrue(V.vAnd(p.ge(b, p.minimum), p.lt(b, p.infinity)));
+    const r = x.tmp(root(b));
+    const isExact = p.suffix === "s" ? exactSingles("div", b, r, r) : exactDoubles("div", b, r, r);
+    x.when(and(and(plain(x), usual), settled(x, isExact)), () => setXmm(x, 0, r), () => {
       putScratch(x, SSE_B, b);
       exact(x, `ssesqrt${p.suffix}`, i32(p.lanes));
       setXmm(x, 0, resultVector(x));
@@ -199,8 +272,11 @@ row(0x0f51, 0x66, "sqrtpd", [Vx, Wx()], packedRoot(PD, V.f64x2Sqrt));
 row(0x0f51, 0xf3, "sqrtss", [Vx, Wx(4)], (x) => {
   sseReady(x);
   const b = source32(x, 1);
-  const v = x.tmp(f32FromI32Bits(b));
-  x.when(and(steady(x), and(ge(v, f32(MIN32)), lt(v, f32(Infinity)))), () => setXmmLow32(x, 0, i32FromF32Bits(sqrt(v))), () => {
+  const v = f32FromI32Bits(b);
+  const r = x.tmp(sqrt(v));
+  const usual = and(ge(v, f32(MIN32)), lt(v, f32(Infinity)));
+  const isExact = exactSingle("div", b, i32FromF32Bits(r), r);
+  x.when(and(and(plain(x), usual), settled(x, isExact)), () => setXmmLow32(x, 0, i32FromF32Bits(r)), () => {
     putScratch(x, SSE_B, b);
     exact(x, "ssesqrts", i32(1));
     setXmmLow32(x, 0, result32(x));
@@ -209,8 +285,11 @@ row(0x0f51, 0xf3, "sqrtss", [Vx, Wx(4)], (x) => {
 row(0x0f51, 0xf2, "sqrtsd", [Vx, Wx(8)], (x) => {
   sseReady(x);
   const b = source64(x, 1);
-  const v = x.tmp(f64FromI64Bits(b));
-  x.when(and(steady(x), and(ge(v, f64(MIN64)), lt(v, f64(Infinity)))), () => setXmmLow64(x, 0, i64FromF64Bits(sqrt(v))), () => {
+  const v = f64FromI64Bits(b);
+  const r = x.tmp(sqrt(v));
+  const usual = and(ge(v, f64(MIN64)), lt(v, f64(Infinity)));
+  const isExact = exactDouble("div", b, i64FromF64Bits(r), r);
+  x.when(and(and(plain(x), usual), settled(x, isExact)), () => setXmmLow64(x, 0, i64FromF64Bits(r)), () => {
     putScratch(x, SSE_B, b);
     exact(x, "ssesqrtd", i32(1));
     setXmmLow64(x, 0, result64(x));
@@ -354,7 +433,9 @@ row(0x0f5a, 0xf2, "cvtsd2ss", [Vx, Wx(8)], (x) => {
   sseReady(x);
   const b = source64(x, 1);
   const r = x.tmp(demote(f64FromI64Bits(b)));
-  x.when(and(steady(x), normal32(r)), () => setXmmLow32(x, 0, i32FromF32Bits(r)), () => {
+  const isExact = eq(promote(r), f64FromI64Bits(b));
+  const usual = or(normal32(r), eq(f64FromI64Bits(b), f64(0)));
+  x.when(and(and(plain(x), usual), settled(x, isExact)), () => setXmmLow32(x, 0, i32FromF32Bits(r)), () => {
     putScratch(x, SSE_B, b);
     exact(x, "sseshorten", i32(1));
     setXmmLow32(x, 0, result32(x));
@@ -379,7 +460,8 @@ row(0x0f5a, 0x66, "cvtpd2ps", [Vx, Wx()], (x) => {
   const r = x.tmp(V.f32x4Demote(b));
   const magnitude = V.f32x4Abs(r);
   const ordinary = V.vAnd(V.f32x4Ge(magnitude, PS.minimum), V.f32x4Lt(magnitude, PS.infinity));
-  x.when(and(steady(x), eq(V.i64x2Extract(ordinary, 0), i64(-1n))), () => setXmm(x, 0, r), () => {
+  const isExact = V.i64x2AllTrue(V.f64x2Eq(V.f64x2Promote(r), b));
+  x.when(and(and(plain(x), settled(x, isExact)), eq(V.i64x2Extract(ordinary, 0), i64(-1n))), () => setXmm(x, 0, r), () => {
     putScratch(x, SSE_B, b);
     exact(x, "sseshorten", i32(2));
     setXmm(x, 0, lowResult(x));
@@ -396,7 +478,7 @@ row(0x0f2a, 0xf3, "cvtsi2ss", [Vx, Ed], (x) => {
   sseReady(x);
   const v = x.tmp(x.read(1));
   // Up to 24 bits are exact.
-  x.when(or(steady(x), leU(add(v, 0x100_0000), 0x200_0000)), () => setXmmLow32(x, 0, i32FromF32Bits(f32FromI32S(v))), () => {
+  x.when(or(leU(add(v, 0x100_0000), 0x200_0000), and(plain(x), settled(x, i32(0)))), () => setXmmLow32(x, 0, i32FromF32Bits(f32FromI32S(v))), () => {
     putScratch(x, SSE_B, v);
     exact(x, "ssefromints", i32(1));
     setXmmLow32(x, 0, result32(x));
@@ -409,7 +491,11 @@ row(0x0fe6, 0xf3, "cvtdq2pd", [Vx, Wx(8)], (x) => {
 row(0x0f5b, 0, "cvtdq2ps", [Vx, Wx()], (x) => {
   sseReady(x);
   const b = source128(x, 1);
-  x.when(steady(x), () => setXmm(x, 0, V.f32x4ConvertI32(b)), () => {
+  const r = x.tmp(V.f32x4ConvertI32(b));
+  // 2^31 would come back as the saturated 2^31 − 1.
+  const below = V.f32x4Lt(r, V.words(0x4f00_0000, 0x4f00_0000, 0x4f00_0000, 0x4f00_0000));
+  const isExact = V.i32x4AllTrue(V.vAnd(below, V.i32x4Eq(V.i32x4TruncSatF32(r), b)));
+  x.when(and(plain(x), settled(x, isExact)), () => setXmm(x, 0, r), () => {
     putScratch(x, SSE_B, b);
     exact(x, "ssefromints", i32(4));
     setXmm(x, 0, resultVector(x));
@@ -446,7 +532,7 @@ function toRegister(wide: boolean, truncate: boolean): Semantics {
     const back = wide ? f64FromI32S(r) : f32FromI32S(r);
     const inRange = le(abs(v), limit);
     const isExact = and(inRange, eq(back, v));
-    x.when(or(isExact, and(steady(x), inRange)), () => x.write(0, r), () => {
+    x.when(or(isExact, and(and(plain(x), settled(x, i32(0))), inRange)), () => x.write(0, r), () => {
       putScratch(x, SSE_B, b);
       exact(x, `sseint${wide ? "d" : "s"}`, i32(1), i32(truncate ? 1 : 0));
       x.write(0, result32(x));
@@ -465,8 +551,9 @@ function packedToIntegers(p: Packed, truncate: boolean): Semantics {
     const limit = p.suffix === "s" ? V.words(0x4eff_ffff, 0x4eff_ffff, 0x4eff_ffff, 0x4eff_ffff) : f64Words(2 ** 31 - 1);
     const inRange = p.allTrue(p.le(p.abs(b), limit));
     const rounded = truncate ? b : p.suffix === "s" ? V.f32x4Nearest(b) : V.f64x2Nearest(b);
-    const r = p.suffix === "s" ? V.i32x4TruncSatF32(rounded) : V.i32x4TruncSatF64Zero(rounded);
-    x.when(and(steady(x), inRange), () => setXmm(x, 0, r), () => {
+    const r = x.tmp(p.suffix === "s" ? V.i32x4TruncSatF32(rounded) : V.i32x4TruncSatF64Zero(rounded));
+    const isExact = p.allTrue(p.suffix === "s" ? V.f32x4Eq(V.f32x4ConvertI32(r), b) : V.f64x2Eq(V.f64x2ConvertLowI32(r), b));
+    x.when(and(and(plain(x), inRange), settled(x, isExact)), () => setXmm(x, 0, r), () => {
       putScratch(x, SSE_B, b);
       exact(x, `sseint${p.suffix}`, i32(p.lanes), i32(truncate ? 1 : 0));
       setXmm(x, 0, p.suffix === "s" ? resultVector(x) : lowResult(x));
@@ -538,9 +625,12 @@ function rearranged(
     const a = x.tmp(xmm(x, 0));
     const r = x.tmp(fast(a, b));
     const lanes = V.vAnd(V.vAnd(p.notDenormal(a), p.notDenormal(b)), p.lt(p.abs(r), p.infinity));
-    x.when(and(steady(x), p.allTrue(lanes)), () => setXmm(x, 0, r), () => {
-      putScratch(x, SSE_A, left(a, b));
-      putScratch(x, SSE_B, right(a, b));
+    const [l, q] = [x.tmp(left(a, b)), x.tmp(right(a, b))];
+    const kernel = exactName.includes("add") ? "add" : "sub";
+    const isExact = p.suffix === "s" ? exactSingles(kernel, l, q, r) : exactDoubles(kernel, l, q, r);
+    x.when(and(and(plain(x), p.allTrue(lanes)), settled(x, isExact)), () => setXmm(x, 0, r), () => {
+      putScratch(x, SSE_A, l);
+      putScratch(x, SSE_B, q);
       exact(x, exactName, i32(p.lanes));
       setXmm(x, 0, resultVector(x));
     });
@@ -556,6 +646,8 @@ for (const [opcode, name, ps, pd] of [[0x0f7c, "hadd", V.f32x4Add, V.f64x2Add], 
   rearranged(opcode, 0x66, `${name}pd`, PD, (a, b) => pd(lowDoubles(a, b), highDoubles(a, b)), lowDoubles, highDoubles, `sse${kernel}d`);
 }
 // ADDSUB: the even lanes subtract, so for NaNs the sign of b must not be flipped beforehand; a selector decides in the exact path.
+const SIGNS32 = V.words(-0x8000_0000, -0x8000_0000, -0x8000_0000, -0x8000_0000);
+const SIGNS64 = V.words(0, -0x8000_0000, 0, -0x8000_0000);
 function addSub(prefix: 0x66 | 0xf2, name: string, p: Packed, addition: V.Vector2, subtraction: V.Vector2, odd: Expr): void {
   row(0x0fd0, prefix, name, [Vx, Wx()], (x) => {
     sseReady(x);
@@ -563,7 +655,9 @@ function addSub(prefix: 0x66 | 0xf2, name: string, p: Packed, addition: V.Vector
     const a = x.tmp(xmm(x, 0));
     const r = x.tmp(V.vSelect(addition(a, b), subtraction(a, b), odd));
     const lanes = V.vAnd(V.vAnd(p.notDenormal(a), p.notDenormal(b)), p.lt(p.abs(r), p.infinity));
-    x.when(and(steady(x), p.allTrue(lanes)), () => setXmm(x, 0, r), () => {
+    const signed = x.tmp(V.vXor(b, V.vAndNot(p.suffix === "s" ? SIGNS32 : SIGNS64, odd)));
+    const isExact = p.suffix === "s" ? exactSingles("add", a, signed, r) : exactDoubles("add", a, signed, r);
+    x.when(and(and(plain(x), p.allTrue(lanes)), settled(x, isExact)), () => setXmm(x, 0, r), () => {
       putScratch(x, SSE_A, a);
       putScratch(x, SSE_B, b);
       exact(x, `sseaddsub${p.suffix}`, i32(p.lanes));

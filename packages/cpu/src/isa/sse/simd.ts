@@ -135,6 +135,7 @@ export const i64x2Sub = bin(0xd1);
 export const i64x2ExtmulLowU = bin(0xde);
 
 export const f32x4Abs = un(0xe0);
+export const f32x4Neg = un(0xe1);
 export const f32x4Sqrt = un(0xe3);
 export const f32x4Add = bin(0xe4);
 export const f32x4Sub = bin(0xe5);
@@ -145,6 +146,7 @@ export const f32x4Pmin = bin(0xea);
 /** a < b ? b : a. */
 export const f32x4Pmax = bin(0xeb);
 export const f64x2Abs = un(0xec);
+export const f64x2Neg = un(0xed);
 export const f64x2Sqrt = un(0xef);
 export const f64x2Add = bin(0xf0);
 export const f64x2Sub = bin(0xf1);
