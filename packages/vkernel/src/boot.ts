@@ -95,9 +95,12 @@ export interface BootOptions {
 
 export type BootErrorCode = "ENOENT" | "EACCES" | "ENOEXEC" | "EROOT" | "EMOUNT" | "ENOMEM" | "EOTHER";
 
+const MARK = Symbol.for("@vkernel/vkernel:error");
+
 /** The system could not be started; `code` says what kind of failure it was. */
 export class BootError extends Error {
   readonly code: BootErrorCode;
+  readonly [MARK] = "BootError";
   constructor(code: BootErrorCode, message: string, cause?: unknown) {
     super(message, cause === undefined ? undefined : { cause });
     this.name = "BootError";
@@ -105,9 +108,19 @@ export class BootError extends Error {
   }
 }
 
+/** Tells a BootError of any copy of this package apart. */
+export function isBootError(e: unknown): e is BootError {
+  return e instanceof Error && (e as { [MARK]?: unknown })[MARK] === "BootError";
+}
+/** Tells a KernelPanic of any copy of this package apart. */
+export function isKernelPanic(e: unknown): e is KernelPanic {
+  return e instanceof Error && (e as { [MARK]?: unknown })[MARK] === "KernelPanic";
+}
+
 /** The kernel found itself in a state that must not be. `state` describes the moment. */
 export class KernelPanic extends Error {
   readonly state: string;
+  readonly [MARK] = "KernelPanic";
   constructor(state: string, cause: unknown) {
     super(`panic: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
     this.name = "KernelPanic";

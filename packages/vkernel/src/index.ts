@@ -6,6 +6,8 @@
 export {
   bootKernel,
   BootError,
+  isBootError,
+  isKernelPanic,
   KernelPanic,
   VirtualKernel,
   type BootErrorCode,
