@@ -88,6 +88,8 @@ export interface BootOptions {
   readonly kenv?: ReadonlyMap<string, string>;
   /** Receives the kernel's log, line by line. */
   readonly log?: (line: string) => void;
+  /** Receives what a user should know at once: a system call that is not there. */
+  readonly warn?: (line: string) => void;
   /** ABIs besides DragonFly's and Linux's, made for the kernel. */
   readonly abis?: readonly ((k: Kernel) => Abi)[];
   readonly maxproc?: number;
@@ -337,6 +339,7 @@ export async function bootKernel(options: BootOptions): Promise<VirtualKernel> {
     vm: machine.vm,
     ...(options.hostname === undefined ? {} : { hostname: options.hostname }),
     ...(options.log === undefined ? {} : { log: options.log }),
+    ...(options.warn === undefined ? {} : { warn: options.warn }),
     ...(options.kenv === undefined ? {} : { env: options.kenv }),
     ...(options.maxproc === undefined ? {} : { maxproc: options.maxproc }),
   });

@@ -47,6 +47,9 @@ function environment(options: RunOptions, home: string, user: string, tty: boole
 const SIGINT = 2;
 const SIGPIPE = 13;
 
+/** Exit status of `vkernel run` when the failure is its own. */
+const EX_OWN = 125;
+
 const STATUS: Partial<Record<string, number>> = { ENOENT: 127, EACCES: 126, ENOEXEC: 126 };
 
 /** What the exit status of this command is, given how the program ended. */
@@ -77,7 +80,7 @@ export async function runProgram(program: string, args: readonly string[], optio
   const platform = new NodePlatform();
   const tty = options.tty === true || platform.terminal.isTTY;
   if (options.tty === true && !platform.terminal.isTTY) {
-    throw new CliError("-t", "standard input and output are not a terminal", "leave -t out", 125);
+    throw new CliError("-t", "standard input and output are not a terminal", "leave -t out");
   }
   const ram = ramBytes(options.memory);
   const volumes = (options.volume ?? []).map((spec) => ({ ...volume(spec), create: true }));
@@ -90,9 +93,11 @@ export async function runProgram(program: string, args: readonly string[], optio
       ramBytes: ram,
       root: root.mount,
       mounts: [...standardMounts(), ...volumes],
-      // What concerns a process is said at once (a system call that is missing); the rest is for --verbose.
       log: (line) => {
-        if (options.verbose === true || line.startsWith("pid ")) process.stderr.write(`vkernel: ${line}\n`);
+        if (options.verbose === true) process.stderr.write(`vkernel: ${line}\n`);
+      },
+      warn: (line) => {
+        if (options.verbose !== true) process.stderr.write(`vkernel: ${line}\n`);
       },
       first: {
         path: toByteString(program),
@@ -108,7 +113,8 @@ export async function runProgram(program: string, args: readonly string[], optio
   } catch (error) {
     root.close();
     if (!(error instanceof BootError)) throw error;
-    throw new CliError(program, error.message, undefined, STATUS[error.code] ?? 125, error);
+    const why = error.message.startsWith(`${program}: `) ? error.message.slice(program.length + 2) : error.message;
+    throw new CliError(program, why, undefined, STATUS[error.code] ?? EX_OWN, error);
   }
   let result: RunResult;
   try {

@@ -5,13 +5,13 @@
  * @module
  */
 
-/** A failure with a text made for the user. `status` is the exit status it leads to. */
+/** A failure with a text made for the user. `status` is the exit status it leads to, if the failure decides it. */
 export class CliError extends Error {
   readonly what: string;
   readonly why: string;
   readonly hint: string | undefined;
-  readonly status: number;
-  constructor(what: string, why: string, hint?: string, status = 1, cause?: unknown) {
+  readonly status: number | undefined;
+  constructor(what: string, why: string, hint?: string, status?: number, cause?: unknown) {
     super(`${what}: ${why}`, { cause });
     this.name = "CliError";
     this.what = what;
@@ -56,5 +56,5 @@ export function report(program: string, error: unknown, fallbackStatus = 1): num
     process.stderr.write(`${error.stack ?? ""}\n`);
     if (error.cause !== undefined) process.stderr.write(`caused by: ${String(error.cause)}\n`);
   }
-  return error instanceof CliError ? error.status : fallbackStatus;
+  return error instanceof CliError ? (error.status ?? fallbackStatus) : fallbackStatus;
 }

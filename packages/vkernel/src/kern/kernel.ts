@@ -56,6 +56,8 @@ export interface KernelOptions {
   hostname?: string;
   /** Receives each line of the kernel's log as it is written, without the newline. */
   log?: (line: string) => void;
+  /** Receives what a user should know at once: a program asked for a system call that is not there. */
+  warn?: (line: string) => void;
   /** Kernel environment: `-e name=value`. */
   env?: ReadonlyMap<string, string>;
   /** Largest number of processes. */
@@ -80,6 +82,7 @@ export class Kernel {
   /** Inode numbers of files that are on no file system (pipes, sockets). */
   nextPseudoIno = 1;
   readonly maxproc: number;
+  private readonly warn: ((line: string) => void) | null;
   /** Adopts orphans; pid 1. */
   init: Proc | null = null;
   curlwp: Lwp | null = null;
@@ -110,6 +113,7 @@ export class Kernel {
     this.dmesg = new Dmesg(options.log ?? null);
     this.env = new Map(options.env);
     this.maxproc = options.maxproc ?? 4000;
+    this.warn = options.warn ?? null;
     this.bootTimeUs = this.machine.microtime() - this.machine.nanouptime() / 1000;
     this.sched = new Scheduler(this);
   }
@@ -155,7 +159,9 @@ export class Kernel {
     p.reported ??= new Set();
     if (p.reported.has(name)) return;
     p.reported.add(name);
-    this.log(`pid ${p.pid} (${p.comm}): ${p.abi.name} system call ${name} (${nr}) is not implemented`);
+    const line = `pid ${p.pid} (${p.comm}): ${p.abi.name} system call ${name} (${nr}) is not implemented`;
+    this.log(line);
+    if (this.warn !== null) this.warn(line);
   }
 }
 
