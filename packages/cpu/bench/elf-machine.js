@@ -41,7 +41,9 @@ export class ElfMachine {
       const exit = cpu.run(this.space, 10_000_000);
       if (exit === EXIT_BUDGET) continue;
       if (exit !== EXIT_SOFTINT) {
-        throw new Error(`exit ${exit} vector ${cpu.vector} error ${cpu.errorCode} cr2 ${cpu.cr2.toString(16)} eip ${cpu.eip.toString(16)} ${cpu.undefinedInstruction ?? ""}`);
+        throw new Error(
+          `exit ${exit} vector ${cpu.vector} error ${cpu.errorCode} cr2 ${cpu.cr2.toString(16)} eip ${cpu.eip.toString(16)} ${cpu.undefinedInstruction ?? ""}`,
+        );
       }
       const number = cpu.gpr[EAX];
       if (number === SYS_EXIT) return cpu.gpr[EBX];

@@ -43,6 +43,6 @@ for (const file of args) {
   const ms = median(times);
   const million = machine.cpu.retired / 1e6;
   process.stdout.write(
-    `${basename(file).padEnd(10)} ${million.toFixed(1).padStart(8)} M instructions ${ms.toFixed(0).padStart(7)} ms ${(million / ms * 1000).toFixed(0).padStart(6)} MIPS  ${machine.output.trim()}\n`,
+    `${basename(file).padEnd(10)} ${million.toFixed(1).padStart(8)} M instructions ${ms.toFixed(0).padStart(7)} ms ${((million / ms) * 1000).toFixed(0).padStart(6)} MIPS  ${machine.output.trim()}\n`,
   );
 }

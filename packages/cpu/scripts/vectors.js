@@ -49,7 +49,9 @@ function main() {
       if (groups !== null && !groups.has(group)) continue;
       const count = counts.get(group) ?? { passed: 0, failed: 0 };
       counts.set(group, count);
-      const faults = tiers.flatMap(([name, machine]) => judge(machine, v).map((fault) => `${name}: ${fault}`));
+      const faults = tiers.flatMap(([name, machine]) =>
+        judge(machine, v).map((fault) => `${name}: ${fault}`),
+      );
       if (faults.length === 0) {
         passed++;
         count.passed++;
@@ -57,11 +59,14 @@ function main() {
       }
       failed++;
       count.failed++;
-      if (!quiet) process.stdout.write(`${v.id} ${v.n} [${v.asm}]\n${faults.map((f) => `    ${f}\n`).join("")}`);
+      if (!quiet)
+        process.stdout.write(`${v.id} ${v.n} [${v.asm}]\n${faults.map((f) => `    ${f}\n`).join("")}`);
     }
   }
   for (const [group, count] of counts) {
-    process.stdout.write(`${group.padEnd(16)} ${String(count.passed).padStart(6)} passed ${String(count.failed).padStart(6)} failed\n`);
+    process.stdout.write(
+      `${group.padEnd(16)} ${String(count.passed).padStart(6)} passed ${String(count.failed).padStart(6)} failed\n`,
+    );
   }
   process.stdout.write(`${passed} passed, ${failed} failed\n`);
   process.exitCode = failed === 0 && passed > 0 ? 0 : 1;

@@ -54,7 +54,13 @@ export class Cpu {
     this.softInterruptGates = new Uint8Array(256);
     this.softInterruptGates[3] = 1;
     this.softInterruptGates[4] = 1;
-    this.#engine = new Engine(memory, this.stateBase, this.softInterruptGates, options.descriptors ?? FLAT_DESCRIPTORS, options);
+    this.#engine = new Engine(
+      memory,
+      this.stateBase,
+      this.softInterruptGates,
+      options.descriptors ?? FLAT_DESCRIPTORS,
+      options,
+    );
     this.reset();
   }
 
@@ -122,7 +128,11 @@ export class Cpu {
   get eflags(): number {
     const w = this.words;
     const arithmetic = arithmeticFlags(
-      w[S.FLAGS_KIND >> 2]!, w[S.FLAGS_P >> 2]!, w[S.FLAGS_Q >> 2]!, w[S.FLAGS_X >> 2]!, w[S.FLAGS_RES >> 2]!,
+      w[S.FLAGS_KIND >> 2]!,
+      w[S.FLAGS_P >> 2]!,
+      w[S.FLAGS_Q >> 2]!,
+      w[S.FLAGS_X >> 2]!,
+      w[S.FLAGS_RES >> 2]!,
     );
     return w[S.SYSFLAGS >> 2]! | arithmetic | (w[S.DIRECTION >> 2]! < 0 ? S.DF : 0);
   }

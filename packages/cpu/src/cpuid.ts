@@ -28,7 +28,15 @@ export interface FeatureBits {
 /** What isa/table.ts holds. */
 export const FEATURES: FeatureBits = {
   edx:
-    FEATURE_FPU | FEATURE_TSC | FEATURE_CX8 | FEATURE_CMOV | FEATURE_CLFSH | FEATURE_MMX | FEATURE_FXSR | FEATURE_SSE | FEATURE_SSE2,
+    FEATURE_FPU |
+    FEATURE_TSC |
+    FEATURE_CX8 |
+    FEATURE_CMOV |
+    FEATURE_CLFSH |
+    FEATURE_MMX |
+    FEATURE_FXSR |
+    FEATURE_SSE |
+    FEATURE_SSE2,
   ecx: FEATURE_SSE3 | FEATURE_SSSE3 | FEATURE_POPCNT,
 };
 

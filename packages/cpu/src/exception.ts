@@ -38,5 +38,7 @@ export type ExitReason =
 
 /** Whether the exception pushes an error code, SDM vol. 3A table 6-1. */
 export function hasErrorCode(vector: number): boolean {
-  return vector === EXC_NP || vector === EXC_SS || vector === EXC_GP || vector === EXC_PF || vector === EXC_AC;
+  return (
+    vector === EXC_NP || vector === EXC_SS || vector === EXC_GP || vector === EXC_PF || vector === EXC_AC
+  );
 }

@@ -31,7 +31,8 @@ const FSW_PLAIN = 0x477f;
 const FSW_SUMMARY = 0x8080;
 
 function requireImage(image: Uint8Array): DataView {
-  if (image.length < FX_IMAGE_BYTES) throw new RangeError(`FXSAVE image: ${image.length} bytes, ${FX_IMAGE_BYTES} needed`);
+  if (image.length < FX_IMAGE_BYTES)
+    throw new RangeError(`FXSAVE image: ${image.length} bytes, ${FX_IMAGE_BYTES} needed`);
   return new DataView(image.buffer, image.byteOffset, FX_IMAGE_BYTES);
 }
 

@@ -46,11 +46,17 @@ export const USER_DATA_SELECTOR = 0x2b;
 
 /** Flat 32-bit user code, base 0, limit 4 GiB. */
 export const FLAT_CODE: SegmentValue = {
-  selector: USER_CODE_SELECTOR, base: 0, limit: 0xffff_ffff, rights: 0xc0fb,
+  selector: USER_CODE_SELECTOR,
+  base: 0,
+  limit: 0xffff_ffff,
+  rights: 0xc0fb,
 };
 /** Flat 32-bit user data, base 0, limit 4 GiB. */
 export const FLAT_DATA: SegmentValue = {
-  selector: USER_DATA_SELECTOR, base: 0, limit: 0xffff_ffff, rights: 0xc0f3,
+  selector: USER_DATA_SELECTOR,
+  base: 0,
+  limit: 0xffff_ffff,
+  rights: 0xc0f3,
 };
 /** What a null selector leaves in a data segment register. */
 export const NULL_SEGMENT: SegmentValue = { selector: 0, base: 0, limit: 0, rights: 0 };

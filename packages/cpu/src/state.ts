@@ -62,7 +62,6 @@ export const SERVICE_RESULT = 0x06c;
 export const FLAGS_X = 0x070;
 export const SERVICE_OK = 0x074;
 
-
 /** Segment registers in encoding order ES CS SS DS FS GS: {selector, base, limit in bytes, rights}, 16 bytes each. */
 export const SEG = 0x080;
 export const SEG_SELECTOR = 0;

@@ -16,10 +16,22 @@ const here = (path: string): string => fileURLToPath(new URL(path, import.meta.u
 const PUBLIC = here("../../../../shared/fixtures/cpu-vectors/public.jsonl.gz");
 const present = existsSync(PUBLIC);
 const GROUPS = [
-  "x87", "x87-special", "x87-transc", "mmx", "sse-move", "sse2-int", "sse-fp", "sse-fp-special", "sse-approx", "sse3", "seq-fp",
+  "x87",
+  "x87-special",
+  "x87-transc",
+  "mmx",
+  "sse-move",
+  "sse2-int",
+  "sse-fp",
+  "sse-fp-special",
+  "sse-approx",
+  "sse3",
+  "seq-fp",
 ];
 const groupOf = (v: Vector): string => v.id.replace(/[-:]?\d+$/, "");
-const publicVectors: Vector[] = present ? readVectors(PUBLIC).vectors.filter((v: Vector) => GROUPS.includes(groupOf(v))) : [];
+const publicVectors: Vector[] = present
+  ? readVectors(PUBLIC).vectors.filter((v: Vector) => GROUPS.includes(groupOf(v)))
+  : [];
 
 function failures(machine: VectorMachine, vectors: readonly Vector[]): string[] {
   return vectors.flatMap((v) => machine.run(v).map((fault: string) => `${v.id} [${v.asm}]: ${fault}`));
@@ -54,7 +66,12 @@ describe.skipIf(!present)(`public float and vector instructions (skipped when ${
   });
 
   test.each(GROUPS)("%s, all memory through the slow path", (group) => {
-    expect(failures(slow, publicVectors.filter((v) => groupOf(v) === group))).toEqual([]);
+    expect(
+      failures(
+        slow,
+        publicVectors.filter((v) => groupOf(v) === group),
+      ),
+    ).toEqual([]);
   });
 
   it("raises #NM for every one of them while TS is set, and changes nothing", () => {
@@ -72,7 +89,8 @@ describe.skipIf(!present)(`public float and vector instructions (skipped when ${
       const exit = fast.cpu.run(fast.space, 1000);
       fast.cpu.saveFx(after);
       const ok = exit === EXIT_EXCEPTION && fast.cpu.vector === EXC_NM && fast.cpu.eip === v.ip;
-      if (!ok || !after.every((b, i) => b === before[i])) wrong.push(`${v.id} [${v.asm}]: vector ${fast.cpu.vector}`);
+      if (!ok || !after.every((b, i) => b === before[i]))
+        wrong.push(`${v.id} [${v.asm}]: vector ${fast.cpu.vector}`);
     }
     expect(wrong).toEqual([]);
   });

@@ -73,7 +73,9 @@ export class CodeStore {
     this.#poolEnd = base + bytes;
     this.#next = this.#poolStart;
     if (this.#poolEnd - this.#poolStart < 1024 * 1024) {
-      throw new RangeError(`cpu: ${bytes} bytes of cpu area are too few for ${memory.npages} host pages; see cpuAreaBytes()`);
+      throw new RangeError(
+        `cpu: ${bytes} bytes of cpu area are too few for ${memory.npages} host pages; see cpuAreaBytes()`,
+      );
     }
     memory.onCodeWritten((hpn, offset, length) => this.written(hpn, offset, length));
   }

@@ -12,7 +12,14 @@ import { ACCESS_EXEC, PGMASK, faultCode } from "@vkernel/mmu";
 import type { AddressSpace, MachineMemory } from "@vkernel/mmu";
 import { FN_EA16, FN_EA32, FN_FIRST, FN_LEA16 } from "../interp/functions.ts";
 import {
-  MEM_BASE, MEM_INDEXED, MEM_NONE, VARIANT_FLAT, VARIANT_GENERAL16, VARIANT_GENERAL32, formKey, type PreparedRow,
+  MEM_BASE,
+  MEM_INDEXED,
+  MEM_NONE,
+  VARIANT_FLAT,
+  VARIANT_GENERAL16,
+  VARIANT_GENERAL32,
+  formKey,
+  type PreparedRow,
 } from "../isa/forms.ts";
 import type { OperandSpec } from "../isa/row.ts";
 import { CS, DS, EA, ESP, FS, GPR, GS, X87, XMM, ZERO } from "../state.ts";
@@ -176,7 +183,12 @@ export class Decoder {
     i32[(at + R.R_IMM) >> 2] = this.#nextHost - (this.#nextHost & PGMASK);
   }
 
-  #instruction(mode: number, prepared: PreparedRow, offset: number, next: number): { at: number; target: number } {
+  #instruction(
+    mode: number,
+    prepared: PreparedRow,
+    offset: number,
+    next: number,
+  ): { at: number; target: number } {
     const { insn } = this;
     const { row } = prepared;
     const general = (mode & MODE_GENERAL) !== 0;
@@ -196,7 +208,10 @@ export class Decoder {
       if (form >= 0) target = next + insn.imm;
       else form = prepared.forms[formKey(insn.size, mem, variant, true)]!;
     }
-    if (form < 0) throw new Error(`cpu: ${row.name} has no form for size ${insn.size}, memory ${mem}, variant ${variant}`);
+    if (form < 0)
+      throw new Error(
+        `cpu: ${row.name} has no form for size ${insn.size}, memory ${mem}, variant ${variant}`,
+      );
     const at = this.#special(this.#handlers[FN_FIRST + form]!, offset, next, insn.imm2);
     const { u16, u8, i32 } = this.#memory;
     u16[(at + R.R_FUNCTION) >> 1] = FN_FIRST + form;
@@ -212,7 +227,9 @@ export class Decoder {
     if (!implicit) return VARIANT_FLAT;
     const { override, addressSize } = this.insn;
     if (addressSize === 2) return VARIANT_GENERAL16;
-    return general || override === FS || override === GS || override === CS ? VARIANT_GENERAL32 : VARIANT_FLAT;
+    return general || override === FS || override === GS || override === CS
+      ? VARIANT_GENERAL32
+      : VARIANT_FLAT;
   }
 
   /** Writes an address record when the operand needs one. */

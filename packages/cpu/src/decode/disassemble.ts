@@ -15,12 +15,23 @@ const REG16 = ["ax", "cx", "dx", "bx", "sp", "bp", "si", "di"];
 const REG8 = ["al", "cl", "dl", "bl", "ah", "ch", "dh", "bh"];
 const SEGMENTS = ["es", "cs", "ss", "ds", "fs", "gs"];
 const SIZE_NAMES: Readonly<Record<number, string>> = {
-  1: "byte", 2: "word", 4: "dword", 6: "fword", 8: "qword", 10: "tbyte", 16: "xmmword",
+  1: "byte",
+  2: "word",
+  4: "dword",
+  6: "fword",
+  8: "qword",
+  10: "tbyte",
+  16: "xmmword",
 };
 /** Names that depend on the operand size: [16-bit, 32-bit]. */
 const SIZED_NAMES: Readonly<Record<string, readonly [string, string]>> = {
-  cbw: ["cbw", "cwde"], cwd: ["cwd", "cdq"], pusha: ["pushaw", "pusha"], popa: ["popaw", "popa"],
-  pushf: ["pushfw", "pushf"], popf: ["popfw", "popf"], iret: ["iretw", "iret"],
+  cbw: ["cbw", "cwde"],
+  cwd: ["cwd", "cdq"],
+  pusha: ["pushaw", "pusha"],
+  popa: ["popaw", "popa"],
+  pushf: ["pushfw", "pushf"],
+  popf: ["popfw", "popf"],
+  iret: ["iretw", "iret"],
 };
 const STRING_NAMES = ["movs", "cmps", "stos", "lods", "scas"];
 
@@ -36,7 +47,9 @@ function decoder(): { readonly insn: Instruction; bytes: Uint8Array } {
   if (shared === null) {
     const state = { bytes: new Uint8Array(0) };
     const reader = { byteAt: (offset: number): number => state.bytes[offset] ?? -1 };
-    shared = Object.assign(state, { insn: new Instruction(new OpcodeMap(restoreForms(ROWS, new Uint16Array(0))), reader) });
+    shared = Object.assign(state, {
+      insn: new Instruction(new OpcodeMap(restoreForms(ROWS, new Uint16Array(0))), reader),
+    });
   }
   return shared;
 }
@@ -68,7 +81,8 @@ function memoryText(insn: Instruction, size: number): string {
   const names = insn.addressSize === 2 ? REG16 : REG32;
   const parts: string[] = [];
   if (insn.base !== NO_REGISTER) parts.push(names[insn.base]!);
-  if (insn.index !== NO_REGISTER) parts.push(insn.scale === 0 ? names[insn.index]! : `${names[insn.index]}*${1 << insn.scale}`);
+  if (insn.index !== NO_REGISTER)
+    parts.push(insn.scale === 0 ? names[insn.index]! : `${names[insn.index]}*${1 << insn.scale}`);
   const sum = parts.join("+");
   const inside = sum === "" ? hex(insn.disp) : insn.disp === 0 ? sum : sum + signedHex(insn.disp);
   const segment = insn.override >= 0 ? `${SEGMENTS[insn.override]}:` : "";
@@ -80,7 +94,9 @@ function operandText(insn: Instruction, o: OperandSpec, address: number, immedia
   const size = o.size === 0 ? insn.size : o.size;
   switch (o.place) {
     case "rm":
-      return insn.mem === MEM_NONE ? registerName(o, insn.modrm & 7, size) : memoryText(insn, o.memSize ?? size);
+      return insn.mem === MEM_NONE
+        ? registerName(o, insn.modrm & 7, size)
+        : memoryText(insn, o.memSize ?? size);
     case "moffs":
       return memoryText(insn, size);
     case "reg":

@@ -20,10 +20,7 @@ export const DECODE_TOO_LONG = 2;
 /** The code goes on in a page that cannot be fetched; CodeReader.fault tells. */
 export const DECODE_FETCH_FAULT = 3;
 export type DecodeResult =
-  | typeof DECODE_OK
-  | typeof DECODE_UNDEFINED
-  | typeof DECODE_TOO_LONG
-  | typeof DECODE_FETCH_FAULT;
+  typeof DECODE_OK | typeof DECODE_UNDEFINED | typeof DECODE_TOO_LONG | typeof DECODE_FETCH_FAULT;
 
 const MAX_LENGTH = 15;
 /** Number of "no register". */
@@ -35,10 +32,23 @@ export interface CodeReader {
   byteAt(offset: number): number;
 }
 
-const SEGMENT_PREFIX: Readonly<Record<number, number>> = { 0x26: ES, 0x2e: CS, 0x36: SS, 0x3e: DS, 0x64: FS, 0x65: GS };
+const SEGMENT_PREFIX: Readonly<Record<number, number>> = {
+  0x26: ES,
+  0x2e: CS,
+  0x36: SS,
+  0x3e: DS,
+  0x64: FS,
+  0x65: GS,
+};
 /** 16-bit addressing by the rm field: base, index. */
 const RM16: readonly (readonly [number, number])[] = [
-  [EBX, ESI], [EBX, EDI], [EBP, ESI], [EBP, EDI], [ESI, NO_REGISTER], [EDI, NO_REGISTER], [EBP, NO_REGISTER],
+  [EBX, ESI],
+  [EBX, EDI],
+  [EBP, ESI],
+  [EBP, EDI],
+  [ESI, NO_REGISTER],
+  [EDI, NO_REGISTER],
+  [EBP, NO_REGISTER],
   [EBX, NO_REGISTER],
 ];
 

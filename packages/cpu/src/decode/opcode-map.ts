@@ -26,7 +26,8 @@ export class OpcodeMap {
       const { row } = prepared;
       const slot = slotOf(row.opcode);
       this.#slots[slot]!.push(prepared);
-      const modrm = row.digit !== undefined || row.operands.some((o) => o.place === "rm" || o.place === "reg");
+      const modrm =
+        row.digit !== undefined || row.operands.some((o) => o.place === "rm" || o.place === "reg");
       const had = this.#slots[slot]!.length > 1;
       if (had && (this.hasModrm[slot] === 1) !== modrm) {
         throw new Error(`opcode ${row.opcode.toString(16)}: rows of ${row.name} disagree about modrm`);

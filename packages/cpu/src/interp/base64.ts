@@ -13,8 +13,10 @@ export function decodeBase64(text: string): Uint8Array<ArrayBuffer> {
   const out = new Uint8Array((text.length / 4) * 3 - padding);
   for (let i = 0, at = 0; i < text.length; i += 4) {
     const bits =
-      (VALUE[text.charCodeAt(i)]! << 18) | (VALUE[text.charCodeAt(i + 1)]! << 12) |
-      (VALUE[text.charCodeAt(i + 2)]! << 6) | VALUE[text.charCodeAt(i + 3)]!;
+      (VALUE[text.charCodeAt(i)]! << 18) |
+      (VALUE[text.charCodeAt(i + 1)]! << 12) |
+      (VALUE[text.charCodeAt(i + 2)]! << 6) |
+      VALUE[text.charCodeAt(i + 3)]!;
     out[at++] = bits >> 16;
     out[at++] = bits >> 8;
     out[at++] = bits;

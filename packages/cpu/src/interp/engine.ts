@@ -19,7 +19,16 @@ import { Decoder } from "../decode/decoder.ts";
 import { OpcodeMap } from "../decode/opcode-map.ts";
 import * as R from "../decode/record.ts";
 import {
-  EXC_BP, EXC_DB, EXC_GP, EXC_OF, EXC_UD, EXIT_BUDGET, EXIT_CALLGATE, EXIT_EXCEPTION, EXIT_INTERRUPT, EXIT_SOFTINT,
+  EXC_BP,
+  EXC_DB,
+  EXC_GP,
+  EXC_OF,
+  EXC_UD,
+  EXIT_BUDGET,
+  EXIT_CALLGATE,
+  EXIT_EXCEPTION,
+  EXIT_INTERRUPT,
+  EXIT_SOFTINT,
 } from "../exception.ts";
 import type { ExitReason } from "../exception.ts";
 import { FormLookup } from "../isa/forms.ts";
@@ -84,7 +93,11 @@ export class Engine {
   #linear = 0;
 
   constructor(
-    memory: MachineMemory, stateBase: number, gates: Uint8Array, descriptors: DescriptorSource, options: EngineOptions,
+    memory: MachineMemory,
+    stateBase: number,
+    gates: Uint8Array,
+    descriptors: DescriptorSource,
+    options: EngineOptions,
   ) {
     this.#memory = memory;
     this.#words = memory.i32.subarray(stateBase >> 2, (stateBase >> 2) + 0x4000);
@@ -115,8 +128,15 @@ export class Engine {
     const jitOptions = { ...DEFAULT_JIT, ...options.jit };
     this.#jit = new Jit(
       {
-        memory, stateBase, store: this.#store, exports: this.#exports, forms: new FormLookup(rows), handlers, signatures,
-        entryTable, firstSlot: 2 * handlers.length,
+        memory,
+        stateBase,
+        store: this.#store,
+        exports: this.#exports,
+        forms: new FormLookup(rows),
+        handlers,
+        signatures,
+        entryTable,
+        firstSlot: 2 * handlers.length,
       },
       jitOptions,
     );
@@ -270,8 +290,10 @@ export class Engine {
   /** Chooses the directory of decoded code that suits the segments. */
   #enterMode(): void {
     const flat =
-      this.#isFlat(S.DS, FLAT_DATA_RIGHTS) && this.#isFlat(S.SS, FLAT_DATA_RIGHTS) &&
-      this.#isFlat(S.ES, FLAT_DATA_RIGHTS) && this.#isFlat(S.CS, FLAT_CODE_RIGHTS);
+      this.#isFlat(S.DS, FLAT_DATA_RIGHTS) &&
+      this.#isFlat(S.SS, FLAT_DATA_RIGHTS) &&
+      this.#isFlat(S.ES, FLAT_DATA_RIGHTS) &&
+      this.#isFlat(S.CS, FLAT_CODE_RIGHTS);
     const code16 = (this.#segmentWord(S.CS, S.SEG_RIGHTS) & RIGHTS_DB) === 0;
     this.#mode = (flat ? 0 : MODE_GENERAL) | (code16 ? MODE_CODE16 : 0);
     this.#words[CODE_DIR_W] = this.#store.directoryOrigin(this.#mode);
@@ -359,7 +381,9 @@ export class Engine {
   }
   #describe(linear: number, host: number, length: number): string {
     const inPage = Math.min(length, PGMASK + 1 - (host & PGMASK));
-    const bytes = [...this.#memory.u8.subarray(host, host + inPage)].map((b) => b.toString(16).padStart(2, "0"));
+    const bytes = [...this.#memory.u8.subarray(host, host + inPage)].map((b) =>
+      b.toString(16).padStart(2, "0"),
+    );
     return `undefined instruction ${bytes.join(" ")} at 0x${linear.toString(16).padStart(8, "0")}`;
   }
   /** Address behind the instruction at `eip`. */

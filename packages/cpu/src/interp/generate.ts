@@ -17,8 +17,28 @@
  */
 import { FLAT_BIAS, PGSHIFT, TABLE_ENTRY_BYTES } from "@vkernel/mmu";
 import {
-  H_CROSS, H_EA16, H_EA32, H_ENTER, H_FIRST, H_FUNCTION, H_LEA16, H_LINK, H_MISS, H_NEXT_PAGE, H_REGION, R_ENTRY, R_FUNCTION, R_HANDLER, R_IMM,
-  R_NEXT, R_OFF, R_R0, R_R1, R_SEGMENT, R_TARGET, RECORD_BYTES,
+  H_CROSS,
+  H_EA16,
+  H_EA32,
+  H_ENTER,
+  H_FIRST,
+  H_FUNCTION,
+  H_LEA16,
+  H_LINK,
+  H_MISS,
+  H_NEXT_PAGE,
+  H_REGION,
+  R_ENTRY,
+  R_FUNCTION,
+  R_HANDLER,
+  R_IMM,
+  R_NEXT,
+  R_OFF,
+  R_R0,
+  R_R1,
+  R_SEGMENT,
+  R_TARGET,
+  RECORD_BYTES,
 } from "../decode/record.ts";
 import type { Runtime } from "../isa/ctx.ts";
 import type { FormTable } from "../isa/forms.ts";
@@ -26,7 +46,23 @@ import type { Form } from "../isa/row.ts";
 import type { Imports, RuntimeBuilder, RuntimeSignatures } from "../isa/runtime.ts";
 import * as S from "../state.ts";
 import {
-  add, and, call, callIndirect, eq, eqz, geU, gtU, i32, leU, load, ne, shl, shrU, sub, type Callee, type Expr,
+  add,
+  and,
+  call,
+  callIndirect,
+  eq,
+  eqz,
+  geU,
+  gtU,
+  i32,
+  leU,
+  load,
+  ne,
+  shl,
+  shrU,
+  sub,
+  type Callee,
+  type Expr,
 } from "../wasm/expr.ts";
 import type { Func } from "../wasm/func.ts";
 import { ModuleBuilder } from "../wasm/module.ts";
@@ -55,8 +91,19 @@ const HANDLER_PARAMS = [I32, I32] as const;
 
 /** The form behind address records: a memory operand with index, nothing else. */
 const ADDRESS_FORM: Form = {
-  semantics: () => {}, name: "address", size: 4, kinds: ["m"], sizes: [4], classes: ["gpr"], fields: [0], indexed: true,
-  flat: true, addressSize: 4, far: false, hot: false, flow: "next",
+  semantics: () => {},
+  name: "address",
+  size: 4,
+  kinds: ["m"],
+  sizes: [4],
+  classes: ["gpr"],
+  fields: [0],
+  indexed: true,
+  flat: true,
+  addressSize: 4,
+  far: false,
+  hot: false,
+  flow: "next",
 };
 /** Rights of a present, writable, expand-up data segment, and the bits that make it one. */
 const PLAIN_DATA = 0x92;
@@ -104,7 +151,8 @@ class Generator {
     this.#m.table([...fast, ...step, ...regions], "table");
     for (const [name, callee] of Object.entries(this.#rt)) this.#m.export(`rt.${name}`, callee);
     const signatures: Record<string, RuntimeSignatures[string]> = {};
-    for (const [name, { params, results }] of Object.entries(this.#rt)) signatures[name] = { params, results };
+    for (const [name, { params, results }] of Object.entries(this.#rt))
+      signatures[name] = { params, results };
     return { bytes: this.#m.encode(), handlers, signatures };
   }
 
@@ -114,17 +162,32 @@ class Generator {
       f.unreachable();
     });
   }
-  #context(f: Func, form: Form, mode: "loop" | "fn" | "step", ip: Expr, pb: Expr, frame: LoopFrame | null): IntCtx {
+  #context(
+    f: Func,
+    form: Form,
+    mode: "loop" | "fn" | "step",
+    ip: Expr,
+    pb: Expr,
+    frame: LoopFrame | null,
+  ): IntCtx {
     return new IntCtx(f, form, this.#rt, mode, this.#options.stateBase, this.#imports, ip, pb, frame);
   }
 
   /** What TypeScript and compiled regions call: `step` and `call`, by function number. */
   #entries(count: number): void {
-    for (const [name, first] of [["step", count], ["call", 0]] as const) {
-      this.#m.func([I32, I32, I32], [I32], (f) => {
-        f.ret(callIndirect(this.#handlerType, I32, add(f.param(0), first), f.param(1), f.param(2)));
-        f.unreachable();
-      }, name);
+    for (const [name, first] of [
+      ["step", count],
+      ["call", 0],
+    ] as const) {
+      this.#m.func(
+        [I32, I32, I32],
+        [I32],
+        (f) => {
+          f.ret(callIndirect(this.#handlerType, I32, add(f.param(0), first), f.param(1), f.param(2)));
+          f.unreachable();
+        },
+        name,
+      );
     }
   }
 
@@ -153,7 +216,9 @@ class Generator {
     const plain = eq(and(field(S.SEG_RIGHTS), PLAIN_DATA_MASK), PLAIN_DATA);
     const inside = and(leU(last, field(S.SEG_LIMIT)), geU(last, offset));
     f.if(eqz(and(plain, inside)), () => {
-      x.raiseVector(f.tmp(call(this.#rt["segmentCheck"]!, number, offset, size, load(I32_LOAD16_U, I32, ip, R_R1))));
+      x.raiseVector(
+        f.tmp(call(this.#rt["segmentCheck"]!, number, offset, size, load(I32_LOAD16_U, I32, ip, R_R1))),
+      );
     });
     this.#setState(f, S.EA, add(offset, field(S.SEG_BASE)));
   }
@@ -230,7 +295,10 @@ class Generator {
       [H_REGION]: () => {
         const entry = f.tmp(add(this.#state(S.REGION_ENTRIES), shl(load(I32_LOAD16_U, I32, ip, R_ENTRY), 3)));
         this.#setState(f, S.COUNTER, add(acc, ip));
-        f.set(code, callIndirect(this.#handlerType, I32, load(I32_LOAD, I32, entry), load(I32_LOAD, I32, entry, 4), pb));
+        f.set(
+          code,
+          callIndirect(this.#handlerType, I32, load(I32_LOAD, I32, entry), load(I32_LOAD, I32, entry, 4), pb),
+        );
         f.if(ne(code, X_JUMP), () => f.ret(code));
         f.set(acc, this.#state(S.COUNTER));
         f.set(eip, this.#state(S.EIP));
@@ -238,7 +306,11 @@ class Generator {
       },
       [H_FUNCTION]: () => this.#callFunction(f, ip, pb, frame, code, common),
     };
-    for (const [handler, fn] of [[H_EA32, FN_EA32], [H_EA16, FN_EA16], [H_LEA16, FN_LEA16]] as const) {
+    for (const [handler, fn] of [
+      [H_EA32, FN_EA32],
+      [H_EA16, FN_EA16],
+      [H_LEA16, FN_LEA16],
+    ] as const) {
       special[handler] = () => {
         this.#address(this.#context(f, ADDRESS_FORM, "loop", ip, pb, frame), ip, fn);
         uncount();
@@ -307,7 +379,15 @@ class Generator {
 
   /** Finds the record for `eip` and goes on there; `acc` is the count so far. */
   #lookup(
-    f: Func, ip: Expr, pb: Expr, acc: Expr, eip: Expr, table: Expr, miss: number, budget: number, top: number,
+    f: Func,
+    ip: Expr,
+    pb: Expr,
+    acc: Expr,
+    eip: Expr,
+    table: Expr,
+    miss: number,
+    budget: number,
+    top: number,
   ): void {
     f.brIf(miss, gtU(eip, this.#segmentField(S.CS, S.SEG_LIMIT)));
     const linear = f.tmp(add(eip, this.#segmentField(S.CS, S.SEG_BASE)));
@@ -330,8 +410,9 @@ class Generator {
 
 /** Generates the module; see the file header for its exports. */
 export function generateInterpreter(
-  table: FormTable, builders: readonly RuntimeBuilder[], options: GenerateOptions,
+  table: FormTable,
+  builders: readonly RuntimeBuilder[],
+  options: GenerateOptions,
 ): GeneratedInterpreter {
   return new Generator(table, builders, options).generate();
 }
-

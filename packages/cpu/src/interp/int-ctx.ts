@@ -15,14 +15,41 @@
  */
 import { FLAT_BIAS as FLAT_BIAS_, TABLE_ENTRY_BYTES } from "@vkernel/mmu";
 import {
-  R_BASE, R_DISP, R_IMM, R_INDEX, R_NEXT, R_OFF, R_R0, R_R1, R_SCALE, R_SEGMENT, R_TARGET, RECORD_BYTES,
+  R_BASE,
+  R_DISP,
+  R_IMM,
+  R_INDEX,
+  R_NEXT,
+  R_OFF,
+  R_R0,
+  R_R1,
+  R_SCALE,
+  R_SEGMENT,
+  R_TARGET,
+  RECORD_BYTES,
 } from "../decode/record.ts";
 import { Ctx, zeroExtend } from "../isa/ctx.ts";
 import type { FlagWords, MemRef, Modify, RepeatCounter, Runtime } from "../isa/ctx.ts";
 import type { Form } from "../isa/row.ts";
 import type { Imports } from "../isa/runtime.ts";
 import * as S from "../state.ts";
-import { add, and, asI32, call, eqz, gtU, i32, i64, load, ne, shl, shrU, sub, type Expr, type Operand } from "../wasm/expr.ts";
+import {
+  add,
+  and,
+  asI32,
+  call,
+  eqz,
+  gtU,
+  i32,
+  i64,
+  load,
+  ne,
+  shl,
+  shrU,
+  sub,
+  type Expr,
+  type Operand,
+} from "../wasm/expr.ts";
 import type { Func, Label } from "../wasm/func.ts";
 import * as W from "../wasm/opcodes.ts";
 import { I32, type ValType } from "../wasm/opcodes.ts";
@@ -52,13 +79,33 @@ export interface LoopFrame {
 const REPEAT_SLICE = 0x4000;
 
 const STORE_BYTES: Readonly<Record<number, number>> = {
-  [W.I32_STORE]: 4, [W.I64_STORE]: 8, [W.F32_STORE]: 4, [W.F64_STORE]: 8, [W.I32_STORE8]: 1, [W.I32_STORE16]: 2,
-  [W.I64_STORE8]: 1, [W.I64_STORE16]: 2, [W.I64_STORE32]: 4, [W.V128_STORE]: 16,
+  [W.I32_STORE]: 4,
+  [W.I64_STORE]: 8,
+  [W.F32_STORE]: 4,
+  [W.F64_STORE]: 8,
+  [W.I32_STORE8]: 1,
+  [W.I32_STORE16]: 2,
+  [W.I64_STORE8]: 1,
+  [W.I64_STORE16]: 2,
+  [W.I64_STORE32]: 4,
+  [W.V128_STORE]: 16,
 };
 const LOAD_BYTES: Readonly<Record<number, number>> = {
-  [W.I32_LOAD]: 4, [W.I64_LOAD]: 8, [W.F32_LOAD]: 4, [W.F64_LOAD]: 8, [W.I32_LOAD8_S]: 1, [W.I32_LOAD8_U]: 1,
-  [W.I32_LOAD16_S]: 2, [W.I32_LOAD16_U]: 2, [W.I64_LOAD8_S]: 1, [W.I64_LOAD8_U]: 1, [W.I64_LOAD16_S]: 2,
-  [W.I64_LOAD16_U]: 2, [W.I64_LOAD32_S]: 4, [W.I64_LOAD32_U]: 4, [W.V128_LOAD]: 16,
+  [W.I32_LOAD]: 4,
+  [W.I64_LOAD]: 8,
+  [W.F32_LOAD]: 4,
+  [W.F64_LOAD]: 8,
+  [W.I32_LOAD8_S]: 1,
+  [W.I32_LOAD8_U]: 1,
+  [W.I32_LOAD16_S]: 2,
+  [W.I32_LOAD16_U]: 2,
+  [W.I64_LOAD8_S]: 1,
+  [W.I64_LOAD8_U]: 1,
+  [W.I64_LOAD16_S]: 2,
+  [W.I64_LOAD16_U]: 2,
+  [W.I64_LOAD32_S]: 4,
+  [W.I64_LOAD32_U]: 4,
+  [W.V128_LOAD]: 16,
 };
 
 export function loadOp(n: number, signed: boolean): number {
@@ -84,7 +131,14 @@ export class IntCtx extends Ctx {
   #depth = 0;
 
   constructor(
-    f: Func, form: Form, rt: Runtime, mode: Mode, stateBase: number, imports: Imports, ip: Expr, pageBase: Expr,
+    f: Func,
+    form: Form,
+    rt: Runtime,
+    mode: Mode,
+    stateBase: number,
+    imports: Imports,
+    ip: Expr,
+    pageBase: Expr,
     frame: LoopFrame | null,
   ) {
     super(f, form, rt);
@@ -228,7 +282,12 @@ export class IntCtx extends Ctx {
   #translate(n: number, address: Expr, isWrite: boolean): Expr {
     const a = this.tmp(address);
     const table = this.#frame === null ? this.#at(S.TABLE) : this.#frame.table;
-    const word = load(W.I32_LOAD, I32, add(table, shl(shrU(a, 12), Math.log2(TABLE_ENTRY_BYTES))), isWrite ? 4 : 0);
+    const word = load(
+      W.I32_LOAD,
+      I32,
+      add(table, shl(shrU(a, 12), Math.log2(TABLE_ENTRY_BYTES))),
+      isWrite ? 4 : 0,
+    );
     const e = this.tmp(word);
     this.#leaveSlow(eqz(e));
     if (n > 1) this.#leaveSlow(gtU(and(a, 0xfff), 0x1000 - n));
@@ -380,7 +439,8 @@ export class IntCtx extends Ctx {
 
   /** Out-of-line code returns `code` with EIP behind the instruction; only fn and step have such exits. */
   #exitBehind(code: number, eip: Expr): void {
-    if (this.#frame !== null) throw new Error(`${this.form.name}: exits of this kind are not available in the loop`);
+    if (this.#frame !== null)
+      throw new Error(`${this.form.name}: exits of this kind are not available in the loop`);
     this.#put(S.EIP, eip);
     this.f.ret(i32(code));
     this.#leaves();
@@ -447,7 +507,12 @@ export class IntCtx extends Ctx {
     return this.#at(S.FLAGS_KIND);
   }
   flagWords(): FlagWords {
-    return { p: this.#at(S.FLAGS_P), q: this.#at(S.FLAGS_Q), x: this.#at(S.FLAGS_X), res: this.#at(S.FLAGS_RES) };
+    return {
+      p: this.#at(S.FLAGS_P),
+      q: this.#at(S.FLAGS_Q),
+      x: this.#at(S.FLAGS_X),
+      res: this.#at(S.FLAGS_RES),
+    };
   }
   setKind(kind: number): void {
     this.#put(S.FLAGS_KIND, i32(kind));
@@ -477,4 +542,3 @@ function isNegative(e: Expr): Expr {
 export function partOffset(r: number, n: number): number {
   return n === 1 && r >= 4 ? S.GPR + 4 * (r - 4) + 1 : S.GPR + 4 * r;
 }
-

@@ -84,11 +84,19 @@ export function interpreterFor(memory: MachineMemory, stateBase: number): Interp
 
 /** What scripts/prebuild.js stores: the interpreter of virtual CPU 0, as raw bytes. */
 export function generateForPrebuild(): {
-  module: Uint8Array; handlers: Uint8Array; forms: Uint8Array; signatures: RuntimeSignatures;
+  module: Uint8Array;
+  handlers: Uint8Array;
+  forms: Uint8Array;
+  signatures: RuntimeSignatures;
 } {
   const table = new FormTable(ROWS);
   const options = { stateBase: PREBUILT_STATE_BASE, shared: false };
   const { bytes, handlers, signatures } = generateInterpreter(table, RUNTIME_BUILDERS, options);
   const forms = storeForms(table.rows);
-  return { module: bytes, handlers: new Uint8Array(handlers.buffer), forms: new Uint8Array(forms.buffer), signatures };
+  return {
+    module: bytes,
+    handlers: new Uint8Array(handlers.buffer),
+    forms: new Uint8Array(forms.buffer),
+    signatures,
+  };
 }

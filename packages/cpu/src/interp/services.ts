@@ -5,10 +5,17 @@
  */
 import type { MachineMemory } from "@vkernel/mmu";
 import { cpuid, type FeatureBits } from "../cpuid.ts";
-import { CALL_GATE, SegmentLoader } from "../isa/segment-load.ts";
+import { CALL_GATE, type SegmentLoader } from "../isa/segment-load.ts";
 import {
-  SERVICE_CPUID, SERVICE_FAR_RETURN, SERVICE_FAR_TRANSFER, SERVICE_LAR, SERVICE_LOAD_SEGMENT, SERVICE_LSL, SERVICE_RDTSC,
-  SERVICE_VERR, SERVICE_VERW,
+  SERVICE_CPUID,
+  SERVICE_FAR_RETURN,
+  SERVICE_FAR_TRANSFER,
+  SERVICE_LAR,
+  SERVICE_LOAD_SEGMENT,
+  SERVICE_LSL,
+  SERVICE_RDTSC,
+  SERVICE_VERR,
+  SERVICE_VERW,
 } from "../isa/services.ts";
 import { RIGHTS_CODE, RIGHTS_DPL_SHIFT, RIGHTS_EC, RIGHTS_RW, RIGHTS_S } from "../segment.ts";
 import * as S from "../state.ts";
@@ -31,7 +38,11 @@ export class Services {
   readonly #leaf = new Int32Array(4);
 
   constructor(
-    memory: MachineMemory, stateBase: number, segments: SegmentLoader, features: FeatureBits, timestamp: () => number,
+    memory: MachineMemory,
+    stateBase: number,
+    segments: SegmentLoader,
+    features: FeatureBits,
+    timestamp: () => number,
   ) {
     this.segments = segments;
     this.#words = memory.i32.subarray(stateBase >> 2, (stateBase >> 2) + 0x4000);
@@ -55,7 +66,12 @@ export class Services {
       case SERVICE_CPUID: {
         const w = this.#words;
         cpuid(w[EAX_W]!, this.#features, this.#leaf);
-        [w[EAX_W], w[EAX_W + S.EBX], w[EAX_W + S.ECX], w[EAX_W + S.EDX]] = this.#leaf as unknown as [number, number, number, number];
+        [w[EAX_W], w[EAX_W + S.EBX], w[EAX_W + S.ECX], w[EAX_W + S.EDX]] = this.#leaf as unknown as [
+          number,
+          number,
+          number,
+          number,
+        ];
         return 0;
       }
       case SERVICE_RDTSC: {
@@ -107,7 +123,8 @@ export class Services {
   }
   #verify(selector: number, isWrite: boolean): number {
     const rights = this.segments.attributes(selector);
-    if (rights < 0 || (rights & RIGHTS_S) === 0 || !this.#visible(selector, rights)) return this.#answer(false);
+    if (rights < 0 || (rights & RIGHTS_S) === 0 || !this.#visible(selector, rights))
+      return this.#answer(false);
     const isCode = (rights & RIGHTS_CODE) !== 0;
     const rw = (rights & RIGHTS_RW) !== 0;
     return this.#answer(isWrite ? !isCode && rw : !isCode || rw);

@@ -66,7 +66,8 @@ export class SlowAccess {
 
   /** Writes what a probe has allowed. */
   write(va: number, n: number): void {
-    if (this.#check(va, n, ACCESS_WRITE) !== 0) throw new Error("cpu: memory changed its rights within one instruction");
+    if (this.#check(va, n, ACCESS_WRITE) !== 0)
+      throw new Error("cpu: memory changed its rights within one instruction");
     const head = this.#head(va, n);
     this.#transfer(this.#first, this.#buffer, head);
     if (head < n) this.#transfer(this.#second, this.#buffer + head, n - head);

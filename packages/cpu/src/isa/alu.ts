@@ -3,13 +3,29 @@
  * Two-operand arithmetic and logic, increments, comparisons and exchanges. Source: SDM vol. 2A–2D, each by name.
  * @module
  */
-import { add, and, eq, i32, i64, leU, ltU, or, select, shl, sub, wrap, xor, extendU, shrU, eqz, type Expr } from "../wasm/expr.ts";
+import {
+  add,
+  and,
+  eq,
+  i32,
+  i64,
+  leU,
+  ltU,
+  or,
+  select,
+  shl,
+  sub,
+  wrap,
+  xor,
+  extendU,
+  shrU,
+  eqz,
+  type Expr,
+} from "../wasm/expr.ts";
 import { I64, I64_LOAD, I64_STORE } from "../wasm/opcodes.ts";
 import { EAX, EBX, ECX, EDX, ZF } from "../state.ts";
 import { signExtend, type Ctx } from "./ctx.ts";
-import {
-  AL, E, Eb, Ev, Ew, Gb, Gv, Gw, Ibs, Iz, Zv, eAX, op, type Row, type Semantics,
-} from "./row.ts";
+import { AL, E, Eb, Ev, Ew, Gb, Gv, Gw, Ibs, Iz, Zv, eAX, op, type Row, type Semantics } from "./row.ts";
 
 const MIN32 = 0x8000_0000 | 0;
 
@@ -121,7 +137,8 @@ const CMPXCHG: Semantics = (x) => {
 const CMPXCHG8B: Semantics = (x) => {
   const ref = x.writable(8, x.address(0));
   const old = x.tmp(ref.load(I64_LOAD, I64));
-  const pair = (high: number, low: number): Expr => or(shl(extendU(x.reg(high)), i64(32)), extendU(x.reg(low)));
+  const pair = (high: number, low: number): Expr =>
+    or(shl(extendU(x.reg(high)), i64(32)), extendU(x.reg(low)));
   const same = x.tmp(eq(pair(EDX, EAX), old));
   ref.store(I64_STORE, select(same, pair(ECX, EBX), old));
   x.when(eqz(same), () => {
@@ -143,7 +160,14 @@ const ARPL: Semantics = (x) => {
 };
 
 const ARITHMETIC: readonly (readonly [name: string, semantics: Semantics])[] = [
-  ["add", ADD], ["or", OR], ["adc", ADC], ["sbb", SBB], ["and", AND], ["sub", SUB], ["xor", XOR], ["cmp", CMP],
+  ["add", ADD],
+  ["or", OR],
+  ["adc", ADC],
+  ["sbb", SBB],
+  ["and", AND],
+  ["sub", SUB],
+  ["xor", XOR],
+  ["cmp", CMP],
 ];
 
 function arithmeticRows(): Row[] {

@@ -6,7 +6,21 @@
  * @module
  */
 import {
-  add, and, clz, ctz, eqz, i32, or, popcnt, rotl, shl, shrS, shrU, sub, xor, type Expr,
+  add,
+  and,
+  clz,
+  ctz,
+  eqz,
+  i32,
+  or,
+  popcnt,
+  rotl,
+  shl,
+  shrS,
+  shrU,
+  sub,
+  xor,
+  type Expr,
 } from "../wasm/expr.ts";
 import type { Ctx } from "./ctx.ts";
 import { I32, I32_LOAD, I32_LOAD16_U, I32_STORE, I32_STORE16 } from "../wasm/opcodes.ts";

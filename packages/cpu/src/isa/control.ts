@@ -11,7 +11,12 @@ import { CONDITIONS } from "./move.ts";
 import { Ev, Gv, Ib, Iw, Jb, Jz, M, op, type Row, type Semantics } from "./row.ts";
 
 const JMP: Semantics = (x) => x.jump();
-const JCC = Array.from({ length: 16 }, (_, cc): Semantics => (x) => x.jumpIf(x.condition(cc)));
+const JCC = Array.from(
+  { length: 16 },
+  (_, cc): Semantics =>
+    (x) =>
+      x.jumpIf(x.condition(cc)),
+);
 const CALL: Semantics = (x) => {
   x.push(x.size, x.tmp(x.nextEip()));
   x.jump();
@@ -63,13 +68,19 @@ export const CONTROL_ROWS: readonly Row[] = [
     op(0x0f80 + i, `j${cc}`, [Jz], JCC[i]!, { hot: true }),
   ]),
   op(0xe8, "call", [Jz], CALL, { hot: true, implicit: true, returns: true }),
-  op(0xff, "call", [Ev], CALL_INDIRECT, { digit: 2, hot: true, implicit: true, writes: false, returns: true }),
+  op(0xff, "call", [Ev], CALL_INDIRECT, {
+    digit: 2,
+    hot: true,
+    implicit: true,
+    writes: false,
+    returns: true,
+  }),
   op(0xff, "jmp", [Ev], JMP_INDIRECT, { digit: 4, hot: true, ends: true, writes: false }),
   op(0xc3, "ret", [], RET, { v: true, hot: true, implicit: true, ends: true }),
   op(0xc2, "ret", [Iw], RET_IMM, { v: true, hot: true, implicit: true, ends: true }),
   op(0xe0, "loopne", [Jb], LOOPNE, { implicit: true }),
   op(0xe1, "loope", [Jb], LOOPE, { implicit: true }),
-  op(0xe2, "loop", [Jb], LOOP, { implicit: true }),
+  op(0xe2, "loop", [Jb], LOOP, { implicit: true, hot: true }),
   op(0xe3, "jecxz", [Jb], JECXZ, { implicit: true }),
   op(0xcc, "int3", [], INT3, { ends: true }),
   op(0xcd, "int", [Ib], INT, { returns: true }),

@@ -16,7 +16,25 @@
  * @module
  */
 import {
-  add, and, choose, eq, eqz, extend16, extend8, i32, leS, leU, ltS, ltU, or, popcnt, select, shl, shrU, xor, type Expr,
+  add,
+  and,
+  choose,
+  eq,
+  eqz,
+  extend16,
+  extend8,
+  i32,
+  leS,
+  leU,
+  ltS,
+  ltU,
+  or,
+  popcnt,
+  select,
+  shl,
+  shrU,
+  xor,
+  type Expr,
   type Operand,
 } from "../wasm/expr.ts";
 import type { Callee } from "../wasm/expr.ts";
@@ -309,7 +327,9 @@ export abstract class Ctx {
     const kind = this.staticKind();
     if (kind === K_ADD || kind === K_SUB) this.#toExplicit(this.#overflowBit31());
     else if (kind < 0) {
-      this.when(or(eq(this.kind(), K_ADD), eq(this.kind(), K_SUB)), () => this.#toExplicit(this.#overflowBit31()));
+      this.when(or(eq(this.kind(), K_ADD), eq(this.kind(), K_SUB)), () =>
+        this.#toExplicit(this.#overflowBit31()),
+      );
     }
     this.setFlagP(i32(0));
     this.setFlagQ(cf);
@@ -456,4 +476,3 @@ export abstract class Ctx {
 
 /** Which register counts the repetitions: ECX, or CX under a 16-bit address size. */
 export type RepeatCounter = 2 | 4;
-

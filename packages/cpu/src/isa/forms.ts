@@ -81,7 +81,9 @@ export class FormTable {
     const sizes: readonly Size[] = sized ? [2, 4] : [fixedSize];
     for (const size of sizes) {
       for (const mem of memoryForms(row, rm !== null, moffs, indexedOnly)) {
-        for (const variant of row.implicit === true ? [VARIANT_FLAT, VARIANT_GENERAL32, VARIANT_GENERAL16] : [VARIANT_FLAT]) {
+        for (const variant of row.implicit === true
+          ? [VARIANT_FLAT, VARIANT_GENERAL32, VARIANT_GENERAL16]
+          : [VARIANT_FLAT]) {
           const fars = hasRel && isHot(row, size, mem, variant) ? [false, true] : [hasRel];
           for (const far of fars) {
             forms[formKey(size, mem, variant, far)] = this.#number(makeForm(row, size, mem, variant, far));
@@ -99,8 +101,17 @@ export class FormTable {
       this.#semantics.set(form.semantics, semantics);
     }
     const key = [
-      semantics, form.size, form.kinds.join(""), form.sizes.join(), form.classes.join(), form.fields.join(""),
-      form.indexed, form.flat, form.addressSize, form.far, form.flow,
+      semantics,
+      form.size,
+      form.kinds.join(""),
+      form.sizes.join(),
+      form.classes.join(),
+      form.fields.join(""),
+      form.indexed,
+      form.flat,
+      form.addressSize,
+      form.far,
+      form.flow,
     ].join("|");
     const known = this.#numbers.get(key);
     if (known !== undefined) {
@@ -191,8 +202,17 @@ function makeForm(row: Row, size: Size, mem: number, variant: number, far: boole
     return own === 0 ? size : own;
   });
   return {
-    semantics: row.semantics, name: row.name, size, kinds, sizes, classes: row.operands.map((o) => o.cls), fields,
-    indexed: mem === MEM_INDEXED, flat: variant === VARIANT_FLAT, addressSize: variant === VARIANT_GENERAL16 ? 2 : 4, far,
+    semantics: row.semantics,
+    name: row.name,
+    size,
+    kinds,
+    sizes,
+    classes: row.operands.map((o) => o.cls),
+    fields,
+    indexed: mem === MEM_INDEXED,
+    flat: variant === VARIANT_FLAT,
+    addressSize: variant === VARIANT_GENERAL16 ? 2 : 4,
+    far,
     hot: isHot(row, size, mem, variant),
     flow: flowOf(row),
   };

@@ -8,7 +8,26 @@ import { DIRECTION, DS, EAX, EBX, OF, SYSFLAGS } from "../state.ts";
 import type { Ctx } from "./ctx.ts";
 import { zeroExtend } from "./ctx.ts";
 import {
-  AL, E, Eb, Ed, Ev, Ew, Gb, Gd, Gv, Ibs, Iz, M, Ob, Ov, Zb, Zv, eAX, op, type Row, type Semantics,
+  AL,
+  E,
+  Eb,
+  Ed,
+  Ev,
+  Ew,
+  Gb,
+  Gd,
+  Gv,
+  Ibs,
+  Iz,
+  M,
+  Ob,
+  Ov,
+  Zb,
+  Zv,
+  eAX,
+  op,
+  type Row,
+  type Semantics,
 } from "./row.ts";
 
 const MOV: Semantics = (x) => x.write(0, x.read(1));
@@ -25,7 +44,12 @@ const XLAT: Semantics = (x) => {
 
 const NOP: Semantics = () => {};
 
-const SETCC = Array.from({ length: 16 }, (_, cc): Semantics => (x) => x.write(0, x.condition(cc)));
+const SETCC = Array.from(
+  { length: 16 },
+  (_, cc): Semantics =>
+    (x) =>
+      x.write(0, x.condition(cc)),
+);
 const CMOV = Array.from({ length: 16 }, (_, cc): Semantics => (x) => {
   const source = x.tmp(x.read(1));
   x.write(0, select(x.condition(cc), source, x.read(0)));

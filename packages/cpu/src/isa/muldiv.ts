@@ -7,7 +7,26 @@
  * @module
  */
 import {
-  add, and, divS, divU, eq, eqz, extendS, extendU, gtU, i64, ne, or, remS, remU, shl, shrS, shrU, wrap, mul, type Expr,
+  add,
+  and,
+  divS,
+  divU,
+  eq,
+  eqz,
+  extendS,
+  extendU,
+  gtU,
+  i64,
+  ne,
+  or,
+  remS,
+  remU,
+  shl,
+  shrS,
+  shrU,
+  wrap,
+  mul,
+  type Expr,
 } from "../wasm/expr.ts";
 import { EXC_DE } from "../exception.ts";
 import { EAX, EDX } from "../state.ts";

@@ -134,7 +134,11 @@ export interface Row extends RowOptions {
 
 /** One row of a table. */
 export function op(
-  opcode: number, name: string, operands: readonly OperandSpec[], semantics: Semantics, options: RowOptions = {},
+  opcode: number,
+  name: string,
+  operands: readonly OperandSpec[],
+  semantics: Semantics,
+  options: RowOptions = {},
 ): Row {
   return { opcode, name, operands, semantics, ...options };
 }

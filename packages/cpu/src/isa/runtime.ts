@@ -14,7 +14,9 @@ import type { ValType } from "../wasm/opcodes.ts";
 export type RuntimeBuilder = (m: ModuleBuilder, stateBase: number) => Record<string, Callee>;
 
 /** Parameter and result types of the runtime functions, for modules that import them. */
-export type RuntimeSignatures = Readonly<Record<string, { readonly params: readonly ValType[]; readonly results: readonly ValType[] }>>;
+export type RuntimeSignatures = Readonly<
+  Record<string, { readonly params: readonly ValType[]; readonly results: readonly ValType[] }>
+>;
 
 /** What every generated module imports besides the memory. */
 export interface Imports {

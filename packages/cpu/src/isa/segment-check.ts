@@ -23,8 +23,11 @@ export function buildSegmentRuntime(m: ModuleBuilder, stateBase: number): Record
     // A null segment has no rights at all; it raises #GP whatever register holds it.
     f.if(eqz(rights), () => f.ret(i32(EXC_GP)));
     const isCode = f.tmp(and(rights, RIGHTS_CODE));
-    f.if(isWrite, () => f.if(or(isCode, eqz(and(rights, RIGHTS_RW))), () => f.ret(i32(EXC_GP))),
-      () => f.if(and(eq(isCode, RIGHTS_CODE), eqz(and(rights, RIGHTS_RW))), () => f.ret(i32(EXC_GP))));
+    f.if(
+      isWrite,
+      () => f.if(or(isCode, eqz(and(rights, RIGHTS_RW))), () => f.ret(i32(EXC_GP))),
+      () => f.if(and(eq(isCode, RIGHTS_CODE), eqz(and(rights, RIGHTS_RW))), () => f.ret(i32(EXC_GP))),
+    );
     const last = f.tmp(sub(add(offset, f.param(2)), 1));
     f.if(
       and(eqz(isCode), eq(and(rights, RIGHTS_EC), RIGHTS_EC)),

@@ -12,7 +12,14 @@
 import type { MachineMemory } from "@vkernel/mmu";
 import { EXC_GP, EXC_NP, EXC_SS } from "../exception.ts";
 import {
-  RIGHTS_CODE, RIGHTS_DPL_SHIFT, RIGHTS_EC, RIGHTS_G, RIGHTS_P, RIGHTS_RW, RIGHTS_S, type DescriptorSource,
+  RIGHTS_CODE,
+  RIGHTS_DPL_SHIFT,
+  RIGHTS_EC,
+  RIGHTS_G,
+  RIGHTS_P,
+  RIGHTS_RW,
+  RIGHTS_S,
+  type DescriptorSource,
 } from "../segment.ts";
 import { CS, SEG, SEG_BYTES, SS } from "../state.ts";
 
@@ -65,7 +72,8 @@ export class SegmentLoader {
     if ((selector & 3) !== 3 || !this.source.read(selector, this.#descriptor)) return fault(EXC_GP, selector);
     const rights = (this.#descriptor[1]! >>> 8) & 0xf0ff;
     const kind = rights & (RIGHTS_S | RIGHTS_CODE | RIGHTS_RW);
-    if (kind !== (RIGHTS_S | RIGHTS_RW) || ((rights >> RIGHTS_DPL_SHIFT) & 3) !== 3) return fault(EXC_GP, selector);
+    if (kind !== (RIGHTS_S | RIGHTS_RW) || ((rights >> RIGHTS_DPL_SHIFT) & 3) !== 3)
+      return fault(EXC_GP, selector);
     if ((rights & RIGHTS_P) === 0) return fault(EXC_SS, selector);
     this.#install(SS, selector, rights);
     return 0;

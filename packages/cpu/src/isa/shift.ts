@@ -7,7 +7,21 @@
  * @module
  */
 import {
-  and, extendU, i32, i64, or, remU, rotl, rotr, shl, shrS, shrU, sub, wrap, xor, type Expr,
+  and,
+  extendU,
+  i32,
+  i64,
+  or,
+  remU,
+  rotl,
+  rotr,
+  shl,
+  shrS,
+  shrU,
+  sub,
+  wrap,
+  xor,
+  type Expr,
 } from "../wasm/expr.ts";
 import { signExtend, zeroExtend, type Ctx, type Modify } from "./ctx.ts";
 import { CL, Eb, Ev, Gv, Ib, One, op, type Row, type Semantics } from "./row.ts";
@@ -122,14 +136,23 @@ const SHRD = counted(2, (x, m, count) => {
   const fill = x.tmp(x.readZ(1));
   const value = x.tmp(zeroExtend(m.value, x.size));
   const shifted =
-    x.size === 4 ? or(shrU(value, count), shl(fill, sub(i32(32), count))) : shrU(or(shl(fill, 16), value), count);
+    x.size === 4
+      ? or(shrU(value, count), shl(fill, sub(i32(32), count)))
+      : shrU(or(shl(fill, 16), value), count);
   const res = x.tmp(signExtend(shifted, x.size));
   m.commit(res);
   x.flagsExplicit(and(shrU(value, sub(count, 1)), 1), and(xor(res, m.value), MIN32), res);
 });
 
 const GROUP: readonly (readonly [name: string, semantics: Semantics])[] = [
-  ["rol", ROL], ["ror", ROR], ["rcl", RCL], ["rcr", RCR], ["shl", SHL], ["shr", SHR], ["shl", SHL], ["sar", SAR],
+  ["rol", ROL],
+  ["ror", ROR],
+  ["rcl", RCL],
+  ["rcr", RCR],
+  ["shl", SHL],
+  ["shr", SHR],
+  ["shl", SHL],
+  ["sar", SAR],
 ];
 
 export const SHIFT_ROWS: readonly Row[] = [

@@ -5,7 +5,22 @@
  */
 import { add, and, eqz, or, select, sub, type Expr } from "../wasm/expr.ts";
 import { I32, I32_STORE, I32_STORE16 } from "../wasm/opcodes.ts";
-import { ARITHMETIC_FLAGS, DF, DIRECTION, EAX, EBP, EDI, ESP, ESI, EBX, ECX, EDX, POPF_MASK, SS, SYSFLAGS } from "../state.ts";
+import {
+  ARITHMETIC_FLAGS,
+  DF,
+  DIRECTION,
+  EAX,
+  EBP,
+  EDI,
+  ESP,
+  ESI,
+  EBX,
+  ECX,
+  EDX,
+  POPF_MASK,
+  SS,
+  SYSFLAGS,
+} from "../state.ts";
 import { zeroExtend, type Ctx } from "./ctx.ts";
 import { pushedFlags } from "./move.ts";
 import { Ev, Ib, Ibs, Iw, Iz, Zv, op, type Row, type Semantics } from "./row.ts";
@@ -98,7 +113,12 @@ const LEAVE: Semantics = (x) => {
   const bp = x.tmp(x.reg(EBP));
   const value = x.ld(n, x.stackAddress(bp, n, false));
   const above = add(bp, n);
-  x.setReg(ESP, x.form.flat ? above : select(x.rights(SS, 0x4000), above, or(and(x.reg(ESP), -0x1_0000), and(above, 0xffff))));
+  x.setReg(
+    ESP,
+    x.form.flat
+      ? above
+      : select(x.rights(SS, 0x4000), above, or(and(x.reg(ESP), -0x1_0000), and(above, 0xffff))),
+  );
   x.setRegPart(EBP, n, value);
 };
 
@@ -118,4 +138,3 @@ export const STACK_ROWS: readonly Row[] = [
   op(0xc8, "enter", [Iw, Ib], ENTER, { v: true, implicit: true }),
   op(0xc9, "leave", [], LEAVE, { v: true, hot: true, implicit: true }),
 ];
-

@@ -6,7 +6,24 @@
  * every element is one restartable step (Ctx.repeat).
  * @module
  */
-import { add, and, eq, eqz, geU, gtS, gtU, i32, ltU, mul, ne, select, shl, shrU, sub, type Expr } from "../wasm/expr.ts";
+import {
+  add,
+  and,
+  eq,
+  eqz,
+  geU,
+  gtS,
+  gtU,
+  i32,
+  ltU,
+  mul,
+  ne,
+  select,
+  shl,
+  shrU,
+  sub,
+  type Expr,
+} from "../wasm/expr.ts";
 import { DIRECTION, DS, EAX, ECX, EDI, ES, ESI } from "../state.ts";
 import { signExtend, zeroExtend, type Ctx } from "./ctx.ts";
 import { op, type Row, type Semantics } from "./row.ts";
@@ -16,7 +33,12 @@ function log2(n: number): number {
 }
 /** Linear address of the source element, DS:[ESI] or by override. */
 function source(x: Ctx): Expr {
-  return x.linear(x.form.flat ? DS : x.segmentOverride(), x.tmp(zeroExtend(x.reg(ESI), x.form.addressSize)), x.size, false);
+  return x.linear(
+    x.form.flat ? DS : x.segmentOverride(),
+    x.tmp(zeroExtend(x.reg(ESI), x.form.addressSize)),
+    x.size,
+    false,
+  );
 }
 /** Linear address of the destination element, ES:[EDI]. */
 function destination(x: Ctx, isWrite: boolean): Expr {
@@ -95,7 +117,10 @@ function moveBulk(x: Ctx): void {
 function storeBulk(x: Ctx): void {
   const { f } = x;
   const byte = x.tmp(and(x.reg(EAX), 0xff));
-  const uniform = x.size === 1 ? i32(1) : eq(zeroExtend(x.reg(EAX), x.size), mul(byte, x.size === 2 ? 0x0101 : 0x0101_0101));
+  const uniform =
+    x.size === 1
+      ? i32(1)
+      : eq(zeroExtend(x.reg(EAX), x.size), mul(byte, x.size === 2 ? 0x0101 : 0x0101_0101));
   f.if(and(gtS(x.state(DIRECTION), 0), uniform), () => {
     const to = x.tmp(x.reg(EDI));
     const count = least(x, x.reg(ECX), elementsInPage(to, x.size));
@@ -136,14 +161,21 @@ interface StringOperation {
   readonly repeatF2: Semantics;
 }
 function unconditional(
-  opcode: number, name: string, element: (x: Ctx) => null, bulk?: (x: Ctx) => void,
+  opcode: number,
+  name: string,
+  element: (x: Ctx) => null,
+  bulk?: (x: Ctx) => void,
 ): StringOperation {
   const rep = repeated(element, bulk);
   return { opcode, name, once: plain(element), repeatF3: rep, repeatF2: rep };
 }
 function comparing(opcode: number, name: string, element: (x: Ctx) => void): StringOperation {
   return {
-    opcode, name, once: plain(element), repeatF3: repeatedWhile(element, true), repeatF2: repeatedWhile(element, false),
+    opcode,
+    name,
+    once: plain(element),
+    repeatF3: repeatedWhile(element, true),
+    repeatF2: repeatedWhile(element, false),
   };
 }
 
@@ -165,4 +197,3 @@ export const STRING_ROWS: readonly Row[] = OPERATIONS.flatMap(({ opcode, name, o
     ];
   }),
 );
-

@@ -9,7 +9,20 @@
 import { add, and, i32, ne, shl, type Expr } from "../wasm/expr.ts";
 import { EXC_GP } from "../exception.ts";
 import {
-  CR4, CR4_TSD, CS, DS, ES, ESP, FS, GS, POPF_MASK, RF, SEG, SERVICE_OK, SERVICE_RESULT, SS,
+  CR4,
+  CR4_TSD,
+  CS,
+  DS,
+  ES,
+  ESP,
+  FS,
+  GS,
+  POPF_MASK,
+  RF,
+  SEG,
+  SERVICE_OK,
+  SERVICE_RESULT,
+  SS,
 } from "../state.ts";
 import { setZero } from "./alu.ts";
 import { zeroExtend, type Ctx } from "./ctx.ts";
@@ -53,7 +66,8 @@ function loadFarPointer(segment: number): Semantics {
 
 /** Offset and selector of a far operand, in the code or in memory. */
 function farTarget(x: Ctx): { offset: Expr; selector: Expr } {
-  if (!x.isMem(0)) return { offset: x.tmp(zeroExtend(x.imm(), x.size)), selector: x.tmp(and(x.imm2(), 0xffff)) };
+  if (!x.isMem(0))
+    return { offset: x.tmp(zeroExtend(x.imm(), x.size)), selector: x.tmp(and(x.imm2(), 0xffff)) };
   const at = x.address(0);
   return { offset: x.ldZ(x.size, at), selector: x.ldZ(2, x.tmp(add(at, x.size))) };
 }
@@ -126,13 +140,20 @@ function verify(service: number): Semantics {
 const PRIVILEGED_ONE_BYTE = [0x6c, 0x6d, 0x6e, 0x6f, 0xec, 0xed, 0xee, 0xef, 0xf4, 0xfa, 0xfb];
 const PRIVILEGED_NAMES = ["insb", "ins", "outsb", "outs", "in", "in", "out", "out", "hlt", "cli", "sti"];
 const PRIVILEGED_0F: readonly (readonly [number, string])[] = [
-  [0x0f06, "clts"], [0x0f08, "invd"], [0x0f09, "wbinvd"], [0x0f30, "wrmsr"], [0x0f32, "rdmsr"], [0x0f33, "rdpmc"],
+  [0x0f06, "clts"],
+  [0x0f08, "invd"],
+  [0x0f09, "wbinvd"],
+  [0x0f30, "wrmsr"],
+  [0x0f32, "rdmsr"],
+  [0x0f33, "rdpmc"],
 ];
 
 function segmentRows(): Row[] {
   return [ES, CS, SS, DS].flatMap((s) => {
     const push = op(0x06 + 8 * s, "push", [seg(s)], PUSH_SEGMENT, { v: true, implicit: true });
-    return s === CS ? [push] : [push, op(0x07 + 8 * s, "pop", [seg(s)], POP_SEGMENT, { v: true, implicit: true })];
+    return s === CS
+      ? [push]
+      : [push, op(0x07 + 8 * s, "pop", [seg(s)], POP_SEGMENT, { v: true, implicit: true })];
   });
 }
 
@@ -154,7 +175,14 @@ export const SYSTEM_ROWS: readonly Row[] = [
   op(0x0fb5, "lgs", [Gv, M], loadFarPointer(GS), { mod: "mem", writes: false, memBytes: farBytes }),
   op(0x9a, "call far", [Ap], CALL_FAR, { implicit: true, returns: true }),
   op(0xea, "jmp far", [Ap], JMP_FAR, { ends: true }),
-  op(0xff, "call far", [M], CALL_FAR, { digit: 3, mod: "mem", implicit: true, writes: false, memBytes: farBytes, returns: true }),
+  op(0xff, "call far", [M], CALL_FAR, {
+    digit: 3,
+    mod: "mem",
+    implicit: true,
+    writes: false,
+    memBytes: farBytes,
+    returns: true,
+  }),
   op(0xff, "jmp far", [M], JMP_FAR, { digit: 5, mod: "mem", ends: true, writes: false, memBytes: farBytes }),
   op(0xcb, "retf", [], RETF, { v: true, implicit: true, ends: true }),
   op(0xca, "retf", [Iw], RETF_IMM, { v: true, implicit: true, ends: true }),

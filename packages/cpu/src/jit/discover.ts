@@ -58,7 +58,8 @@ function instructionAt(memory: MachineMemory, forms: FormLookup, record: number)
   let at = record;
   let addressRecord = 0;
   const handler = u16[(at + R.R_HANDLER) >> 1]!;
-  if (handler === R.H_CROSS || handler === R.H_MISS || handler === R.H_NEXT_PAGE || handler === R.H_LINK) return null;
+  if (handler === R.H_CROSS || handler === R.H_MISS || handler === R.H_NEXT_PAGE || handler === R.H_LINK)
+    return null;
   let fn = u16[(at + R.R_FUNCTION) >> 1]!;
   if (fn <= FN_LEA16) {
     if (fn !== FN_EA32) return null;
@@ -70,7 +71,13 @@ function instructionAt(memory: MachineMemory, forms: FormLookup, record: number)
   const next = u16[(at + R.R_NEXT) >> 1]!;
   const direct = form.flow === "branch" || form.flow === "jump" || form.flow === "call";
   return {
-    offset: u16[(at + R.R_OFF) >> 1]!, first: record, record: at, addressRecord, fn, form, next,
+    offset: u16[(at + R.R_OFF) >> 1]!,
+    first: record,
+    record: at,
+    addressRecord,
+    fn,
+    form,
+    next,
     target: direct && form.size === 4 ? next + i32[(at + R.R_IMM) >> 2]! : NaN,
   };
 }
@@ -85,7 +92,12 @@ function successors(i: RegionInstruction): number[] {
 }
 
 /** The region from `start`; null when nothing there can be compiled. */
-export function discoverRegion(memory: MachineMemory, forms: FormLookup, page: CodePage, start: number): Region | null {
+export function discoverRegion(
+  memory: MachineMemory,
+  forms: FormLookup,
+  page: CodePage,
+  start: number,
+): Region | null {
   const { i32 } = memory;
   const found = new Map<number, RegionInstruction>();
   const leaders = new Set<number>([start]);
@@ -120,7 +132,10 @@ export function discoverRegion(memory: MachineMemory, forms: FormLookup, page: C
 }
 
 function makeBlocks(
-  page: CodePage, found: ReadonlyMap<number, RegionInstruction>, offsets: readonly number[], leaders: ReadonlySet<number>,
+  page: CodePage,
+  found: ReadonlyMap<number, RegionInstruction>,
+  offsets: readonly number[],
+  leaders: ReadonlySet<number>,
   entered: ReadonlySet<number>,
 ): Region {
   const blocks: Block[] = [];

@@ -20,7 +20,23 @@ import * as R from "../decode/record.ts";
 import { X_AGAIN, X_BUDGET, X_EXCEPTION, X_JUMP, X_SLOW } from "../interp/exits.ts";
 import * as S from "../state.ts";
 import {
-  add, and, call, eq, extend16, extend8, geS, i32, load, ltU, or, shl, shrS, shrU, sub, type Callee, type Expr,
+  add,
+  and,
+  call,
+  eq,
+  extend16,
+  extend8,
+  geS,
+  i32,
+  load,
+  ltU,
+  or,
+  shl,
+  shrS,
+  shrU,
+  sub,
+  type Callee,
+  type Expr,
 } from "../wasm/expr.ts";
 import type { Func, Label } from "../wasm/func.ts";
 import { I32, I32_LOAD, I32_LOAD16_U, I32_STORE } from "../wasm/opcodes.ts";
@@ -199,11 +215,13 @@ export class RegionEmitter {
     this.#reload();
   }
   #reload(): void {
-    for (let n = 0; n < 8; n++) if ((this.#used & (1 << n)) !== 0) this.f.set(this.#registers[n]!, this.#state(S.GPR + 4 * n));
+    for (let n = 0; n < 8; n++)
+      if ((this.#used & (1 << n)) !== 0) this.f.set(this.#registers[n]!, this.#state(S.GPR + 4 * n));
     FLAG_OFFSETS.forEach((offset, i) => this.f.set(this.#flags[i]!, this.#state(offset)));
   }
   #spill(): void {
-    for (let n = 0; n < 8; n++) if ((this.#written & (1 << n)) !== 0) this.#putState(S.GPR + 4 * n, this.#registers[n]!);
+    for (let n = 0; n < 8; n++)
+      if ((this.#written & (1 << n)) !== 0) this.#putState(S.GPR + 4 * n, this.#registers[n]!);
     if (this.#flagsWritten) FLAG_OFFSETS.forEach((offset, i) => this.#putState(offset, this.#flags[i]!));
   }
 

@@ -11,7 +11,22 @@ import * as R from "../decode/record.ts";
 import { loadOp, partOffset, storeOp } from "../interp/int-ctx.ts";
 import { Ctx, zeroExtend, type FlagWords, type MemRef, type Modify, type Runtime } from "../isa/ctx.ts";
 import * as S from "../state.ts";
-import { add, and, asI32, eqz, geU, gtU, i32, leU, load, eq, shl, shrU, type Expr, type Operand } from "../wasm/expr.ts";
+import {
+  add,
+  and,
+  asI32,
+  eqz,
+  geU,
+  gtU,
+  i32,
+  leU,
+  load,
+  eq,
+  shl,
+  shrU,
+  type Expr,
+  type Operand,
+} from "../wasm/expr.ts";
 import { I32, I32_LOAD, OP_I32_CONST, type ValType } from "../wasm/opcodes.ts";
 import type { RegionInstruction } from "./discover.ts";
 import { FLAG_KIND, FLAG_P, FLAG_Q, FLAG_RES, FLAG_X, type RegionEmitter } from "./emitter.ts";
@@ -62,7 +77,8 @@ export class JitCtx extends Ctx {
 
   #effectiveAddressOf(record: number, indexed: boolean): Expr {
     const { u16, u8, i32: words } = this.#memory;
-    const register = (slot: number): Expr => (slot === S.ZERO ? i32(0) : this.#e.register((slot - S.GPR) >> 2));
+    const register = (slot: number): Expr =>
+      slot === S.ZERO ? i32(0) : this.#e.register((slot - S.GPR) >> 2);
     const disp = words[(record + R.R_DISP) >> 2]!;
     const base = register(u16[(record + R.R_BASE) >> 1]!);
     if (!indexed) return add(base, disp);
@@ -292,4 +308,3 @@ export class JitCtx extends Ctx {
     this.#e.setFlag(FLAG_Q, i32(0));
   }
 }
-

@@ -105,7 +105,10 @@ export class Jit {
     const { memory, forms } = this.#p;
     const region = discoverRegion(memory, forms, page, offset);
     if (region === null) return;
-    if (this.#freeSlots.length === 0 || this.#freeEntries.length + MAX_ENTRIES - this.#nextEntry < region.entries.length) {
+    if (
+      this.#freeSlots.length === 0 ||
+      this.#freeEntries.length + MAX_ENTRIES - this.#nextEntry < region.entries.length
+    ) {
       this.#dropAll();
     }
     const slot = this.#freeSlots.pop()!;
@@ -189,7 +192,10 @@ export class Jit {
 
 /** The runtime functions, imported from the interpreter when semantics first name them. */
 function lateRuntime(
-  m: ModuleBuilder, signatures: RuntimeSignatures, exports: InterpreterExports, imports: Record<string, unknown>,
+  m: ModuleBuilder,
+  signatures: RuntimeSignatures,
+  exports: InterpreterExports,
+  imports: Record<string, unknown>,
 ): Runtime {
   const known = new Map<string, Callee>();
   return new Proxy({} as Runtime, {

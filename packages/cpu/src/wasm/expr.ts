@@ -31,7 +31,13 @@ export class Expr {
   readonly list: readonly Expr[] | Uint8Array | null;
 
   constructor(
-    ty: ValType, op: number, a: Expr | null, b: Expr | null, c: Expr | null, imm: number, big: bigint,
+    ty: ValType,
+    op: number,
+    a: Expr | null,
+    b: Expr | null,
+    c: Expr | null,
+    imm: number,
+    big: bigint,
     list: readonly Expr[] | Uint8Array | null,
   ) {
     this.ty = ty;
@@ -286,7 +292,9 @@ export function call(callee: Callee, ...args: Expr[]): Expr {
 /** A call whatever it returns; for Func.exec(). */
 export function callNode(callee: Callee, args: readonly Expr[], ty: ValType): Expr {
   if (args.length !== callee.params.length) {
-    throw new TypeError(`call of function ${callee.index}: ${args.length} arguments for ${callee.params.length} parameters`);
+    throw new TypeError(
+      `call of function ${callee.index}: ${args.length} arguments for ${callee.params.length} parameters`,
+    );
   }
   return new Expr(ty, NODE_CALL, null, null, null, callee.index, 0n, args);
 }
@@ -320,7 +328,12 @@ export function emitMemArg(out: Bytes, offset: number): void {
 }
 
 function isLoad(op: number): boolean {
-  return (op >= W.I32_LOAD && op <= W.I64_LOAD32_U) || (op >= W.V128_LOAD && op <= 0xfd_000a) || op === 0xfd_005c || op === 0xfd_005d;
+  return (
+    (op >= W.I32_LOAD && op <= W.I64_LOAD32_U) ||
+    (op >= W.V128_LOAD && op <= 0xfd_000a) ||
+    op === 0xfd_005c ||
+    op === 0xfd_005d
+  );
 }
 
 /** Writes the instructions that leave the expression's value on the stack. */

@@ -57,7 +57,12 @@ export class ModuleBuilder {
     out.u32(maximum);
   }
 
-  importFunction(module: string, name: string, params: readonly ValType[], results: readonly ValType[]): Callee {
+  importFunction(
+    module: string,
+    name: string,
+    params: readonly ValType[],
+    results: readonly ValType[],
+  ): Callee {
     if (this.#functions.length > 0) throw new Error("imports must precede functions");
     return this.#addImport(module, name, params, results);
   }
@@ -68,7 +73,8 @@ export class ModuleBuilder {
    */
   importLate(module: string, name: string, params: readonly ValType[], results: readonly ValType[]): Callee {
     const [only, another] = this.#functions;
-    if (only === undefined || another !== undefined) throw new Error("late imports need a module of one function");
+    if (only === undefined || another !== undefined)
+      throw new Error("late imports need a module of one function");
     const callee = this.#addImport(module, name, params, results);
     only.index++;
     for (const e of this.#exports) e.index++;
@@ -90,7 +96,12 @@ export class ModuleBuilder {
   }
 
   /** A new function; `build` writes its body at once. With a name it is exported. */
-  func(params: readonly ValType[], results: readonly ValType[], build: (f: Func) => void, name?: string): Func {
+  func(
+    params: readonly ValType[],
+    results: readonly ValType[],
+    build: (f: Func) => void,
+    name?: string,
+  ): Func {
     const f = this.declare(params, results, name);
     build(f);
     return f;

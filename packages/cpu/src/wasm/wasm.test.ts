@@ -1,13 +1,35 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { describe, expect, test } from "vitest";
 import { Bytes } from "./bytes.ts";
-import { add, and, choose, eqz, extendS, f64, f64FromI32S, i32, i64, load, ltS, mul, select, shl, sqrt, sub, wrap } from "./expr.ts";
+import {
+  add,
+  and,
+  choose,
+  eqz,
+  extendS,
+  f64,
+  f64FromI32S,
+  i32,
+  i64,
+  load,
+  ltS,
+  mul,
+  select,
+  shl,
+  sqrt,
+  sub,
+  wrap,
+} from "./expr.ts";
 import type { Func } from "./func.ts";
 import { ModuleBuilder } from "./module.ts";
 import { F64, I32, I32_LOAD, I32_STORE, I64, type ValType } from "./opcodes.ts";
 
 /** Compiles one function and returns it. */
-function compile(params: ValType[], results: ValType[], build: (f: Func) => void): (...args: number[]) => number {
+function compile(
+  params: ValType[],
+  results: ValType[],
+  build: (f: Func) => void,
+): (...args: number[]) => number {
   const m = new ModuleBuilder();
   m.func(params, results, build, "f");
   const instance = new WebAssembly.Instance(new WebAssembly.Module(m.encode()), {});
@@ -16,8 +38,14 @@ function compile(params: ValType[], results: ValType[], build: (f: Func) => void
 
 describe("LEB128", () => {
   test.each([
-    [0, [0]], [-1, [0x7f]], [63, [0x3f]], [64, [0xc0, 0]], [-64, [0x40]], [-65, [0xbf, 0x7f]],
-    [0x7fff_ffff, [0xff, 0xff, 0xff, 0xff, 0x07]], [-0x8000_0000, [0x80, 0x80, 0x80, 0x80, 0x78]],
+    [0, [0]],
+    [-1, [0x7f]],
+    [63, [0x3f]],
+    [64, [0xc0, 0]],
+    [-64, [0x40]],
+    [-65, [0xbf, 0x7f]],
+    [0x7fff_ffff, [0xff, 0xff, 0xff, 0xff, 0x07]],
+    [-0x8000_0000, [0x80, 0x80, 0x80, 0x80, 0x78]],
   ])("signed %i", (value, encoded) => {
     const b = new Bytes(1);
     b.s32(value);
@@ -121,21 +149,27 @@ describe("functions", () => {
     const m = new ModuleBuilder();
     m.importMemory("m", "memory", 1, 1, false);
     const type = m.type([], []);
-    const store = (value: number): Func =>
-      m.func([], [], (f) => f.store(I32_STORE, i32(8), i32(value)));
+    const store = (value: number): Func => m.func([], [], (f) => f.store(I32_STORE, i32(8), i32(value)));
     const a = store(1);
     const b = store(2);
     m.table([a, null, b]);
-    m.func([I32], [], (f) => {
-      f.if(ltS(f.param(0), 0), () => f.ret());
-      f.body.u8(0x20);
-      f.body.u32(0);
-      f.body.u8(0x11);
-      f.body.u32(type);
-      f.body.u8(0);
-    }, "call");
+    m.func(
+      [I32],
+      [],
+      (f) => {
+        f.if(ltS(f.param(0), 0), () => f.ret());
+        f.body.u8(0x20);
+        f.body.u32(0);
+        f.body.u8(0x11);
+        f.body.u32(type);
+        f.body.u8(0);
+      },
+      "call",
+    );
     const memory = new WebAssembly.Memory({ initial: 1, maximum: 1 });
-    const call = new WebAssembly.Instance(new WebAssembly.Module(m.encode()), { m: { memory } }).exports["call"] as (i: number) => void;
+    const call = new WebAssembly.Instance(new WebAssembly.Module(m.encode()), { m: { memory } }).exports[
+      "call"
+    ] as (i: number) => void;
     call(2);
     expect(new Int32Array(memory.buffer)[2]).toBe(2);
     expect(() => call(1)).toThrow();

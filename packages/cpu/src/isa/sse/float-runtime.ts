@@ -10,7 +10,29 @@
  * @module
  */
 import {
-  add, and, call, eq, eqz, extendS, extendU, gtU, i32, i64, load, ltU, mul, ne, or, select, shl, shrU, sub, wrap, xor, type Callee, type Expr,
+  add,
+  and,
+  call,
+  eq,
+  eqz,
+  extendS,
+  extendU,
+  gtU,
+  i32,
+  i64,
+  load,
+  ltU,
+  mul,
+  ne,
+  or,
+  select,
+  shl,
+  shrU,
+  sub,
+  wrap,
+  xor,
+  type Callee,
+  type Expr,
 } from "../../wasm/expr.ts";
 import type { Func } from "../../wasm/func.ts";
 import type { ModuleBuilder } from "../../wasm/module.ts";
@@ -68,20 +90,40 @@ export function buildSseRuntime(m: ModuleBuilder, soft: Soft): Record<string, Ca
   });
 
   const single: Format = {
-    bytes: 4, suffix: "s", infinity: 0x7f80_0000n, quiet: 1n << 22n, sign: 1n << 31n, indefinite: 0xffc0_0000n, from: c.fromSingle, pack: c.packSingle,
+    bytes: 4,
+    suffix: "s",
+    infinity: 0x7f80_0000n,
+    quiet: 1n << 22n,
+    sign: 1n << 31n,
+    indefinite: 0xffc0_0000n,
+    from: c.fromSingle,
+    pack: c.packSingle,
   };
   const double: Format = {
-    bytes: 8, suffix: "d", infinity: 0x7ffn << 52n, quiet: 1n << 51n, sign: 1n << 63n, indefinite: 0xfff8n << 48n, from: c.fromDouble,
+    bytes: 8,
+    suffix: "d",
+    infinity: 0x7ffn << 52n,
+    quiet: 1n << 51n,
+    sign: 1n << 63n,
+    indefinite: 0xfff8n << 48n,
+    from: c.fromDouble,
     pack: c.packDouble,
   };
 
   const loadElement = (bytes: number, at: Expr, offset: number): Expr =>
-    bytes === 4 ? load(W.I64_LOAD32_U, I64, at, fr.base + offset) : load(W.I64_LOAD, I64, at, fr.base + offset);
+    bytes === 4
+      ? load(W.I64_LOAD32_U, I64, at, fr.base + offset)
+      : load(W.I64_LOAD, I64, at, fr.base + offset);
   const storeElement = (f: Func, bytes: number, at: Expr, value: Expr, offset: number): void =>
     f.store(bytes === 4 ? W.I64_STORE32 : W.I64_STORE, at, value, fr.base + offset);
 
   /** (n) → raise: applies `lane` to n elements, each with its own EXC. */
-  const driver = (from: number, to: number, lane: (f: Func, a: Expr, b: Expr) => Expr, extra: (typeof I32)[] = []): Func =>
+  const driver = (
+    from: number,
+    to: number,
+    lane: (f: Func, a: Expr, b: Expr) => Expr,
+    extra: (typeof I32)[] = [],
+  ): Func =>
     m.func([I32, ...extra], [I32], (f) => {
       const flags = f.local(I32);
       const i = f.local(I32);
@@ -105,7 +147,9 @@ export function buildSseRuntime(m: ModuleBuilder, soft: Soft): Record<string, Ca
     const isSignalling = (bits: Expr): Expr => and(isNaN(bits), eqz(and(bits, i64(fmt.quiet))));
     /** Replaces a denormal in local `bits` by a zero of its sign when DAZ is set. */
     const daz = (f: Func, bits: Expr): void =>
-      f.if(and(ne(and(fr.ld32(S.MXCSR), MXCSR_DAZ), 0), eqz(and(bits, i64(fmt.infinity)))), () => f.set(bits, and(bits, i64(fmt.sign))));
+      f.if(and(ne(and(fr.ld32(S.MXCSR), MXCSR_DAZ), 0), eqz(and(bits, i64(fmt.infinity)))), () =>
+        f.set(bits, and(bits, i64(fmt.sign))),
+      );
     /** Returns from `f` with the NaN that a pair with at least one NaN gives. */
     const nanResult = (f: Func, a: Expr, b: Expr): void => {
       f.if(or(isNaN(a), isNaN(b)), () => {
@@ -119,7 +163,16 @@ export function buildSseRuntime(m: ModuleBuilder, soft: Soft): Record<string, Ca
     const narrow = m.func([I32], [I64], (f) => {
       const left = f.param(0);
       f.if(eq(left, UNROUNDED), () =>
-        f.ret(call(fmt.pack, fr.ld32(F.RESULT_SE), fr.ld32(F.A_E), fr.ld64(F.RESULT_M), fr.ld64(F.EXTRA), call(control))),
+        f.ret(
+          call(
+            fmt.pack,
+            fr.ld32(F.RESULT_SE),
+            fr.ld32(F.A_E),
+            fr.ld64(F.RESULT_M),
+            fr.ld64(F.EXTRA),
+            call(control),
+          ),
+        ),
       );
       f.if(eq(left, EXACT_ZERO), () => {
         const down = eq(and(shrU(fr.ld32(S.MXCSR), 13), 3), F.RC_DOWN);
@@ -206,7 +259,11 @@ export function buildSseRuntime(m: ModuleBuilder, soft: Soft): Record<string, Ca
     out[`sseaddsub${suffix}`] = driver(bytes, bytes, (f, a, b) => {
       odd ??= f.local(I32);
       const result = f.temp(I64);
-      f.if(odd, () => f.set(result, call(plus, a, b)), () => f.set(result, call(minus, a, b)));
+      f.if(
+        odd,
+        () => f.set(result, call(plus, a, b)),
+        () => f.set(result, call(minus, a, b)),
+      );
       f.set(odd, xor(odd, 1));
       return result;
     });
@@ -217,7 +274,8 @@ export function buildSseRuntime(m: ModuleBuilder, soft: Soft): Record<string, Ca
     out[`ssemax${suffix}`] = driver(bytes, bytes, (_f, a, b) => call(max, a, b));
     // (n, predicate)
     out[`ssecmp${suffix}`] = driver(
-      bytes, bytes,
+      bytes,
+      bytes,
       (f, a, b) => {
         const predicate = f.tmp(and(f.param(1), 7));
         const outcome = f.tmp(call(fn.compare, a, b, and(shrU(i32(SIGNALLING), predicate), 1)));
@@ -228,20 +286,31 @@ export function buildSseRuntime(m: ModuleBuilder, soft: Soft): Record<string, Ca
     // (signalQuiet) → outcome of element 0, or −1 = raise
     out[`ssecompare${suffix}`] = m.func([I32], [I32], (f) => {
       fr.st32(f, F.EXC, i32(0));
-      const outcome = f.tmp(call(fn.compare, loadElement(bytes, i32(0), SSE_A), loadElement(bytes, i32(0), SSE_B), f.param(0)));
+      const outcome = f.tmp(
+        call(fn.compare, loadElement(bytes, i32(0), SSE_A), loadElement(bytes, i32(0), SSE_B), f.param(0)),
+      );
       f.ret(select(call(finish, fr.ld32(F.EXC)), i32(-1), outcome));
     });
     // (n, truncate): to 32-bit integers
     out[`sseint${suffix}`] = driver(
-      bytes, 4,
-      (f, _a, b) => call(fn.toInteger, b, select(f.param(1), i32(F.RC_ZERO), and(shrU(fr.ld32(S.MXCSR), 13), 3))),
+      bytes,
+      4,
+      (f, _a, b) =>
+        call(fn.toInteger, b, select(f.param(1), i32(F.RC_ZERO), and(shrU(fr.ld32(S.MXCSR), 13), 3))),
       [I32],
     );
     // from 32-bit integers
     out[`ssefromint${suffix}`] = driver(4, bytes, (f, _a, b) => {
       const value = f.tmp(extendS(wrap(b)));
       f.exec(c.fromInteger, value);
-      const packed = call(fmt.pack, and(fr.ld32(F.RESULT_SE), F.SIGN), and(fr.ld32(F.RESULT_SE), F.EXP_MASK), fr.ld64(F.RESULT_M), i64(0n), call(control));
+      const packed = call(
+        fmt.pack,
+        and(fr.ld32(F.RESULT_SE), F.SIGN),
+        and(fr.ld32(F.RESULT_SE), F.EXP_MASK),
+        fr.ld64(F.RESULT_M),
+        i64(0n),
+        call(control),
+      );
       const result = f.temp(I64);
       f.set(result, i64(0n));
       f.if(ne(value, i64(0n)), () => f.set(result, packed));
@@ -259,13 +328,23 @@ export function buildSseRuntime(m: ModuleBuilder, soft: Soft): Record<string, Ca
       const toSign = functions.get(to)!.signBits(sign);
       f.if(fn.isNaN(a), () => {
         f.if(fn.isSignalling(a), () => fr.raise(f, F.IE));
-        const fraction = from.bytes === 4 ? shl(and(a, i64(from.quiet - 1n)), 29) : shrU(and(a, i64(from.quiet - 1n)), 29);
+        const fraction =
+          from.bytes === 4 ? shl(and(a, i64(from.quiet - 1n)), 29) : shrU(and(a, i64(from.quiet - 1n)), 29);
         f.ret(or(or(toSign, i64(to.infinity | to.quiet)), fraction));
       });
       f.exec(from.from, a);
       f.if(eqz(fr.ld64(F.RESULT_M)), () => f.ret(toSign));
       f.if(eq(and(fr.ld32(F.RESULT_SE), F.EXP_MASK), F.EXP_MASK), () => f.ret(or(toSign, i64(to.infinity))));
-      f.ret(call(to.pack, sign, and(fr.ld32(F.RESULT_SE), F.EXP_MASK), fr.ld64(F.RESULT_M), i64(0n), call(control)));
+      f.ret(
+        call(
+          to.pack,
+          sign,
+          and(fr.ld32(F.RESULT_SE), F.EXP_MASK),
+          fr.ld64(F.RESULT_M),
+          i64(0n),
+          call(control),
+        ),
+      );
     });
   const widen = change(single, double);
   const shorten = change(double, single);

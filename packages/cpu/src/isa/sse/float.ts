@@ -15,9 +15,45 @@
 import { EXC_XM } from "../../exception.ts";
 import { MXCSR, PF, CF, ZF } from "../../state.ts";
 import {
-  abs, add, and, call, choose, ctz, demote, div, eq, f32, f32FromI32Bits, f32FromI32S, f64, f64FromI32S, f64FromI64Bits, ge, geU, gtS, i32,
-  i32FromF32Bits, i32SatF32S, i32SatF64S, i64, i64FromF64Bits, le, leU, lt, ltS, mul, nearest, neg, or, promote, select, shl, sqrt, sub,
-  type Callee, type Expr,
+  abs,
+  add,
+  and,
+  call,
+  choose,
+  ctz,
+  demote,
+  div,
+  eq,
+  f32,
+  f32FromI32Bits,
+  f32FromI32S,
+  f64,
+  f64FromI32S,
+  f64FromI64Bits,
+  ge,
+  geU,
+  gtS,
+  i32,
+  i32FromF32Bits,
+  i32SatF32S,
+  i32SatF64S,
+  i64,
+  i64FromF64Bits,
+  le,
+  leU,
+  lt,
+  ltS,
+  mul,
+  nearest,
+  neg,
+  or,
+  promote,
+  select,
+  shl,
+  sqrt,
+  sub,
+  type Callee,
+  type Expr,
 } from "../../wasm/expr.ts";
 import * as W from "../../wasm/opcodes.ts";
 import { I32, I64, V128 } from "../../wasm/opcodes.ts";
@@ -25,7 +61,20 @@ import type { Ctx } from "../ctx.ts";
 import { Ed, Gd, Ib, Pq, Qq, Vx, Wx, op, type Row, type RowOptions, type Semantics } from "../row.ts";
 import { EQUAL, LESS, SSE_A, SSE_B, SSE_R, UNORDERED } from "./float-runtime.ts";
 import {
-  mmxReady, mmxTouched, setMm64, setXmm, setXmmLow32, setXmmLow64, source32, source64, source128, sourceVector, sseReady, xmm, xmmLow32, xmmLow64,
+  mmxReady,
+  mmxTouched,
+  setMm64,
+  setXmm,
+  setXmmLow32,
+  setXmmLow64,
+  source32,
+  source64,
+  source128,
+  sourceVector,
+  sseReady,
+  xmm,
+  xmmLow32,
+  xmmLow64,
 } from "./operands.ts";
 import * as V from "./simd.ts";
 
@@ -38,7 +87,14 @@ const MIN32 = 2 ** -126;
 const MIN64 = 2 ** -1022;
 
 const rows: Row[] = [];
-function row(opcode: number, prefix: 0 | 0x66 | 0xf2 | 0xf3, name: string, operands: Row["operands"], semantics: Semantics, more: RowOptions = {}): void {
+function row(
+  opcode: number,
+  prefix: 0 | 0x66 | 0xf2 | 0xf3,
+  name: string,
+  operands: Row["operands"],
+  semantics: Semantics,
+  more: RowOptions = {},
+): void {
   rows.push(op(opcode, name, operands, semantics, { prefix, ...more }));
 }
 function rt(x: Ctx, name: string): Callee {
@@ -102,19 +158,45 @@ interface Packed {
 const f64Words = (v: number): Expr => {
   const bits = new DataView(new ArrayBuffer(8));
   bits.setFloat64(0, v, true);
-  return V.words(bits.getInt32(0, true), bits.getInt32(4, true), bits.getInt32(0, true), bits.getInt32(4, true));
+  return V.words(
+    bits.getInt32(0, true),
+    bits.getInt32(4, true),
+    bits.getInt32(0, true),
+    bits.getInt32(4, true),
+  );
 };
 const MIN32_BITS = 0x0080_0000;
 const INF32_BITS = 0x7f80_0000;
 const PS: Packed = {
-  suffix: "s", lanes: 4, abs: V.f32x4Abs, ge: V.f32x4Ge, lt: V.f32x4Lt, le: V.f32x4Le, eq: V.f32x4Eq, ne: V.f32x4Ne,
-  minimum: V.words(MIN32_BITS, MIN32_BITS, MIN32_BITS, MIN32_BITS), infinity: V.words(INF32_BITS, INF32_BITS, INF32_BITS, INF32_BITS),
+  suffix: "s",
+  lanes: 4,
+  abs: V.f32x4Abs,
+  ge: V.f32x4Ge,
+  lt: V.f32x4Lt,
+  le: V.f32x4Le,
+  eq: V.f32x4Eq,
+  ne: V.f32x4Ne,
+  minimum: V.words(MIN32_BITS, MIN32_BITS, MIN32_BITS, MIN32_BITS),
+  infinity: V.words(INF32_BITS, INF32_BITS, INF32_BITS, INF32_BITS),
   allTrue: V.i32x4AllTrue,
-  notDenormal: (a) => V.i32x4GeU(V.i32x4Sub(V.i32x4Shl(a, 1), V.words(1, 1, 1, 1)), V.words(0x00ff_ffff, 0x00ff_ffff, 0x00ff_ffff, 0x00ff_ffff)),
+  notDenormal: (a) =>
+    V.i32x4GeU(
+      V.i32x4Sub(V.i32x4Shl(a, 1), V.words(1, 1, 1, 1)),
+      V.words(0x00ff_ffff, 0x00ff_ffff, 0x00ff_ffff, 0x00ff_ffff),
+    ),
 };
 const PD: Packed = {
-  suffix: "d", lanes: 2, abs: V.f64x2Abs, ge: V.f64x2Ge, lt: V.f64x2Lt, le: V.f64x2Le, eq: V.f64x2Eq, ne: V.f64x2Ne,
-  minimum: f64Words(MIN64), infinity: f64Words(Infinity), allTrue: V.i64x2AllTrue,
+  suffix: "d",
+  lanes: 2,
+  abs: V.f64x2Abs,
+  ge: V.f64x2Ge,
+  lt: V.f64x2Lt,
+  le: V.f64x2Le,
+  eq: V.f64x2Eq,
+  ne: V.f64x2Ne,
+  minimum: f64Words(MIN64),
+  infinity: f64Words(Infinity),
+  allTrue: V.i64x2AllTrue,
   notDenormal: (a) => V.vOr(V.f64x2Ge(V.f64x2Abs(a), f64Words(MIN64)), V.f64x2Eq(a, V.ZERO_VECTOR)),
 };
 
@@ -161,17 +243,24 @@ function exactSingle(name: Name, a: Expr, b: Expr, r: Expr): Expr {
 }
 function exactSingles(name: Name, a: Expr, b: Expr, r: Expr): Expr {
   if (name === "add") return PS.allTrue(V.f32x4Eq(lost(V.f32x4Add, V.f32x4Sub, a, b, r), V.ZERO_VECTOR));
-  if (name === "sub") return PS.allTrue(V.f32x4Eq(lost(V.f32x4Add, V.f32x4Sub, a, V.f32x4Neg(b), r), V.ZERO_VECTOR));
+  if (name === "sub")
+    return PS.allTrue(V.f32x4Eq(lost(V.f32x4Add, V.f32x4Sub, a, V.f32x4Neg(b), r), V.ZERO_VECTOR));
   const [x, y, product] = name === "mul" ? [a, b, r] : [r, b, a];
-  const half = (v: Expr, upper: boolean): Expr => V.f64x2Promote(upper ? V.shuffleElements(8, v, v, [1, 1]) : v);
-  const agrees = (upper: boolean): Expr => V.f64x2Eq(V.f64x2Mul(half(x, upper), half(y, upper)), half(product, upper));
+  const half = (v: Expr, upper: boolean): Expr =>
+    V.f64x2Promote(upper ? V.shuffleElements(8, v, v, [1, 1]) : v);
+  const agrees = (upper: boolean): Expr =>
+    V.f64x2Eq(V.f64x2Mul(half(x, upper), half(y, upper)), half(product, upper));
   return V.i64x2AllTrue(V.vAnd(agrees(false), agrees(true)));
 }
 function exactDoubles(name: Name, a: Expr, b: Expr, r: Expr): Expr {
   if (name === "add") return PD.allTrue(V.f64x2Eq(lost(V.f64x2Add, V.f64x2Sub, a, b, r), V.ZERO_VECTOR));
-  if (name === "sub") return PD.allTrue(V.f64x2Eq(lost(V.f64x2Add, V.f64x2Sub, a, V.f64x2Neg(b), r), V.ZERO_VECTOR));
+  if (name === "sub")
+    return PD.allTrue(V.f64x2Eq(lost(V.f64x2Add, V.f64x2Sub, a, V.f64x2Neg(b), r), V.ZERO_VECTOR));
   const [x, y] = name === "mul" ? [a, b] : [r, b];
-  const lanes = and(fits(V.i64x2Extract(x, 0), V.i64x2Extract(y, 0)), fits(V.i64x2Extract(x, 1), V.i64x2Extract(y, 1)));
+  const lanes = and(
+    fits(V.i64x2Extract(x, 0), V.i64x2Extract(y, 0)),
+    fits(V.i64x2Extract(x, 1), V.i64x2Extract(y, 1)),
+  );
   return name === "mul" ? lanes : and(lanes, V.i64x2AllTrue(V.f64x2Eq(V.f64x2Mul(r, b), a)));
 }
 
@@ -193,20 +282,35 @@ function packedArithmetic(name: Name, p: Packed): Semantics {
     const r = x.tmp(VECTOR[p.suffix][name](a, b));
     const range = p.lt(p.abs(r), p.infinity);
     // A sum is exact when it is tiny. A product or quotient may have underflowed, unless it is the zero of a zero factor.
-    const zeros = V.vAnd(p.eq(r, V.ZERO_VECTOR), name === "mul" ? V.vOr(p.eq(a, V.ZERO_VECTOR), p.eq(b, V.ZERO_VECTOR)) : p.eq(a, V.ZERO_VECTOR));
+    const zeros = V.vAnd(
+      p.eq(r, V.ZERO_VECTOR),
+      name === "mul" ? V.vOr(p.eq(a, V.ZERO_VECTOR), p.eq(b, V.ZERO_VECTOR)) : p.eq(a, V.ZERO_VECTOR),
+    );
     const lanes = isSum ? range : V.vAnd(range, V.vOr(p.ge(p.abs(r), p.minimum), zeros));
     const usual = p.allTrue(V.vAnd(lanes, V.vAnd(p.notDenormal(a), p.notDenormal(b))));
     const isExact = p.suffix === "s" ? exactSingles(name, a, b, r) : exactDoubles(name, a, b, r);
-    x.when(and(and(plain(x), usual), settled(x, isExact)), () => setXmm(x, 0, r), () => {
-      putScratch(x, SSE_A, a);
-      putScratch(x, SSE_B, b);
-      exact(x, `sse${name}${p.suffix}`, i32(p.lanes));
-      setXmm(x, 0, resultVector(x));
-    });
+    x.when(
+      and(and(plain(x), usual), settled(x, isExact)),
+      () => setXmm(x, 0, r),
+      () => {
+        putScratch(x, SSE_A, a);
+        putScratch(x, SSE_B, b);
+        exact(x, `sse${name}${p.suffix}`, i32(p.lanes));
+        setXmm(x, 0, resultVector(x));
+      },
+    );
   };
 }
 /** Whether only PE could be raised by va op vb = r. */
-function usualResult(name: Name, va: Expr, vb: Expr, r: Expr, zero: Expr, isNormal: Expr, isFinite: Expr): Expr {
+function usualResult(
+  name: Name,
+  va: Expr,
+  vb: Expr,
+  r: Expr,
+  zero: Expr,
+  isNormal: Expr,
+  isFinite: Expr,
+): Expr {
   if (name === "add" || name === "sub") return isFinite;
   const zeroOperand = name === "mul" ? or(eq(va, zero), eq(vb, zero)) : eq(va, zero);
   return or(isNormal, and(eq(r, zero), zeroOperand));
@@ -218,13 +322,20 @@ function scalarDouble(name: Name): Semantics {
     const a = x.tmp(xmmLow64(x, 0));
     const [va, vb] = [f64FromI64Bits(a), f64FromI64Bits(b)];
     const r = x.tmp(SCALAR[name](va, vb));
-    const usual = and(and(notDenormal64(a), notDenormal64(b)), usualResult(name, va, vb, r, f64(0), normal64(r), finite64(r)));
-    x.when(and(and(plain(x), usual), settled(x, exactDouble(name, a, b, r))), () => setXmmLow64(x, 0, i64FromF64Bits(r)), () => {
-      putScratch(x, SSE_A, a);
-      putScratch(x, SSE_B, b);
-      exact(x, `sse${name}d`, i32(1));
-      setXmmLow64(x, 0, result64(x));
-    });
+    const usual = and(
+      and(notDenormal64(a), notDenormal64(b)),
+      usualResult(name, va, vb, r, f64(0), normal64(r), finite64(r)),
+    );
+    x.when(
+      and(and(plain(x), usual), settled(x, exactDouble(name, a, b, r))),
+      () => setXmmLow64(x, 0, i64FromF64Bits(r)),
+      () => {
+        putScratch(x, SSE_A, a);
+        putScratch(x, SSE_B, b);
+        exact(x, `sse${name}d`, i32(1));
+        setXmmLow64(x, 0, result64(x));
+      },
+    );
   };
 }
 function scalarSingle(name: Name): Semantics {
@@ -234,16 +345,28 @@ function scalarSingle(name: Name): Semantics {
     const a = x.tmp(xmmLow32(x, 0));
     const [va, vb] = [f32FromI32Bits(a), f32FromI32Bits(b)];
     const r = x.tmp(SCALAR[name](va, vb));
-    const usual = and(and(notDenormal32(a), notDenormal32(b)), usualResult(name, va, vb, r, f32(0), normal32(r), finite32(r)));
-    x.when(and(and(plain(x), usual), settled(x, exactSingle(name, a, b, r))), () => setXmmLow32(x, 0, i32FromF32Bits(r)), () => {
-      putScratch(x, SSE_A, a);
-      putScratch(x, SSE_B, b);
-      exact(x, `sse${name}s`, i32(1));
-      setXmmLow32(x, 0, result32(x));
-    });
+    const usual = and(
+      and(notDenormal32(a), notDenormal32(b)),
+      usualResult(name, va, vb, r, f32(0), normal32(r), finite32(r)),
+    );
+    x.when(
+      and(and(plain(x), usual), settled(x, exactSingle(name, a, b, r))),
+      () => setXmmLow32(x, 0, i32FromF32Bits(r)),
+      () => {
+        putScratch(x, SSE_A, a);
+        putScratch(x, SSE_B, b);
+        exact(x, `sse${name}s`, i32(1));
+        setXmmLow32(x, 0, result32(x));
+      },
+    );
   };
 }
-for (const [opcode, name] of [[0x0f58, "add"], [0x0f59, "mul"], [0x0f5c, "sub"], [0x0f5e, "div"]] as const) {
+for (const [opcode, name] of [
+  [0x0f58, "add"],
+  [0x0f59, "mul"],
+  [0x0f5c, "sub"],
+  [0x0f5e, "div"],
+] as const) {
   row(opcode, 0, `${name}ps`, [Vx, Wx()], packedArithmetic(name, PS));
   row(opcode, 0x66, `${name}pd`, [Vx, Wx()], packedArithmetic(name, PD));
   row(opcode, 0xf3, `${name}ss`, [Vx, Wx(4)], scalarSingle(name));
@@ -260,11 +383,15 @@ function packedRoot(p: Packed, root: (a: Expr) => Expr): Semantics {
     const usual = p.allTrue(V.vAnd(p.ge(b, p.minimum), p.lt(b, p.infinity)));
     const r = x.tmp(root(b));
     const isExact = p.suffix === "s" ? exactSingles("div", b, r, r) : exactDoubles("div", b, r, r);
-    x.when(and(and(plain(x), usual), settled(x, isExact)), () => setXmm(x, 0, r), () => {
-      putScratch(x, SSE_B, b);
-      exact(x, `ssesqrt${p.suffix}`, i32(p.lanes));
-      setXmm(x, 0, resultVector(x));
-    });
+    x.when(
+      and(and(plain(x), usual), settled(x, isExact)),
+      () => setXmm(x, 0, r),
+      () => {
+        putScratch(x, SSE_B, b);
+        exact(x, `ssesqrt${p.suffix}`, i32(p.lanes));
+        setXmm(x, 0, resultVector(x));
+      },
+    );
   };
 }
 row(0x0f51, 0, "sqrtps", [Vx, Wx()], packedRoot(PS, V.f32x4Sqrt));
@@ -276,11 +403,15 @@ row(0x0f51, 0xf3, "sqrtss", [Vx, Wx(4)], (x) => {
   const r = x.tmp(sqrt(v));
   const usual = and(ge(v, f32(MIN32)), lt(v, f32(Infinity)));
   const isExact = exactSingle("div", b, i32FromF32Bits(r), r);
-  x.when(and(and(plain(x), usual), settled(x, isExact)), () => setXmmLow32(x, 0, i32FromF32Bits(r)), () => {
-    putScratch(x, SSE_B, b);
-    exact(x, "ssesqrts", i32(1));
-    setXmmLow32(x, 0, result32(x));
-  });
+  x.when(
+    and(and(plain(x), usual), settled(x, isExact)),
+    () => setXmmLow32(x, 0, i32FromF32Bits(r)),
+    () => {
+      putScratch(x, SSE_B, b);
+      exact(x, "ssesqrts", i32(1));
+      setXmmLow32(x, 0, result32(x));
+    },
+  );
 });
 row(0x0f51, 0xf2, "sqrtsd", [Vx, Wx(8)], (x) => {
   sseReady(x);
@@ -289,11 +420,15 @@ row(0x0f51, 0xf2, "sqrtsd", [Vx, Wx(8)], (x) => {
   const r = x.tmp(sqrt(v));
   const usual = and(ge(v, f64(MIN64)), lt(v, f64(Infinity)));
   const isExact = exactDouble("div", b, i64FromF64Bits(r), r);
-  x.when(and(and(plain(x), usual), settled(x, isExact)), () => setXmmLow64(x, 0, i64FromF64Bits(r)), () => {
-    putScratch(x, SSE_B, b);
-    exact(x, "ssesqrtd", i32(1));
-    setXmmLow64(x, 0, result64(x));
-  });
+  x.when(
+    and(and(plain(x), usual), settled(x, isExact)),
+    () => setXmmLow64(x, 0, i64FromF64Bits(r)),
+    () => {
+      putScratch(x, SSE_B, b);
+      exact(x, "ssesqrtd", i32(1));
+      setXmmLow64(x, 0, result64(x));
+    },
+  );
 });
 
 // ------------------------------------------------------ minimum, maximum, compare
@@ -326,7 +461,9 @@ function scalarExtremum(name: "min" | "max", wide: boolean): Semantics {
     sseReady(x);
     const b = wide ? source64(x, 1) : source32(x, 1);
     const a = x.tmp(wide ? xmmLow64(x, 0) : xmmLow32(x, 0));
-    const [va, vb] = wide ? [x.tmp(f64FromI64Bits(a)), x.tmp(f64FromI64Bits(b))] : [x.tmp(f32FromI32Bits(a)), x.tmp(f32FromI32Bits(b))];
+    const [va, vb] = wide
+      ? [x.tmp(f64FromI64Bits(a)), x.tmp(f64FromI64Bits(b))]
+      : [x.tmp(f32FromI32Bits(a)), x.tmp(f32FromI32Bits(b))];
     const plain = wide ? and(notDenormal64(a), notDenormal64(b)) : and(notDenormal32(a), notDenormal32(b));
     const set = wide ? setXmmLow64 : setXmmLow32;
     x.when(
@@ -341,7 +478,10 @@ function scalarExtremum(name: "min" | "max", wide: boolean): Semantics {
     );
   };
 }
-for (const [opcode, name] of [[0x0f5d, "min"], [0x0f5f, "max"]] as const) {
+for (const [opcode, name] of [
+  [0x0f5d, "min"],
+  [0x0f5f, "max"],
+] as const) {
   row(opcode, 0, `${name}ps`, [Vx, Wx()], packedExtremum(name, PS));
   row(opcode, 0x66, `${name}pd`, [Vx, Wx()], packedExtremum(name, PD));
   row(opcode, 0xf3, `${name}ss`, [Vx, Wx(4)], scalarExtremum(name, false));
@@ -361,7 +501,10 @@ function packedCompare(p: Packed): Semantics {
         // Ordered lanes: EQ LT LE UNORD are the base, NEQ NLT NLE ORD their inverses.
         const base = x.tmp(and(imm, 3));
         const mask = (predicate: number): Expr => V.i32x4Splat(sub(i32(0), eq(base, predicate)));
-        const truth = V.vOr(V.vAnd(p.eq(a, b), mask(0)), V.vOr(V.vAnd(p.lt(a, b), mask(1)), V.vAnd(p.le(a, b), mask(2))));
+        const truth = V.vOr(
+          V.vAnd(p.eq(a, b), mask(0)),
+          V.vOr(V.vAnd(p.lt(a, b), mask(1)), V.vAnd(p.le(a, b), mask(2))),
+        );
         setXmm(x, 0, V.vXor(truth, V.i32x4Splat(sub(i32(0), gtS(imm, 3)))));
       },
       () => {
@@ -394,7 +537,9 @@ function compareToFlags(wide: boolean, signalQuiet: number): Semantics {
     sseReady(x);
     const b = wide ? source64(x, 1) : source32(x, 1);
     const a = x.tmp(wide ? xmmLow64(x, 0) : xmmLow32(x, 0));
-    const [va, vb] = wide ? [x.tmp(f64FromI64Bits(a)), x.tmp(f64FromI64Bits(b))] : [x.tmp(f32FromI32Bits(a)), x.tmp(f32FromI32Bits(b))];
+    const [va, vb] = wide
+      ? [x.tmp(f64FromI64Bits(a)), x.tmp(f64FromI64Bits(b))]
+      : [x.tmp(f32FromI32Bits(a)), x.tmp(f32FromI32Bits(b))];
     const plain = wide ? and(notDenormal64(a), notDenormal64(b)) : and(notDenormal32(a), notDenormal32(b));
     const flags = x.f.temp(I32);
     x.f.if(
@@ -423,11 +568,15 @@ row(0x0f5a, 0xf3, "cvtss2sd", [Vx, Wx(4)], (x) => {
   sseReady(x);
   const b = source32(x, 1);
   const v = x.tmp(f32FromI32Bits(b));
-  x.when(and(notDenormal32(b), isNumber(v)), () => setXmmLow64(x, 0, i64FromF64Bits(promote(v))), () => {
-    putScratch(x, SSE_B, b);
-    exact(x, "ssewiden", i32(1));
-    setXmmLow64(x, 0, result64(x));
-  });
+  x.when(
+    and(notDenormal32(b), isNumber(v)),
+    () => setXmmLow64(x, 0, i64FromF64Bits(promote(v))),
+    () => {
+      putScratch(x, SSE_B, b);
+      exact(x, "ssewiden", i32(1));
+      setXmmLow64(x, 0, result64(x));
+    },
+  );
 });
 row(0x0f5a, 0xf2, "cvtsd2ss", [Vx, Wx(8)], (x) => {
   sseReady(x);
@@ -435,20 +584,28 @@ row(0x0f5a, 0xf2, "cvtsd2ss", [Vx, Wx(8)], (x) => {
   const r = x.tmp(demote(f64FromI64Bits(b)));
   const isExact = eq(promote(r), f64FromI64Bits(b));
   const usual = or(normal32(r), eq(f64FromI64Bits(b), f64(0)));
-  x.when(and(and(plain(x), usual), settled(x, isExact)), () => setXmmLow32(x, 0, i32FromF32Bits(r)), () => {
-    putScratch(x, SSE_B, b);
-    exact(x, "sseshorten", i32(1));
-    setXmmLow32(x, 0, result32(x));
-  });
+  x.when(
+    and(and(plain(x), usual), settled(x, isExact)),
+    () => setXmmLow32(x, 0, i32FromF32Bits(r)),
+    () => {
+      putScratch(x, SSE_B, b);
+      exact(x, "sseshorten", i32(1));
+      setXmmLow32(x, 0, result32(x));
+    },
+  );
 });
 row(0x0f5a, 0, "cvtps2pd", [Vx, Wx(8)], (x) => {
   sseReady(x);
   const b = x.tmp(sourceVector(x, 1, 8));
-  x.when(V.i32x4AllTrue(V.vAnd(PS.notDenormal(b), V.f32x4Eq(b, b))), () => setXmm(x, 0, V.f64x2Promote(b)), () => {
-    putScratch(x, SSE_B, b);
-    exact(x, "ssewiden", i32(2));
-    setXmm(x, 0, resultVector(x));
-  });
+  x.when(
+    V.i32x4AllTrue(V.vAnd(PS.notDenormal(b), V.f32x4Eq(b, b))),
+    () => setXmm(x, 0, V.f64x2Promote(b)),
+    () => {
+      putScratch(x, SSE_B, b);
+      exact(x, "ssewiden", i32(2));
+      setXmm(x, 0, resultVector(x));
+    },
+  );
 });
 /** The low 8 bytes of the result, zero above. */
 function lowResult(x: Ctx): Expr {
@@ -461,11 +618,15 @@ row(0x0f5a, 0x66, "cvtpd2ps", [Vx, Wx()], (x) => {
   const magnitude = V.f32x4Abs(r);
   const ordinary = V.vAnd(V.f32x4Ge(magnitude, PS.minimum), V.f32x4Lt(magnitude, PS.infinity));
   const isExact = V.i64x2AllTrue(V.f64x2Eq(V.f64x2Promote(r), b));
-  x.when(and(and(plain(x), settled(x, isExact)), eq(V.i64x2Extract(ordinary, 0), i64(-1n))), () => setXmm(x, 0, r), () => {
-    putScratch(x, SSE_B, b);
-    exact(x, "sseshorten", i32(2));
-    setXmm(x, 0, lowResult(x));
-  });
+  x.when(
+    and(and(plain(x), settled(x, isExact)), eq(V.i64x2Extract(ordinary, 0), i64(-1n))),
+    () => setXmm(x, 0, r),
+    () => {
+      putScratch(x, SSE_B, b);
+      exact(x, "sseshorten", i32(2));
+      setXmm(x, 0, lowResult(x));
+    },
+  );
 });
 
 // ------------------------------------------------------------------ from integers
@@ -478,11 +639,15 @@ row(0x0f2a, 0xf3, "cvtsi2ss", [Vx, Ed], (x) => {
   sseReady(x);
   const v = x.tmp(x.read(1));
   // Up to 24 bits are exact.
-  x.when(or(leU(add(v, 0x100_0000), 0x200_0000), and(plain(x), settled(x, i32(0)))), () => setXmmLow32(x, 0, i32FromF32Bits(f32FromI32S(v))), () => {
-    putScratch(x, SSE_B, v);
-    exact(x, "ssefromints", i32(1));
-    setXmmLow32(x, 0, result32(x));
-  });
+  x.when(
+    or(leU(add(v, 0x100_0000), 0x200_0000), and(plain(x), settled(x, i32(0)))),
+    () => setXmmLow32(x, 0, i32FromF32Bits(f32FromI32S(v))),
+    () => {
+      putScratch(x, SSE_B, v);
+      exact(x, "ssefromints", i32(1));
+      setXmmLow32(x, 0, result32(x));
+    },
+  );
 });
 row(0x0fe6, 0xf3, "cvtdq2pd", [Vx, Wx(8)], (x) => {
   sseReady(x);
@@ -495,11 +660,15 @@ row(0x0f5b, 0, "cvtdq2ps", [Vx, Wx()], (x) => {
   // 2^31 would come back as the saturated 2^31 − 1.
   const below = V.f32x4Lt(r, V.words(0x4f00_0000, 0x4f00_0000, 0x4f00_0000, 0x4f00_0000));
   const isExact = V.i32x4AllTrue(V.vAnd(below, V.i32x4Eq(V.i32x4TruncSatF32(r), b)));
-  x.when(and(plain(x), settled(x, isExact)), () => setXmm(x, 0, r), () => {
-    putScratch(x, SSE_B, b);
-    exact(x, "ssefromints", i32(4));
-    setXmm(x, 0, resultVector(x));
-  });
+  x.when(
+    and(plain(x), settled(x, isExact)),
+    () => setXmm(x, 0, r),
+    () => {
+      putScratch(x, SSE_B, b);
+      exact(x, "ssefromints", i32(4));
+      setXmm(x, 0, resultVector(x));
+    },
+  );
 });
 // The MMX forms: CVTPI2PD is exact and, from memory, does not touch the x87 state.
 row(0x0f2a, 0x66, "cvtpi2pd", [Vx, Qq()], (x) => {
@@ -532,11 +701,15 @@ function toRegister(wide: boolean, truncate: boolean): Semantics {
     const back = wide ? f64FromI32S(r) : f32FromI32S(r);
     const inRange = le(abs(v), limit);
     const isExact = and(inRange, eq(back, v));
-    x.when(or(isExact, and(and(plain(x), settled(x, i32(0))), inRange)), () => x.write(0, r), () => {
-      putScratch(x, SSE_B, b);
-      exact(x, `sseint${wide ? "d" : "s"}`, i32(1), i32(truncate ? 1 : 0));
-      x.write(0, result32(x));
-    });
+    x.when(
+      or(isExact, and(and(plain(x), settled(x, i32(0))), inRange)),
+      () => x.write(0, r),
+      () => {
+        putScratch(x, SSE_B, b);
+        exact(x, `sseint${wide ? "d" : "s"}`, i32(1), i32(truncate ? 1 : 0));
+        x.write(0, result32(x));
+      },
+    );
   };
 }
 row(0x0f2c, 0xf3, "cvttss2si", [Gd, Wx(4)], toRegister(false, true));
@@ -548,16 +721,23 @@ function packedToIntegers(p: Packed, truncate: boolean): Semantics {
   return (x) => {
     sseReady(x);
     const b = source128(x, 1);
-    const limit = p.suffix === "s" ? V.words(0x4eff_ffff, 0x4eff_ffff, 0x4eff_ffff, 0x4eff_ffff) : f64Words(2 ** 31 - 1);
+    const limit =
+      p.suffix === "s" ? V.words(0x4eff_ffff, 0x4eff_ffff, 0x4eff_ffff, 0x4eff_ffff) : f64Words(2 ** 31 - 1);
     const inRange = p.allTrue(p.le(p.abs(b), limit));
     const rounded = truncate ? b : p.suffix === "s" ? V.f32x4Nearest(b) : V.f64x2Nearest(b);
     const r = x.tmp(p.suffix === "s" ? V.i32x4TruncSatF32(rounded) : V.i32x4TruncSatF64Zero(rounded));
-    const isExact = p.allTrue(p.suffix === "s" ? V.f32x4Eq(V.f32x4ConvertI32(r), b) : V.f64x2Eq(V.f64x2ConvertLowI32(r), b));
-    x.when(and(and(plain(x), inRange), settled(x, isExact)), () => setXmm(x, 0, r), () => {
-      putScratch(x, SSE_B, b);
-      exact(x, `sseint${p.suffix}`, i32(p.lanes), i32(truncate ? 1 : 0));
-      setXmm(x, 0, p.suffix === "s" ? resultVector(x) : lowResult(x));
-    });
+    const isExact = p.allTrue(
+      p.suffix === "s" ? V.f32x4Eq(V.f32x4ConvertI32(r), b) : V.f64x2Eq(V.f64x2ConvertLowI32(r), b),
+    );
+    x.when(
+      and(and(plain(x), inRange), settled(x, isExact)),
+      () => setXmm(x, 0, r),
+      () => {
+        putScratch(x, SSE_B, b);
+        exact(x, `sseint${p.suffix}`, i32(p.lanes), i32(truncate ? 1 : 0));
+        setXmm(x, 0, p.suffix === "s" ? resultVector(x) : lowResult(x));
+      },
+    );
   };
 }
 row(0x0f5b, 0x66, "cvtps2dq", [Vx, Wx()], packedToIntegers(PS, false));
@@ -587,8 +767,12 @@ row(0x0f2d, 0x66, "cvtpd2pi", [Pq, Wx()], toMmx("d", false));
  * and denormal results become zero, as on the processors.
  */
 function approximate(opcode: number, name: string, fn: (v: Expr) => Expr): void {
-  const flush = (v: Expr): Expr => V.vSelect(v, V.vAnd(v, V.words(-0x8000_0000, -0x8000_0000, -0x8000_0000, -0x8000_0000)), V.vOr(
-    V.vOr(V.f32x4Ge(V.f32x4Abs(v), PS.minimum), V.f32x4Ne(v, v)), V.f32x4Eq(v, V.ZERO_VECTOR)));
+  const flush = (v: Expr): Expr =>
+    V.vSelect(
+      v,
+      V.vAnd(v, V.words(-0x8000_0000, -0x8000_0000, -0x8000_0000, -0x8000_0000)),
+      V.vOr(V.vOr(V.f32x4Ge(V.f32x4Abs(v), PS.minimum), V.f32x4Ne(v, v)), V.f32x4Eq(v, V.ZERO_VECTOR)),
+    );
   /** NaNs of the operand, quiet; the default NaN for other invalid operations. */
   const result = (x: Ctx, operand: Expr): Expr => {
     const v = x.tmp(flush(operand));
@@ -616,8 +800,14 @@ approximate(0x0f52, "rsqrt", (v) => V.f32x4Div(ONES, V.f32x4Sqrt(v)));
 
 /** Sums and differences whose operands are rearranged first: done by the exact functions of ADD and SUB. */
 function rearranged(
-  opcode: number, prefix: 0x66 | 0xf2, name: string, p: Packed, fast: (a: Expr, b: Expr) => Expr, left: (a: Expr, b: Expr) => Expr,
-  right: (a: Expr, b: Expr) => Expr, exactName: string,
+  opcode: number,
+  prefix: 0x66 | 0xf2,
+  name: string,
+  p: Packed,
+  fast: (a: Expr, b: Expr) => Expr,
+  left: (a: Expr, b: Expr) => Expr,
+  right: (a: Expr, b: Expr) => Expr,
+  exactName: string,
 ): void {
   row(opcode, prefix, name, [Vx, Wx()], (x) => {
     sseReady(x);
@@ -628,27 +818,59 @@ function rearranged(
     const [l, q] = [x.tmp(left(a, b)), x.tmp(right(a, b))];
     const kernel = exactName.includes("add") ? "add" : "sub";
     const isExact = p.suffix === "s" ? exactSingles(kernel, l, q, r) : exactDoubles(kernel, l, q, r);
-    x.when(and(and(plain(x), p.allTrue(lanes)), settled(x, isExact)), () => setXmm(x, 0, r), () => {
-      putScratch(x, SSE_A, l);
-      putScratch(x, SSE_B, q);
-      exact(x, exactName, i32(p.lanes));
-      setXmm(x, 0, resultVector(x));
-    });
+    x.when(
+      and(and(plain(x), p.allTrue(lanes)), settled(x, isExact)),
+      () => setXmm(x, 0, r),
+      () => {
+        putScratch(x, SSE_A, l);
+        putScratch(x, SSE_B, q);
+        exact(x, exactName, i32(p.lanes));
+        setXmm(x, 0, resultVector(x));
+      },
+    );
   });
 }
 const evenSingles = (a: Expr, b: Expr): Expr => V.shuffleElements(4, a, b, [0, 2, 4, 6]);
 const oddSingles = (a: Expr, b: Expr): Expr => V.shuffleElements(4, a, b, [1, 3, 5, 7]);
 const lowDoubles = (a: Expr, b: Expr): Expr => V.shuffleElements(8, a, b, [0, 2]);
 const highDoubles = (a: Expr, b: Expr): Expr => V.shuffleElements(8, a, b, [1, 3]);
-for (const [opcode, name, ps, pd] of [[0x0f7c, "hadd", V.f32x4Add, V.f64x2Add], [0x0f7d, "hsub", V.f32x4Sub, V.f64x2Sub]] as const) {
+for (const [opcode, name, ps, pd] of [
+  [0x0f7c, "hadd", V.f32x4Add, V.f64x2Add],
+  [0x0f7d, "hsub", V.f32x4Sub, V.f64x2Sub],
+] as const) {
   const kernel = name.slice(1);
-  rearranged(opcode, 0xf2, `${name}ps`, PS, (a, b) => ps(evenSingles(a, b), oddSingles(a, b)), evenSingles, oddSingles, `sse${kernel}s`);
-  rearranged(opcode, 0x66, `${name}pd`, PD, (a, b) => pd(lowDoubles(a, b), highDoubles(a, b)), lowDoubles, highDoubles, `sse${kernel}d`);
+  rearranged(
+    opcode,
+    0xf2,
+    `${name}ps`,
+    PS,
+    (a, b) => ps(evenSingles(a, b), oddSingles(a, b)),
+    evenSingles,
+    oddSingles,
+    `sse${kernel}s`,
+  );
+  rearranged(
+    opcode,
+    0x66,
+    `${name}pd`,
+    PD,
+    (a, b) => pd(lowDoubles(a, b), highDoubles(a, b)),
+    lowDoubles,
+    highDoubles,
+    `sse${kernel}d`,
+  );
 }
 // ADDSUB: the even lanes subtract, so for NaNs the sign of b must not be flipped beforehand; a selector decides in the exact path.
 const SIGNS32 = V.words(-0x8000_0000, -0x8000_0000, -0x8000_0000, -0x8000_0000);
 const SIGNS64 = V.words(0, -0x8000_0000, 0, -0x8000_0000);
-function addSub(prefix: 0x66 | 0xf2, name: string, p: Packed, addition: V.Vector2, subtraction: V.Vector2, odd: Expr): void {
+function addSub(
+  prefix: 0x66 | 0xf2,
+  name: string,
+  p: Packed,
+  addition: V.Vector2,
+  subtraction: V.Vector2,
+  odd: Expr,
+): void {
   row(0x0fd0, prefix, name, [Vx, Wx()], (x) => {
     sseReady(x);
     const b = source128(x, 1);
@@ -657,12 +879,16 @@ function addSub(prefix: 0x66 | 0xf2, name: string, p: Packed, addition: V.Vector
     const lanes = V.vAnd(V.vAnd(p.notDenormal(a), p.notDenormal(b)), p.lt(p.abs(r), p.infinity));
     const signed = x.tmp(V.vXor(b, V.vAndNot(p.suffix === "s" ? SIGNS32 : SIGNS64, odd)));
     const isExact = p.suffix === "s" ? exactSingles("add", a, signed, r) : exactDoubles("add", a, signed, r);
-    x.when(and(and(plain(x), p.allTrue(lanes)), settled(x, isExact)), () => setXmm(x, 0, r), () => {
-      putScratch(x, SSE_A, a);
-      putScratch(x, SSE_B, b);
-      exact(x, `sseaddsub${p.suffix}`, i32(p.lanes));
-      setXmm(x, 0, resultVector(x));
-    });
+    x.when(
+      and(and(plain(x), p.allTrue(lanes)), settled(x, isExact)),
+      () => setXmm(x, 0, r),
+      () => {
+        putScratch(x, SSE_A, a);
+        putScratch(x, SSE_B, b);
+        exact(x, `sseaddsub${p.suffix}`, i32(p.lanes));
+        setXmm(x, 0, resultVector(x));
+      },
+    );
   });
 }
 addSub(0xf2, "addsubps", PS, V.f32x4Add, V.f32x4Sub, V.words(0, -1, 0, -1));

@@ -10,11 +10,35 @@
  * @module
  */
 import { FTW } from "../../state.ts";
-import { add, and, extendU, gtU, i32, i64, mul, select, shrU, shuffle, sub, wrap, type Expr } from "../../wasm/expr.ts";
+import {
+  add,
+  and,
+  extendU,
+  gtU,
+  i32,
+  i64,
+  mul,
+  select,
+  shrU,
+  shuffle,
+  sub,
+  wrap,
+  type Expr,
+} from "../../wasm/expr.ts";
 import type { Ctx } from "../ctx.ts";
 import { Ib, Pq, Qq, Vx, Wx, op, type Row, type Semantics } from "../row.ts";
 import {
-  mm, mmxReady, mmxTouched, setMm, setXmm, source64, source128, sourceVector, sseReady, xmm, xmmLow64,
+  mm,
+  mmxReady,
+  mmxTouched,
+  setMm,
+  setXmm,
+  source64,
+  source128,
+  sourceVector,
+  sseReady,
+  xmm,
+  xmmLow64,
 } from "./operands.ts";
 import * as V from "./simd.ts";
 import type { Vector2 } from "./simd.ts";
@@ -75,7 +99,8 @@ function unpackBoth(opcode: number, name: string, width: number, high: boolean):
 
 /** High words of 16 × 16 bit products. */
 function highWords(low: Vector2, high: Vector2): Vector2 {
-  return (a, b) => shuffle(low(a, b), high(a, b), [2, 3, 6, 7, 10, 11, 14, 15, 18, 19, 22, 23, 26, 27, 30, 31]);
+  return (a, b) =>
+    shuffle(low(a, b), high(a, b), [2, 3, 6, 7, 10, 11, 14, 15, 18, 19, 22, 23, 26, 27, 30, 31]);
 }
 /** Sums of absolute byte differences over each half. */
 const sumOfDifferences: Vector2 = (a, b) => {
@@ -146,33 +171,64 @@ function logical(shift: Shift, bits: number) {
 }
 /** An arithmetic shift: large counts fill with the sign. */
 function arithmetic(shift: Shift, bits: number) {
-  return (a: Expr, count64: Expr): Expr => shift(a, select(gtU(count64, i64(bits - 1)), i32(bits - 1), wrap(count64)));
+  return (a: Expr, count64: Expr): Expr =>
+    shift(a, select(gtU(count64, i64(bits - 1)), i32(bits - 1), wrap(count64)));
 }
 
-function shiftRows(name: string, opcode: number, group: number, digit: number, fn: (a: Expr, count64: Expr) => Expr): void {
+function shiftRows(
+  name: string,
+  opcode: number,
+  group: number,
+  digit: number,
+  fn: (a: Expr, count64: Expr) => Expr,
+): void {
   const immediate = (x: Ctx): Expr => i64FromByte(x.imm());
   PACKED.push(
-    op(opcode, name, [Pq, Qq()], (x) => {
-      mmxReady(x);
-      const count = source64(x, 1);
-      mmxTouched(x);
-      setMm(x, 0, fn(mm(x, 0), count));
-    }, { prefix: 0 }),
-    op(opcode, name, [Vx, Wx()], (x) => {
-      sseReady(x);
-      const count = x.isMem(1) ? x.tmp(V.i64x2Extract(source128(x, 1), 0)) : x.tmp(xmmLow64(x, 1));
-      setXmm(x, 0, fn(xmm(x, 0), count));
-    }, { prefix: 0x66 }),
-    op(group, name, [Qq(), Ib], (x) => {
-      mmxReady(x);
-      const count = x.tmp(immediate(x));
-      mmxTouched(x);
-      setMm(x, 0, fn(mm(x, 0), count));
-    }, { prefix: 0, digit, mod: "reg" }),
-    op(group, name, [Wx(), Ib], (x) => {
-      sseReady(x);
-      setXmm(x, 0, fn(xmm(x, 0), x.tmp(immediate(x))));
-    }, { prefix: 0x66, digit, mod: "reg" }),
+    op(
+      opcode,
+      name,
+      [Pq, Qq()],
+      (x) => {
+        mmxReady(x);
+        const count = source64(x, 1);
+        mmxTouched(x);
+        setMm(x, 0, fn(mm(x, 0), count));
+      },
+      { prefix: 0 },
+    ),
+    op(
+      opcode,
+      name,
+      [Vx, Wx()],
+      (x) => {
+        sseReady(x);
+        const count = x.isMem(1) ? x.tmp(V.i64x2Extract(source128(x, 1), 0)) : x.tmp(xmmLow64(x, 1));
+        setXmm(x, 0, fn(xmm(x, 0), count));
+      },
+      { prefix: 0x66 },
+    ),
+    op(
+      group,
+      name,
+      [Qq(), Ib],
+      (x) => {
+        mmxReady(x);
+        const count = x.tmp(immediate(x));
+        mmxTouched(x);
+        setMm(x, 0, fn(mm(x, 0), count));
+      },
+      { prefix: 0, digit, mod: "reg" },
+    ),
+    op(
+      group,
+      name,
+      [Wx(), Ib],
+      (x) => {
+        sseReady(x);
+        setXmm(x, 0, fn(xmm(x, 0), x.tmp(immediate(x))));
+      },
+      { prefix: 0x66, digit, mod: "reg" },
+    ),
   );
 }
 function i64FromByte(e: Expr): Expr {
@@ -198,14 +254,26 @@ function bytesFrom(a: Expr, n: Expr): Expr {
   return V.swizzle(a, V.i8x16Add(V.IOTA, V.i8x16Splat(n)));
 }
 const BYTE_SHIFTS: Row[] = [
-  op(0x0f73, "psrldq", [Wx(), Ib], (x) => {
-    sseReady(x);
-    setXmm(x, 0, bytesFrom(xmm(x, 0), clampByte(x.imm(), 16)));
-  }, { prefix: 0x66, digit: 3, mod: "reg" }),
-  op(0x0f73, "pslldq", [Wx(), Ib], (x) => {
-    sseReady(x);
-    setXmm(x, 0, bytesFrom(xmm(x, 0), sub(i32(0), clampByte(x.imm(), 16))));
-  }, { prefix: 0x66, digit: 7, mod: "reg" }),
+  op(
+    0x0f73,
+    "psrldq",
+    [Wx(), Ib],
+    (x) => {
+      sseReady(x);
+      setXmm(x, 0, bytesFrom(xmm(x, 0), clampByte(x.imm(), 16)));
+    },
+    { prefix: 0x66, digit: 3, mod: "reg" },
+  ),
+  op(
+    0x0f73,
+    "pslldq",
+    [Wx(), Ib],
+    (x) => {
+      sseReady(x);
+      setXmm(x, 0, bytesFrom(xmm(x, 0), sub(i32(0), clampByte(x.imm(), 16))));
+    },
+    { prefix: 0x66, digit: 7, mod: "reg" },
+  ),
 ];
 
 // ------------------------------------------------------------------ shuffles
@@ -213,7 +281,9 @@ const BYTE_SHIFTS: Row[] = [
 /** Byte index of the elements that field `i` (two bits) of a shuffle immediate names, for each byte of a `width`-byte element. */
 function fieldIndices(imm: Expr, i: number, width: 2 | 4, base: number): Expr {
   const field = and(shrU(imm, 2 * i), 3);
-  return width === 4 ? add(mul(field, 0x0404_0404), 0x0302_0100 + base * 0x0101_0101) : add(mul(field, 0x0202), 0x0100 + base * 0x0101);
+  return width === 4
+    ? add(mul(field, 0x0404_0404), 0x0302_0100 + base * 0x0101_0101)
+    : add(mul(field, 0x0202), 0x0100 + base * 0x0101);
 }
 function doubleIndices(imm: Expr): Expr {
   let v = V.i32x4Splat(fieldIndices(imm, 0, 4, 0));
@@ -223,32 +293,57 @@ function doubleIndices(imm: Expr): Expr {
 /** Shuffle of the four words from word 0 or word 4 on; the other words stay. */
 function wordIndices(imm: Expr, high: boolean): Expr {
   let v = V.IOTA;
-  for (let i = 0; i < 4; i++) v = V.i16x8Replace(v, (high ? 4 : 0) + i, fieldIndices(imm, i, 2, high ? 8 : 0));
+  for (let i = 0; i < 4; i++)
+    v = V.i16x8Replace(v, (high ? 4 : 0) + i, fieldIndices(imm, i, 2, high ? 8 : 0));
   return v;
 }
 const SHUFFLES: Row[] = [
-  op(0x0f70, "pshufw", [Pq, Qq(), Ib], (x) => {
-    mmxReady(x);
-    const b = sourceVector(x, 1, 8);
-    const imm = x.tmp(x.imm());
-    mmxTouched(x);
-    setMm(x, 0, V.swizzle(b, wordIndices(imm, false)));
-  }, { prefix: 0 }),
-  op(0x0f70, "pshufd", [Vx, Wx(), Ib], (x) => {
-    sseReady(x);
-    const b = source128(x, 1);
-    setXmm(x, 0, V.swizzle(b, doubleIndices(x.tmp(x.imm()))));
-  }, { prefix: 0x66 }),
-  op(0x0f70, "pshuflw", [Vx, Wx(), Ib], (x) => {
-    sseReady(x);
-    const b = source128(x, 1);
-    setXmm(x, 0, V.swizzle(b, wordIndices(x.tmp(x.imm()), false)));
-  }, { prefix: 0xf2 }),
-  op(0x0f70, "pshufhw", [Vx, Wx(), Ib], (x) => {
-    sseReady(x);
-    const b = source128(x, 1);
-    setXmm(x, 0, V.swizzle(b, wordIndices(x.tmp(x.imm()), true)));
-  }, { prefix: 0xf3 }),
+  op(
+    0x0f70,
+    "pshufw",
+    [Pq, Qq(), Ib],
+    (x) => {
+      mmxReady(x);
+      const b = sourceVector(x, 1, 8);
+      const imm = x.tmp(x.imm());
+      mmxTouched(x);
+      setMm(x, 0, V.swizzle(b, wordIndices(imm, false)));
+    },
+    { prefix: 0 },
+  ),
+  op(
+    0x0f70,
+    "pshufd",
+    [Vx, Wx(), Ib],
+    (x) => {
+      sseReady(x);
+      const b = source128(x, 1);
+      setXmm(x, 0, V.swizzle(b, doubleIndices(x.tmp(x.imm()))));
+    },
+    { prefix: 0x66 },
+  ),
+  op(
+    0x0f70,
+    "pshuflw",
+    [Vx, Wx(), Ib],
+    (x) => {
+      sseReady(x);
+      const b = source128(x, 1);
+      setXmm(x, 0, V.swizzle(b, wordIndices(x.tmp(x.imm()), false)));
+    },
+    { prefix: 0xf2 },
+  ),
+  op(
+    0x0f70,
+    "pshufhw",
+    [Vx, Wx(), Ib],
+    (x) => {
+      sseReady(x);
+      const b = source128(x, 1);
+      setXmm(x, 0, V.swizzle(b, wordIndices(x.tmp(x.imm()), true)));
+    },
+    { prefix: 0xf3 },
+  ),
 ];
 
 // --------------------------------------------------------------------- SSSE3
@@ -256,25 +351,38 @@ const SHUFFLES: Row[] = [
 function horizontal(width: 2 | 4, combine: Vector2, opcode: number, name: string): void {
   const even = width === 2 ? [0, 2, 4, 6, 8, 10, 12, 14] : [0, 2, 4, 6];
   const odd = even.map((e) => e + 1);
-  const whole: Vector2 = (a, b) => combine(V.shuffleElements(width, a, b, even), V.shuffleElements(width, a, b, odd));
+  const whole: Vector2 = (a, b) =>
+    combine(V.shuffleElements(width, a, b, even), V.shuffleElements(width, a, b, odd));
   packed(opcode, name, whole, (a, b) => {
     const both = joinLow(a, b);
     return whole(both, both);
   });
 }
-function signed(abs: (a: Expr) => Expr, neg: (a: Expr) => Expr, compare: Vector2): { abs: (a: Expr) => Expr; sign: Vector2 } {
+function signed(
+  abs: (a: Expr) => Expr,
+  neg: (a: Expr) => Expr,
+  compare: Vector2,
+): { abs: (a: Expr) => Expr; sign: Vector2 } {
   return {
     abs,
     // b < 0: −a; b = 0: 0; b > 0: a
-    sign: (a, b) => V.vAndNot(V.vSelect(neg(a), a, compare(V.ZERO_VECTOR, b)), V.vNot(V.vOr(compare(V.ZERO_VECTOR, b), compare(b, V.ZERO_VECTOR)))),
+    sign: (a, b) =>
+      V.vAndNot(
+        V.vSelect(neg(a), a, compare(V.ZERO_VECTOR, b)),
+        V.vNot(V.vOr(compare(V.ZERO_VECTOR, b), compare(b, V.ZERO_VECTOR))),
+      ),
   };
 }
 const BYTES = signed(V.i8x16Abs, V.i8x16Neg, V.i8x16GtS);
 const WORDS = signed(V.i16x8Abs, V.i16x8Neg, V.i16x8GtS);
 const DOUBLES = signed(V.i32x4Abs, V.i32x4Neg, V.i32x4GtS);
 
-packed(0x0f3800, "pshufb", (a, b) => V.swizzle(a, V.vAnd(b, V.i8x16Splat(i32(0x8f)))), (a, b) =>
-  V.swizzle(a, V.vAnd(b, V.i8x16Splat(i32(0x87)))));
+packed(
+  0x0f3800,
+  "pshufb",
+  (a, b) => V.swizzle(a, V.vAnd(b, V.i8x16Splat(i32(0x8f)))),
+  (a, b) => V.swizzle(a, V.vAnd(b, V.i8x16Splat(i32(0x87)))),
+);
 horizontal(2, V.i16x8Add, 0x0f3801, "phaddw");
 horizontal(4, V.i32x4Add, 0x0f3802, "phaddd");
 horizontal(2, V.i16x8AddSatS, 0x0f3803, "phaddsw");
@@ -292,32 +400,55 @@ packed(0x0f3809, "psignw", WORDS.sign);
 packed(0x0f380a, "psignd", DOUBLES.sign);
 // ((a·b >> 14) + 1) >> 1, without the saturation of WebAssembly's own instruction.
 packed(0x0f380b, "pmulhrsw", (a, b) => {
-  const round = (product: Expr): Expr => V.i32x4ShrS(V.i32x4Add(V.i32x4ShrS(product, 14), V.i32x4Splat(i32(1))), 1);
-  return shuffle(round(V.i32x4ExtmulLowS(a, b)), round(V.i32x4ExtmulHighS(a, b)), [0, 1, 4, 5, 8, 9, 12, 13, 16, 17, 20, 21, 24, 25, 28, 29]);
+  const round = (product: Expr): Expr =>
+    V.i32x4ShrS(V.i32x4Add(V.i32x4ShrS(product, 14), V.i32x4Splat(i32(1))), 1);
+  return shuffle(
+    round(V.i32x4ExtmulLowS(a, b)),
+    round(V.i32x4ExtmulHighS(a, b)),
+    [0, 1, 4, 5, 8, 9, 12, 13, 16, 17, 20, 21, 24, 25, 28, 29],
+  );
 });
 packed(0x0f381c, "pabsb", (_a, b) => BYTES.abs(b));
 packed(0x0f381d, "pabsw", (_a, b) => WORDS.abs(b));
 packed(0x0f381e, "pabsd", (_a, b) => DOUBLES.abs(b));
 
 const ALIGNR: Row[] = [
-  op(0x0f3a0f, "palignr", [Pq, Qq(), Ib], (x) => {
-    mmxReady(x);
-    const b = sourceVector(x, 1, 8);
-    const n = x.tmp(clampByte(x.imm(), 16));
-    mmxTouched(x);
-    setMm(x, 0, bytesFrom(joinLow(b, mm(x, 0)), n));
-  }, { prefix: 0 }),
-  op(0x0f3a0f, "palignr", [Vx, Wx(), Ib], (x) => {
-    sseReady(x);
-    const b = source128(x, 1);
-    const n = x.tmp(clampByte(x.imm(), 32));
-    setXmm(x, 0, V.vOr(bytesFrom(b, n), bytesFrom(xmm(x, 0), sub(n, 16))));
-  }, { prefix: 0x66 }),
+  op(
+    0x0f3a0f,
+    "palignr",
+    [Pq, Qq(), Ib],
+    (x) => {
+      mmxReady(x);
+      const b = sourceVector(x, 1, 8);
+      const n = x.tmp(clampByte(x.imm(), 16));
+      mmxTouched(x);
+      setMm(x, 0, bytesFrom(joinLow(b, mm(x, 0)), n));
+    },
+    { prefix: 0 },
+  ),
+  op(
+    0x0f3a0f,
+    "palignr",
+    [Vx, Wx(), Ib],
+    (x) => {
+      sseReady(x);
+      const b = source128(x, 1);
+      const n = x.tmp(clampByte(x.imm(), 32));
+      setXmm(x, 0, V.vOr(bytesFrom(b, n), bytesFrom(xmm(x, 0), sub(n, 16))));
+    },
+    { prefix: 0x66 },
+  ),
 ];
 
-const EMMS = op(0x0f77, "emms", [], (x) => {
-  mmxReady(x);
-  x.setState(FTW, i32(0));
-}, { prefix: 0 });
+const EMMS = op(
+  0x0f77,
+  "emms",
+  [],
+  (x) => {
+    mmxReady(x);
+    x.setState(FTW, i32(0));
+  },
+  { prefix: 0 },
+);
 
 export const SIMD_INTEGER_ROWS: readonly Row[] = [...PACKED, ...BYTE_SHIFTS, ...SHUFFLES, ...ALIGNR, EMMS];

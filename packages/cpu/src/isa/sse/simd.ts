@@ -5,17 +5,35 @@
  * Source: WebAssembly core specification, index of instructions (vector instructions).
  * @module
  */
-import { binary, i32, lane, shuffle, ternary, unary, v128, type Expr, type Operand } from "../../wasm/expr.ts";
+import {
+  binary,
+  i32,
+  lane,
+  shuffle,
+  ternary,
+  unary,
+  v128,
+  type Expr,
+  type Operand,
+} from "../../wasm/expr.ts";
 import { F32, F64, I32, I64, V128, type ValType } from "../../wasm/opcodes.ts";
 
 const SIMD = 0xfd_0000;
 
 export type Vector2 = (a: Expr, b: Expr) => Expr;
 
-const un = (n: number, ty: ValType = V128) => (a: Expr): Expr => unary(SIMD | n, ty, a);
-const bin = (n: number): Vector2 => (a, b) => binary(SIMD | n, V128, a, b);
-const shift = (n: number) => (a: Expr, count: Operand): Expr =>
-  binary(SIMD | n, V128, a, typeof count === "number" ? i32(count) : count);
+const un =
+  (n: number, ty: ValType = V128) =>
+  (a: Expr): Expr =>
+    unary(SIMD | n, ty, a);
+const bin =
+  (n: number): Vector2 =>
+  (a, b) =>
+    binary(SIMD | n, V128, a, b);
+const shift =
+  (n: number) =>
+  (a: Expr, count: Operand): Expr =>
+    binary(SIMD | n, V128, a, typeof count === "number" ? i32(count) : count);
 
 export const V128_LOAD32_ZERO = SIMD | 0x5c;
 export const V128_LOAD64_ZERO = SIMD | 0x5d;
@@ -28,8 +46,14 @@ export const i64x2Splat = un(0x12);
 export const f32x4Splat = un(0x13);
 export const f64x2Splat = un(0x14);
 
-const extract = (n: number, ty: ValType) => (a: Expr, i: number): Expr => lane(SIMD | n, ty, i, a);
-const replace = (n: number) => (a: Expr, i: number, value: Expr): Expr => lane(SIMD | n, V128, i, a, value);
+const extract =
+  (n: number, ty: ValType) =>
+  (a: Expr, i: number): Expr =>
+    lane(SIMD | n, ty, i, a);
+const replace =
+  (n: number) =>
+  (a: Expr, i: number, value: Expr): Expr =>
+    lane(SIMD | n, V128, i, a, value);
 export const i8x16ExtractU = extract(0x16, I32);
 export const i16x8ExtractU = extract(0x19, I32);
 export const i16x8Replace = replace(0x1a);

@@ -14,8 +14,37 @@
  * @module
  */
 import {
-  add, and, call, divU, eq, eqz, extendU, f64FromI64S, f64, geU, gtU, i32, i64, i64SatF64S, ltS, ltU, mul, ne, or, remU, select, shl,
-  shrS, shrU, sqrt, sub, wrap, xor, f64FromI64U, div as fdiv, type Expr,
+  add,
+  and,
+  call,
+  divU,
+  eq,
+  eqz,
+  extendU,
+  f64FromI64S,
+  f64,
+  geU,
+  gtU,
+  i32,
+  i64,
+  i64SatF64S,
+  ltS,
+  ltU,
+  mul,
+  ne,
+  or,
+  remU,
+  select,
+  shl,
+  shrS,
+  shrU,
+  sqrt,
+  sub,
+  wrap,
+  xor,
+  f64FromI64U,
+  div as fdiv,
+  type Expr,
 } from "../../wasm/expr.ts";
 import type { Func } from "../../wasm/func.ts";
 import type { ModuleBuilder } from "../../wasm/module.ts";
@@ -75,7 +104,14 @@ export function buildArith(mod: ModuleBuilder, fr: Frame, r: RoundFunctions): Ar
   }
   /** Sorts out NaNs, denormals and bad encodings; the common case of two normal numbers costs two tests. */
   const operands = (f: Func, flipB: Expr | null): Operands => {
-    const o: Operands = { aS: f.local(), aE: f.local(), aM: f.local(I64), bS: f.local(), bE: f.local(), bM: f.local(I64) };
+    const o: Operands = {
+      aS: f.local(),
+      aE: f.local(),
+      aM: f.local(I64),
+      bS: f.local(),
+      bE: f.local(),
+      bM: f.local(I64),
+    };
     const [aSe, aM, bSe, bM] = [f.param(0), f.param(1), f.param(2), f.param(3)];
     f.set(o.aS, and(aSe, F.SIGN));
     f.set(o.bS, flipB === null ? and(bSe, F.SIGN) : xor(and(bSe, F.SIGN), flipB));
@@ -138,66 +174,72 @@ export function buildArith(mod: ModuleBuilder, fr: Frame, r: RoundFunctions): Ar
     f.ret(quotient);
   });
 
-  const addition = (flipB: Expr | null) => (f: Func): void => {
-    const { aS, aE, aM, bS, bE, bM } = operands(f, flipB);
-    const hi = f.local(I64);
-    const lo = f.local(I64);
-    const swap = f.local(I32);
-    const t64 = f.local(I64);
-    const t32 = f.local(I32);
-    f.if(isInfinite(aE), () => {
-      f.if(and(isInfinite(bE), ne(aS, bS)), () => {
-        invalid(f);
-        final(f);
-      });
-      fr.result(f, or(aS, F.EXP_MASK), J);
-      final(f);
-    });
-    f.if(isInfinite(bE), () => {
-      fr.result(f, or(bS, F.EXP_MASK), J);
-      final(f);
-    });
-    f.if(eqz(bM), () => {
-      f.if(eqz(aM), () => {
-        f.if(ne(aS, bS), () => f.ret(i32(EXACT_ZERO)));
-        fr.result(f, aS, i64(0n));
-        final(f);
-      });
-      unrounded(f, aS, aE, aM, i64(0n));
-    });
-    f.if(eqz(aM), () => {
-      unrounded(f, bS, bE, bM, i64(0n));
-    });
-    f.set(swap, or(ltS(aE, bE), and(eq(aE, bE), ltU(aM, bM))));
-    f.if(swap, () => {
-      for (const [x, y, t] of [[aE, bE, t32], [aS, bS, t32], [aM, bM, t64]] as const) {
-        f.set(t, x);
-        f.set(x, y);
-        f.set(y, t);
-      }
-    });
-    f.set(hi, bM);
-    f.set(lo, i64(0n));
-    f.if(ne(aE, bE), () => shiftRightJam(f, hi, lo, f.tmp(sub(aE, bE))));
-    f.if(
-      eq(aS, bS),
-      () => {
-        f.set(hi, add(aM, hi));
-        f.if(ltU(hi, aM), () => {
-          f.set(lo, or(or(shl(hi, 63), shrU(lo, 1)), and(lo, 1)));
-          f.set(hi, or(shrU(hi, 1), J));
-          f.set(aE, add(aE, 1));
+  const addition =
+    (flipB: Expr | null) =>
+    (f: Func): void => {
+      const { aS, aE, aM, bS, bE, bM } = operands(f, flipB);
+      const hi = f.local(I64);
+      const lo = f.local(I64);
+      const swap = f.local(I32);
+      const t64 = f.local(I64);
+      const t32 = f.local(I32);
+      f.if(isInfinite(aE), () => {
+        f.if(and(isInfinite(bE), ne(aS, bS)), () => {
+          invalid(f);
+          final(f);
         });
-      },
-      () => {
-        f.set(hi, sub(sub(aM, hi), extendU(ne(lo, 0))));
-        f.set(lo, sub(i64(0n), lo));
-        f.if(eqz(or(hi, lo)), () => f.ret(i32(EXACT_ZERO)));
-        normalise(f, aE, hi, lo);
-      },
-    );
-    unrounded(f, aS, aE, hi, lo);
-  };
+        fr.result(f, or(aS, F.EXP_MASK), J);
+        final(f);
+      });
+      f.if(isInfinite(bE), () => {
+        fr.result(f, or(bS, F.EXP_MASK), J);
+        final(f);
+      });
+      f.if(eqz(bM), () => {
+        f.if(eqz(aM), () => {
+          f.if(ne(aS, bS), () => f.ret(i32(EXACT_ZERO)));
+          fr.result(f, aS, i64(0n));
+          final(f);
+        });
+        unrounded(f, aS, aE, aM, i64(0n));
+      });
+      f.if(eqz(aM), () => {
+        unrounded(f, bS, bE, bM, i64(0n));
+      });
+      f.set(swap, or(ltS(aE, bE), and(eq(aE, bE), ltU(aM, bM))));
+      f.if(swap, () => {
+        for (const [x, y, t] of [
+          [aE, bE, t32],
+          [aS, bS, t32],
+          [aM, bM, t64],
+        ] as const) {
+          f.set(t, x);
+          f.set(x, y);
+          f.set(y, t);
+        }
+      });
+      f.set(hi, bM);
+      f.set(lo, i64(0n));
+      f.if(ne(aE, bE), () => shiftRightJam(f, hi, lo, f.tmp(sub(aE, bE))));
+      f.if(
+        eq(aS, bS),
+        () => {
+          f.set(hi, add(aM, hi));
+          f.if(ltU(hi, aM), () => {
+            f.set(lo, or(or(shl(hi, 63), shrU(lo, 1)), and(lo, 1)));
+            f.set(hi, or(shrU(hi, 1), J));
+            f.set(aE, add(aE, 1));
+          });
+        },
+        () => {
+          f.set(hi, sub(sub(aM, hi), extendU(ne(lo, 0))));
+          f.set(lo, sub(i64(0n), lo));
+          f.if(eqz(or(hi, lo)), () => f.ret(i32(EXACT_ZERO)));
+          normalise(f, aE, hi, lo);
+        },
+      );
+      unrounded(f, aS, aE, hi, lo);
+    };
   const addFunction = mod.func([I32, I64, I32, I64], [I32], addition(null));
   const subtract = mod.func([I32, I64, I32, I64], [I32], addition(i32(F.SIGN)));
 
@@ -261,7 +303,11 @@ export function buildArith(mod: ModuleBuilder, fr: Frame, r: RoundFunctions): Ar
     const hi = f.local(I64);
     const lo = f.local(I64);
     f.if(isInfinite(aE), () => {
-      f.if(isInfinite(bE), () => invalid(f), () => fr.result(f, or(sign, F.EXP_MASK), J));
+      f.if(
+        isInfinite(bE),
+        () => invalid(f),
+        () => fr.result(f, or(sign, F.EXP_MASK), J),
+      );
       final(f);
     });
     f.if(or(isInfinite(bE), eqz(aM)), () => {
@@ -334,7 +380,10 @@ export function buildArith(mod: ModuleBuilder, fr: Frame, r: RoundFunctions): Ar
     };
     rest();
     // One Newton step: the remainder fits 80 bits, so its f64 image gives the correction to the last bit but one.
-    const approx = fdiv(add(mul(f64FromI64S(restHi), f64(2 ** 64)), f64FromI64U(restLo)), mul(f64FromI64U(s), f64(2)));
+    const approx = fdiv(
+      add(mul(f64FromI64S(restHi), f64(2 ** 64)), f64FromI64U(restLo)),
+      mul(f64FromI64U(s), f64(2)),
+    );
     f.set(s, add(s, i64SatF64S(approx)));
     rest();
     f.block((done) => {
@@ -356,7 +405,13 @@ export function buildArith(mod: ModuleBuilder, fr: Frame, r: RoundFunctions): Ar
     });
     // remainder > s: the fraction exceeds one half, which it can never equal.
     const above = or(ne(restHi, 0), gtU(restLo, s));
-    unrounded(f, i32(0), exp, s, select(eqz(or(restHi, restLo)), i64(0n), select(above, i64(3n << 62n), i64(1n << 62n))));
+    unrounded(
+      f,
+      i32(0),
+      exp,
+      s,
+      select(eqz(or(restHi, restLo)), i64(0n), select(above, i64(3n << 62n), i64(1n << 62n))),
+    );
   });
 
   const remainder = mod.func([I32, I64, I32, I64, I32], [I32], (f) => {
@@ -460,4 +515,3 @@ export function buildArith(mod: ModuleBuilder, fr: Frame, r: RoundFunctions): Ar
 
   return { add: addFunction, subtract, multiply, divide, squareRoot, remainder, mul128, div128 };
 }
-

@@ -7,15 +7,49 @@
  * @module
  */
 import {
-  add, and, call, clz, eq, eqz, extendS, extendU, geS, gtS, gtU, i32, i64, leS, ltS, ltU, mul, ne, or, remU, divU, select, shl, shrU, sub,
-  wrap, xor, type Expr,
+  add,
+  and,
+  call,
+  clz,
+  eq,
+  eqz,
+  extendS,
+  extendU,
+  geS,
+  gtS,
+  gtU,
+  i32,
+  i64,
+  leS,
+  ltS,
+  ltU,
+  mul,
+  ne,
+  or,
+  remU,
+  divU,
+  select,
+  shl,
+  shrU,
+  sub,
+  wrap,
+  xor,
+  type Expr,
 } from "../../wasm/expr.ts";
 import type { Func } from "../../wasm/func.ts";
 import type { ModuleBuilder } from "../../wasm/module.ts";
 import { I32, I64 } from "../../wasm/opcodes.ts";
 import * as F from "./frame.ts";
 import type { Frame } from "./frame.ts";
-import { CLASS_DENORMAL, CLASS_INFINITY, CLASS_QNAN, CLASS_SNAN, CLASS_ZERO, shiftRightJam, type RoundFunctions } from "./round.ts";
+import {
+  CLASS_DENORMAL,
+  CLASS_INFINITY,
+  CLASS_QNAN,
+  CLASS_SNAN,
+  CLASS_ZERO,
+  shiftRightJam,
+  type RoundFunctions,
+} from "./round.ts";
 
 /** An interchange format narrower than the register. */
 interface Narrow {
@@ -169,7 +203,16 @@ export function buildConvert(mod: ModuleBuilder, fr: Frame, r: RoundFunctions): 
         f.ret(or(or(signBits, infinity), shrU(shl(or(m, i64(F.QUIET_BIT)), 1), 65 - precision)));
       });
       // A denormal of the register format is far below the narrow ones: its exponent alone makes it tiny.
-      f.ret(call(packer, and(se, F.SIGN), select(eq(cls, CLASS_DENORMAL), i32(-63), and(se, F.EXP_MASK)), or(m, J), i64(0n), and(fr.fcw(), 0xfff)));
+      f.ret(
+        call(
+          packer,
+          and(se, F.SIGN),
+          select(eq(cls, CLASS_DENORMAL), i32(-63), and(se, F.EXP_MASK)),
+          or(m, J),
+          i64(0n),
+          and(fr.fcw(), 0xfff),
+        ),
+      );
     });
 
   const fromInteger = mod.func([I64], [], (f) => {
@@ -318,7 +361,11 @@ export function buildConvert(mod: ModuleBuilder, fr: Frame, r: RoundFunctions): 
       f.ret();
     });
     f.if(eq(bE, F.EXP_MASK), () => {
-      f.if(bNegative, () => fr.result(f, sign, i64(0n)), () => fr.result(f, or(sign, F.EXP_MASK), J));
+      f.if(
+        bNegative,
+        () => fr.result(f, sign, i64(0n)),
+        () => fr.result(f, or(sign, F.EXP_MASK), J),
+      );
       f.ret();
     });
     f.if(
@@ -376,7 +423,8 @@ export function buildConvert(mod: ModuleBuilder, fr: Frame, r: RoundFunctions): 
     const negative = f.tmp(shrU(aSe, 15));
     f.if(ne(negative, shrU(bSe, 15)), () => f.ret(select(negative, i32(F.C0), i32(0))));
     // Same sign: compare magnitudes. A pseudo-denormal has exponent 0 but counts as exponent 1.
-    const exponent = (se: Expr, cls: Expr): Expr => select(eq(cls, CLASS_DENORMAL), i32(1), and(se, F.EXP_MASK));
+    const exponent = (se: Expr, cls: Expr): Expr =>
+      select(eq(cls, CLASS_DENORMAL), i32(1), and(se, F.EXP_MASK));
     const aE = f.tmp(exponent(aSe, ca));
     const bE = f.tmp(exponent(bSe, cb));
     f.if(and(eq(aE, bE), eq(aM, bM)), () => f.ret(i32(F.C3)));
@@ -385,7 +433,19 @@ export function buildConvert(mod: ModuleBuilder, fr: Frame, r: RoundFunctions): 
   });
 
   return {
-    packSingle, packDouble, fromSingle: fromNarrow(SINGLE), fromDouble: fromNarrow(DOUBLE), toSingle: toNarrow(SINGLE, packSingle),
-    toDouble: toNarrow(DOUBLE, packDouble), fromInteger, toInteger, fromDecimal, toDecimal, roundToInteger, scale, extract, compare,
+    packSingle,
+    packDouble,
+    fromSingle: fromNarrow(SINGLE),
+    fromDouble: fromNarrow(DOUBLE),
+    toSingle: toNarrow(SINGLE, packSingle),
+    toDouble: toNarrow(DOUBLE, packDouble),
+    fromInteger,
+    toInteger,
+    fromDecimal,
+    toDecimal,
+    roundToInteger,
+    scale,
+    extract,
+    compare,
   };
 }

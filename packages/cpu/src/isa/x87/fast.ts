@@ -8,7 +8,28 @@
  * @module
  */
 import {
-  add, and, call, eq, eqz, extendU, geU, gtU, i32, i64, ltS, ltU, mul as times, ne, or, select, shl, shrU, sub, wrap, xor, type Expr,
+  add,
+  and,
+  call,
+  eq,
+  eqz,
+  extendU,
+  geU,
+  gtU,
+  i32,
+  i64,
+  ltS,
+  ltU,
+  mul as times,
+  ne,
+  or,
+  select,
+  shl,
+  shrU,
+  sub,
+  wrap,
+  xor,
+  type Expr,
 } from "../../wasm/expr.ts";
 import type { Func } from "../../wasm/func.ts";
 import type { ModuleBuilder } from "../../wasm/module.ts";
@@ -90,51 +111,57 @@ export function buildFast(mod: ModuleBuilder, soft: Soft): FastFunctions {
 
   const exponent = (se: Expr): Expr => and(se, F.EXP_MASK);
 
-  const addition = (flip: number) => (f: Func): void => {
-    const [p, aSe, aM, bSe, bM] = [f.param(0), f.param(1), f.param(2), f.param(3), f.param(4)];
-    const aE = f.local(I32);
-    const bE = f.local(I32);
-    const hi = f.local(I64);
-    const lo = f.local(I64);
-    const t32 = f.local(I32);
-    const t64 = f.local(I64);
-    if (flip !== 0) f.set(bSe, xor(bSe, flip));
-    f.set(aE, exponent(aSe));
-    f.set(bE, exponent(bSe));
-    f.if(or(ltU(aE, bE), and(eq(aE, bE), ltU(aM, bM))), () => {
-      for (const [x, y, t] of [[aE, bE, t32], [aSe, bSe, t32], [aM, bM, t64]] as const) {
-        f.set(t, x);
-        f.set(x, y);
-        f.set(y, t);
-      }
-    });
-    f.set(hi, bM);
-    f.set(lo, i64(0n));
-    f.if(ne(aE, bE), () => shiftRightJam(f, hi, lo, f.tmp(sub(aE, bE))));
-    f.if(
-      and(xor(aSe, bSe), F.SIGN),
-      () => {
-        f.set(hi, sub(sub(aM, hi), extendU(ne(lo, 0))));
-        f.set(lo, sub(i64(0n), lo));
-        f.if(eqz(or(hi, lo)), () => {
-          setFlags(f, i32(0), i32(0));
-          fr.setReg(f, p, select(eq(fr.roundingControl(), F.RC_DOWN), i32(F.SIGN), i32(0)), i64(0n));
-          fr.markFull(f, p);
-          f.ret();
-        });
-        normalise(f, aE, hi, lo);
-      },
-      () => {
-        f.set(hi, add(aM, hi));
-        f.if(ltU(hi, aM), () => {
-          f.set(lo, or(or(shl(hi, 63), shrU(lo, 1)), and(lo, 1)));
-          f.set(hi, or(shrU(hi, 1), J));
-          f.set(aE, add(aE, 1));
-        });
-      },
-    );
-    f.exec(roundInto, p, and(aSe, F.SIGN), aE, hi, lo);
-  };
+  const addition =
+    (flip: number) =>
+    (f: Func): void => {
+      const [p, aSe, aM, bSe, bM] = [f.param(0), f.param(1), f.param(2), f.param(3), f.param(4)];
+      const aE = f.local(I32);
+      const bE = f.local(I32);
+      const hi = f.local(I64);
+      const lo = f.local(I64);
+      const t32 = f.local(I32);
+      const t64 = f.local(I64);
+      if (flip !== 0) f.set(bSe, xor(bSe, flip));
+      f.set(aE, exponent(aSe));
+      f.set(bE, exponent(bSe));
+      f.if(or(ltU(aE, bE), and(eq(aE, bE), ltU(aM, bM))), () => {
+        for (const [x, y, t] of [
+          [aE, bE, t32],
+          [aSe, bSe, t32],
+          [aM, bM, t64],
+        ] as const) {
+          f.set(t, x);
+          f.set(x, y);
+          f.set(y, t);
+        }
+      });
+      f.set(hi, bM);
+      f.set(lo, i64(0n));
+      f.if(ne(aE, bE), () => shiftRightJam(f, hi, lo, f.tmp(sub(aE, bE))));
+      f.if(
+        and(xor(aSe, bSe), F.SIGN),
+        () => {
+          f.set(hi, sub(sub(aM, hi), extendU(ne(lo, 0))));
+          f.set(lo, sub(i64(0n), lo));
+          f.if(eqz(or(hi, lo)), () => {
+            setFlags(f, i32(0), i32(0));
+            fr.setReg(f, p, select(eq(fr.roundingControl(), F.RC_DOWN), i32(F.SIGN), i32(0)), i64(0n));
+            fr.markFull(f, p);
+            f.ret();
+          });
+          normalise(f, aE, hi, lo);
+        },
+        () => {
+          f.set(hi, add(aM, hi));
+          f.if(ltU(hi, aM), () => {
+            f.set(lo, or(or(shl(hi, 63), shrU(lo, 1)), and(lo, 1)));
+            f.set(hi, or(shrU(hi, 1), J));
+            f.set(aE, add(aE, 1));
+          });
+        },
+      );
+      f.exec(roundInto, p, and(aSe, F.SIGN), aE, hi, lo);
+    };
   const params = [I32, I32, I64, I32, I64] as const;
   const addNormal = mod.func(params, [], addition(0));
   const subNormal = mod.func(params, [], addition(F.SIGN));
@@ -192,7 +219,12 @@ export function buildFast(mod: ModuleBuilder, soft: Soft): FastFunctions {
       f.if(or(eqz(fr.isEmpty(p)), geU(sub(e, 1), top - 1)), () => f.ret(i32(0)));
       const sign = and(wrap(shrU(bits, precision === 24 ? 16 : 48)), F.SIGN);
       fr.st32(f, S.FTOP, p);
-      fr.setReg(f, p, or(sign, add(e, precision === 24 ? REBIAS_SINGLE : REBIAS_DOUBLE)), or(shl(bits, 64 - precision), J));
+      fr.setReg(
+        f,
+        p,
+        or(sign, add(e, precision === 24 ? REBIAS_SINGLE : REBIAS_DOUBLE)),
+        or(shl(bits, 64 - precision), J),
+      );
       fr.markFull(f, p);
       fr.st32(f, S.FSW, and(fr.ld32(S.FSW), ~F.C1));
       f.ret(i32(1));
@@ -221,7 +253,13 @@ export function buildFast(mod: ModuleBuilder, soft: Soft): FastFunctions {
     });
 
   return {
-    add: addNormal, sub: subNormal, mul: mulNormal, div: divNormal, loadDouble: loadNarrow(53), loadSingle: loadNarrow(24),
-    storeDouble: storeNarrow(53), storeSingle: storeNarrow(24),
+    add: addNormal,
+    sub: subNormal,
+    mul: mulNormal,
+    div: divNormal,
+    loadDouble: loadNarrow(53),
+    loadSingle: loadNarrow(24),
+    storeDouble: storeNarrow(53),
+    storeSingle: storeNarrow(24),
   };
 }

@@ -10,7 +10,25 @@
  * @module
  */
 import {
-  add, and, call, eq, eqz, extendU, gtU, i32, i64, ltS, ne, or, select, shl, shrU, sub, xor, type Callee, type Expr,
+  add,
+  and,
+  call,
+  eq,
+  eqz,
+  extendU,
+  gtU,
+  i32,
+  i64,
+  ltS,
+  ne,
+  or,
+  select,
+  shl,
+  shrU,
+  sub,
+  xor,
+  type Callee,
+  type Expr,
 } from "../../wasm/expr.ts";
 import type { Func } from "../../wasm/func.ts";
 import type { ModuleBuilder } from "../../wasm/module.ts";
@@ -123,7 +141,12 @@ export function buildInstructions(m: ModuleBuilder, soft: Soft): Record<string, 
     f.if(
       eq(kind, MEM_SINGLE),
       () => f.exec(c.fromSingle, bits),
-      () => f.if(eq(kind, MEM_DOUBLE), () => f.exec(c.fromDouble, bits), () => f.exec(c.fromInteger, bits)),
+      () =>
+        f.if(
+          eq(kind, MEM_DOUBLE),
+          () => f.exec(c.fromDouble, bits),
+          () => f.exec(c.fromInteger, bits),
+        ),
     );
   });
 
@@ -141,7 +164,9 @@ export function buildInstructions(m: ModuleBuilder, soft: Soft): Record<string, 
   const round = m.func([I32], [], (f) => {
     const left = f.param(0);
     f.if(fr.unmasked(F.IE | F.DE | F.ZE), () => f.ret());
-    f.if(eq(left, UNROUNDED), () => f.exec(r.roundPack, resultSe(), fr.ld32(F.A_E), resultM(), fr.ld64(F.EXTRA), precisionMask(fr)));
+    f.if(eq(left, UNROUNDED), () =>
+      f.exec(r.roundPack, resultSe(), fr.ld32(F.A_E), resultM(), fr.ld64(F.EXTRA), precisionMask(fr)),
+    );
     f.if(eq(left, EXACT_ZERO), () =>
       fr.result(f, select(eq(fr.roundingControl(), F.RC_DOWN), i32(F.SIGN), i32(0)), i64(0n)),
     );
@@ -210,7 +235,9 @@ export function buildInstructions(m: ModuleBuilder, soft: Soft): Record<string, 
       const left = call(fn, ...operands);
       const how = f.tmp(left);
       // A NaN operand, an invalid operation and a division by zero outrank a denormal memory operand, flagged when it was converted.
-      f.if(and(eqz(how), or(isNaN(), ne(and(exc(), F.IE | F.ZE), 0))), () => fr.st32(f, F.EXC, and(exc(), ~F.DE)));
+      f.if(and(eqz(how), or(isNaN(), ne(and(exc(), F.IE | F.ZE), 0))), () =>
+        fr.st32(f, F.EXC, and(exc(), ~F.DE)),
+      );
       f.exec(round, how);
       f.exec(deliver, p);
     });
@@ -257,7 +284,10 @@ export function buildInstructions(m: ModuleBuilder, soft: Soft): Record<string, 
     f.exec(c.scale, fr.regSe(p), fr.regM(p), fr.regSe(q), fr.regM(q));
     f.if(eqz(call(commit)), () => f.ret());
   });
-  for (const [name, nearest] of [["x87fprem", 0], ["x87fprem1", 1]] as const) {
+  for (const [name, nearest] of [
+    ["x87fprem", 0],
+    ["x87fprem1", 1],
+  ] as const) {
     withSecond(name, (f, p, q) => {
       const codes = f.tmp(call(a.remainder, fr.regSe(p), fr.regM(p), fr.regSe(q), fr.regM(q), i32(nearest)));
       const ok = f.tmp(call(commit));
@@ -304,7 +334,8 @@ export function buildInstructions(m: ModuleBuilder, soft: Soft): Record<string, 
   // --------------------------------------------------------------- compare
   // Condition codes and EFLAGS are set even when an unmasked exception follows; only the pops are left out.
 
-  const setCodes = (f: Func, codes: Expr): void => fr.st32(f, S.FSW, or(and(fr.ld32(S.FSW), ~(F.C0 | F.C2 | F.C3)), codes));
+  const setCodes = (f: Func, codes: Expr): void =>
+    fr.st32(f, S.FSW, or(and(fr.ld32(S.FSW), ~(F.C0 | F.C2 | F.C3)), codes));
   const UNORDERED = F.C0 | F.C2 | F.C3;
   // (i, quiet, pops)
   out["x87compare"] = m.func([I32, I32, I32], [], (f) => {
@@ -459,15 +490,22 @@ export function buildInstructions(m: ModuleBuilder, soft: Soft): Record<string, 
     begin(f);
     const pEmpty = f.tmp(fr.isEmpty(p));
     const qEmpty = f.tmp(fr.isEmpty(q));
-    f.if(or(pEmpty, qEmpty), () => {
-      f.if(eqz(call(underflow)), () => f.ret());
-      for (const [reg, isEmpty] of [[p, pEmpty], [q, qEmpty]] as const) {
-        f.if(isEmpty, () => {
-          fr.setReg(f, reg, resultSe(), resultM());
-          fr.markFull(f, reg);
-        });
-      }
-    }, () => f.exec(commit));
+    f.if(
+      or(pEmpty, qEmpty),
+      () => {
+        f.if(eqz(call(underflow)), () => f.ret());
+        for (const [reg, isEmpty] of [
+          [p, pEmpty],
+          [q, qEmpty],
+        ] as const) {
+          f.if(isEmpty, () => {
+            fr.setReg(f, reg, resultSe(), resultM());
+            fr.markFull(f, reg);
+          });
+        }
+      },
+      () => f.exec(commit),
+    );
     const se = f.tmp(fr.regSe(p));
     const sig = f.tmp(fr.regM(p));
     fr.setReg(f, p, fr.regSe(q), fr.regM(q));
@@ -530,7 +568,11 @@ export function buildInstructions(m: ModuleBuilder, soft: Soft): Record<string, 
     f.ret(and(call(commit), eqz(open)));
   });
   const store = (
-    name: string, params: readonly typeof I32[], indefinite: (f: Func) => void, apply: (f: Func, p: Expr) => void, quick?: Func,
+    name: string,
+    params: readonly (typeof I32)[],
+    indefinite: (f: Func) => void,
+    apply: (f: Func, p: Expr) => void,
+    quick?: Func,
   ): void => {
     out[name] = m.func(params, [I32], (f) => {
       if (quick !== undefined) f.if(call(quick), () => f.ret(i32(1)));
@@ -546,22 +588,46 @@ export function buildInstructions(m: ModuleBuilder, soft: Soft): Record<string, 
     });
   };
   store(
-    "x87storeSingle", [], (f) => fr.st64(f, F.RESULT_M, i64(0xffc0_0000n)),
-    (f, p) => fr.st64(f, F.RESULT_M, call(c.toSingle, fr.regSe(p), fr.regM(p))), fast.storeSingle,
+    "x87storeSingle",
+    [],
+    (f) => fr.st64(f, F.RESULT_M, i64(0xffc0_0000n)),
+    (f, p) => fr.st64(f, F.RESULT_M, call(c.toSingle, fr.regSe(p), fr.regM(p))),
+    fast.storeSingle,
   );
   store(
-    "x87storeDouble", [], (f) => fr.st64(f, F.RESULT_M, i64(0xfff8_0000_0000_0000n)),
-    (f, p) => fr.st64(f, F.RESULT_M, call(c.toDouble, fr.regSe(p), fr.regM(p))), fast.storeDouble,
+    "x87storeDouble",
+    [],
+    (f) => fr.st64(f, F.RESULT_M, i64(0xfff8_0000_0000_0000n)),
+    (f, p) => fr.st64(f, F.RESULT_M, call(c.toDouble, fr.regSe(p), fr.regM(p))),
+    fast.storeDouble,
   );
-  store("x87store80", [], () => {}, (f, p) => fr.result(f, fr.regSe(p), fr.regM(p)));
+  store(
+    "x87store80",
+    [],
+    () => {},
+    (f, p) => fr.result(f, fr.regSe(p), fr.regM(p)),
+  );
   // (bits, truncate)
   store(
-    "x87storeInteger", [I32, I32],
+    "x87storeInteger",
+    [I32, I32],
     (f) => fr.st64(f, F.RESULT_M, sub(i64(0n), shl(i64(1n), extendU(sub(f.param(0), 1))))),
-    (f, p) => fr.st64(f, F.RESULT_M, call(c.toInteger, fr.regSe(p), fr.regM(p), f.param(0), select(f.param(1), i32(F.RC_ZERO), fr.roundingControl()))),
+    (f, p) =>
+      fr.st64(
+        f,
+        F.RESULT_M,
+        call(
+          c.toInteger,
+          fr.regSe(p),
+          fr.regM(p),
+          f.param(0),
+          select(f.param(1), i32(F.RC_ZERO), fr.roundingControl()),
+        ),
+      ),
   );
   store(
-    "x87storeDecimal", [],
+    "x87storeDecimal",
+    [],
     (f) => {
       fr.st64(f, F.RESULT_M, i64(0xc000_0000_0000_0000n));
       fr.st64(f, F.EXTRA, i64(0xffffn));
@@ -599,7 +665,11 @@ export function buildInstructions(m: ModuleBuilder, soft: Soft): Record<string, 
     f.set(tags, i32(0));
     for (let p = 7; p >= 0; p--) {
       const cls = f.tmp(call(r.classify, fr.regSe(i32(p)), fr.regM(i32(p))));
-      const tag = select(fr.isEmpty(i32(p)), i32(3), select(eqz(cls), i32(0), select(eq(cls, 1), i32(1), i32(2))));
+      const tag = select(
+        fr.isEmpty(i32(p)),
+        i32(3),
+        select(eqz(cls), i32(0), select(eq(cls, 1), i32(1), i32(2))),
+      );
       f.set(tags, or(shl(tags, 2), tag));
     }
     f.ret(tags);

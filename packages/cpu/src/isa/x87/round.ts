@@ -9,7 +9,31 @@
  * @module
  */
 import {
-  add, and, call, choose, clz, eq, eqz, extendU, geS, gtS, gtU, i32, i64, leS, ltS, ltU, ne, or, select, shl, shrU, sub, wrap, xor, type Expr,
+  add,
+  and,
+  call,
+  choose,
+  clz,
+  eq,
+  eqz,
+  extendU,
+  geS,
+  gtS,
+  gtU,
+  i32,
+  i64,
+  leS,
+  ltS,
+  ltU,
+  ne,
+  or,
+  select,
+  shl,
+  shrU,
+  sub,
+  wrap,
+  xor,
+  type Expr,
 } from "../../wasm/expr.ts";
 import type { Func } from "../../wasm/func.ts";
 import type { ModuleBuilder } from "../../wasm/module.ts";
@@ -31,7 +55,10 @@ export function shiftRightJam(f: Func, hi: Expr, lo: Expr, n: Expr): void {
   f.if(
     ltS(n, 64),
     () => {
-      f.set(lo, or(or(shl(hi, sub(i64(64), n64)), shrU(lo, n64)), extendU(ne(shl(lo, sub(i64(64), n64)), 0))));
+      f.set(
+        lo,
+        or(or(shl(hi, sub(i64(64), n64)), shrU(lo, n64)), extendU(ne(shl(lo, sub(i64(64), n64)), 0))),
+      );
       f.set(hi, shrU(hi, n64));
     },
     () => {
@@ -66,7 +93,6 @@ export function normalise(f: Func, exp: Expr, hi: Expr, lo: Expr): void {
     f.set(exp, sub(exp, wrap(n)));
   });
 }
-
 
 export interface RoundFunctions {
   /** (rc, sign, odd, fraction) → 1 when the magnitude goes up. */

@@ -13,7 +13,18 @@
 import { EXC_MF, EXC_NM } from "../../exception.ts";
 import * as S from "../../state.ts";
 import {
-  add, and, call, extendS, extendU, i32, or, shl, shrU, wrap, type Callee, type Expr,
+  add,
+  and,
+  call,
+  extendS,
+  extendU,
+  i32,
+  or,
+  shl,
+  shrU,
+  wrap,
+  type Callee,
+  type Expr,
 } from "../../wasm/expr.ts";
 import * as W from "../../wasm/opcodes.ts";
 import { I32, I64 } from "../../wasm/opcodes.ts";
@@ -45,7 +56,14 @@ function result64(x: Ctx): Expr {
 }
 
 const rows: Row[] = [];
-function memory(opcode: number, digit: number, name: string, bytes: number, semantics: Semantics, writes = false): void {
+function memory(
+  opcode: number,
+  digit: number,
+  name: string,
+  bytes: number,
+  semantics: Semantics,
+  writes = false,
+): void {
   rows.push(op(opcode, name, [E(bytes)], semantics, { digit, mod: "mem", writes, memBytes: bytes }));
 }
 function register(opcode: number, digit: number, name: string, semantics: Semantics): void {
@@ -71,13 +89,32 @@ interface Format {
   readonly kind: number;
   readonly bits: (x: Ctx) => Expr;
 }
-const M32FP: Format = { bytes: 4, kind: MEM_SINGLE, bits: (x) => extendU(x.load(W.I32_LOAD, I32, 4, x.address(0))) };
+const M32FP: Format = {
+  bytes: 4,
+  kind: MEM_SINGLE,
+  bits: (x) => extendU(x.load(W.I32_LOAD, I32, 4, x.address(0))),
+};
 const M64FP: Format = { bytes: 8, kind: MEM_DOUBLE, bits: (x) => x.load(W.I64_LOAD, I64, 8, x.address(0)) };
-const M16INT: Format = { bytes: 2, kind: MEM_INTEGER, bits: (x) => extendS(x.load(W.I32_LOAD16_S, I32, 2, x.address(0))) };
-const M32INT: Format = { bytes: 4, kind: MEM_INTEGER, bits: (x) => extendS(x.load(W.I32_LOAD, I32, 4, x.address(0))) };
+const M16INT: Format = {
+  bytes: 2,
+  kind: MEM_INTEGER,
+  bits: (x) => extendS(x.load(W.I32_LOAD16_S, I32, 2, x.address(0))),
+};
+const M32INT: Format = {
+  bytes: 4,
+  kind: MEM_INTEGER,
+  bits: (x) => extendS(x.load(W.I32_LOAD, I32, 4, x.address(0))),
+};
 const M64INT: Format = { bytes: 8, kind: MEM_INTEGER, bits: (x) => x.load(W.I64_LOAD, I64, 8, x.address(0)) };
 
-function withMemory(opcode: number, digit: number, name: string, format: Format, fn: string, ...more: number[]): void {
+function withMemory(
+  opcode: number,
+  digit: number,
+  name: string,
+  format: Format,
+  fn: string,
+  ...more: number[]
+): void {
   memory(opcode, digit, name, format.bytes, (x) => {
     ready(x);
     const bits = x.tmp(format.bits(x));
@@ -87,21 +124,37 @@ function withMemory(opcode: number, digit: number, name: string, format: Format,
 
 /** A store of `bytes`: `fn` leaves the value, `put` writes it. */
 function storing(
-  opcode: number, digit: number, name: string, bytes: number, fn: string, args: number[], pops: boolean,
+  opcode: number,
+  digit: number,
+  name: string,
+  bytes: number,
+  fn: string,
+  args: number[],
+  pops: boolean,
   put: (x: Ctx, store: (op: number, value: Expr, offset?: number) => void) => void,
 ): void {
-  memory(opcode, digit, name, bytes, (x) => {
-    ready(x);
-    const ref = x.writable(bytes, x.address(0));
-    x.when(call(rt(x, fn), ...args.map(i32)), () => {
-      put(x, (o, value, offset) => ref.store(o, value, offset));
-      if (pops) run(x, "x87pop");
-    });
-  }, true);
+  memory(
+    opcode,
+    digit,
+    name,
+    bytes,
+    (x) => {
+      ready(x);
+      const ref = x.writable(bytes, x.address(0));
+      x.when(call(rt(x, fn), ...args.map(i32)), () => {
+        put(x, (o, value, offset) => ref.store(o, value, offset));
+        if (pops) run(x, "x87pop");
+      });
+    },
+    true,
+  );
 }
-const put32 = (x: Ctx, store: (op: number, value: Expr, offset?: number) => void): void => store(W.I32_STORE, wrap(result64(x)));
-const put64 = (x: Ctx, store: (op: number, value: Expr, offset?: number) => void): void => store(W.I64_STORE, result64(x));
-const put16 = (x: Ctx, store: (op: number, value: Expr, offset?: number) => void): void => store(W.I32_STORE16, wrap(result64(x)));
+const put32 = (x: Ctx, store: (op: number, value: Expr, offset?: number) => void): void =>
+  store(W.I32_STORE, wrap(result64(x)));
+const put64 = (x: Ctx, store: (op: number, value: Expr, offset?: number) => void): void =>
+  store(W.I64_STORE, result64(x));
+const put16 = (x: Ctx, store: (op: number, value: Expr, offset?: number) => void): void =>
+  store(W.I32_STORE16, wrap(result64(x)));
 
 // ----------------------------------------------------------------- arithmetic
 
@@ -132,7 +185,10 @@ for (const name of ARITHMETIC) {
 
 // ------------------------------------------------------------------- compares
 
-for (const [pop, digit] of [[0, 2], [1, 3]] as const) {
+for (const [pop, digit] of [
+  [0, 2],
+  [1, 3],
+] as const) {
   const p = pop ? "p" : "";
   withMemory(0xd8, digit, `fcom${p}`, M32FP, "x87compareMemory", pop);
   withMemory(0xdc, digit, `fcom${p}`, M64FP, "x87compareMemory", pop);
@@ -192,7 +248,10 @@ memory(0xdf, 4, "fbld", 10, (x) => {
   ready(x);
   run(x, "x87loadDecimal", ...load10(x));
 });
-for (const [pops, digit] of [[false, 2], [true, 3]] as const) {
+for (const [pops, digit] of [
+  [false, 2],
+  [true, 3],
+] as const) {
   const p = pops ? "p" : "";
   storing(0xd9, digit, `fst${p}`, 4, "x87storeSingle", [], pops, put32);
   storing(0xdd, digit, `fst${p}`, 8, "x87storeDouble", [], pops, put64);
@@ -218,19 +277,32 @@ register(0xd9, 0, "fld", (x) => {
   ready(x);
   run(x, "x87fldSt", x.registerNumber(0));
 });
-for (const [opcode, digit] of [[0xd9, 1], [0xdd, 1], [0xdf, 1]] as const) {
+for (const [opcode, digit] of [
+  [0xd9, 1],
+  [0xdd, 1],
+  [0xdf, 1],
+] as const) {
   register(opcode, digit, "fxch", (x) => {
     ready(x);
     run(x, "x87fxch", x.registerNumber(0));
   });
 }
-for (const [opcode, digit, pop] of [[0xdd, 2, 0], [0xdd, 3, 1], [0xd9, 3, 1], [0xdf, 2, 1], [0xdf, 3, 1]] as const) {
+for (const [opcode, digit, pop] of [
+  [0xdd, 2, 0],
+  [0xdd, 3, 1],
+  [0xd9, 3, 1],
+  [0xdf, 2, 1],
+  [0xdf, 3, 1],
+] as const) {
   register(opcode, digit, pop ? "fstp" : "fst", (x) => {
     ready(x);
     run(x, "x87fstSt", x.registerNumber(0), i32(pop));
   });
 }
-for (const [opcode, pop] of [[0xdd, 0], [0xdf, 1]] as const) {
+for (const [opcode, pop] of [
+  [0xdd, 0],
+  [0xdf, 1],
+] as const) {
   register(opcode, 0, pop ? "ffreep" : "ffree", (x) => {
     ready(x);
     run(x, "x87ffree", x.registerNumber(0), i32(pop));
@@ -238,7 +310,10 @@ for (const [opcode, pop] of [[0xdd, 0], [0xdf, 1]] as const) {
 }
 // Conditions B, E, BE, U are condition codes 2, 4, 6, 10 of Jcc.
 [2, 4, 6, 10].forEach((cc, digit) => {
-  for (const [opcode, negate] of [[0xda, 0], [0xdb, 1]] as const) {
+  for (const [opcode, negate] of [
+    [0xda, 0],
+    [0xdb, 1],
+  ] as const) {
     register(opcode, digit, "fcmov", (x) => {
       ready(x);
       run(x, "x87fcmov", x.registerNumber(0), x.condition(cc + negate));
@@ -293,14 +368,28 @@ memory(0xd9, 5, "fldcw", 2, (x) => {
   ready(x);
   run(x, "x87setControl", x.load(W.I32_LOAD16_U, I32, 2, x.address(0)));
 });
-memory(0xd9, 7, "fnstcw", 2, (x) => {
-  available(x);
-  x.st(2, x.address(0), x.state(S.FCW));
-}, true);
-memory(0xdd, 7, "fnstsw", 2, (x) => {
-  available(x);
-  x.st(2, x.address(0), statusWord(x));
-}, true);
+memory(
+  0xd9,
+  7,
+  "fnstcw",
+  2,
+  (x) => {
+    available(x);
+    x.st(2, x.address(0), x.state(S.FCW));
+  },
+  true,
+);
+memory(
+  0xdd,
+  7,
+  "fnstsw",
+  2,
+  (x) => {
+    available(x);
+    x.st(2, x.address(0), statusWord(x));
+  },
+  true,
+);
 single(0xdf, 0xe0, "fnstsw", (x) => {
   available(x);
   x.setRegPart(S.EAX, 2, statusWord(x));
@@ -320,15 +409,27 @@ for (const modrm of [0xe0, 0xe1, 0xe4]) single(0xdb, modrm, "fnop", available);
 function environmentWords(x: Ctx): Expr[] {
   const tags = call(rt(x, "x87tags"));
   return [
-    or(x.state(S.FCW), i32(-0x1_0000)), or(statusWord(x), i32(-0x1_0000)), or(tags, i32(-0x1_0000)),
-    x.state(S.FIP), or(and(x.state(S.FCS), 0xffff), shl(and(x.state(S.FOP), 0x7ff), 16)), x.state(S.FDP),
+    or(x.state(S.FCW), i32(-0x1_0000)),
+    or(statusWord(x), i32(-0x1_0000)),
+    or(tags, i32(-0x1_0000)),
+    x.state(S.FIP),
+    or(and(x.state(S.FCS), 0xffff), shl(and(x.state(S.FOP), 0x7ff), 16)),
+    x.state(S.FDP),
     or(and(x.state(S.FDS), 0xffff), i32(-0x1_0000)),
   ];
 }
 /** Writes the environment; returns its length. */
 function storeEnvironment(x: Ctx, store: (op: number, value: Expr, offset?: number) => void): number {
   if (x.size === 2) {
-    const image = [x.state(S.FCW), statusWord(x), call(rt(x, "x87tags")), x.state(S.FIP), x.state(S.FCS), x.state(S.FDP), x.state(S.FDS)];
+    const image = [
+      x.state(S.FCW),
+      statusWord(x),
+      call(rt(x, "x87tags")),
+      x.state(S.FIP),
+      x.state(S.FCS),
+      x.state(S.FDP),
+      x.state(S.FDS),
+    ];
     image.forEach((word, i) => store(W.I32_STORE16, word, 2 * i));
     return 14;
   }
@@ -338,7 +439,9 @@ function storeEnvironment(x: Ctx, store: (op: number, value: Expr, offset?: numb
 /** Reads an environment into temporaries: FCW, FSW, tags, FIP, FCS, FDP, FDS. */
 function loadEnvironment(x: Ctx, at: Expr): Expr[] {
   const n = x.size === 2 ? 2 : 4;
-  return Array.from({ length: 7 }, (_, i) => x.load(n === 2 ? W.I32_LOAD16_U : W.I32_LOAD, I32, n, x.tmp(add(at, n * i))));
+  return Array.from({ length: 7 }, (_, i) =>
+    x.load(n === 2 ? W.I32_LOAD16_U : W.I32_LOAD, I32, n, x.tmp(add(at, n * i))),
+  );
 }
 function applyEnvironment(x: Ctx, words: readonly Expr[]): void {
   run(x, "x87setTags", words[2]!);
@@ -354,47 +457,85 @@ function applyEnvironment(x: Ctx, words: readonly Expr[]): void {
 function stackSlot(x: Ctx, i: number): Expr {
   return shl(and(add(x.state(S.FTOP), i), 7), 4);
 }
-function environmentRow(opcode: number, digit: number, name: string, semantics: Semantics, writes: boolean): void {
-  rows.push(op(opcode, name, [M], semantics, { digit, mod: "mem", writes, memBytes: opcode === 0xd9 ? 28 : 108, v: true }));
+function environmentRow(
+  opcode: number,
+  digit: number,
+  name: string,
+  semantics: Semantics,
+  writes: boolean,
+): void {
+  rows.push(
+    op(opcode, name, [M], semantics, {
+      digit,
+      mod: "mem",
+      writes,
+      memBytes: opcode === 0xd9 ? 28 : 108,
+      v: true,
+    }),
+  );
 }
-environmentRow(0xd9, 6, "fnstenv", (x) => {
-  available(x);
-  const ref = x.writable(x.size === 2 ? 14 : 28, x.address(0));
-  storeEnvironment(x, (o, value, offset) => ref.store(o, value, offset));
-  // Storing the environment masks all exceptions.
-  x.setState(S.FCW, or(x.state(S.FCW), F.EXCEPTIONS));
-  run(x, "x87summary");
-}, true);
-environmentRow(0xd9, 4, "fldenv", (x) => {
-  ready(x);
-  applyEnvironment(x, loadEnvironment(x, x.tmp(x.address(0))));
-}, false);
-environmentRow(0xdd, 6, "fnsave", (x) => {
-  available(x);
-  const ref = x.writable((x.size === 2 ? 14 : 28) + 80, x.address(0));
-  const at = storeEnvironment(x, (o, value, offset) => ref.store(o, value, offset));
-  for (let i = 0; i < 8; i++) {
-    const slot = x.tmp(stackSlot(x, i));
-    ref.store(W.I64_STORE, x.stateLoad(W.I64_LOAD, I64, slot, S.X87), at + 10 * i);
-    ref.store(W.I32_STORE16, x.stateLoad(W.I32_LOAD, I32, slot, S.X87 + 8), at + 10 * i + 8);
-  }
-  run(x, "x87init");
-}, true);
-environmentRow(0xdd, 4, "frstor", (x) => {
-  ready(x);
-  const at = x.tmp(x.address(0));
-  const words = loadEnvironment(x, at);
-  const first = x.size === 2 ? 14 : 28;
-  const registers = Array.from({ length: 8 }, (_, i): [Expr, Expr] => [
-    x.load(W.I64_LOAD, I64, 8, x.tmp(add(at, first + 10 * i))),
-    x.load(W.I32_LOAD16_U, I32, 2, x.tmp(add(at, first + 10 * i + 8))),
-  ]);
-  applyEnvironment(x, words);
-  registers.forEach(([m, se], i) => {
-    const slot = x.tmp(stackSlot(x, i));
-    x.stateStore(W.I64_STORE, slot, m, S.X87);
-    x.stateStore(W.I32_STORE, slot, se, S.X87 + 8);
-  });
-}, false);
+environmentRow(
+  0xd9,
+  6,
+  "fnstenv",
+  (x) => {
+    available(x);
+    const ref = x.writable(x.size === 2 ? 14 : 28, x.address(0));
+    storeEnvironment(x, (o, value, offset) => ref.store(o, value, offset));
+    // Storing the environment masks all exceptions.
+    x.setState(S.FCW, or(x.state(S.FCW), F.EXCEPTIONS));
+    run(x, "x87summary");
+  },
+  true,
+);
+environmentRow(
+  0xd9,
+  4,
+  "fldenv",
+  (x) => {
+    ready(x);
+    applyEnvironment(x, loadEnvironment(x, x.tmp(x.address(0))));
+  },
+  false,
+);
+environmentRow(
+  0xdd,
+  6,
+  "fnsave",
+  (x) => {
+    available(x);
+    const ref = x.writable((x.size === 2 ? 14 : 28) + 80, x.address(0));
+    const at = storeEnvironment(x, (o, value, offset) => ref.store(o, value, offset));
+    for (let i = 0; i < 8; i++) {
+      const slot = x.tmp(stackSlot(x, i));
+      ref.store(W.I64_STORE, x.stateLoad(W.I64_LOAD, I64, slot, S.X87), at + 10 * i);
+      ref.store(W.I32_STORE16, x.stateLoad(W.I32_LOAD, I32, slot, S.X87 + 8), at + 10 * i + 8);
+    }
+    run(x, "x87init");
+  },
+  true,
+);
+environmentRow(
+  0xdd,
+  4,
+  "frstor",
+  (x) => {
+    ready(x);
+    const at = x.tmp(x.address(0));
+    const words = loadEnvironment(x, at);
+    const first = x.size === 2 ? 14 : 28;
+    const registers = Array.from({ length: 8 }, (_, i): [Expr, Expr] => [
+      x.load(W.I64_LOAD, I64, 8, x.tmp(add(at, first + 10 * i))),
+      x.load(W.I32_LOAD16_U, I32, 2, x.tmp(add(at, first + 10 * i + 8))),
+    ]);
+    applyEnvironment(x, words);
+    registers.forEach(([m, se], i) => {
+      const slot = x.tmp(stackSlot(x, i));
+      x.stateStore(W.I64_STORE, slot, m, S.X87);
+      x.stateStore(W.I32_STORE, slot, se, S.X87 + 8);
+    });
+  },
+  false,
+);
 
 export const X87_ROWS: readonly Row[] = rows;

@@ -12,8 +12,38 @@
  * @module
  */
 import {
-  add, and, call, div, eq, eqz, extendS, extendU, f64, f64FromI64Bits, f64FromI64U, geS, geU, gtS, gtU, i32, i32SatF64S, i64, ltS, ltU, mul as times,
-  ne, nearest as roundEven, or, select, shl, shrU, sub, wrap, xor, type Callee, type Expr,
+  add,
+  and,
+  call,
+  div,
+  eq,
+  eqz,
+  extendS,
+  extendU,
+  f64,
+  f64FromI64Bits,
+  f64FromI64U,
+  geS,
+  geU,
+  gtS,
+  gtU,
+  i32,
+  i32SatF64S,
+  i64,
+  ltS,
+  ltU,
+  mul as times,
+  ne,
+  nearest as roundEven,
+  or,
+  select,
+  shl,
+  shrU,
+  sub,
+  wrap,
+  xor,
+  type Callee,
+  type Expr,
 } from "../../wasm/expr.ts";
 import type { Func } from "../../wasm/func.ts";
 import type { ModuleBuilder } from "../../wasm/module.ts";
@@ -37,8 +67,14 @@ const TWO_OVER_LN2 = 0xb8aa_3b29_5c17_f0bcn;
 const SQRT2 = 0xb504_f333_f9de_6484n;
 /** atan(i / 8), i = 1…8: exponent and significand. */
 const ATAN: readonly (readonly [number, bigint])[] = [
-  [-4, 0xfead_d4d5_617b_6e33n], [-3, 0xfadb_afc9_6406_eb15n], [-2, 0xb7b0_ca0f_26f7_8474n], [-2, 0xed63_382b_0dda_7b45n],
-  [-1, 0x8f00_5d5e_f7f5_9f9bn], [-1, 0xa4bc_7d19_34f7_0924n], [-1, 0xb805_3e2b_c231_9e74n], [-1, 0xc90f_daa2_2168_c235n],
+  [-4, 0xfead_d4d5_617b_6e33n],
+  [-3, 0xfadb_afc9_6406_eb15n],
+  [-2, 0xb7b0_ca0f_26f7_8474n],
+  [-2, 0xed63_382b_0dda_7b45n],
+  [-1, 0x8f00_5d5e_f7f5_9f9bn],
+  [-1, 0xa4bc_7d19_34f7_0924n],
+  [-1, 0xb805_3e2b_c231_9e74n],
+  [-1, 0xc90f_daa2_2168_c235n],
 ];
 
 /** 2⁶³ · numerator / denominator, rounded. */
@@ -75,7 +111,8 @@ export function buildTranscendental(mod: ModuleBuilder, soft: Soft): Record<stri
     mod.func([I64], [I64], (f) => {
       const p = f.local(I64);
       f.set(p, i64(coefficients[coefficients.length - 1]!));
-      for (let k = coefficients.length - 2; k >= 0; k--) f.set(p, combine(i64(coefficients[k]!), call(mul, f.param(0), p)));
+      for (let k = coefficients.length - 2; k >= 0; k--)
+        f.set(p, combine(i64(coefficients[k]!), call(mul, f.param(0), p)));
       f.ret(p);
     });
   const expUp = series(EXP_SERIES, add);
@@ -118,7 +155,13 @@ export function buildTranscendental(mod: ModuleBuilder, soft: Soft): Record<stri
   /** n = kernel(x, y), rounded to nearest. */
   const apply = (f: Func, n: Num, kernel: Func, x: Num, y: Num): void => {
     f.exec(nearest, call(kernel, se(x), x.m, se(y), y.m));
-    setNum(f, n, and(fr.ld32(F.RESULT_SE), F.SIGN), and(fr.ld32(F.RESULT_SE), F.EXP_MASK), fr.ld64(F.RESULT_M));
+    setNum(
+      f,
+      n,
+      and(fr.ld32(F.RESULT_SE), F.SIGN),
+      and(fr.ld32(F.RESULT_SE), F.EXP_MASK),
+      fr.ld64(F.RESULT_M),
+    );
   };
   /** Rounds (s, e, hi:lo) as the control word says; the value is never exact. Normalises first. */
   const deliver = (f: Func, s: Expr, e: Expr, hi: Expr, lo: Expr): void => {
@@ -133,7 +176,14 @@ export function buildTranscendental(mod: ModuleBuilder, soft: Soft): Record<stri
   const deliverKernel = (f: Func, left: Expr, scaled: Expr = i32(0)): void => {
     const how = f.tmp(left);
     f.if(eq(how, UNROUNDED), () =>
-      f.exec(r.roundPack, fr.ld32(F.RESULT_SE), sub(fr.ld32(F.A_E), scaled), fr.ld64(F.RESULT_M), or(fr.ld64(F.EXTRA), i64(1n)), i64(0n)),
+      f.exec(
+        r.roundPack,
+        fr.ld32(F.RESULT_SE),
+        sub(fr.ld32(F.A_E), scaled),
+        fr.ld64(F.RESULT_M),
+        or(fr.ld64(F.EXTRA), i64(1n)),
+        i64(0n),
+      ),
     );
     f.if(eq(how, EXACT_ZERO), () => fr.result(f, i32(0), i64(0n)));
   };
@@ -195,20 +245,17 @@ export function buildTranscendental(mod: ModuleBuilder, soft: Soft): Record<stri
       });
     });
     // Above π/4 the angle is measured back from π/2. For exponents below that of 1/2 it cannot be.
-    f.if(
-      or(and(eq(exp, F.BIAS), gtU(hi, shrU(dHi, 1))), and(eq(exp, F.BIAS - 1), gtU(hi, dHi))),
-      () => {
-        f.if(eq(exp, F.BIAS - 1), () => {
-          f.set(lo, shl(hi, 63));
-          f.set(hi, shrU(hi, 1));
-          f.set(exp, i32(F.BIAS));
-        });
-        f.set(hi, sub(sub(dHi, hi), extendU(ltU(dLo, lo))));
-        f.set(lo, sub(dLo, lo));
-        f.set(q, add(q, 1));
-        fr.st32(f, REDUCED_SIGN, i32(1));
-      },
-    );
+    f.if(or(and(eq(exp, F.BIAS), gtU(hi, shrU(dHi, 1))), and(eq(exp, F.BIAS - 1), gtU(hi, dHi))), () => {
+      f.if(eq(exp, F.BIAS - 1), () => {
+        f.set(lo, shl(hi, 63));
+        f.set(hi, shrU(hi, 1));
+        f.set(exp, i32(F.BIAS));
+      });
+      f.set(hi, sub(sub(dHi, hi), extendU(ltU(dLo, lo))));
+      f.set(lo, sub(dLo, lo));
+      f.set(q, add(q, 1));
+      fr.st32(f, REDUCED_SIGN, i32(1));
+    });
     f.if(eqz(or(hi, lo)), () => {
       fr.st64(f, SIN_HI, i64(0n));
       fr.st64(f, COS_HI, i64(F.INTEGER_BIT));
@@ -252,12 +299,18 @@ export function buildTranscendental(mod: ModuleBuilder, soft: Soft): Record<stri
     );
   });
 
-  const setC2 = (f: Func, on: number): void => fr.st32(f, S.FSW, or(and(fr.ld32(S.FSW), ~F.C2), on ? i32(F.C2) : i32(0)));
+  const setC2 = (f: Func, on: number): void =>
+    fr.st32(f, S.FSW, or(and(fr.ld32(S.FSW), ~F.C2), on ? i32(F.C2) : i32(0)));
   /**
    * The common part of FSIN, FCOS, FSINCOS, FPTAN: stack checks, special operands, out-of-range arguments. `zero` gives the results
    * for ±0, `both` the second result if there is one; `compute` fills RESULT (and RESULT2).
    */
-  const trigonometric = (name: string, pushes: boolean, zero: (f: Func, x: Num) => void, compute: (f: Func, x: Num) => void): void => {
+  const trigonometric = (
+    name: string,
+    pushes: boolean,
+    zero: (f: Func, x: Num) => void,
+    compute: (f: Func, x: Num) => void,
+  ): void => {
     out[`x87${name}`] = mod.func([], [], (f) => {
       const p = f.tmp(fr.physical(0));
       const q = f.tmp(fr.physical(7));
@@ -329,49 +382,72 @@ export function buildTranscendental(mod: ModuleBuilder, soft: Soft): Record<stri
     fr.st32(f, F.RESULT2_SE, i32(F.BIAS));
     fr.st64(f, F.RESULT2_M, i64(F.INTEGER_BIT));
   };
-  trigonometric("fsin", false, (f, x) => fr.result(f, x.s, i64(0n)), (f, x) => {
-    f.exec(pick, x.s, call(sinCos, x.e, x.m), i32(0));
-  });
-  trigonometric("fcos", false, (f) => fr.result(f, i32(F.BIAS), i64(F.INTEGER_BIT)), (f, x) => {
-    f.exec(pick, x.s, call(sinCos, x.e, x.m), i32(1));
-  });
-  trigonometric("fsincos", true, (f, x) => {
-    fr.result(f, x.s, i64(0n));
-    one(f);
-  }, (f, x) => {
-    const q = f.tmp(call(sinCos, x.e, x.m));
-    f.exec(pick, x.s, q, i32(1));
-    const cosSe = f.tmp(fr.ld32(F.RESULT_SE));
-    const cosM = f.tmp(fr.ld64(F.RESULT_M));
-    f.exec(pick, x.s, q, i32(0));
-    fr.st32(f, F.RESULT2_SE, cosSe);
-    fr.st64(f, F.RESULT2_M, cosM);
-  });
-  trigonometric("fptan", true, (f, x) => {
-    fr.result(f, x.s, i64(0n));
-    one(f);
-  }, (f, x) => {
-    const q = f.tmp(call(sinCos, x.e, x.m));
-    const sine = num(f);
-    const cosine = num(f);
-    const lo = f.local(I64);
-    // tan x = sin r / cos r or −cos r / sin r, by the quadrant.
-    for (const [n, hiAt, loAt, eAt] of [[sine, SIN_HI, SIN_LO, SIN_E], [cosine, COS_HI, COS_LO, COS_E]] as const) {
-      setNum(f, n, i32(0), fr.ld32(eAt), fr.ld64(hiAt));
-      f.set(lo, fr.ld64(loAt));
-      f.if(ne(n.m, 0), () => normalise(f, n.e, n.m, lo));
-    }
-    f.set(sine.s, xor(x.s, shl(fr.ld32(REDUCED_SIGN), 15)));
-    f.if(
-      and(q, 1),
-      () => {
-        f.set(sine.s, xor(sine.s, F.SIGN));
-        deliverKernel(f, call(a.divide, se(cosine), cosine.m, se(sine), sine.m));
-      },
-      () => deliverKernel(f, call(a.divide, se(sine), sine.m, se(cosine), cosine.m)),
-    );
-    one(f);
-  });
+  trigonometric(
+    "fsin",
+    false,
+    (f, x) => fr.result(f, x.s, i64(0n)),
+    (f, x) => {
+      f.exec(pick, x.s, call(sinCos, x.e, x.m), i32(0));
+    },
+  );
+  trigonometric(
+    "fcos",
+    false,
+    (f) => fr.result(f, i32(F.BIAS), i64(F.INTEGER_BIT)),
+    (f, x) => {
+      f.exec(pick, x.s, call(sinCos, x.e, x.m), i32(1));
+    },
+  );
+  trigonometric(
+    "fsincos",
+    true,
+    (f, x) => {
+      fr.result(f, x.s, i64(0n));
+      one(f);
+    },
+    (f, x) => {
+      const q = f.tmp(call(sinCos, x.e, x.m));
+      f.exec(pick, x.s, q, i32(1));
+      const cosSe = f.tmp(fr.ld32(F.RESULT_SE));
+      const cosM = f.tmp(fr.ld64(F.RESULT_M));
+      f.exec(pick, x.s, q, i32(0));
+      fr.st32(f, F.RESULT2_SE, cosSe);
+      fr.st64(f, F.RESULT2_M, cosM);
+    },
+  );
+  trigonometric(
+    "fptan",
+    true,
+    (f, x) => {
+      fr.result(f, x.s, i64(0n));
+      one(f);
+    },
+    (f, x) => {
+      const q = f.tmp(call(sinCos, x.e, x.m));
+      const sine = num(f);
+      const cosine = num(f);
+      const lo = f.local(I64);
+      // tan x = sin r / cos r or −cos r / sin r, by the quadrant.
+      for (const [n, hiAt, loAt, eAt] of [
+        [sine, SIN_HI, SIN_LO, SIN_E],
+        [cosine, COS_HI, COS_LO, COS_E],
+      ] as const) {
+        setNum(f, n, i32(0), fr.ld32(eAt), fr.ld64(hiAt));
+        f.set(lo, fr.ld64(loAt));
+        f.if(ne(n.m, 0), () => normalise(f, n.e, n.m, lo));
+      }
+      f.set(sine.s, xor(x.s, shl(fr.ld32(REDUCED_SIGN), 15)));
+      f.if(
+        and(q, 1),
+        () => {
+          f.set(sine.s, xor(sine.s, F.SIGN));
+          deliverKernel(f, call(a.divide, se(cosine), cosine.m, se(sine), sine.m));
+        },
+        () => deliverKernel(f, call(a.divide, se(sine), sine.m, se(cosine), cosine.m)),
+      );
+      one(f);
+    },
+  );
 
   // --------------------------------------------------------------------- 2^x − 1
 
@@ -402,7 +478,9 @@ export function buildTranscendental(mod: ModuleBuilder, soft: Soft): Record<stri
       () => {
         // ±1 are exact; beyond, the manual leaves the result open: the limits for infinities, else the operand.
         f.if(and(ne(x.s, 0), eq(x.e, F.EXP_MASK)), minusOne);
-        f.if(and(ne(x.s, 0), and(eq(x.e, F.BIAS), eq(x.m, i64(F.INTEGER_BIT)))), () => fr.result(f, i32(F.SIGN | (F.BIAS - 1)), i64(F.INTEGER_BIT)));
+        f.if(and(ne(x.s, 0), and(eq(x.e, F.BIAS), eq(x.m, i64(F.INTEGER_BIT)))), () =>
+          fr.result(f, i32(F.SIGN | (F.BIAS - 1)), i64(F.INTEGER_BIT)),
+        );
       },
       () => {
         f.if(ne(x.m, 0), () => {
@@ -411,7 +489,11 @@ export function buildTranscendental(mod: ModuleBuilder, soft: Soft): Record<stri
           f.set(x.m, fr.ld64(F.A_M));
           const t = f.tmp(call(mul, fixed(x.m, x.e), i64(LN2)));
           const q = f.local(I64);
-          f.if(x.s, () => f.set(q, call(expDown, t)), () => f.set(q, call(expUp, t)));
+          f.if(
+            x.s,
+            () => f.set(q, call(expDown, t)),
+            () => f.set(q, call(expUp, t)),
+          );
           f.set(q, call(mul, q, i64(LN2)));
           const hi = f.tmp(call(mul, x.m, q));
           f.if(eqz(fr.unmasked(F.DE)), () => deliver(f, x.s, add(x.e, 1), hi, fr.ld64(F.EXTRA)));
@@ -466,13 +548,22 @@ export function buildTranscendental(mod: ModuleBuilder, soft: Soft): Record<stri
     logOf(f, n, below);
     f.if(ne(k, 0), () => {
       f.exec(c.fromInteger, extendS(k));
-      setNum(f, t, and(fr.ld32(F.RESULT_SE), F.SIGN), and(fr.ld32(F.RESULT_SE), F.EXP_MASK), fr.ld64(F.RESULT_M));
+      setNum(
+        f,
+        t,
+        and(fr.ld32(F.RESULT_SE), F.SIGN),
+        and(fr.ld32(F.RESULT_SE), F.EXP_MASK),
+        fr.ld64(F.RESULT_M),
+      );
       apply(f, n, a.add, t, n);
     });
   };
 
   /** FYL2X and FYL2XP1: ST(1) = ST(1) · L, then pop. `logarithm` sets L from ST(0). */
-  const logarithmic = (name: string, logarithm: (f: Func, l: Num, x: Num, cls: Expr, y: Num) => void): void => {
+  const logarithmic = (
+    name: string,
+    logarithm: (f: Func, l: Num, x: Num, cls: Expr, y: Num) => void,
+  ): void => {
     out[`x87${name}`] = mod.func([], [], (f) => {
       const p = f.tmp(fr.physical(0));
       const q = f.tmp(fr.physical(1));
@@ -506,12 +597,15 @@ export function buildTranscendental(mod: ModuleBuilder, soft: Soft): Record<stri
         // A denormal factor was counted by prepare() already; its register image carries the right exponent.
         const flags = f.tmp(fr.ld32(F.EXC));
         const invalid = f.tmp(and(flags, F.IE));
-        f.if(eqz(invalid), () => deliverKernel(f, call(a.multiply, fr.regSe(q), fr.regM(q), se(l), l.m), scaled));
+        f.if(eqz(invalid), () =>
+          deliverKernel(f, call(a.multiply, fr.regSe(q), fr.regM(q), se(l), l.m), scaled),
+        );
       });
       f.if(call(commit), finish);
     });
   };
-  const infinite = (f: Func, l: Num, sign: number): void => setNum(f, l, i32(sign), i32(F.EXP_MASK), i64(F.INTEGER_BIT));
+  const infinite = (f: Func, l: Num, sign: number): void =>
+    setNum(f, l, i32(sign), i32(F.EXP_MASK), i64(F.INTEGER_BIT));
   const invalid = (f: Func): void => {
     fr.st32(f, F.EXC, or(and(fr.ld32(F.EXC), ~F.DE), i32(F.IE)));
     fr.indefinite(f);
@@ -528,7 +622,11 @@ export function buildTranscendental(mod: ModuleBuilder, soft: Soft): Record<stri
           x.s,
           () => invalid(f),
           () => {
-            f.if(eq(cls, CLASS_INFINITY), () => infinite(f, l, 0), () => log2(f, l, x.e, x.m));
+            f.if(
+              eq(cls, CLASS_INFINITY),
+              () => infinite(f, l, 0),
+              () => log2(f, l, x.e, x.m),
+            );
           },
         );
       },
@@ -540,7 +638,12 @@ export function buildTranscendental(mod: ModuleBuilder, soft: Soft): Record<stri
     setNum(f, two, i32(0), i32(F.BIAS + 1), i64(F.INTEGER_BIT));
     f.if(
       eq(cls, CLASS_INFINITY),
-      () => f.if(x.s, () => invalid(f), () => infinite(f, l, 0)),
+      () =>
+        f.if(
+          x.s,
+          () => invalid(f),
+          () => infinite(f, l, 0),
+        ),
       () => {
         f.if(
           ltS(x.e, F.BIAS - 1),
@@ -574,7 +677,12 @@ export function buildTranscendental(mod: ModuleBuilder, soft: Soft): Record<stri
             apply(f, t, a.add, unit, x);
             f.if(
               or(t.s, eqz(t.m)),
-              () => f.if(t.s, () => invalid(f), () => infinite(f, l, F.SIGN)),
+              () =>
+                f.if(
+                  t.s,
+                  () => invalid(f),
+                  () => infinite(f, l, F.SIGN),
+                ),
               () => log2(f, l, t.e, t.m),
             );
           },
@@ -612,7 +720,8 @@ export function buildTranscendental(mod: ModuleBuilder, soft: Soft): Record<stri
     const left = f.tmp(and(fr.regSe(p), F.SIGN));
     setNum(f, x, i32(0), fr.ld32(F.A_E), fr.ld64(F.A_M));
     setNum(f, y, i32(0), fr.ld32(F.B_E), fr.ld64(F.B_M));
-    const constant = (e: number, hi: bigint, lo: bigint): void => f.exec(r.roundPack, sign, i32(e), i64(hi), i64(lo), i64(0n));
+    const constant = (e: number, hi: bigint, lo: bigint): void =>
+      f.exec(r.roundPack, sign, i32(e), i64(hi), i64(lo), i64(0n));
     const pi = (): void => constant(F.BIAS + 1, PI_HI, PI_LO);
     const halfPi = (): void => constant(F.BIAS, PI_HI, PI_LO);
     const xInfinite = f.tmp(eq(x.e, F.EXP_MASK));
@@ -622,7 +731,11 @@ export function buildTranscendental(mod: ModuleBuilder, soft: Soft): Record<stri
       end();
     });
     f.if(and(xInfinite, yInfinite), () => {
-      f.if(left, () => constant(F.BIAS + 1, THREE_QUARTERS_HI, THREE_QUARTERS_LO), () => constant(F.BIAS - 1, PI_HI, PI_LO));
+      f.if(
+        left,
+        () => constant(F.BIAS + 1, THREE_QUARTERS_HI, THREE_QUARTERS_LO),
+        () => constant(F.BIAS - 1, PI_HI, PI_LO),
+      );
       end();
     });
     f.if(or(eqz(x.m), yInfinite), () => {
