@@ -13,10 +13,9 @@ import { mount, type HammerMount } from "../src/mount.ts";
 import { SeededRandom, SimDisk, cutsOfEpoch, epochs, imageAt, type CutLimits, type SimEvent } from "../src/sim-disk.ts";
 import { checkmap } from "../src/tools/checkmap.ts";
 import { show } from "../src/tools/show.ts";
-import { fixtureDir, loadImage } from "./fixtures.ts";
+import { formatted } from "./formatted.ts";
 import { Driver, textOf } from "./model.ts";
 
-const dir = fixtureDir("hammer");
 const quiet = (): void => {};
 
 let clock = 1_700_000_000_000_000n;
@@ -99,20 +98,20 @@ function cutEverywhere(base: BlockDevice, log: SimEvent[], states: string[], see
 
 /** Multiplies the number of cuts and the length of workloads; 1 is meant for every run, 5 for a night. */
 const DEEP = Number(process.env["HAMMER_CRASH_DEPTH"] ?? "1");
-/** The FIFO's end is found by the header's index up to version 3, by sequence numbers from 4 on. */
-const IMAGES: [name: string, seed: number][] = [["small-v1", 11], ["small-v7", 33]];
-if (DEEP > 1) IMAGES.push(["small-v6", 22]);
+/** Up to version 3 the FIFO's end is found by the header's index, from 4 on by sequence numbers. */
+const VERSIONS: [version: number, seed: number][] = [[1, 11], [7, 33]];
+if (DEEP > 1) VERSIONS.push([4, 22]);
 
-describe.skipIf(dir === null).each(IMAGES)("%s (needs shared/fixtures/hammer)", (image, seed) => {
+describe.each(VERSIONS)("version %i", (version, seed) => {
   it("every cut leaves a durable state and a sound image", () => {
-    const base = loadImage(`${dir}/${image}.img.gz`);
+    const base = formatted(version);
     const { log, states } = record(base, seed, 6 * DEEP, 10);
     const tried = cutEverywhere(base, log, states, seed, { perKind: 6 * DEEP, random: 6 * DEEP });
     expect(tried).toBeGreaterThan(200);
   });
 
   it("a device that drops flushes is noticed", () => {
-    const base = loadImage(`${dir}/${image}.img.gz`);
+    const base = formatted(version);
     const { log, states } = record(base, seed, 4, 10);
     let flushes = 0;
     const lying = log.filter((e) => e.kind !== "flush" || ++flushes % 5 === 0);
@@ -120,7 +119,7 @@ describe.skipIf(dir === null).each(IMAGES)("%s (needs shared/fixtures/hammer)", 
   });
 
   it("a cut during recovery is followed by another recovery to the same state", () => {
-    const base = loadImage(`${dir}/${image}.img.gz`);
+    const base = formatted(version);
     const { log, states } = record(base, seed + 1, 3, 12);
     const rnd = new SeededRandom(seed);
     const all = epochs(log);

@@ -6,10 +6,9 @@ import { mount, type HammerMount } from "../src/mount.ts";
 import { SeededRandom } from "../src/sim-disk.ts";
 import { checkmap } from "../src/tools/checkmap.ts";
 import { show } from "../src/tools/show.ts";
-import { fixtureDir, loadImage } from "./fixtures.ts";
+import { formatted } from "./formatted.ts";
 import { Driver, textOf } from "./model.ts";
 
-const dir = fixtureDir("hammer");
 /** How many seeds to run; more for a night. */
 const SEEDS = Array.from({ length: Number(process.env["HAMMER_MODEL_SEEDS"] ?? "1") }, (_, i) => i + 1);
 
@@ -23,9 +22,9 @@ export function expectSound(device: OverlayDevice): void {
   expect({ ...map, text }).toEqual({ badNodes: 0, errors: 0, text: "" });
 }
 
-describe.skipIf(dir === null).each(["small-v1", "small-v6", "small-v7"])("%s (needs shared/fixtures/hammer)", (image) => {
+describe.each([1, 5, 7])("version %i", (version) => {
   it.each(SEEDS)("seed %i", (seed) => {
-    const device = new OverlayDevice(loadImage(`${dir}/${image}.img.gz`));
+    const device = new OverlayDevice(formatted(version));
     const rnd = new SeededRandom(seed);
     const driver = new Driver(rnd, { maxSize: 80_000, names: 14, maxDirs: 6 });
     const past: { tid: bigint; text: string }[] = [];
