@@ -46,7 +46,6 @@ export function flushGroup(e: Engine): void {
     for (const ip of inodes) {
       if ((ip.dirty & DIRTY_BLOCKS) !== 0) writeBlocks(e, ip);
       syncInode(e, ip);
-      e.dirtyInodes.delete(ip);
       if (ip.refs === 0) e.inodes.idle(ip);
     }
     e.undo.prepare();

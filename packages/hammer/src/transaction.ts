@@ -23,7 +23,7 @@ import { SF_NOHISTORY, UF_NOHISTORY } from "./disk/inode.ts";
 import { VOLUME } from "./disk/volume.ts";
 import { HammerError, isBufferMiss, isHammerError } from "./error.ts";
 import { flushGroup } from "./flusher.ts";
-import { DIRTY_BLOCKS } from "./object/dirty.ts";
+import { DIRTY_BLOCKS, DIRTY_NEW } from "./object/dirty.ts";
 import { BlockCache, writeBlocks } from "./object/file.ts";
 import type { HammerInode, InodeTable } from "./object/inode.ts";
 import type { Volumes } from "./io.ts";
@@ -33,6 +33,10 @@ import { UndoWriter } from "./undo.ts";
 const DIRTY_DATA_LIMIT = 32 << 20;
 /** UNDO of one dirty buffer at worst: 35 lines and pads. */
 const UNDO_PER_BUFFER = 20480;
+/** UNDO that writing one INODE record or file block will take at worst: a node, and fields of those above it. */
+const UNDO_PER_RECORD = 5120;
+/** Share of the ring that one group may take, by these estimates. */
+const UNDO_SHARE = 0.7;
 /** An object's record, its entry and a share of the nodes above them. */
 const BYTES_PER_INODE = 1024;
 /** Object ids are drawn from the TID counter this many at a time. */
@@ -78,10 +82,12 @@ export class Engine {
   readonly dirtyInodes = new Set<HammerInode>();
   /** First error of a flush (E2). */
   failure: unknown = null;
+  /** How many of dirtyInodes have no record yet; theirs go to fresh nodes and take no UNDO to speak of. */
+  #newInodes = 0;
   #objIdNext = 0;
   #objIdEnd = 0;
   readonly #bufferLimit: number;
-  readonly #undoBufferLimit: number;
+  readonly #undoLimit: number;
 
   constructor(parts: EngineParts) {
     this.volumes = parts.volumes;
@@ -97,7 +103,7 @@ export class Engine {
     this.cursor = new Cursor(this.tree);
     this.writeCursor = new Cursor(this.tree);
     this.#bufferLimit = Math.max(64, Math.floor(parts.cacheBytes / 2 / BUFSIZE));
-    this.#undoBufferLimit = Math.max(32, Math.floor(this.undo.size / 2 / UNDO_PER_BUFFER));
+    this.#undoLimit = this.undo.size * UNDO_SHARE;
     const next = this.volumes.root.view.getBigUint64(VOLUME.off.vol0_next_tid, true);
     if (next > BigInt(Number.MAX_SAFE_INTEGER - TWO32))
       throw new HammerError("ERANGE", `vol0_next_tid is ${next}: beyond 2^53 a file system can only be mounted read-only`);
@@ -154,13 +160,14 @@ export class Engine {
 
   /** Closes the flush group if it is near its limits (E3). Between operations only. */
   relieve(): void {
-    if (this.blocks.dirtyBytes > DIRTY_DATA_LIMIT) this.writeAllBlocks();
+    if (this.blocks.dirtyBytes > DIRTY_DATA_LIMIT || this.blocks.dirtyCount * UNDO_PER_RECORD > this.#undoLimit / 4) this.writeAllBlocks();
     if (this.groupIsFull()) this.flush();
   }
 
   /** True if the open group should be closed before much more is added to it. */
   groupIsFull(): boolean {
-    return this.cache.dirty.length >= this.#bufferLimit || this.cache.undoable >= this.#undoBufferLimit;
+    return this.cache.dirty.length >= this.#bufferLimit || this.cache.undoable * UNDO_PER_BUFFER
+      + (this.dirtyInodes.size - this.#newInodes + this.blocks.dirtyCount) * UNDO_PER_RECORD > this.#undoLimit;
   }
 
   /** Closes the group in the middle of a long operation, which goes on in the next one. */
@@ -197,7 +204,15 @@ export class Engine {
   /** Notes that the next flush has to write something of `ip`. */
   markDirty(ip: HammerInode, bits: number): void {
     if (ip.dirty === 0) this.dirtyInodes.add(ip);
+    if ((bits & DIRTY_NEW) !== 0) this.#newInodes++;
     ip.dirty |= bits;
+  }
+
+  /** Nothing of `ip` is left to write. */
+  markClean(ip: HammerInode): void {
+    if ((ip.dirty & DIRTY_NEW) !== 0) this.#newInodes--;
+    ip.dirty = 0;
+    this.dirtyInodes.delete(ip);
   }
 
   /** Writes dirty file blocks to fresh space and files them in the tree; not durable yet. */

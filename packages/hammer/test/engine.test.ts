@@ -84,6 +84,48 @@ describe("limits", () => {
     expectSound(device);
   }, 60_000);
 
+  it("changes more objects than one group's UNDO has room for", () => {
+    const device = fresh(512);
+    let m = open(device);
+    const names = Array.from({ length: 12_000 }, (_, i) => `file-${(i * 7919) % 12_000}`);
+    for (const name of names) m.rele(m.create(m.root, name, FILE));
+    m.sync();
+    for (const name of names.toSorted()) {
+      const ip = m.lookup(m.root, name)!;
+      m.setattr(ip, { mode: 0o600 });
+      m.write(ip, 0, Uint8Array.of(name.length), 0, 1);
+      m.rele(ip);
+    }
+    m.sync();
+    m.unmount();
+    expectSound(device);
+    m = open(device);
+    for (const name of names) {
+      const ip = m.lookup(m.root, name)!;
+      const buf = new Uint8Array(2);
+      expect(m.read(ip, 0, buf, 0, 2)).toBe(1);
+      expect(buf[0]).toBe(name.length);
+      expect(ip.mode).toBe(0o600);
+      m.rele(ip);
+    }
+    m.unmount();
+  }, 60_000);
+
+  it("one write of 100 MiB, read back", () => {
+    const device = fresh(512);
+    const m = open(device, { cacheBytes: 8 * MIB });
+    const data = Uint8Array.from({ length: 100 * MIB }, (_, i) => (i ^ (i >> 11)) & 0xff);
+    const ip = m.create(m.root, "big", FILE);
+    expect(m.write(ip, 12_345, data, 0, data.length)).toBe(data.length);
+    m.sync();
+    const back = new Uint8Array(data.length);
+    expect(m.read(ip, 12_345, back, 0, back.length)).toBe(data.length);
+    expect(Buffer.compare(back, data)).toBe(0);
+    m.rele(ip);
+    m.unmount();
+    expectSound(device);
+  }, 60_000);
+
   it("truncates a file whose records need more UNDO than the ring holds", () => {
     const device = fresh(512);
     let m = open(device);

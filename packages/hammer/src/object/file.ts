@@ -79,6 +79,7 @@ export class BlockCache {
   readonly #spareLarge: Uint8Array[] = [];
   bytes = 0;
   dirtyBytes = 0;
+  dirtyCount = 0;
 
   constructor(limitBytes: number) {
     this.#limit = limitBytes;
@@ -120,6 +121,7 @@ export class BlockCache {
     b.dirty = true;
     b.owner.dirty.push(b);
     this.dirtyBytes += b.bytes.length;
+    this.dirtyCount++;
   }
 
   /** The block has been written. */
@@ -127,6 +129,7 @@ export class BlockCache {
     if (!b.dirty) return;
     b.dirty = false;
     this.dirtyBytes -= b.bytes.length;
+    this.dirtyCount--;
   }
 
   #drop(b: Block): void {
@@ -214,14 +217,29 @@ export function readFile(
   }
 }
 
+/** A long write is made of pieces of this size, between which the flush group may be closed. */
+const PIECE = 4 << 20;
+
 /**
- * Writes `length` bytes of `buf` from `bufOff` at `offset`, extending the file if need be. Returns the number
- * written. Throws EFBIG, ENOSPC, EIO, EBADCRC, BufferMiss, the latter before anything changed.
+ * Writes `length` bytes of `buf` from `bufOff` at `offset`, extending the file if need be. Returns the number written,
+ * which is less only if a later piece of a long write failed. Throws EINVAL, EFBIG, ENOSPC, EIO, EBADCRC, BufferMiss, the
+ * latter before anything changed.
  */
 export function writeFile(e: Engine, ip: HammerInode, offset: number, buf: Uint8Array, bufOff: number, length: number): number {
   if (!Number.isSafeInteger(offset) || offset < 0) throw new HammerError("EINVAL", `write at offset ${offset}`, { objId: ip.objId });
   if (offset + length > MAX_FILE_SIZE) throw new HammerError("EFBIG", `write up to offset ${offset + length}`, { objId: ip.objId });
-  if (length === 0) return 0;
+  for (let done = 0; done < length; done += PIECE) {
+    try {
+      writePiece(e, ip, offset + done, buf, bufOff + done, Math.min(PIECE, length - done));
+    } catch (error) {
+      if (done === 0) throw error;
+      return done; // the next write meets the error again
+    }
+  }
+  return Math.max(length, 0);
+}
+
+function writePiece(e: Engine, ip: HammerInode, offset: number, buf: Uint8Array, bufOff: number, length: number): void {
   e.beginGrowing(length + 2 * XBUFSIZE);
   const end = offset + length;
   // What has to be read is read before anything changes: the partial blocks at both ends, and a short first block
@@ -248,7 +266,6 @@ export function writeFile(e: Engine, ip: HammerInode, offset: number, buf: Uint8
   // A new size is part of the record proper and comes with a new ctime, as in the original.
   if (grows) ip.ctime = ip.mtime;
   e.markDirty(ip, DIRTY_BLOCKS | (grows ? DIRTY_INODE : DIRTY_TIMES));
-  return length;
 }
 
 const $begin = new Key();

@@ -67,7 +67,7 @@ export function syncInode(e: Engine, ip: HammerInode): void {
     setMicroseconds(d.buffer.view, d.at + MTIME, ip.mtime);
     setMicroseconds(d.buffer.view, d.at + INODE_DATA.off.atime, ip.atime);
   }
-  ip.dirty = 0;
+  e.markClean(ip);
 }
 
 function setMicroseconds(v: DataView, at: number, us: number): void {
@@ -100,8 +100,7 @@ export function destroyInode(e: Engine, ip: HammerInode): void {
     truncateRecords(e, ip, 0);
     deleteRange(e, ip, REC_EXT, REC_MAX, false);
   }
-  ip.dirty = 0;
-  e.dirtyInodes.delete(ip);
+  e.markClean(ip);
   e.inodes.remove(ip);
 }
 
