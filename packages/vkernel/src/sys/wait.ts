@@ -32,6 +32,8 @@ export class WaitNode {
 export class WaitChannel {
   /** Short name shown by ps as the wait message ("ttyin", "piperd", "wait"). */
   readonly wmesg: string;
+  /** Counts wakeups, so that an edge-triggered poller notices one that it did not sleep through. */
+  gen = 0;
   private head: WaitNode | null = null;
   constructor(wmesg: string) {
     this.wmesg = wmesg;
@@ -62,6 +64,7 @@ export class WaitChannel {
 
   /** Wakes every sleeper. */
   wakeup(): void {
+    this.gen++;
     let node = this.head;
     this.head = null;
     for (let n = node; n !== null; n = n.next) n.channel = null;
@@ -76,6 +79,7 @@ export class WaitChannel {
 
   /** Wakes the sleeper that has waited longest; returns whether there was one. */
   wakeupOne(): boolean {
+    this.gen++;
     let last = this.head;
     if (last === null) return false;
     while (last.next !== null) last = last.next;

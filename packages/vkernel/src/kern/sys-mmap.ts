@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** mmap(2) of descriptors: what a file may be mapped as (DragonFly 2.0 sys/vm/vm_mmap.c, kern_mmap). */
+import { EACCES, EINVAL, ENODEV, ENOMEM } from "../sys/errno.ts";
+import { FREAD, FWRITE } from "../sys/fcntl.ts";
+import { MAP_ANON, MAP_PRIVATE, MAP_SHARED, PROT_EXEC, PROT_READ, PROT_WRITE } from "../sys/mman.ts";
+import { MNT_NOEXEC } from "../vfs/mount.ts";
+import { VREG } from "../vfs/vnode.ts";
+import { vnodeObject } from "../vfs/vnode-pager.ts";
+import { brk, mmap } from "../vm/mmap.ts";
+import type { Lwp } from "./proc.ts";
+import { RLIMIT_DATA, RLIMIT_VMEM } from "./resource.ts";
+import { VnodeFile } from "./vnode-file.ts";
+
+export interface MmapArgs {
+  addr: number;
+  len: number;
+  prot: number;
+  /** Native MAP_* */
+  flags: number;
+  fd: number;
+  /** Bytes, page aligned. */
+  offset: number;
+}
+
+/**
+ * Maps a file or anonymous memory; returns the address. Throws EBADF, EACCES (the file is not open for what the
+ * mapping needs), ENODEV (it cannot be mapped), EINVAL, ENOMEM.
+ */
+export function kernMmap(lp: Lwp, m: MmapArgs): number {
+  const p = lp.proc;
+  const vm = p.vmspace!;
+  const kind = m.flags & (MAP_SHARED | MAP_PRIVATE);
+  if (kind !== MAP_SHARED && kind !== MAP_PRIVATE) throw EINVAL;
+  if (m.len === 0) throw EINVAL;
+  if (vm.sizeBytes() + m.len > p.limits.cur[RLIMIT_VMEM]!) throw ENOMEM;
+  const req = { addr: m.addr, len: m.len, prot: m.prot, flags: m.flags, object: null, offset: 0 };
+  if ((m.flags & MAP_ANON) !== 0) return mmap(vm, req);
+
+  const fp = p.fd!.get(m.fd);
+  if (!(fp instanceof VnodeFile)) throw ENODEV;
+  if ((fp.flags & FREAD) === 0) throw EACCES;
+  if (fp.dev !== null) {
+    // /dev/zero is how old programs ask for anonymous memory.
+    if (fp.dev.name !== "zero") throw ENODEV;
+    return mmap(vm, { ...req, flags: m.flags | MAP_ANON });
+  }
+  if (fp.vp.type !== VREG) throw ENODEV;
+  let maxProt = PROT_READ | PROT_WRITE | PROT_EXEC;
+  if (kind === MAP_SHARED && (fp.flags & FWRITE) === 0) {
+    if ((m.prot & PROT_WRITE) !== 0) throw EACCES;
+    maxProt &= ~PROT_WRITE;
+  }
+  if ((fp.vp.mount.flags & MNT_NOEXEC) !== 0) {
+    if ((m.prot & PROT_EXEC) !== 0) throw EACCES;
+    maxProt &= ~PROT_EXEC;
+  }
+  return mmap(vm, { ...req, object: vnodeObject(p.k.vm, fp.vp), offset: m.offset, maxProt });
+}
+
+/** Moves the end of the heap within the limits; returns where it is afterwards. */
+export function kernBrk(lp: Lwp, end: number): number {
+  const p = lp.proc;
+  const vm = p.vmspace!;
+  if (end > vm.brkEnd && vm.sizeBytes() + (end - vm.brkEnd) > p.limits.cur[RLIMIT_VMEM]!) return vm.brkEnd;
+  return brk(vm, end, p.limits.cur[RLIMIT_DATA]!);
+}
