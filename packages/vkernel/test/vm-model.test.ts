@@ -13,6 +13,7 @@ import {
 import { copyin, copyout } from "../src/vm/copyio.ts";
 import { FAULT_ACCERR, FAULT_BUSERR, FAULT_MAPERR, FAULT_OK, vmFault } from "../src/vm/fault.ts";
 import { madvise, mmap, mprotect, mremap, msync, munmap } from "../src/vm/mmap.ts";
+import { VPTE_MANAGED, VPTE_W } from "../src/vm/pmap.ts";
 import { VmObject, type Pager } from "../src/vm/object.ts";
 import { objectRead, objectWrite } from "../src/vm/object-io.ts";
 import type { VmSystem } from "../src/vm/system.ts";
@@ -298,6 +299,46 @@ function step(world: World, random: Random): string {
   return `truncate from ${before.length} to ${size}`;
 }
 
+/** Counts all references anew and compares (PG1, PT1, PT2), and checks that no table is reachable as memory (I-NOKERN). */
+function recount(world: World): void {
+  const { pages, phys } = world.sys;
+  const refs = new Int32Array(pages.refs.length);
+  refs[0] = 1;
+  const directories = new Set<number>();
+  const tables = new Set<number>();
+  for (const { vm } of world.spaces) {
+    refs[vm.pmap.pdir]!++;
+    directories.add(vm.pmap.pdir);
+    for (let slot = 0; slot < 1024; slot++) {
+      const pde = phys.u32[vm.pmap.pdirWord + slot]!;
+      if (pde === 0) continue;
+      refs[pde >>> 12]!++;
+      tables.add(pde >>> 12);
+      if ((pde & VPTE_W) !== 0) expect(pages.refs[pde >>> 12], "a table that may be written has one owner").toBe(1);
+    }
+  }
+  for (const table of tables) {
+    for (let i = 0; i < 1024; i++) {
+      const pte = phys.u32[table * 1024 + i]!;
+      const pn = pte >>> 12;
+      if (pn === 0) continue;
+      refs[pn]!++;
+      expect(tables.has(pn) || directories.has(pn), "a page table is mapped as memory").toBe(false);
+      expect(pages.objectOf[pn] !== null, "MANAGED marks object pages").toBe((pte & VPTE_MANAGED) !== 0);
+      if ((pte & (VPTE_W | VPTE_MANAGED)) === VPTE_W) expect(pages.refs[pn], "a writable anonymous page has one holder").toBe(1);
+    }
+  }
+  pages.objectOf.forEach((owner, pn) => {
+    if (owner !== null) refs[pn]!++;
+  });
+  let held = 0;
+  for (let pn = 1; pn < refs.length; pn++) {
+    if (refs[pn] !== pages.refs[pn]) expect(pages.refs[pn], `references of page ${pn}`).toBe(refs[pn]);
+    if (refs[pn] !== 0) held++;
+  }
+  expect(held + pages.freeCount, "free + held = total (I-PAGES)").toBe(pages.total);
+}
+
 describe("address spaces against a model", () => {
   for (let seed = 1; seed <= 12; seed++) {
     it(`seed ${seed}: 3000 steps`, () => {
@@ -307,6 +348,7 @@ describe("address spaces against a model", () => {
       for (let i = 0; i < 3000; i++) {
         try {
           log.push(step(world, random));
+          if (i % 100 === 0) recount(world);
         } catch (e) {
           throw new Error(`step ${i}; before it:\n${log.slice(-25).join("\n")}`, { cause: e });
         }
