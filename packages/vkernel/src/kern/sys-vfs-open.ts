@@ -43,7 +43,7 @@ import { FileRefVnode } from "../vfs/file-ref.ts";
 import { MNT_NODEV } from "../vfs/mount.ts";
 import type { Nchandle } from "../vfs/namecache.ts";
 import { cacheDrop } from "../vfs/namecache.ts";
-import { LAST_NORM, NLC_CREATE, NLC_FOLLOW, NLC_NOSYMLINK, nlookup } from "../vfs/nlookup.ts";
+import { NLC_CREATE, NLC_FOLLOW, NLC_NOSYMLINK, nlookup } from "../vfs/nlookup.ts";
 import type { Vnode } from "../vfs/vnode.ts";
 import { VBLK, VCHR, VDIR, VFIFO, VLNK, VREG, VSOCK } from "../vfs/vnode.ts";
 import { checkFifoOpen, FifoFile } from "./fifo-file.ts";
@@ -96,6 +96,9 @@ export function openFile(lp: Lwp, dirfd: number, path: string, flags: number, mo
   if (!noFollow && !exclusive) lookup |= NLC_FOLLOW;
   if (noFollow && !pathOnly) lookup |= NLC_NOSYMLINK;
   if (creating) lookup |= NLC_CREATE;
+  // Linux lets O_CREAT touch no directory, nor what a path names as one.
+  const linux = lp.proc.abi.name === "linux";
+  if (linux && creating && path.endsWith("/")) throw EISDIR;
   const nd = nlookupInit(lp, dirfd, path);
   const nch = nlookup(nd, path, lookup);
   try {
@@ -106,7 +109,8 @@ export function openFile(lp: Lwp, dirfd: number, path: string, flags: number, mo
       return new VnodeFile(fileFlags(flags), nch, null);
     }
     if (exclusive) throw EEXIST;
-    if (creating && nch.vp.type === VDIR && nd.last === LAST_NORM) throw EISDIR;
+    if (nd.trailingSlash && nch.vp.type !== VDIR) throw ENOTDIR;
+    if (linux && creating && nch.vp.type === VDIR) throw EISDIR;
     return openExisting(lp, nch, flags);
   } finally {
     cacheDrop(nch);

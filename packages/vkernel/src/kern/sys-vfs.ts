@@ -21,9 +21,11 @@ import {
   LAST_DOT,
   LAST_DOTDOT,
   LAST_NORM,
+  LAST_ROOT,
   NLC_CREATE,
   NLC_EMPTY,
   NLC_FOLLOW,
+  NLC_NAME,
   Nlookup,
   nlookup,
 } from "../vfs/nlookup.ts";
@@ -39,8 +41,9 @@ export function nlookupInit(lp: Lwp, dirfd: number, path: string, flags = 0): Nl
   const p = lp.proc;
   const fd = p.fd!;
   let start = fd.cdir;
+  if (path.length === 0 && (flags & NLC_EMPTY) === 0) throw ENOENT;
   if (dirfd !== AT_FDCWD && path.charCodeAt(0) !== SLASH) {
-    if (path.length === 0 && (flags & NLC_EMPTY) !== 0) {
+    if (path.length === 0) {
       const fp = fd.get(dirfd);
       if (!(fp instanceof VnodeFile)) throw ENOTDIR;
       start = fp.nch;
@@ -103,7 +106,7 @@ export function createAt(
 /** Resolves the name of a file to be made; EEXIST when it is there. Held. */
 function lookupNew(lp: Lwp, dirfd: number, path: string, isDir: boolean): Nchandle {
   const nd = nlookupInit(lp, dirfd, path);
-  const nch = nlookup(nd, path, NLC_CREATE);
+  const nch = nlookup(nd, path, NLC_CREATE | NLC_NAME);
   if (nch.vp !== null) {
     cacheDrop(nch);
     throw EEXIST;
@@ -181,8 +184,7 @@ function checkRemovable(p: Proc, nch: Nchandle): void {
 
 /** unlink(2), unlinkat. A directory is EPERM in BSD, EISDIR in Linux. */
 export function kernUnlink(lp: Lwp, dirfd: number, path: string): number {
-  const nd = nlookupInit(lp, dirfd, path);
-  const nch = nlookup(nd, path, 0);
+  const nch = lookupPath(lp, dirfd, path, NLC_NAME);
   try {
     const vp = nch.vp!;
     if (vp.type === VDIR) throw lp.proc.abi.name === "linux" ? EISDIR : EPERM;
@@ -199,7 +201,7 @@ export function kernUnlink(lp: Lwp, dirfd: number, path: string): number {
 /** rmdir(2). "." is EINVAL, ".." ENOTEMPTY, a mount point or the root EBUSY. */
 export function kernRmdir(lp: Lwp, dirfd: number, path: string): number {
   const nd = nlookupInit(lp, dirfd, path);
-  const nch = nlookup(nd, path, 0);
+  const nch = nlookup(nd, path, NLC_NAME);
   try {
     const vp = nch.vp!;
     if (vp.type !== VDIR) throw ENOTDIR;
@@ -223,18 +225,20 @@ export const RENAME_NOREPLACE = 1;
 export function kernRename(lp: Lwp, fromFd: number, from: string, toFd: number, to: string, flags = 0): number {
   const p = lp.proc;
   const fromNd = nlookupInit(lp, fromFd, from);
-  const fnch = nlookup(fromNd, from, 0);
+  const fnch = nlookup(fromNd, from, NLC_NAME);
   try {
     const toNd = nlookupInit(lp, toFd, to);
-    const tnch = nlookup(toNd, to, NLC_CREATE);
+    const tnch = nlookup(toNd, to, NLC_CREATE | NLC_NAME);
     try {
+      // BSD calls "." and ".." invalid, Linux busy; the root is busy for both.
       if (fromNd.last !== LAST_NORM || toNd.last !== LAST_NORM) {
-        throw fromNd.last === LAST_DOT || fromNd.last === LAST_DOTDOT ? EINVAL : EBUSY;
+        const isDot = fromNd.last !== LAST_ROOT && toNd.last !== LAST_ROOT;
+        throw isDot && p.abi.name === "dragonfly" ? EINVAL : EBUSY;
       }
       const fvp = fnch.vp!;
       const tvp = tnch.vp;
       if (tvp !== null && (flags & RENAME_NOREPLACE) !== 0) throw EEXIST;
-      if (toNd.trailingSlash && tvp === null && fvp.type !== VDIR) throw ENOTDIR;
+      if ((fromNd.trailingSlash || toNd.trailingSlash) && fvp.type !== VDIR) throw ENOTDIR;
       if (fnch.mount.rootNch === fnch || tnch.mount.rootNch === tnch) throw EBUSY;
       const fdir = fnch.parent!;
       const tdir = tnch.parent!;

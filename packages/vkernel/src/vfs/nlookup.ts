@@ -29,6 +29,8 @@ export const NLC_CREATE = 0x02;
 export const NLC_COVERED = 0x04;
 /** A symbolic link in the last component is ELOOP (O_NOFOLLOW). */
 export const NLC_NOSYMLINK = 0x08;
+/** The last component is to be removed, renamed or made: a symbolic link there is itself, even before a slash. */
+export const NLC_NAME = 0x20;
 /** A relative path may be empty and means where the walk starts (AT_EMPTY_PATH). */
 export const NLC_EMPTY = 0x10;
 
@@ -107,7 +109,7 @@ export function nlookup(nd: Nlookup, path: string, flags: number): Nchandle {
         if (at.detached && at.mount.rootNch !== at) throw ENOENT;
         return cacheHold(next);
       }
-      if (vp.type === VLNK && (!isLast || nd.trailingSlash || (flags & (NLC_FOLLOW | NLC_NOSYMLINK)) !== 0)) {
+      if (vp.type === VLNK && (!isLast || followsLast(nd, flags))) {
         if (isLast && !nd.trailingSlash && (flags & NLC_NOSYMLINK) !== 0) throw ELOOP;
         if (++links > MAXSYMLINKS) throw ELOOP;
         const target = vp.jump();
@@ -133,11 +135,18 @@ export function nlookup(nd: Nlookup, path: string, flags: number): Nchandle {
       }
       at = next;
     }
-    if (nd.trailingSlash && at.vp!.type !== VDIR) throw ENOTDIR;
+    // A name to be made is EEXIST for whatever is there.
+    if (nd.trailingSlash && at.vp!.type !== VDIR && (flags & NLC_CREATE) === 0) throw ENOTDIR;
     return cacheHold(at);
   } finally {
     if (held !== null) cacheDrop(held);
   }
+}
+
+/** Whether a symbolic link in the last component is looked through. */
+function followsLast(nd: Nlookup, flags: number): boolean {
+  if ((flags & NLC_NAME) !== 0) return false;
+  return nd.trailingSlash || (flags & (NLC_FOLLOW | NLC_NOSYMLINK)) !== 0;
 }
 
 /** ".." of a directory: through the root of a mount to the directory that it covers, never above `rdir`. */
