@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * HAMMER for programs: paths and promises, in the manner of Node's fs/promises.
+ *
+ * Works on asynchronous devices as on synchronous ones: an operation that misses bytes waits for them and is repeated;
+ * it had changed nothing. Operations of one file system run one after another, in the order in which they were begun.
+ * Paths are text (UTF-8 in the image), absolute or not, and may carry `@@0x<tid>` to name the past.
+ * @packageDocumentation
+ */
+import { AsyncDeviceAdapter, type AsyncBlockDevice } from "./async-device.ts";
+import type { BlockDevice } from "./device.ts";
+import { HammerError, isBufferMiss } from "./error.ts";
+import type { HistoryEntry } from "./history.ts";
+import { mount as mountSync, type HammerInfo, type HammerMount, type MountOptions } from "./mount.ts";
+import type { HammerFileType, HammerInode } from "./object/inode.ts";
+import { fromByteString, resolvePath, splitPath, toByteString } from "./path.ts";
+import type { PfsInfo } from "./pfs.ts";
+import type { SnapshotInfo } from "./snapshot.ts";
+
+export { AsyncDeviceAdapter, type AsyncBlockDevice } from "./async-device.ts";
+
+/** Attributes of an object, as stat shows them. */
+export interface Stats {
+  objId: bigint;
+  type: HammerFileType;
+  /** Permission bits. */
+  mode: number;
+  uid: number;
+  gid: number;
+  size: number;
+  nlinks: number;
+  uflags: number;
+  rmajor: number;
+  rminor: number;
+  /** Of an object in the past, mtime and atime are its ctime, so that archives of a view are always the same. */
+  atime: Date;
+  mtime: Date;
+  ctime: Date;
+  /** TID of the view, null for the present. */
+  asof: bigint | null;
+  pfs: number;
+}
+
+/** An entry of a directory. */
+export interface Dirent { name: string; type: HammerFileType; objId: bigint }
+
+/** Owner and permissions of what is made. */
+export interface CreateAttributes { mode?: number; uid?: number; gid?: number }
+
+const READ_BYTES = 1 << 20;
+
+function date(microseconds: number): Date {
+  return new Date(microseconds / 1000);
+}
+
+/** A mounted file system. */
+export class HammerFs {
+  readonly #m: HammerMount;
+  readonly #adapters: readonly AsyncDeviceAdapter[];
+  /** Tail of the queue of operations. */
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(m: HammerMount, adapters: readonly AsyncDeviceAdapter[]) {
+    this.#m = m;
+    this.#adapters = adapters;
+  }
+
+  /** Runs `body` when its turn has come, as often as it takes to have all bytes at hand. */
+  #run<T>(body: (m: HammerMount) => T): Promise<T> {
+    const result = this.#last.then(() => withBytes(() => body(this.#m))).finally(() => {
+      for (const a of this.#adapters) a.settle();
+    });
+    this.#last = result.catch(() => undefined); // the caller sees the error; the next operation starts anyway
+    return result;
+  }
+
+  #at<T>(path: string, follow: boolean, body: (ip: HammerInode, m: HammerMount) => T): Promise<T> {
+    return this.#run((m) => {
+      const ip = resolvePath(m, toByteString(path), { follow });
+      if (ip === null) throw new HammerError("ENOENT", `${path}: no such file or directory`, { path });
+      try {
+        return body(ip, m);
+      } finally {
+        m.rele(ip);
+      }
+    });
+  }
+
+  #in<T>(path: string, body: (dir: HammerInode, name: string, m: HammerMount) => T): Promise<T> {
+    const { dir: parent, name } = splitPath(toByteString(path));
+    return this.#run((m) => {
+      const dir = resolvePath(m, parent);
+      if (dir === null) throw new HammerError("ENOENT", `${path}: its directory does not exist`, { path });
+      try {
+        return body(dir, name, m);
+      } finally {
+        m.rele(dir);
+      }
+    });
+  }
+
+  /** Attributes of what `path` leads to, symlinks followed. Throws ENOENT. */
+  stat(path: string): Promise<Stats> { return this.#at(path, true, stats); }
+  /** As stat, of a symlink itself. */
+  lstat(path: string): Promise<Stats> { return this.#at(path, false, stats); }
+
+  /** Entries of a directory, without "." and "..", in the order of the B-Tree. Throws ENOENT, ENOTDIR. */
+  readdir(path: string): Promise<Dirent[]> {
+    return this.#at(path, true, (ip, m) => {
+      const list: Dirent[] = [];
+      m.readdir(ip, 0, (name, objId, type) => {
+        if (name !== "." && name !== "..") list.push({ name: fromByteString(name), objId, type });
+        return true;
+      });
+      return list;
+    });
+  }
+
+  /** Target of a symlink. */
+  readlink(path: string): Promise<string> { return this.#at(path, false, (ip, m) => fromByteString(m.readlink(ip))); }
+
+  /** Up to `length` bytes of a file from `offset`; fewer at its end. */
+  read(path: string, offset: number, length: number): Promise<Uint8Array> {
+    return this.#at(path, true, (ip, m) => {
+      const b = new Uint8Array(Math.max(0, Math.min(length, ip.size - offset)));
+      return b.subarray(0, m.read(ip, offset, b, 0, b.length));
+    });
+  }
+
+  /** A whole file. */
+  async readFile(path: string): Promise<Uint8Array> {
+    const { size } = await this.stat(path);
+    const out = new Uint8Array(size);
+    let at = 0;
+    for await (const piece of this.readStream(path)) {
+      const n = Math.min(piece.length, size - at);
+      out.set(piece.subarray(0, n), at);
+      at += n;
+    }
+    return at === size ? out : out.subarray(0, at);
+  }
+
+  /** A file in pieces. */
+  async *readStream(path: string): AsyncGenerator<Uint8Array> {
+    for (let at = 0; ;) {
+      const piece = await this.read(path, at, READ_BYTES);
+      if (piece.length === 0) return;
+      yield piece;
+      at += piece.length;
+    }
+  }
+
+  /** Writes at an offset of an existing file, extending it if need be. */
+  write(path: string, offset: number, bytes: Uint8Array): Promise<number> {
+    return this.#at(path, true, (ip, m) => m.write(ip, offset, bytes, 0, bytes.length));
+  }
+
+  /** Makes a file with these contents, or replaces those of an existing one. */
+  async writeFile(path: string, bytes: Uint8Array | string, attributes: CreateAttributes = {}): Promise<void> {
+    const content = typeof bytes === "string" ? new TextEncoder().encode(bytes) : bytes;
+    await this.#in(path, (dir, name, m) => {
+      let ip = m.lookup(dir, name);
+      if (ip?.type === "symlink") {
+        m.rele(ip);
+        ip = resolvePath(m, toByteString(path));
+      }
+      ip ??= m.create(dir, name, { type: "file", mode: 0o644, uid: 0, gid: 0, ...attributes });
+      try {
+        m.truncate(ip, 0);
+      } finally {
+        m.rele(ip);
+      }
+    });
+    for (let at = 0; at < content.length; at += READ_BYTES) await this.write(path, at, content.subarray(at, at + READ_BYTES));
+  }
+
+  truncate(path: string, size: number): Promise<void> { return this.#at(path, true, (ip, m) => m.truncate(ip, size)); }
+
+  mkdir(path: string, attributes: CreateAttributes = {}): Promise<void> {
+    return this.#in(path, (dir, name, m) => m.rele(m.create(dir, name, { type: "dir", mode: 0o755, uid: 0, gid: 0, ...attributes })));
+  }
+
+  symlink(target: string, path: string, attributes: CreateAttributes = {}): Promise<void> {
+    return this.#in(path, (dir, name, m) =>
+      m.rele(m.create(dir, name, { type: "symlink", target: toByteString(target), mode: 0o777, uid: 0, gid: 0, ...attributes })));
+  }
+
+  link(existing: string, path: string): Promise<void> {
+    return this.#in(path, (dir, name, m) => {
+      const ip = resolvePath(m, toByteString(existing), { follow: false });
+      if (ip === null) throw new HammerError("ENOENT", `${existing}: no such file`, { path: existing });
+      try {
+        m.link(ip, dir, name);
+      } finally {
+        m.rele(ip);
+      }
+    });
+  }
+
+  unlink(path: string): Promise<void> { return this.#in(path, (dir, name, m) => m.unlink(dir, name)); }
+  rmdir(path: string): Promise<void> { return this.#in(path, (dir, name, m) => m.rmdir(dir, name)); }
+
+  rename(from: string, to: string): Promise<void> {
+    const target = splitPath(toByteString(to));
+    return this.#in(from, (sdir, sname, m) => {
+      const tdir = resolvePath(m, target.dir);
+      if (tdir === null) throw new HammerError("ENOENT", `${to}: its directory does not exist`, { path: to });
+      try {
+        m.rename(sdir, sname, tdir, target.name);
+      } finally {
+        m.rele(tdir);
+      }
+    });
+  }
+
+  chmod(path: string, mode: number): Promise<void> { return this.#at(path, true, (ip, m) => m.setattr(ip, { mode })); }
+  chown(path: string, uid: number, gid: number): Promise<void> { return this.#at(path, true, (ip, m) => m.setattr(ip, { uid, gid })); }
+  utimes(path: string, atime: Date, mtime: Date): Promise<void> {
+    return this.#at(path, true, (ip, m) => m.setattr(ip, { atime: atime.getTime() * 1000, mtime: mtime.getTime() * 1000 }));
+  }
+
+  /** TIDs at which the object changed, oldest first: what can stand behind `@@`. */
+  history(path: string): Promise<HistoryEntry[]> { return this.#at(path, false, (ip, m) => m.fullHistory(ip)); }
+  info(): Promise<HammerInfo> { return this.#run((m) => m.info()); }
+  listPfs(): Promise<PfsInfo[]> { return this.#run((m) => m.listPfs()); }
+  listSnapshots(pfs = 0): Promise<SnapshotInfo[]> { return this.#run((m) => m.listSnapshots(pfs)); }
+
+  /** Makes everything durable. Resolves to a TID as of which the file system can be seen as it is now. */
+  async sync(): Promise<bigint> {
+    const tid = await this.#run((m) => m.sync());
+    for (const a of this.#adapters) await a.drain();
+    return tid;
+  }
+
+  /** Makes everything durable and closes the devices. */
+  async unmount(): Promise<void> {
+    try {
+      await this.#run((m) => m.unmount());
+    } finally {
+      for (const a of this.#adapters) await a.end();
+    }
+  }
+}
+
+function stats(ip: HammerInode): Stats {
+  return {
+    objId: ip.objId, type: ip.type, mode: ip.mode, uid: ip.uid, gid: ip.gid, size: ip.size, nlinks: ip.nlinks, uflags: ip.uflags,
+    rmajor: ip.rmajor, rminor: ip.rminor, ctime: date(ip.ctime), mtime: date(ip.historical ? ip.ctime : ip.mtime),
+    atime: date(ip.historical ? ip.ctime : ip.atime), asof: ip.historical ? ip.asof : null, pfs: ip.pfs,
+  };
+}
+
+/** Repeats `body` until no bytes are missing. */
+async function withBytes<T>(body: () => T): Promise<T> {
+  for (;;) {
+    let device: AsyncDeviceAdapter;
+    let offset: number;
+    let length: number;
+    try {
+      return body();
+    } catch (e) {
+      if (!isBufferMiss(e) || !(e.device instanceof AsyncDeviceAdapter)) throw e;
+      ({ device, offset, length } = e as { device: AsyncDeviceAdapter; offset: number; length: number });
+    }
+    await device.load(offset, length);
+  }
+}
+
+/** Mounts the file system on devices of either kind. Read-only by default. Throws what the synchronous mount throws. */
+export async function mount(
+  devices: readonly (BlockDevice | AsyncBlockDevice)[], options: Partial<MountOptions> & Pick<MountOptions, "now">,
+): Promise<HammerFs> {
+  const adapters: AsyncDeviceAdapter[] = [];
+  const all = devices.map((d): BlockDevice => {
+    if (!("asynchronous" in d)) return d;
+    const a = new AsyncDeviceAdapter(d, options.cacheBytes);
+    adapters.push(a);
+    return a;
+  });
+  const m = await withBytes(() => mountSync(all, { readOnly: true, ...options }));
+  return new HammerFs(m, adapters);
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** The promises interface on a device whose bytes have to be waited for. */
+import { expect, it } from "vitest";
+import type { MemoryDevice } from "../src/device.ts";
+import { mount as mountSync } from "../src/mount.ts";
+import { mount, type AsyncBlockDevice } from "../src/promises.ts";
+import { checkmap } from "../src/tools/checkmap.ts";
+import { show } from "../src/tools/show.ts";
+import { formatted } from "./formatted.ts";
+
+interface Remote extends AsyncBlockDevice { log: string[]; failWrites: boolean }
+
+function remote(store: MemoryDevice): Remote {
+  const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
+  const log: string[] = [];
+  return {
+    asynchronous: true, name: "remote", size: store.size, readOnly: false, log, failWrites: false,
+    async read(offset, length) {
+      await turn();
+      const b = new Uint8Array(length);
+      store.read(offset, b);
+      log.push("read");
+      return b;
+    },
+    async write(offset, bytes) {
+      await turn();
+      if (this.failWrites) throw new Error("the line is cut");
+      store.write(offset, bytes);
+      log.push("write");
+    },
+    async flush() {
+      await turn();
+      log.push("flush");
+    },
+    async close() { log.push("close"); },
+  };
+}
+
+let clock = 1_700_000_000_000_000n;
+const options = { now: () => (clock += 1000n) };
+
+it("reads, writes and travels in time over a device that makes it wait", async () => {
+  const store = formatted();
+  const fs = await mount([remote(store)], { ...options, readOnly: false, cacheBytes: 1 << 20 });
+  await fs.mkdir("/docs");
+  await fs.writeFile("/docs/größe", "first");
+  const tid = await fs.sync();
+  const big = Uint8Array.from({ length: 3_000_000 }, (_, i) => (i * 7) & 0xff);
+  await fs.writeFile("/docs/größe", big);
+  await fs.symlink("größe", "/docs/link");
+  await fs.link("/docs/größe", "/hard");
+  expect(Buffer.from(await fs.readFile("/docs/link")).equals(big)).toBe(true);
+  const then = `/@@0x${tid.toString(16).padStart(16, "0")}/docs/größe`;
+  expect(new TextDecoder().decode(await fs.readFile(then))).toBe("first");
+  expect(await fs.stat(then)).toMatchObject({ size: 5, type: "file", asof: tid });
+  expect(await fs.stat("/hard")).toMatchObject({ size: 3_000_000, nlinks: 2, asof: null });
+  expect((await fs.readdir("/docs")).map((e) => `${e.type} ${e.name}`).sort()).toEqual(["file größe", "symlink link"]);
+  await expect(fs.stat("/nope")).rejects.toMatchObject({ code: "ENOENT" });
+  await expect(fs.writeFile(then, "x")).rejects.toMatchObject({ code: "EROFS" });
+  await fs.unmount();
+
+  const m = mountSync([store], { ...options, readOnly: true });
+  expect(m.recovery.clean).toBe(true);
+  m.unmount();
+  expect(show([store], () => {})).toMatchObject({ badNodes: 0, badElements: 0, badRecords: 0 });
+  expect(checkmap([store], () => {}).errors).toBe(0);
+});
+
+it("operations run in the order in which they were begun", async () => {
+  const fs = await mount([remote(formatted())], { ...options, readOnly: false });
+  const done: number[] = [];
+  await Promise.all(Array.from({ length: 20 }, (_, i) => fs.mkdir(`/d${i}`).then(() => done.push(i))));
+  expect(done).toEqual(Array.from({ length: 20 }, (_, i) => i));
+  expect((await fs.readdir("/")).length).toBe(20);
+  await fs.unmount();
+});
+
+it("A2: everything before a flush is on the device before the flush", async () => {
+  const device = remote(formatted());
+  const fs = await mount([device], { ...options, readOnly: false });
+  await fs.writeFile("/a", "a");
+  device.log.length = 0;
+  await fs.sync();
+  const events = device.log.filter((e) => e !== "read");
+  expect(events.at(-1)).toBe("flush");
+  expect(events.filter((e) => e === "flush").length).toBeGreaterThanOrEqual(3);
+  await fs.unmount();
+});
+
+it("A3: a device that fails is not written to again, and the caller learns it", async () => {
+  const store = formatted();
+  const device = remote(store);
+  const fs = await mount([device], { ...options, readOnly: false });
+  await fs.writeFile("/a", "durable");
+  await fs.sync();
+  device.failWrites = true;
+  await fs.writeFile("/b", "lost");
+  await expect(fs.sync()).rejects.toMatchObject({ code: "EIO" });
+  device.failWrites = false;
+  await expect(fs.sync()).rejects.toMatchObject({ code: "EIO" });
+  const m = mountSync([store], { ...options, readOnly: true });
+  expect([m.lookup(m.root, "a")?.size, m.lookup(m.root, "b")]).toEqual([7, null]);
+  m.unmount();
+});
