@@ -20,7 +20,8 @@ import {
 import { mustSleep } from "../../kern/fork.ts";
 import type { KernelFrame, Lwp } from "../../kern/proc.ts";
 import { AST_OLDMASK } from "../../kern/proc.ts";
-import { canSignal, kill, type Ksiginfo, ksiginfo, lwpsignal, sigactChanged, sigmaskChanged, takeSignal } from "../../kern/sig.ts";
+import { canSignal, kill } from "../../kern/kill.ts";
+import { type Ksiginfo, ksiginfo, lwpsignal, sigactChanged, sigmaskChanged, takeSignal } from "../../kern/sig.ts";
 import { FOREVER, PCATCH, PNORESTART, tsleep } from "../../kern/sleep.ts";
 import { hex, int, pid, plain, sig, sleeps, type Sysent, uptr } from "../../kern/sysent.ts";
 import { getSigset, getTimespec, getWords, NATIVE_HIGH, putBytes, putSigset, putWords } from "./guest-struct.ts";
