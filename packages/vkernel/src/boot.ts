@@ -22,6 +22,7 @@ import type { Lwp, Proc } from "./kern/proc.ts";
 import { P_SYSTEM } from "./kern/proc.ts";
 import { panicState } from "./kern/panic.ts";
 import { psignal } from "./kern/sig.ts";
+import { startSyncer } from "./kern/vfs-syncer.ts";
 import { Callout } from "./kern/callout.ts";
 import { VkMachine } from "./platform/machine.ts";
 import { EACCES, ENOENT, EROFS, Errno } from "./sys/errno.ts";
@@ -356,6 +357,7 @@ export async function bootKernel(options: BootOptions): Promise<VirtualKernel> {
     await mountAll(k, ctx, options);
     const lp = await startFirst(k, consoles, options.first);
     vk.watch(lp.proc);
+    startSyncer(k);
     handleHostSignals(vk, machine);
     return vk;
   } catch (e) {

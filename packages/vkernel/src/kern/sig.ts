@@ -12,7 +12,7 @@
  *   G4  Nothing here sleeps.
  * @module
  */
-import { EAGAIN, EPERM, ESRCH } from "../sys/errno.ts";
+import { EAGAIN } from "../sys/errno.ts";
 import {
   CLD_CONTINUED,
   CLD_STOPPED,
@@ -48,7 +48,6 @@ import {
   type Sigset,
 } from "../sys/signal.ts";
 import { IoMiss } from "../sys/wait.ts";
-import type { Ucred } from "../sys/ucred.ts";
 import { exit1 } from "./exit.ts";
 import type { Lwp, Pgrp, Proc } from "./proc.ts";
 import { AST_EXIT, AST_OLDMASK, AST_SIG, LSRUN, LSSLEEP, LSSTOP, P_CONTINUED, P_SYSTEM, P_WAITED, P_WEXIT, SACTIVE, SSTOP, SZOMB } from "./proc.ts";
@@ -166,6 +165,11 @@ export function sigIgnored(p: Proc, sig: number): boolean {
 /** Sends a signal to a process: the first thread that does not block it will take it. */
 export function psignal(p: Proc, sig: number, info: Ksiginfo | null = null): void {
   postSignal(p, null, sig, info);
+}
+
+/** Signals every member of a group, without permission checks (terminals, hangups). */
+export function pgsignal(pgrp: Pgrp, sig: number, info: Ksiginfo | null = null): void {
+  for (const p of pgrp.members) psignal(p, sig, info);
 }
 
 /** Sends a signal to one thread (tgkill, faults). */
@@ -420,56 +424,6 @@ function tellParent(p: Proc, code: number, status: number): void {
 /** Does the parent want its dead children reaped at once? */
 export function wantsNoZombies(parent: Proc): boolean {
   return parent.sigacts.handler[SIGCHLD] === SIG_IGN || (parent.sigacts.flags[SIGCHLD]! & SA_NOCLDWAIT) !== 0;
-}
-
-// ---------------------------------------------------------------------------------------------------------
-// Sending
-
-/** May `from` send `sig` to `p`? SIGCONT may go to any process of the own session. */
-export function canSignal(from: Proc, p: Proc, sig: number): boolean {
-  const c: Ucred = from.cred;
-  const t: Ucred = p.cred;
-  if (c.uid === 0 || from === p) return true;
-  if (c.ruid === t.ruid || c.ruid === t.svuid || c.uid === t.ruid || c.uid === t.svuid) return true;
-  return sig === SIGCONT && from.pgrp.session === p.pgrp.session;
-}
-
-/** Signals every member of a group, without permission checks (terminals, hangups). */
-export function pgsignal(pgrp: Pgrp, sig: number, info: Ksiginfo | null = null): void {
-  for (const p of pgrp.members) psignal(p, sig, info);
-}
-
-/**
- * kill(2) with the meaning of pid for both ABIs: > 0 a process, 0 the own group, -1 everyone but init and
- * system processes, < -1 a group. `sig` is native, 0 tests only. Throws ESRCH, EPERM.
- */
-export function kill(from: Proc, pid: number, sig: number, info: Ksiginfo): void {
-  const k = from.k;
-  if (pid > 0) {
-    const p = k.procs.get(pid);
-    if (p === undefined) throw ESRCH;
-    if (!canSignal(from, p, sig)) throw EPERM;
-    psignal(p, sig, info);
-    return;
-  }
-  let candidates: Iterable<Proc>;
-  if (pid === -1) candidates = [...k.procs.values()].filter((p) => p !== from && p !== k.init && (p.flags & P_SYSTEM) === 0);
-  else {
-    const pgrp = pid === 0 ? from.pgrp : k.pgrps.get(-pid);
-    if (pgrp === undefined) throw ESRCH;
-    candidates = [...pgrp.members].filter((p) => (p.flags & P_SYSTEM) === 0);
-  }
-  let found = false;
-  let sent = false;
-  for (const p of candidates) {
-    if (p.stat === SZOMB && pid === -1) continue;
-    found = true;
-    if (!canSignal(from, p, sig)) continue;
-    sent = true;
-    psignal(p, sig, { ...info });
-  }
-  if (!found) throw ESRCH;
-  if (!sent) throw EPERM;
 }
 
 // ---------------------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ import { LINUX_SYSCALL_NAMES } from "./names.ts";
 import { linuxSendsig } from "./sigframe.ts";
 import { linuxSigno, nativeSigno } from "./signo.ts";
 import { FILE_ROWS } from "./file-rows.ts";
+import { ID_ROWS } from "./sys-ids.ts";
 import { MEMORY_ROWS } from "./sys-memory.ts";
 import { POLL_ROWS } from "./sys-poll.ts";
 import { PROCESS_ROWS } from "./sys-process.ts";
@@ -33,7 +34,7 @@ const SYSCALL_INSN = 2;
 /** The complete table: rows that are implemented, and for every other name a row that says so. */
 function buildTable(): readonly (Sysent | undefined)[] {
   const table = sysentTable(
-    PROCESS_ROWS, THREAD_ROWS, SIGNAL_ROWS, TIME_ROWS, MEMORY_ROWS, POLL_ROWS, SYSTEM_ROWS, FILE_ROWS,
+    PROCESS_ROWS, ID_ROWS, THREAD_ROWS, SIGNAL_ROWS, TIME_ROWS, MEMORY_ROWS, POLL_ROWS, SYSTEM_ROWS, FILE_ROWS,
   ).slice();
   LINUX_SYSCALL_NAMES.forEach((name, nr) => {
     if (table[nr] === undefined && name !== "") table[nr] = unimplemented(nr, name);

@@ -17,10 +17,9 @@ import {
 import { copyin, copyinWords, copyout, copyoutWords } from "../../vm/copyio.ts";
 import type { KernelFrame, Lwp, Proc } from "../../kern/proc.ts";
 import { AST_OLDMASK } from "../../kern/proc.ts";
+import { canSignal, kill } from "../../kern/kill.ts";
 import {
-  canSignal,
   checkQueueRoom,
-  kill,
   type Ksiginfo,
   ksiginfo,
   lwpsignal,
