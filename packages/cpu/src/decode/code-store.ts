@@ -39,6 +39,8 @@ export class CodePage {
   live = true;
   /** How often execution was seen in the page, for the compiler. */
   samples = 0;
+  /** How often something of it was compiled. */
+  compiles = 0;
 
   constructor(hpn: number, mode: number, index: number) {
     this.hpn = hpn;

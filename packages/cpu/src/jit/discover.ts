@@ -17,7 +17,7 @@ import type { FormLookup } from "../isa/forms.ts";
 import type { Form } from "../isa/row.ts";
 
 /** Compile time rises steeply with region size; see docs/ARCHITECTURE.md. */
-export const MAX_INSTRUCTIONS = 250;
+export const MAX_INSTRUCTIONS = 300;
 
 export interface RegionInstruction {
   /** Offset in the page. */
@@ -43,13 +43,25 @@ export interface Block {
   entry: number;
 }
 
+/** A range of blocks that becomes a loop: jumps to its first block from inside are jumps back. */
+export interface Loop {
+  readonly first: number;
+  readonly last: number;
+}
+
 export interface Region {
   readonly page: CodePage;
   /** In address order. */
   readonly blocks: readonly Block[];
   readonly blockAt: ReadonlyMap<number, number>;
+  /** Outer before inner. */
+  readonly loops: readonly Loop[];
   /** Blocks with an entry number, by number. */
   readonly entries: readonly Block[];
+  /** Offsets of all instructions. */
+  readonly offsets: ReadonlySet<number>;
+  /** Where it was asked to start. */
+  readonly starts: readonly number[];
 }
 
 /** Instruction of the record chain at `record`, or null where compiled code has to leave. */
@@ -91,18 +103,18 @@ function successors(i: RegionInstruction): number[] {
   return list.filter((offset) => offset >= 0 && offset < 4096);
 }
 
-/** The region from `start`; null when nothing there can be compiled. */
+/** The region from `starts`, the first being the most wanted; null when nothing there can be compiled. */
 export function discoverRegion(
   memory: MachineMemory,
   forms: FormLookup,
   page: CodePage,
-  start: number,
+  starts: readonly number[],
 ): Region | null {
   const { i32 } = memory;
   const found = new Map<number, RegionInstruction>();
-  const leaders = new Set<number>([start]);
-  const entered = new Set<number>([start]);
-  const pending = [start];
+  const leaders = new Set<number>(starts);
+  const entered = new Set<number>(starts);
+  const pending = [...starts];
   for (let k = 0; k < pending.length && found.size < MAX_INSTRUCTIONS; k++) {
     let offset = pending[k]!;
     while (!found.has(offset) && found.size < MAX_INSTRUCTIONS) {
@@ -125,23 +137,22 @@ export function discoverRegion(
       break;
     }
   }
-  if (!found.has(start)) return null;
-  const offsets = [...found.keys()].sort((a, b) => a - b);
+  if (!starts.some((start) => found.has(start))) return null;
   for (const i of found.values()) if (i.target <= i.offset) entered.add(i.target);
-  return makeBlocks(page, found, offsets, leaders, entered);
+  return makeBlocks(page, found, leaders, entered, starts);
 }
 
 function makeBlocks(
   page: CodePage,
   found: ReadonlyMap<number, RegionInstruction>,
-  offsets: readonly number[],
   leaders: ReadonlySet<number>,
-  entered: ReadonlySet<number>,
+  entered: Set<number>,
+  starts: readonly number[],
 ): Region {
   const blocks: Block[] = [];
   const blockAt = new Map<number, number>();
   let expected = -1;
-  for (const offset of offsets) {
+  for (const offset of [...found.keys()].sort((a, b) => a - b)) {
     const instruction = found.get(offset)!;
     if (offset !== expected || leaders.has(offset)) {
       blockAt.set(offset, blocks.length);
@@ -151,10 +162,50 @@ function makeBlocks(
     const endsBlock = instruction.form.flow !== "next";
     expected = endsBlock ? -1 : instruction.next;
   }
+  // A jump from outside into the middle of a loop goes through the dispatcher, too.
+  const loops = findLoops(blocks, blockAt);
+  blocks.forEach((block, i) => {
+    for (const to of targetsOf(block)) {
+      const j = blockAt.get(to);
+      if (j !== undefined && loops.some((l) => l.first < j && j <= l.last && (i < l.first || i > l.last)))
+        entered.add(to);
+    }
+  });
   const entries: Block[] = [];
-  for (const block of blocks) {
-    // Overlapping decodings can make a block whose fall-through lies at a lower place in the order: it is an entry, too.
-    if (entered.has(block.offset)) block.entry = entries.push(block) - 1;
+  for (const block of blocks) if (entered.has(block.offset)) block.entry = entries.push(block) - 1;
+  return { page, blocks, blockAt, loops, entries, offsets: new Set(found.keys()), starts };
+}
+
+/** Where a block's last instruction may go directly, fall-through included. */
+function targetsOf(block: Block): number[] {
+  const last = block.instructions[block.instructions.length - 1]!;
+  const list: number[] = [];
+  if (last.form.flow === "next" || last.form.flow === "branch") list.push(last.next);
+  if (!Number.isNaN(last.target)) list.push(last.target);
+  return list;
+}
+
+/**
+ * Loops as ranges of block numbers, outer before inner: from the target of jumps back to the last block that jumps there. Ranges
+ * that overlap without nesting are left out, and their jumps back go through the dispatcher.
+ */
+function findLoops(blocks: readonly Block[], blockAt: ReadonlyMap<number, number>): Loop[] {
+  const lastOf = new Map<number, number>();
+  blocks.forEach((block, i) => {
+    // A call of a lower address is no loop: control comes back by an indirect jump.
+    if (block.instructions[block.instructions.length - 1]!.form.flow === "call") return;
+    for (const to of targetsOf(block)) {
+      const header = blockAt.get(to);
+      if (header !== undefined && header <= i) lastOf.set(header, i);
+    }
+  });
+  const wanted = [...lastOf].map(([first, last]) => ({ first, last }));
+  wanted.sort((a, b) => b.last - b.first - (a.last - a.first));
+  const loops: Loop[] = [];
+  for (const l of wanted) {
+    const fits = (m: Loop): boolean =>
+      l.last < m.first || m.last < l.first || (m.first < l.first && l.last <= m.last);
+    if (loops.every(fits)) loops.push(l);
   }
-  return { page, blocks, blockAt, entries };
+  return loops;
 }

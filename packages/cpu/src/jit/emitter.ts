@@ -3,11 +3,13 @@
  * The function of one region: registers and flags in locals, blocks in address order, one common exit.
  *
  *   end: static: fault(value): slow(value): loop dispatch {
- *     block n { … block 0 { br_table entry } code of block 0 } … code of block n
+ *     block n { … block 0 { br_table entry } code of item 0 } … code of item n
  *   }
  *
- * A jump forward branches out of nested blocks, a jump back sets `entry` and branches to the dispatcher. A failing memory check
- * branches to `slow` with the offset of its instruction, so that no code stands beside the accesses.
+ * An item is a block or a loop whose body has the same form. A jump forward branches out of nested blocks, a jump back to the loop
+ * around; what cannot be said so sets `entry` and branches to the dispatcher, which leads there through the dispatchers of
+ * the loops on the way. A failing memory check branches to `slow` with the offset of its instruction, so that no code
+ * stands beside the accesses.
  *
  * Invariants
  *   J1  At every exit the state block has the registers, flags, EIP and COUNTER of an instruction boundary.
@@ -50,6 +52,8 @@ export const FLAG_X = 3;
 export const FLAG_RES = 4;
 const FLAG_OFFSETS = [S.FLAGS_KIND, S.FLAGS_P, S.FLAGS_Q, S.FLAGS_X, S.FLAGS_RES];
 const RECORD_BYTES = R.RECORD_BYTES;
+/** `entry` while a block runs: dispatchers on the way choose their first item. */
+const NO_ENTRY = -1;
 
 export interface RegionPlace {
   readonly stateBase: number;
@@ -82,7 +86,9 @@ export class RegionEmitter {
   #fault: Label = 0;
   #slow: Label = 0;
   #dispatch: Label = 0;
-  #labels: Label[] = [];
+  /** Open labels of blocks ahead, and of the loops around, by block number. */
+  readonly #labels = new Map<number, Label>();
+  readonly #loops = new Map<number, Label>();
   /** Kind of the flags at the start of blocks reached by forward jumps so far; −1 = differs. */
   readonly #kindAt = new Map<number, number>();
   /** Kind of the flags where code is being written, −1 = only the local knows. */
@@ -113,24 +119,7 @@ export class RegionEmitter {
     this.#fault = f.openValue(I32);
     this.#slow = f.openValue(I32);
     this.#dispatch = f.openLoop();
-    const count = region.blocks.length;
-    for (let i = count - 1; i >= 0; i--) this.#labels[i] = f.open();
-    const targets = region.entries.map((block) => this.#labels[region.blockAt.get(block.offset)!]!);
-    f.brTable(this.entry, targets, targets[0]!);
-    region.blocks.forEach((block, i) => {
-      f.end();
-      this.#startBlock(i);
-      block.instructions.forEach((insn, k) => {
-        this.#remaining = block.instructions.length - k;
-        this.#current = insn;
-        f.resetTemps();
-        instruction(insn);
-      });
-      f.resetTemps();
-      const last = block.instructions[block.instructions.length - 1]!;
-      if (last.form.flow === "next" || last.form.flow === "branch") this.#fallThrough(last.next);
-      else f.unreachable();
-    });
+    this.#emitRange(0, region.blocks.length - 1, true, instruction);
     f.end(); // dispatch
     f.unreachable();
     f.end(); // slow
@@ -153,6 +142,70 @@ export class RegionEmitter {
     f.ret(this.#code);
     f.unreachable();
     f.prologue(() => this.#prologue());
+  }
+
+  /** Writes blocks first … last in order: the whole region, or the body of the loop that starts at `first`. */
+  #emitRange(first: number, last: number, isTop: boolean, instruction: (i: RegionInstruction) => void): void {
+    const { f, region } = this;
+    const items: { readonly first: number; readonly last: number; readonly isLoop: boolean }[] = [];
+    for (let i = first; i <= last;) {
+      const loop = isTop || i > first ? region.loops.find((l) => l.first === i && l.last <= last) : undefined;
+      const item = { first: i, last: loop?.last ?? i, isLoop: loop !== undefined };
+      items.push(item);
+      i = item.last + 1;
+    }
+    const labels = items.map(() => 0);
+    for (let k = items.length - 1; k >= 0; k--) {
+      labels[k] = f.open();
+      this.#labels.set(items[k]!.first, labels[k]!);
+    }
+    this.#emitDispatch(items, labels, isTop);
+    items.forEach((item) => {
+      f.end();
+      this.#labels.delete(item.first);
+      if (item.isLoop) {
+        this.#loops.set(item.first, f.openLoop());
+        this.#emitRange(item.first, item.last, false, instruction);
+        this.#loops.delete(item.first);
+        f.end();
+        f.unreachable();
+      } else {
+        this.#emitBlock(item.first, instruction);
+      }
+    });
+  }
+
+  /** Chooses the item that holds the block of `entry`; the first when there is none to choose. */
+  #emitDispatch(
+    items: readonly { first: number; last: number }[],
+    labels: readonly Label[],
+    isTop: boolean,
+  ): void {
+    const { region, f } = this;
+    let needed = isTop;
+    const targets = region.entries.map((block) => {
+      const index = region.blockAt.get(block.offset)!;
+      const k = items.findIndex((item) => item.first <= index && index <= item.last);
+      if (k > 0) needed = true;
+      return labels[Math.max(k, 0)]!;
+    });
+    if (needed) f.brTable(this.entry, targets, labels[0]!);
+  }
+
+  #emitBlock(index: number, instruction: (i: RegionInstruction) => void): void {
+    const { f } = this;
+    const block = this.region.blocks[index]!;
+    this.#startBlock(index);
+    block.instructions.forEach((insn, k) => {
+      this.#remaining = block.instructions.length - k;
+      this.#current = insn;
+      f.resetTemps();
+      instruction(insn);
+    });
+    f.resetTemps();
+    const last = block.instructions[block.instructions.length - 1]!;
+    if (last.form.flow === "next" || last.form.flow === "branch") this.#fallThrough(last.next);
+    else f.unreachable();
   }
 
   // ------------------------------------------------------- registers, flags
@@ -231,6 +284,7 @@ export class RegionEmitter {
     const block = this.region.blocks[index]!;
     this.#block = index;
     this.kind = block.entry >= 0 ? -1 : (this.#kindAt.get(block.offset) ?? -1);
+    if (block.entry >= 0 && this.region.loops.length > 0) this.f.set(this.entry, i32(NO_ENTRY));
     this.f.set(this.#acc, add(this.#acc, block.instructions.length * RECORD_BYTES));
   }
   #noteKind(offset: number): void {
@@ -238,9 +292,7 @@ export class RegionEmitter {
     this.#kindAt.set(offset, known === undefined || known === this.kind ? this.kind : -1);
   }
   #fallThrough(next: number): void {
-    const target = this.region.blockAt.get(next);
-    if (target === this.#block + 1) this.#noteKind(next);
-    else this.jumpTo(next);
+    this.jumpTo(next);
   }
 
   /** Offset of the instruction being written, with the count its exits have to take back. */
@@ -266,23 +318,33 @@ export class RegionEmitter {
       return;
     }
     if (index > this.#block) {
-      this.#noteKind(offset);
-      f.br(this.#labels[index]!);
-      return;
+      const label = this.#labels.get(index);
+      if (label !== undefined) {
+        this.#noteKind(offset);
+        f.br(label);
+        return;
+      }
+    } else {
+      f.if(geS(this.#acc, 0), () => {
+        f.set(this.#eip, i32(offset));
+        f.set(this.#code, i32(X_BUDGET));
+        f.br(this.#static);
+      });
+      const loop = this.#loops.get(index);
+      if (loop !== undefined) {
+        f.br(loop);
+        return;
+      }
     }
-    f.if(geS(this.#acc, 0), () => {
-      f.set(this.#eip, i32(offset));
-      f.set(this.#code, i32(X_BUDGET));
-      f.br(this.#static);
-    });
     f.set(this.entry, i32(this.region.blocks[index]!.entry));
     f.br(this.#dispatch);
   }
   jumpToIf(offset: number, condition: Expr): void {
     const index = this.region.blockAt.get(offset);
-    if (index !== undefined && index > this.#block) {
+    const label = index === undefined || index <= this.#block ? undefined : this.#labels.get(index);
+    if (label !== undefined) {
       this.#noteKind(offset);
-      this.f.brIf(this.#labels[index]!, condition);
+      this.f.brIf(label, condition);
     } else {
       this.f.if(condition, () => this.jumpTo(offset));
     }

@@ -63,6 +63,13 @@ export interface JitParts {
   readonly firstSlot: number;
 }
 
+interface LiveRegion {
+  readonly region: Region;
+  readonly slot: number;
+  /** Records that enter it, and the entry numbers they hold. */
+  readonly entries: readonly { readonly record: number; readonly entry: number }[];
+}
+
 export class Jit {
   readonly options: JitOptions;
   readonly #p: JitParts;
@@ -73,8 +80,8 @@ export class Jit {
   #nextEntry = 0;
   #regions = 0;
   #codeBytes = 0;
-  /** Live regions of each page: slot and the records that enter it. */
-  readonly #byPage = new Map<CodePage, { slot: number; entries: { record: number; entry: number }[] }[]>();
+  /** Live regions of each page. */
+  readonly #byPage = new Map<CodePage, LiveRegion[]>();
 
   constructor(parts: JitParts, options: JitOptions) {
     this.#p = parts;
@@ -93,30 +100,43 @@ export class Jit {
     const record = this.#p.memory.i32[(page.index >> 2) + offset]!;
     if (record === 0) return false;
     if (this.#p.memory.u16[(record + R.R_HANDLER) >> 1] === R.H_REGION) return true;
-    if (++page.samples >= this.options.threshold) {
+    if (++page.samples >= this.options.threshold * (1 + page.compiles / 4)) {
       page.samples = 0;
+      page.compiles++;
       this.compile(page, offset);
     }
     return false;
   }
 
-  /** Compiles a region from `offset` of `page`, unless there is none to be had. */
+  /**
+   * Compiles a region from `offset` of `page`, unless there is none to be had. Regions that share instructions with it are
+   * replaced by one with all their starts.
+   */
   compile(page: CodePage, offset: number): void {
     const { memory, forms } = this.#p;
-    const region = discoverRegion(memory, forms, page, offset);
+    const live = this.#byPage.get(page) ?? [];
+    let region = discoverRegion(memory, forms, page, [offset]);
     if (region === null) return;
-    if (
-      this.#freeSlots.length === 0 ||
-      this.#freeEntries.length + MAX_ENTRIES - this.#nextEntry < region.entries.length
-    ) {
+    const replaced = live.filter((old) => [...old.region.offsets].some((o) => region!.offsets.has(o)));
+    if (replaced.length > 0) {
+      const starts = new Set([offset, ...replaced.flatMap((old) => old.region.starts)]);
+      region = discoverRegion(memory, forms, page, [...starts])!;
+    }
+    const room = this.#freeEntries.length + MAX_ENTRIES - this.#nextEntry;
+    if (this.#freeSlots.length === 0 || room < region.entries.length) {
       this.#dropAll();
+      replaced.length = 0;
     }
     const slot = this.#freeSlots.pop()!;
     const { bytes, imports } = this.#generate(region, slot);
-    const module = new WebAssembly.Module(bytes);
-    const instance = new WebAssembly.Instance(module, { m: imports });
+    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { m: imports });
     this.#p.exports.table.set(slot, instance.exports["region"]);
     this.#install(region, slot);
+    for (const old of replaced) this.#drop(old);
+    this.#byPage.set(
+      page,
+      this.#byPage.get(page)!.filter((r) => !replaced.includes(r)),
+    );
     this.#regions++;
     this.#codeBytes += bytes.length;
   }
@@ -155,8 +175,6 @@ export class Jit {
 
   #install(region: Region, slot: number): void {
     const { memory, entryTable } = this.#p;
-    const list = this.#byPage.get(region.page) ?? [];
-    this.#byPage.set(region.page, list);
     const entries = region.entries.map((block, number) => {
       const entry = this.#freeEntries.pop() ?? this.#nextEntry++;
       memory.i32[(entryTable + entry * 8) >> 2] = slot;
@@ -166,23 +184,27 @@ export class Jit {
       memory.u16[(record + R.R_HANDLER) >> 1] = R.H_REGION;
       return { record, entry };
     });
-    list.push({ slot, entries });
+    const live = this.#byPage.get(region.page);
+    const made: LiveRegion = { region, slot, entries };
+    if (live === undefined) this.#byPage.set(region.page, [made]);
+    else live.push(made);
   }
 
   #dropPage(page: CodePage): void {
     const list = this.#byPage.get(page);
     if (list === undefined) return;
     this.#byPage.delete(page);
+    for (const region of list) this.#drop(region);
+  }
+  /** Frees a region's slot and entries; records that no other region has taken over get their handlers back. */
+  #drop({ slot, entries }: LiveRegion): void {
     const { memory, exports, handlers } = this.#p;
-    for (const { slot, entries } of list) {
-      exports.table.set(slot, null);
-      this.#freeSlots.push(slot);
-      for (const { record, entry } of entries) {
-        this.#freeEntries.push(entry);
-        // Another region may have taken the record over: its entry is freed with that one.
-        if (memory.u16[(record + R.R_ENTRY) >> 1] !== entry) continue;
-        memory.u16[(record + R.R_HANDLER) >> 1] = handlers[memory.u16[(record + R.R_FUNCTION) >> 1]!]!;
-      }
+    exports.table.set(slot, null);
+    this.#freeSlots.push(slot);
+    for (const { record, entry } of entries) {
+      this.#freeEntries.push(entry);
+      if (memory.u16[(record + R.R_ENTRY) >> 1] !== entry) continue;
+      memory.u16[(record + R.R_HANDLER) >> 1] = handlers[memory.u16[(record + R.R_FUNCTION) >> 1]!]!;
     }
   }
   #dropAll(): void {
