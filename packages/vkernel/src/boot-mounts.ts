@@ -7,6 +7,7 @@ import type { MountContext, MountFactory } from "./boot.ts";
 import { linuxProcfs } from "./abi/linux/procfs.ts";
 import type { Kernel } from "./kern/kernel.ts";
 import type { MountRequest } from "./kern/sys-vfs-mount.ts";
+import { Vkd } from "./dev/vkd.ts";
 import { EINVAL } from "./sys/errno.ts";
 import type { BlockDevice } from "./vfs/hammer/devices.ts";
 import { HammerfsMount } from "./vfs/hammer/hammer.ts";
@@ -43,11 +44,17 @@ export interface HammerFsOptions {
   noHistory?: boolean;
   /** Bound of the file system's buffer cache, bytes. */
   cacheBytes?: number;
+  /** The volumes are also disks: /dev/vkdN from this number on. */
+  firstDisk?: number;
 }
 
 /** A HAMMER file system on its volumes, which are closed at unmount; `from` is how messages and df(1) call it. */
 export function hammerFs(from: string, devices: readonly BlockDevice[], options: HammerFsOptions = {}): MountFactory {
-  return (ctx) => new HammerfsMount(from, devices, { ...options, now: ctx.now, log: ctx.log });
+  const { firstDisk, ...rest } = options;
+  return (ctx) => {
+    if (firstDisk !== undefined) devices.forEach((d, i) => ctx.devsw.add(new Vkd(firstDisk + i, d, ctx.log)));
+    return new HammerfsMount(from, devices, { ...rest, now: ctx.now, log: ctx.log });
+  };
 }
 
 /** /dev. */
