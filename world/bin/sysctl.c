@@ -58,17 +58,19 @@ static int show(const char *name, const int *mib, size_t n, int everything)
 		puts(name);
 		return 0;
 	}
-	if (sysctl(mib, (unsigned)n, NULL, &size, NULL, 0) == -1 || (data = malloc(size += 1024)) == NULL ||
+	if (sysctl(mib, (unsigned)n, NULL, &size, NULL, 0) == -1 || (data = malloc((size += 1024) + 1)) == NULL ||
 	    sysctl(mib, (unsigned)n, data, &size, NULL, 0) == -1)
 		return -1;
 	if (everything && strcmp(format, "S,proc") == 0)
 		return 0;
 	if (!values_only)
 		printf("%s: ", name);
-	if (format[0] == 'A')
-		printf("%.*s", (int)strcspn(data, "\n") < (int)size - 2 && strchr(data, '\n') != NULL && everything ?
-		    (int)strcspn(data, "\n") : (int)size - 1, data);
-	else if (format[0] == 'I')
+	data[size] = '\0';
+	if (format[0] == 'A') {
+		size_t len = strlen(data);
+
+		printf("%.*s", (int)(len > 0 && data[len - 1] == '\n' ? len - 1 : len), data);
+	} else if (format[0] == 'I')
 		printf("%d", *(int *)data);
 	else
 		print_struct(format, data, size);

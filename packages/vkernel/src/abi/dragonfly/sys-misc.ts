@@ -3,12 +3,13 @@
 import { EAGAIN, EBUSY, EFAULT, EINTR, EINVAL, ENOENT, EOPNOTSUPP, EPERM, ERANGE, ERESTART, ESRCH, ETIMEDOUT } from "../../sys/errno.ts";
 import { GTLS_START, TF_ESP, TF_EIP } from "../../sys/frame.ts";
 import { suword } from "../../vm/copyio.ts";
+import { exit1 } from "../../kern/exit.ts";
 import { FORK_PROCESS, fork1, mustSleep, startLwp } from "../../kern/fork.ts";
 import { FUTEX_BITSET_ALL, futexWait, futexWake } from "../../kern/futex.ts";
 import type { KernelFrame, Lwp } from "../../kern/proc.ts";
 import { AST_RESCHED } from "../../kern/proc.ts";
 import { suser } from "../../kern/prot.ts";
-import { FOREVER, tsleep } from "../../kern/sleep.ts";
+import { FOREVER } from "../../kern/sleep.ts";
 import { getTls, setTls } from "../../kern/tls.ts";
 import { hex, int, partial, pid, plain, size, sleeps, type Sysent, uint, uptr } from "../../kern/sysent.ts";
 import { getBytes, getWords, putBytes, putField, putWords } from "./guest-struct.ts";
@@ -41,12 +42,13 @@ function getName(lp: Lwp, uaddr: number, len: number): string {
 const RB_NOSYNC = 0x4;
 const RB_HALT = 0x8;
 const RB_POWEROFF = 0x4000;
-/** Asks the main loop to end, and never returns; file systems are written back and unmounted there. */
-function* sysReboot(lp: Lwp, a: Int32Array): KernelFrame {
+/** Asks the main loop to end, which writes file systems back and unmounts them. The caller's work is done: it ends. */
+function sysReboot(lp: Lwp, a: Int32Array): number {
   suser(lp.proc);
   const how = (a[0]! & (RB_HALT | RB_POWEROFF)) !== 0 ? "halt" : "reboot";
   lp.k.requestShutdown({ how, nosync: (a[0]! & RB_NOSYNC) !== 0 });
-  for (;;) yield* tsleep(lp, null, 0, FOREVER);
+  exit1(lp, 0);
+  return 0;
 }
 
 // ---------------------------------------------------------------------------------------------------------
@@ -166,7 +168,7 @@ function uschedSet(lp: Lwp): number {
 }
 
 export const MISC_ROWS: readonly Sysent[] = [
-  sleeps(55, "reboot", [hex], mustSleep, sysReboot),
+  plain(55, "reboot", [hex], sysReboot),
   plain(64, "getpagesize", [], () => 4096),
   plain(87, "gethostname", [uptr, uint], (lp, a) => putName(lp, a[0]!, a[1]!, lp.k.hostname)),
   plain(88, "sethostname", [uptr, uint], (lp, a) => {

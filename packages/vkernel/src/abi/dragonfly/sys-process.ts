@@ -5,13 +5,13 @@ import { CLD_CONTINUED, CLD_EXITED, CLD_STOPPED, SIGCHLD, SIGCONT } from "../../
 import { WOULDBLOCK } from "../../sys/wait.ts";
 import { copyinstr, copyoutWords, suword } from "../../vm/copyio.ts";
 import { copyinExecArgs, execve, execveSlow } from "../../kern/exec.ts";
-import { exit1, exitStatus, lwpExit, procTimes } from "../../kern/exit.ts";
+import { exit1, exitStatus, lwpExit } from "../../kern/exit.ts";
 import { FORK_PROCESS, fork1, type ForkOptions, mustSleep, startLwp, waitVfork } from "../../kern/fork.ts";
 import { setpgid, setsid } from "../../kern/pgrp.ts";
 import type { KernelFrame, Lwp, Proc } from "../../kern/proc.ts";
 import { P_SUGID } from "../../kern/proc.ts";
 import { ID_KEEP, setgid, setgroups, setregid, setresgid, setresuid, setreuid, setuid } from "../../kern/prot.ts";
-import { RLIMIT_NOFILE, RLIMIT_POSIXLOCKS, ruadd, Rusage } from "../../kern/resource.ts";
+import { RLIMIT_NOFILE, RLIMIT_POSIXLOCKS, ruadd, Rusage, procTimes } from "../../kern/resource.ts";
 import { hex, int, partial, path, pid, plain, sleeps, type Sysent, uint, uptr } from "../../kern/sysent.ts";
 import {
   W_CONTINUED,

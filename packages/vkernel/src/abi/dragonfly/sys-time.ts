@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** DragonFly clocks and timers (DragonFly 2.0 sys/kern/kern_time.c). */
 import { EINTR, EINVAL, EPERM } from "../../sys/errno.ts";
-import { procTimes } from "../../kern/exit.ts";
+import { procTimes } from "../../kern/resource.ts";
 import { mustSleep } from "../../kern/fork.ts";
 import type { KernelFrame, Lwp } from "../../kern/proc.ts";
 import { suser } from "../../kern/prot.ts";
