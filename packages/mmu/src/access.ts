@@ -106,7 +106,7 @@ export class SpaceAccess {
    * `fault` is set.
    */
   copyIn(va: number, target: Uint8Array): number {
-    for (let done = 0; done < target.length; ) {
+    for (let done = 0; done < target.length;) {
       const at = (va + done) >>> 0;
       const host = this.#translate(at, ACCESS_READ);
       if (host < 0) return done;
@@ -120,7 +120,7 @@ export class SpaceAccess {
 
   /** Copies `source` to guest bytes from `va`; returns as copyIn(). */
   copyOut(va: number, source: Uint8Array): number {
-    for (let done = 0; done < source.length; ) {
+    for (let done = 0; done < source.length;) {
       const at = (va + done) >>> 0;
       const host = this.#translate(at, ACCESS_WRITE);
       if (host < 0) return done;

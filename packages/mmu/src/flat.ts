@@ -28,8 +28,13 @@ export class FlatSpace implements AddressSpace {
     const ramOffset = options.ramOffset ?? 0;
     this.base = options.base ?? 0;
     this.size = options.size ?? ramBytes - ramOffset;
-    for (const [name, value] of [["base", this.base], ["size", this.size], ["ramOffset", ramOffset]] as const) {
-      if (value < 0 || value % PAGE_SIZE !== 0) throw new RangeError(`flat space: ${name} ${value} is not a multiple of 4096`);
+    for (const [name, value] of [
+      ["base", this.base],
+      ["size", this.size],
+      ["ramOffset", ramOffset],
+    ] as const) {
+      if (value < 0 || value % PAGE_SIZE !== 0)
+        throw new RangeError(`flat space: ${name} ${value} is not a multiple of 4096`);
     }
     if (ramOffset + this.size > ramBytes) throw new RangeError("flat space: the window reaches beyond RAM");
     this.#hostBase = ramBase + ramOffset;

@@ -17,7 +17,12 @@ export {
   type MachineLayout,
   type MachineLayoutOptions,
 } from "./layout.ts";
-export { MachineMemory, type CodeWrittenListener, type MachineMemoryOptions, type ProtectListener } from "./memory.ts";
+export {
+  MachineMemory,
+  type CodeWrittenListener,
+  type MachineMemoryOptions,
+  type ProtectListener,
+} from "./memory.ts";
 export {
   ACCESS_EXEC,
   ACCESS_READ,

@@ -86,7 +86,8 @@ export function machineLayout(options: MachineLayoutOptions): MachineLayout {
   requireCount("spaces", spaces, 1);
   requireCount("cpuBytes", cpuBytes, 0);
   requireCount("vcpus", vcpus, 1);
-  if (ramBytes % PAGE_SIZE !== 0) throw new RangeError(`machine layout: ramBytes ${ramBytes} is not a multiple of 4096`);
+  if (ramBytes % PAGE_SIZE !== 0)
+    throw new RangeError(`machine layout: ramBytes ${ramBytes} is not a multiple of 4096`);
   const stateBase = GUARD_BYTES;
   const cpuBase = stateBase + vcpus * STATE_BYTES;
   const ramBase = cpuBase + alignWasm(cpuBytes);
@@ -98,5 +99,16 @@ export function machineLayout(options: MachineLayoutOptions): MachineLayout {
       `machine layout: ${totalBytes} bytes pass the 4 GiB of a linear memory; lower ramBytes (${ramBytes}) or spaces (${spaces})`,
     );
   }
-  return { stateBase, cpuBase, cpuBytes, ramBase, ramBytes, tablesBase, linksBase, spaces, vcpus, totalBytes };
+  return {
+    stateBase,
+    cpuBase,
+    cpuBytes,
+    ramBase,
+    ramBytes,
+    tablesBase,
+    linksBase,
+    spaces,
+    vcpus,
+    totalBytes,
+  };
 }

@@ -50,7 +50,11 @@ export class MachineMemory {
     const layout = machineLayout(options);
     const wasmPages = layout.totalBytes / WASM_PAGE_SIZE;
     this.layout = layout;
-    this.memory = new WebAssembly.Memory({ initial: wasmPages, maximum: wasmPages, shared: options.shared ?? false });
+    this.memory = new WebAssembly.Memory({
+      initial: wasmPages,
+      maximum: wasmPages,
+      shared: options.shared ?? false,
+    });
     const buffer = this.memory.buffer;
     this.buffer = buffer;
     this.u8 = new Uint8Array(buffer);

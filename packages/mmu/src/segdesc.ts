@@ -120,7 +120,8 @@ export function limitAllows(lo: number, hi: number, offset: number, size: number
 
 /** Low word of a descriptor. Throws RangeError for a limit field of more than 20 bits. */
 export function packDescLo(d: SegDesc): number {
-  if (d.limitField < 0 || d.limitField > 0xf_ffff) throw new RangeError(`segment limit field ${d.limitField} has more than 20 bits`);
+  if (d.limitField < 0 || d.limitField > 0xf_ffff)
+    throw new RangeError(`segment limit field ${d.limitField} has more than 20 bits`);
   return ((d.limitField & 0xffff) | (d.base << 16)) >>> 0;
 }
 
@@ -171,7 +172,12 @@ export function packGateLo(g: GateDesc): number {
 
 export function packGateHi(g: GateDesc): number {
   return (
-    ((g.offset & 0xffff_0000) | (g.present ? DESC_P : 0) | ((g.dpl & 3) << 13) | ((g.type & 31) << 8) | (g.paramCount & 31)) >>> 0
+    ((g.offset & 0xffff_0000) |
+      (g.present ? DESC_P : 0) |
+      ((g.dpl & 3) << 13) |
+      ((g.type & 31) << 8) |
+      (g.paramCount & 31)) >>>
+    0
   );
 }
 
@@ -199,7 +205,12 @@ export function checkTlsDesc(hi: number): typeof TLS_EMPTY | typeof TLS_VALID | 
   const type = descType(hi);
   const dpl = descDpl(hi);
   if (type === 0 && dpl === 0) return TLS_EMPTY;
-  const ok = type === SDT_MEMRWA && dpl === 3 && descPresent(hi) && (hi & DESC_DB) !== 0 && (hi & (DESC_AVL | DESC_L)) === 0;
+  const ok =
+    type === SDT_MEMRWA &&
+    dpl === 3 &&
+    descPresent(hi) &&
+    (hi & DESC_DB) !== 0 &&
+    (hi & (DESC_AVL | DESC_L)) === 0;
   return ok ? TLS_VALID : TLS_ILLEGAL;
 }
 

@@ -178,7 +178,7 @@ export class Translation {
   /** Withdraws write permission to a host page in every table. Called for pages that become code pages. */
   withdrawWrite(hpn: number): void {
     const i32 = this.#i32;
-    for (let node = this.#head[hpn]! - 1; node >= 0; ) {
+    for (let node = this.#head[hpn]! - 1; node >= 0;) {
       const next = i32[this.#links32 + node * 2]! - 1;
       const at = this.#tables32 + node * 2;
       i32[at + 1] = 0;
@@ -190,7 +190,7 @@ export class Translation {
   /** Removes a host page from every table: its contents or its owner is about to change. */
   removeHostPage(hpn: number): void {
     const i32 = this.#i32;
-    for (let node = this.#head[hpn]! - 1; node >= 0; ) {
+    for (let node = this.#head[hpn]! - 1; node >= 0;) {
       const next = i32[this.#links32 + node * 2]! - 1;
       const at = this.#tables32 + node * 2;
       i32[at] = 0;
@@ -211,9 +211,10 @@ export class Translation {
     if (length <= 0) return;
     const first = va >>> PGSHIFT;
     const end = Math.min(TABLE_ENTRIES, Math.floor(((va >>> 0) + length - 1) / (PGMASK + 1)) + 1);
-    for (let vpn = first; vpn < end; ) {
+    for (let vpn = first; vpn < end;) {
       const sliceEnd = Math.min(end, ((vpn >>> SLICE_SHIFT) + 1) << SLICE_SHIFT);
-      if (this.#touched[slot * SLICES + (vpn >>> SLICE_SHIFT)] !== 0) this.#clearRun(slot, vpn, sliceEnd, writeOnly);
+      if (this.#touched[slot * SLICES + (vpn >>> SLICE_SHIFT)] !== 0)
+        this.#clearRun(slot, vpn, sliceEnd, writeOnly);
       vpn = sliceEnd;
     }
   }

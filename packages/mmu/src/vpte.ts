@@ -97,7 +97,9 @@ export class RamObject implements VpteObject {
   /** `hostBase`: host address of page 0. Throws RangeError when the run is not inside RAM. */
   constructor(memory: MachineMemory, hostBase: number, npages: number) {
     if (!memory.inRam(hostBase, npages * 4096) || hostBase % 4096 !== 0) {
-      throw new RangeError(`RAM object: ${npages} pages at 0x${hostBase.toString(16)} are not a run of host pages`);
+      throw new RangeError(
+        `RAM object: ${npages} pages at 0x${hostBase.toString(16)} are not a run of host pages`,
+      );
     }
     this.#hostBase = hostBase;
     this.npages = npages;

@@ -1,6 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { describe, expect, it } from "vitest";
-import { FlatSpace, MachineMemory, PF_USER, PF_WRITE, SpaceAccess, Translation, machineLayout } from "@vkernel/mmu";
+import {
+  FlatSpace,
+  MachineMemory,
+  PF_USER,
+  PF_WRITE,
+  SpaceAccess,
+  Translation,
+  machineLayout,
+} from "@vkernel/mmu";
 
 function machine() {
   const memory = new MachineMemory({ ramBytes: 4 * 4096, spaces: 1, cpuBytes: 100 });
@@ -62,7 +70,10 @@ describe("accesses through a space", () => {
     access.store32(0xffff_d004, 1);
     access.store16(0xffff_dfff, 1);
     access.store32(0xffff_e008, 1);
-    expect(seen).toEqual([[1, 4, 4], [1, 0xfff, 1]]);
+    expect(seen).toEqual([
+      [1, 4, 4],
+      [1, 0xfff, 1],
+    ]);
   });
 });
 

@@ -2,16 +2,52 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
-  DescriptorTable, LDT_EACCES, LDT_OK, MachineMemory, SDT_MEMERA, SDT_MEMRWA, SDT_MEMRWD, SDT_SYS386BSY, SDT_SYS386CGT, SDT_SYS386TSS, SDT_SYSLDT,
-  TLS_EMPTY, TLS_ILLEGAL, TLS_VALID, TSS, TSS_BYTES, TaskState, checkLdtDesc, checkTlsDesc, descBase, descLimit, limitAllows, packDescHi, packDescLo,
-  packGateHi, packGateLo, selIndex, selIsLdt, selIsNull, tlsDesc, unpackDesc, unpackGate,
+  DescriptorTable,
+  LDT_EACCES,
+  LDT_OK,
+  MachineMemory,
+  SDT_MEMERA,
+  SDT_MEMRWA,
+  SDT_MEMRWD,
+  SDT_SYS386BSY,
+  SDT_SYS386CGT,
+  SDT_SYS386TSS,
+  SDT_SYSLDT,
+  TLS_EMPTY,
+  TLS_ILLEGAL,
+  TLS_VALID,
+  TSS,
+  TSS_BYTES,
+  TaskState,
+  checkLdtDesc,
+  checkTlsDesc,
+  descBase,
+  descLimit,
+  limitAllows,
+  packDescHi,
+  packDescLo,
+  packGateHi,
+  packGateLo,
+  selIndex,
+  selIsLdt,
+  selIsNull,
+  tlsDesc,
+  unpackDesc,
+  unpackGate,
 } from "@vkernel/mmu";
 
 describe("segment descriptors", () => {
   it("read the flat code and data descriptors of every i386 kernel", () => {
     // 00CF FA00 0000 FFFF and 00CF F300 0000 FFFF
     expect(unpackDesc(0x0000ffff, 0x00cffa00)).toEqual({
-      base: 0, limitField: 0xfffff, type: SDT_MEMERA - 1, dpl: 3, present: true, avl: false, db: true, granular: true,
+      base: 0,
+      limitField: 0xfffff,
+      type: SDT_MEMERA - 1,
+      dpl: 3,
+      present: true,
+      avl: false,
+      db: true,
+      granular: true,
     });
     expect(descLimit(0x0000ffff, 0x00cff300)).toBe(0xffff_ffff);
     expect(unpackDesc(0x0000ffff, 0x00cff300).type).toBe(SDT_MEMRWA);
@@ -21,8 +57,14 @@ describe("segment descriptors", () => {
     fc.assert(
       fc.property(
         fc.record({
-          base: fc.nat({ max: 0xffff_ffff }), limitField: fc.nat({ max: 0xfffff }), type: fc.nat({ max: 31 }), dpl: fc.nat({ max: 3 }),
-          present: fc.boolean(), avl: fc.boolean(), db: fc.boolean(), granular: fc.boolean(),
+          base: fc.nat({ max: 0xffff_ffff }),
+          limitField: fc.nat({ max: 0xfffff }),
+          type: fc.nat({ max: 31 }),
+          dpl: fc.nat({ max: 3 }),
+          present: fc.boolean(),
+          avl: fc.boolean(),
+          db: fc.boolean(),
+          granular: fc.boolean(),
         }),
         (d) => {
           expect(unpackDesc(packDescLo(d), packDescHi(d))).toEqual(d);
@@ -34,8 +76,12 @@ describe("segment descriptors", () => {
     fc.assert(
       fc.property(
         fc.record({
-          selector: fc.nat({ max: 0xffff }), offset: fc.nat({ max: 0xffff_ffff }), paramCount: fc.nat({ max: 31 }), type: fc.constantFrom(4, 5, 6, 7, 12, 14, 15),
-          dpl: fc.nat({ max: 3 }), present: fc.boolean(),
+          selector: fc.nat({ max: 0xffff }),
+          offset: fc.nat({ max: 0xffff_ffff }),
+          paramCount: fc.nat({ max: 31 }),
+          type: fc.constantFrom(4, 5, 6, 7, 12, 14, 15),
+          dpl: fc.nat({ max: 3 }),
+          present: fc.boolean(),
         }),
         (g) => {
           expect(unpackGate(packGateLo(g), packGateHi(g))).toEqual(g);
@@ -57,7 +103,16 @@ describe("segment descriptors", () => {
     { down: true, db: false, limit: 0xfff, at: 0xfffe, size: 2, ok: true },
     { down: true, db: false, limit: 0xfff, at: 0xffff, size: 2, ok: false },
   ])("limit check %o", ({ down, db, limit, at, size, ok }) => {
-    const d = { base: 0, limitField: limit, type: down ? SDT_MEMRWD : SDT_MEMRWA, dpl: 3, present: true, avl: false, db, granular: limit === 0xfffff };
+    const d = {
+      base: 0,
+      limitField: limit,
+      type: down ? SDT_MEMRWD : SDT_MEMRWA,
+      dpl: 3,
+      present: true,
+      avl: false,
+      db,
+      granular: limit === 0xfffff,
+    };
     expect(limitAllows(packDescLo(d), packDescHi(d), at, size)).toBe(ok);
   });
 });
@@ -65,14 +120,18 @@ describe("segment descriptors", () => {
 describe("TLS descriptors", () => {
   it("every descriptor that set_tls_area builds is legal", () => {
     fc.assert(
-      fc.property(fc.nat({ max: 0xffff_ffff }), fc.oneof(fc.integer({ min: 1, max: 0x7fff_ffff }), fc.constant(-1), fc.constant(0x10_0000)), (base, size) => {
-        const d = tlsDesc(base, size);
-        const limit = descLimit(packDescLo(d), packDescHi(d));
-        expect(checkTlsDesc(packDescHi(d))).toBe(TLS_VALID);
-        expect(descBase(packDescLo(d), packDescHi(d))).toBe(base);
-        if (size === -1) expect(limit).toBe(0xffff_ffff);
-        else expect(limit).toBeGreaterThanOrEqual(size);
-      }),
+      fc.property(
+        fc.nat({ max: 0xffff_ffff }),
+        fc.oneof(fc.integer({ min: 1, max: 0x7fff_ffff }), fc.constant(-1), fc.constant(0x10_0000)),
+        (base, size) => {
+          const d = tlsDesc(base, size);
+          const limit = descLimit(packDescLo(d), packDescHi(d));
+          expect(checkTlsDesc(packDescHi(d))).toBe(TLS_VALID);
+          expect(descBase(packDescLo(d), packDescHi(d))).toBe(base);
+          if (size === -1) expect(limit).toBe(0xffff_ffff);
+          else expect(limit).toBeGreaterThanOrEqual(size);
+        },
+      ),
       { seed: 3 },
     );
   });
@@ -124,12 +183,28 @@ describe("tables in memory", () => {
 
   it("a TSS descriptor becomes busy once", () => {
     const gdt = new DescriptorTable(memory, memory.ramBase, 0xff);
-    gdt.set(5, { base: memory.ramBase + 4096, limitField: TSS_BYTES - 1, type: SDT_SYS386TSS, dpl: 0, present: true, avl: false, db: false, granular: false });
+    gdt.set(5, {
+      base: memory.ramBase + 4096,
+      limitField: TSS_BYTES - 1,
+      type: SDT_SYS386TSS,
+      dpl: 0,
+      present: true,
+      avl: false,
+      db: false,
+      granular: false,
+    });
     gdt.markBusy(5);
     expect(gdt.get(5).type).toBe(SDT_SYS386BSY);
     expect(() => gdt.markBusy(5)).toThrow(/available/);
     gdt.set(6, { ...gdt.get(5), type: SDT_SYSLDT });
-    gdt.setGate(7, { selector: 8, offset: 0x1234_5678, paramCount: 0, type: SDT_SYS386CGT, dpl: 3, present: true });
+    gdt.setGate(7, {
+      selector: 8,
+      offset: 0x1234_5678,
+      paramCount: 0,
+      type: SDT_SYS386CGT,
+      dpl: 3,
+      present: true,
+    });
     expect(unpackGate(gdt.lo(7), gdt.hi(7)).offset).toBe(0x1234_5678);
     gdt.clear(7);
     expect([gdt.lo(7), gdt.hi(7)]).toEqual([0, 0]);
@@ -142,7 +217,12 @@ describe("tables in memory", () => {
     expect([tss.get32(TSS.esp0), tss.get16(TSS.ss0)]).toEqual([0xdead_beef, 0x10]);
     tss.set16(TSS.iomapBase, TSS_BYTES);
     memory.u8.set([0xff, 0b1111_0111, 0xff, 0xff, 0xff], tss.base + TSS_BYTES);
-    expect([tss.allowsPorts(11, 1), tss.allowsPorts(11, 2), tss.allowsPorts(10, 1), tss.allowsPorts(32, 1)]).toEqual([true, false, false, false]);
+    expect([
+      tss.allowsPorts(11, 1),
+      tss.allowsPorts(11, 2),
+      tss.allowsPorts(10, 1),
+      tss.allowsPorts(32, 1),
+    ]).toEqual([true, false, false, false]);
     expect(tss.allowsPorts(0xffff, 1)).toBe(false);
   });
 });

@@ -2,8 +2,23 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
-  ACCESS_READ, ACCESS_WRITE, MachineMemory, PDE_PS, PF_PRESENT, PF_RSVD, PF_USER, PF_WRITE, PTE_A, PTE_D, PTE_P, PTE_RW,
-  PTE_US, PageTableSpace, SpaceAccess, Translation, faultCode,
+  ACCESS_READ,
+  ACCESS_WRITE,
+  MachineMemory,
+  PDE_PS,
+  PF_PRESENT,
+  PF_RSVD,
+  PF_USER,
+  PF_WRITE,
+  PTE_A,
+  PTE_D,
+  PTE_P,
+  PTE_RW,
+  PTE_US,
+  PageTableSpace,
+  SpaceAccess,
+  Translation,
+  faultCode,
 } from "@vkernel/mmu";
 
 const RAM_PAGES = 2048; // 8 MiB: two large pages
@@ -24,7 +39,14 @@ interface Outcome {
 }
 
 /** The manual's rules written down once more, over a copy of the tables, with nothing cached. */
-function walkModel(u32: Uint32Array, ramBase: number, va: number, write: boolean, user: boolean, wp: boolean): Outcome {
+function walkModel(
+  u32: Uint32Array,
+  ramBase: number,
+  va: number,
+  write: boolean,
+  user: boolean,
+  wp: boolean,
+): Outcome {
   const code = (write ? PF_WRITE : 0) | (user ? PF_USER : 0);
   const fail = (extra: number): Outcome => ({ pa: -1, fault: code | extra, marks: [] });
   const at = (pa: number) => (ramBase + pa) / 4;
@@ -48,14 +70,40 @@ function walkModel(u32: Uint32Array, ramBase: number, va: number, write: boolean
   const pa = Math.floor(pte / 4096) * 4096 + (va % 4096);
   if (pa >= size) return fail(PF_PRESENT | PF_RSVD);
   if (!ok(pde & pte)) return fail(PF_PRESENT);
-  return { pa, fault: -1, marks: [[pdeAt, PTE_A], [pteAt, PTE_A | (write ? PTE_D : 0)]] };
+  return {
+    pa,
+    fault: -1,
+    marks: [
+      [pdeAt, PTE_A],
+      [pteAt, PTE_A | (write ? PTE_D : 0)],
+    ],
+  };
 }
 
 const VPNS = [0, 1, 0x3ff, 0x400, 0x401, 0x800];
-const flags = fc.constantFrom(0, PTE_P, PTE_P | PTE_RW, PTE_P | PTE_US, PTE_P | PTE_RW | PTE_US, PTE_P | PTE_RW | PTE_US | PTE_A | PTE_D);
+const flags = fc.constantFrom(
+  0,
+  PTE_P,
+  PTE_P | PTE_RW,
+  PTE_P | PTE_US,
+  PTE_P | PTE_RW | PTE_US,
+  PTE_P | PTE_RW | PTE_US | PTE_A | PTE_D,
+);
 const edit = fc.oneof(
-  fc.record({ kind: fc.constant("pde" as const), index: fc.nat({ max: 2 }), page: fc.constantFrom(...TABLES, RAM_PAGES), flags, ps: fc.boolean() }),
-  fc.record({ kind: fc.constant("pte" as const), vpn: fc.constantFrom(...VPNS), page: fc.constantFrom(10, 11, RAM_PAGES - 1, RAM_PAGES, 0xfffff), flags, table: fc.constantFrom(...TABLES) }),
+  fc.record({
+    kind: fc.constant("pde" as const),
+    index: fc.nat({ max: 2 }),
+    page: fc.constantFrom(...TABLES, RAM_PAGES),
+    flags,
+    ps: fc.boolean(),
+  }),
+  fc.record({
+    kind: fc.constant("pte" as const),
+    vpn: fc.constantFrom(...VPNS),
+    page: fc.constantFrom(10, 11, RAM_PAGES - 1, RAM_PAGES, 0xfffff),
+    flags,
+    table: fc.constantFrom(...TABLES),
+  }),
   fc.record({ kind: fc.constant("access" as const), vpn: fc.constantFrom(...VPNS), write: fc.boolean() }),
   fc.record({ kind: fc.constant("access" as const), vpn: fc.constantFrom(...VPNS), write: fc.boolean() }),
   fc.record({ kind: fc.constant("access" as const), vpn: fc.constantFrom(...VPNS), write: fc.boolean() }),
@@ -78,7 +126,8 @@ describe("two-level page tables", () => {
         let stamp = 1;
         for (const s of steps) {
           if (s.kind === "pde") {
-            memory.u32[word(DIR, s.index)] = (s.ps ? (s.page === RAM_PAGES ? 0x80_0000 : 0x40_0000) | PDE_PS : s.page << 12) | s.flags;
+            memory.u32[word(DIR, s.index)] =
+              (s.ps ? (s.page === RAM_PAGES ? 0x80_0000 : 0x40_0000) | PDE_PS : s.page << 12) | s.flags;
             space.invalidate(s.index * 0x40_0000, 0x40_0000);
           } else if (s.kind === "pte") {
             memory.u32[word(s.table, s.vpn & 0x3ff)] = (s.page << 12) | s.flags;

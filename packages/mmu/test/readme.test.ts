@@ -10,7 +10,9 @@ describe("README", () => {
     const body = code.replace(/import \{([^}]*)\} from "@vkernel\/mmu";/, "const {$1} = mmu;");
     const printed: string[] = [];
     new Function("mmu", "console", body)(mmu, { log: (...args: unknown[]) => printed.push(args.join(" ")) });
-    const promised = [...code.matchAll(/console\.log\(.*\/\/ (.*)$/gm)].map((m) => m[1]!.split(":")[0]!.trim());
+    const promised = [...code.matchAll(/console\.log\(.*\/\/ (.*)$/gm)].map((m) =>
+      m[1]!.split(":")[0]!.trim(),
+    );
     expect(promised.length).toBeGreaterThan(0);
     expect(printed).toEqual(promised);
   });

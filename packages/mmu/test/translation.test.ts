@@ -52,12 +52,17 @@ class Model {
       for (const vpn of VPNS) {
         const m = this.maps[h]!.get(vpn);
         const word = m ? (memory.pageAddress(m.hpn) - FLAT_BIAS - vpn * 4096) >>> 0 : 0;
-        expect(memory.u32[(table + vpn * 8) >>> 2], `T2 read word of space ${h} page ${vpn}`).toBe(m?.read ? word : 0);
-        expect(memory.u32[(table + vpn * 8 + 4) >>> 2], `T3 write word of space ${h} page ${vpn}`).toBe(m?.write ? word : 0);
+        expect(memory.u32[(table + vpn * 8) >>> 2], `T2 read word of space ${h} page ${vpn}`).toBe(
+          m?.read ? word : 0,
+        );
+        expect(memory.u32[(table + vpn * 8 + 4) >>> 2], `T3 write word of space ${h} page ${vpn}`).toBe(
+          m?.write ? word : 0,
+        );
         if (m) aliases[m.hpn]!++;
       }
     }
-    for (let hpn = 0; hpn < PAGES; hpn++) expect(this.translation.countAliases(hpn), `T2 list of page ${hpn}`).toBe(aliases[hpn]);
+    for (let hpn = 0; hpn < PAGES; hpn++)
+      expect(this.translation.countAliases(hpn), `T2 list of page ${hpn}`).toBe(aliases[hpn]);
   }
 }
 
@@ -67,38 +72,74 @@ const vpn = fc.constantFrom(...VPNS);
 
 type Step = (m: Model) => void;
 const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 6, arbitrary: fc.tuple(handleNo, vpn, pageNo, fc.boolean(), fc.boolean()).map(([h, v, p, r, w]): Step => (m) => m.fill(h, v, p, r, w)) },
-  { weight: 3, arbitrary: handleNo.map((h): Step => (m) => {
-    const resident = m.handles[h]!.resident;
-    void m.handles[h]!.address;
-    if (!resident) m.maps[h]!.clear();
-  }) },
-  { weight: 2, arbitrary: fc.tuple(handleNo, vpn, fc.constantFrom(1, 2, 0x400, 0x10_0000), fc.boolean()).map(([h, v, n, wo]): Step => (m) => {
-    const length = Math.min(n, 0x10_0000 - v) * 4096;
-    if (wo) m.handles[h]!.withdrawWrite(v * 4096, length);
-    else m.handles[h]!.invalidate(v * 4096, length);
-    m.forget(h, v, n, wo);
-  }) },
-  { weight: 1, arbitrary: handleNo.map((h): Step => (m) => {
-    m.handles[h]!.wipe();
-    m.maps[h]!.clear();
-  }) },
-  { weight: 1, arbitrary: handleNo.map((h): Step => (m) => {
-    m.handles[h]!.release();
-    m.maps[h]!.clear();
-  }) },
-  { weight: 2, arbitrary: pageNo.map((p): Step => (m) => {
-    m.memory.protectCode(p);
-    for (const map of m.maps) for (const [v, e] of map) if (e.hpn === p) {
-      e.write = false;
-      if (!e.read) map.delete(v);
-    }
-  }) },
-  { weight: 1, arbitrary: pageNo.map((p): Step => (m) => m.memory.unprotectCode(p)) },
-  { weight: 1, arbitrary: pageNo.map((p): Step => (m) => {
-    m.translation.removeHostPage(p);
-    for (const map of m.maps) for (const [v, e] of map) if (e.hpn === p) map.delete(v);
-  }) },
+  {
+    weight: 6,
+    arbitrary: fc.tuple(handleNo, vpn, pageNo, fc.boolean(), fc.boolean()).map(
+      ([h, v, p, r, w]): Step =>
+        (m) =>
+          m.fill(h, v, p, r, w),
+    ),
+  },
+  {
+    weight: 3,
+    arbitrary: handleNo.map((h): Step => (m) => {
+      const resident = m.handles[h]!.resident;
+      void m.handles[h]!.address;
+      if (!resident) m.maps[h]!.clear();
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc
+      .tuple(handleNo, vpn, fc.constantFrom(1, 2, 0x400, 0x10_0000), fc.boolean())
+      .map(([h, v, n, wo]): Step => (m) => {
+        const length = Math.min(n, 0x10_0000 - v) * 4096;
+        if (wo) m.handles[h]!.withdrawWrite(v * 4096, length);
+        else m.handles[h]!.invalidate(v * 4096, length);
+        m.forget(h, v, n, wo);
+      }),
+  },
+  {
+    weight: 1,
+    arbitrary: handleNo.map((h): Step => (m) => {
+      m.handles[h]!.wipe();
+      m.maps[h]!.clear();
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: handleNo.map((h): Step => (m) => {
+      m.handles[h]!.release();
+      m.maps[h]!.clear();
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: pageNo.map((p): Step => (m) => {
+      m.memory.protectCode(p);
+      for (const map of m.maps)
+        for (const [v, e] of map)
+          if (e.hpn === p) {
+            e.write = false;
+            if (!e.read) map.delete(v);
+          }
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: pageNo.map(
+      (p): Step =>
+        (m) =>
+          m.memory.unprotectCode(p),
+    ),
+  },
+  {
+    weight: 1,
+    arbitrary: pageNo.map((p): Step => (m) => {
+      m.translation.removeHostPage(p);
+      for (const map of m.maps) for (const [v, e] of map) if (e.hpn === p) map.delete(v);
+    }),
+  },
 );
 
 describe("translation tables", () => {
@@ -154,6 +195,9 @@ describe("translation tables", () => {
     memory.memoryWritten(memory.ramBase, 4096);
     expect(seen).toEqual([]);
     memory.memoryWritten(memory.ramBase + 0xffc, 0x1008);
-    expect(seen).toEqual([[1, 0, 4096], [2, 0, 4]]);
+    expect(seen).toEqual([
+      [1, 0, 4096],
+      [2, 0, 4],
+    ]);
   });
 });

@@ -2,7 +2,16 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
-  ACCESS_EXEC, ACCESS_READ, ACCESS_WRITE, MachineMemory, RamObject, VPTE_2007, VPTE_2013, VPTE_BEYOND, VPTE_INVALID, VpteWalker,
+  ACCESS_EXEC,
+  ACCESS_READ,
+  ACCESS_WRITE,
+  MachineMemory,
+  RamObject,
+  VPTE_2007,
+  VPTE_2013,
+  VPTE_BEYOND,
+  VPTE_INVALID,
+  VpteWalker,
   type VpteFormat,
 } from "@vkernel/mmu";
 
@@ -83,7 +92,10 @@ describe.each([VPTE_2007, VPTE_2013])("VPTE walk, $name layout", (format) => {
     memory.u32[word(0x1000)] = 0x2000 | RW;
     memory.u32[word(0x2000)] = (0xfffff000 | RW) >>> 0;
     expect(walker.walk(0x1000 | RW, 0, ACCESS_READ)).toBe(VPTE_BEYOND);
-    const outside = [memory.u32.subarray(memory.ramBase >>> 2, word(0)), memory.u32.subarray(word(PAGES * 4096), (memory.ramBase + memory.ramBytes) >>> 2)];
+    const outside = [
+      memory.u32.subarray(memory.ramBase >>> 2, word(0)),
+      memory.u32.subarray(word(PAGES * 4096), (memory.ramBase + memory.ramBytes) >>> 2),
+    ];
     for (const part of outside) expect(part.every((w) => w === 0)).toBe(true);
   });
 
@@ -98,35 +110,50 @@ describe.each([VPTE_2007, VPTE_2013])("VPTE walk, $name layout", (format) => {
   });
 
   it("agrees with the rules written out, level by level, for any entries", () => {
-    const bits = [format.V, format.R, format.W, format.PS, format.A, format.M, format.U].filter((b) => b !== 0);
+    const bits = [format.V, format.R, format.W, format.PS, format.A, format.M, format.U].filter(
+      (b) => b !== 0,
+    );
     const mostly = fc.subarray(bits).map((some) => some.reduce((a, b) => a | b, 0));
-    const entry = fc.tuple(fc.constantFrom(1, 2, 3, PAGES - 1, PAGES, 0xfffff), fc.oneof(mostly, fc.constantFrom(RW, RO))).map(([f, b]) => ((f << 12) | b) >>> 0);
+    const entry = fc
+      .tuple(fc.constantFrom(1, 2, 3, PAGES - 1, PAGES, 0xfffff), fc.oneof(mostly, fc.constantFrom(RW, RO)))
+      .map(([f, b]) => ((f << 12) | b) >>> 0);
     fc.assert(
-      fc.property(entry, entry, entry, fc.nat({ max: 0xfffff }), fc.constantFrom(ACCESS_READ, ACCESS_WRITE), (master, dir, page, pindex, access) => {
-        const { memory, walker, word } = run;
-        const allowed = (e: number) => (access === ACCESS_WRITE ? !!(e & format.V) && !!(e & format.W) : !!(e & format.V) && (format.R === 0 || !!(e & format.R)));
-        for (const p of [1, 2, 3, PAGES - 1]) memory.u32.fill(page, word(p * 4096), word(p * 4096) + 1024);
-        const masterFrame = master >>> 12;
-        if (masterFrame < PAGES) memory.u32.fill(dir, word(masterFrame * 4096), word(masterFrame * 4096) + 1024);
-        let want = -3;
-        const marks = access === ACCESS_WRITE ? format.A | format.M : format.A;
-        let current = master;
-        let left = 20;
-        while (want === -3) {
-          if (!allowed(current)) want = VPTE_INVALID;
-          else if (left === 0 || current & format.PS) want = (current >>> 12) + (pindex % 2 ** left);
-          else if (current >>> 12 >= PAGES) want = VPTE_BEYOND;
-          else {
-            left -= 10;
-            current = memory.u32[word((current >>> 12) * 4096) + (Math.floor(pindex / 2 ** left) % 1024)]!;
-            // A page that serves as both levels may be marked on the way; both readings carry the same rights.
-            if (allowed(current)) current |= marks;
-            current >>>= 0;
+      fc.property(
+        entry,
+        entry,
+        entry,
+        fc.nat({ max: 0xfffff }),
+        fc.constantFrom(ACCESS_READ, ACCESS_WRITE),
+        (master, dir, page, pindex, access) => {
+          const { memory, walker, word } = run;
+          const allowed = (e: number) =>
+            access === ACCESS_WRITE
+              ? !!(e & format.V) && !!(e & format.W)
+              : !!(e & format.V) && (format.R === 0 || !!(e & format.R));
+          for (const p of [1, 2, 3, PAGES - 1]) memory.u32.fill(page, word(p * 4096), word(p * 4096) + 1024);
+          const masterFrame = master >>> 12;
+          if (masterFrame < PAGES)
+            memory.u32.fill(dir, word(masterFrame * 4096), word(masterFrame * 4096) + 1024);
+          let want = -3;
+          const marks = access === ACCESS_WRITE ? format.A | format.M : format.A;
+          let current = master;
+          let left = 20;
+          while (want === -3) {
+            if (!allowed(current)) want = VPTE_INVALID;
+            else if (left === 0 || current & format.PS) want = (current >>> 12) + (pindex % 2 ** left);
+            else if (current >>> 12 >= PAGES) want = VPTE_BEYOND;
+            else {
+              left -= 10;
+              current = memory.u32[word((current >>> 12) * 4096) + (Math.floor(pindex / 2 ** left) % 1024)]!;
+              // A page that serves as both levels may be marked on the way; both readings carry the same rights.
+              if (allowed(current)) current |= marks;
+              current >>>= 0;
+            }
           }
-        }
-        if (want >= PAGES) want = VPTE_BEYOND;
-        expect(walker.walk(master, pindex, access)).toBe(want);
-      }),
+          if (want >= PAGES) want = VPTE_BEYOND;
+          expect(walker.walk(master, pindex, access)).toBe(want);
+        },
+      ),
       { numRuns: 300, seed: 2007 },
     );
   });

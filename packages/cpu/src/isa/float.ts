@@ -5,11 +5,26 @@
  */
 import type { RuntimeBuilder } from "./runtime.ts";
 import { buildSseRuntime } from "./sse/float-runtime.ts";
-import { buildInstructions, buildSoft } from "./x87/instructions.ts";
-import { buildTranscendental } from "./x87/transcend.ts";
+import { buildArithmetic } from "./x87/arithmetic.ts";
+import { buildFast } from "./x87/fast.ts";
+import { buildSoft } from "./x87/soft.ts";
+import { buildStack } from "./x87/stack.ts";
+import { buildArctangent } from "./x87/arctangent.ts";
+import { buildLogarithm } from "./x87/logarithm.ts";
+import { buildSeries } from "./x87/series.ts";
+import { buildTrigonometry } from "./x87/trigonometry.ts";
 
 /** The functions behind x87 and exact SSE arithmetic; both stand on the same softfloat kernels. */
 export const buildFloatRuntime: RuntimeBuilder = (m, stateBase) => {
   const soft = buildSoft(m, stateBase);
-  return { ...buildInstructions(m, soft), ...buildTranscendental(m, soft), ...buildSseRuntime(m, soft) };
+  const fast = buildFast(m, soft);
+  const series = buildSeries(m, soft);
+  return {
+    ...buildArithmetic(m, soft, fast),
+    ...buildStack(m, soft, fast),
+    ...buildTrigonometry(m, soft, series),
+    ...buildLogarithm(m, soft, series),
+    ...buildArctangent(m, soft, series),
+    ...buildSseRuntime(m, soft),
+  };
 };

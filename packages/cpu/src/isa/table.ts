@@ -14,18 +14,37 @@ import type { Row } from "./row.ts";
 import type { RuntimeBuilder } from "./runtime.ts";
 import { buildSegmentRuntime } from "./segment-check.ts";
 import { SHIFT_ROWS } from "./shift.ts";
-import { SSE_FLOAT_ROWS } from "./sse/float.ts";
+import { SSE_ARITHMETIC_ROWS } from "./sse/arithmetic.ts";
+import { SSE_COMPARE_ROWS } from "./sse/compare.ts";
+import { SSE_CONVERT_ROWS } from "./sse/convert.ts";
 import { SIMD_INTEGER_ROWS } from "./sse/integer.ts";
 import { SSE_MOVE_ROWS } from "./sse/move.ts";
+import { SSE_SHUFFLE_ROWS } from "./sse/shuffle.ts";
+import { SSE_STATE_ROWS } from "./sse/state.ts";
 import { STACK_ROWS } from "./stack.ts";
 import { STRING_ROWS } from "./string.ts";
 import { SYSTEM_ROWS } from "./system.ts";
 import { X87_ROWS } from "./x87/rows.ts";
 
 export const ROWS: readonly Row[] = [
-  ...ALU_ROWS, ...MOVE_ROWS, ...STACK_ROWS, ...CONTROL_ROWS, ...SHIFT_ROWS, ...MULDIV_ROWS, ...BIT_ROWS, ...BCD_ROWS,
-  ...STRING_ROWS, ...SYSTEM_ROWS, ...X87_ROWS,
-  ...SIMD_INTEGER_ROWS, ...SSE_MOVE_ROWS, ...SSE_FLOAT_ROWS,
+  ...ALU_ROWS,
+  ...MOVE_ROWS,
+  ...STACK_ROWS,
+  ...CONTROL_ROWS,
+  ...SHIFT_ROWS,
+  ...MULDIV_ROWS,
+  ...BIT_ROWS,
+  ...BCD_ROWS,
+  ...STRING_ROWS,
+  ...SYSTEM_ROWS,
+  ...X87_ROWS,
+  ...SIMD_INTEGER_ROWS,
+  ...SSE_MOVE_ROWS,
+  ...SSE_SHUFFLE_ROWS,
+  ...SSE_STATE_ROWS,
+  ...SSE_ARITHMETIC_ROWS,
+  ...SSE_COMPARE_ROWS,
+  ...SSE_CONVERT_ROWS,
 ];
 
 export const RUNTIME_BUILDERS: readonly RuntimeBuilder[] = [buildSegmentRuntime, buildFloatRuntime];

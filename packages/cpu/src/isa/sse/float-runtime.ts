@@ -39,9 +39,9 @@ import type { ModuleBuilder } from "../../wasm/module.ts";
 import * as W from "../../wasm/opcodes.ts";
 import { I32, I64 } from "../../wasm/opcodes.ts";
 import * as S from "../../state.ts";
-import { EXACT_ZERO, UNROUNDED } from "../x87/arith.ts";
+import { EXACT_ZERO, UNROUNDED } from "../x87/kernels.ts";
 import * as F from "../x87/frame.ts";
-import type { Soft } from "../x87/instructions.ts";
+import type { Soft } from "../x87/soft.ts";
 
 export const SSE_A = S.SCRATCH;
 export const SSE_B = S.SCRATCH + 16;

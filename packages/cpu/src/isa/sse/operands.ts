@@ -11,6 +11,7 @@ import { and, eqz, i32, or, type Expr } from "../../wasm/expr.ts";
 import * as W from "../../wasm/opcodes.ts";
 import { I32, I64, V128 } from "../../wasm/opcodes.ts";
 import type { Ctx, MemRef } from "../ctx.ts";
+import { op, type Row, type RowOptions, type Semantics } from "../row.ts";
 import { V128_LOAD32_ZERO, V128_LOAD64_ZERO, i64x2Extract } from "./simd.ts";
 
 /** FSW.ES: an unmasked x87 exception is pending. */
@@ -113,4 +114,39 @@ export function setMm(x: Ctx, i: number, vector: Expr): void {
 /** 1 when any of the expressions is non-zero. */
 export function anyOf(...conditions: Expr[]): Expr {
   return eqz(eqz(conditions.reduce((a, b) => or(a, b))));
+}
+
+/** Mandatory prefix of an opcode in the 0F map; 0 = none. */
+export type Prefix = 0 | 0x66 | 0xf2 | 0xf3;
+
+/** A growing list of rows; `more` may be the form of modrm alone. */
+export class RowList {
+  readonly rows: Row[] = [];
+
+  row(
+    opcode: number,
+    prefix: Prefix,
+    name: string,
+    operands: Row["operands"],
+    semantics: Semantics,
+    more: RowOptions | "mem" | "reg" = {},
+  ): void {
+    const options = typeof more === "string" ? { mod: more } : more;
+    this.rows.push(op(opcode, name, operands, semantics, { prefix, ...options }));
+  }
+}
+
+/** Semantics behind the availability check of SSE. */
+export function sse(semantics: Semantics): Semantics {
+  return (x) => {
+    sseReady(x);
+    semantics(x);
+  };
+}
+/** Semantics behind the availability check of MMX. */
+export function mmx(semantics: Semantics): Semantics {
+  return (x) => {
+    mmxReady(x);
+    semantics(x);
+  };
 }

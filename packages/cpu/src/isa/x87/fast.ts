@@ -36,7 +36,7 @@ import type { ModuleBuilder } from "../../wasm/module.ts";
 import { I32, I64 } from "../../wasm/opcodes.ts";
 import * as S from "../../state.ts";
 import * as F from "./frame.ts";
-import type { Soft } from "./instructions.ts";
+import type { Soft } from "./soft.ts";
 import { normalise, precisionMask, shiftRightJam } from "./round.ts";
 
 /** RC and the mask of PE in the control word, and their value in the common case. */

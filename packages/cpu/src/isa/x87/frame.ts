@@ -93,6 +93,24 @@ export class Frame {
     f.store(W.I64_STORE, i32(0), value, this.base + offset);
   }
 
+  /** Begins an instruction: no exceptions so far. */
+  begin(f: Func): void {
+    this.st32(f, EXC, i32(0));
+  }
+  exc(): Expr {
+    return this.ld32(EXC);
+  }
+  resultSe(): Expr {
+    return this.ld32(RESULT_SE);
+  }
+  resultM(): Expr {
+    return this.ld64(RESULT_M);
+  }
+  /** Physical register number of ST(i), in a temporary. */
+  st(f: Func, i: Expr | number): Expr {
+    return f.tmp(this.physical(i));
+  }
+
   /** ORs constant or computed exception bits into EXC. */
   raise(f: Func, bits: number | Expr): void {
     this.st32(f, EXC, or(this.ld32(EXC), typeof bits === "number" ? i32(bits) : bits));

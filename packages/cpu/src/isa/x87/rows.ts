@@ -31,7 +31,9 @@ import { I32, I64 } from "../../wasm/opcodes.ts";
 import type { Ctx } from "../ctx.ts";
 import { E, M, STi, op, type Row, type RowOptions, type Semantics } from "../row.ts";
 import * as F from "./frame.ts";
-import { ARITHMETIC, CONSTANT_NAMES, MEM_DOUBLE, MEM_INTEGER, MEM_SINGLE } from "./instructions.ts";
+import { ARITHMETIC } from "./arithmetic.ts";
+import { MEM_DOUBLE, MEM_INTEGER, MEM_SINGLE } from "./soft.ts";
+import { CONSTANT_NAMES } from "./stack.ts";
 
 /** First of all in every x87 instruction: #NM when emulated or the task was switched. */
 function available(x: Ctx): void {
