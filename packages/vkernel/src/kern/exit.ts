@@ -17,7 +17,7 @@ import { futexThreadExit } from "./futex.ts";
 import { leavePgrp, pgrpIsOrphaned, fixJobControl } from "./pgrp.ts";
 import type { KernelFrame, Lwp, Proc } from "./proc.ts";
 import { AST_EXIT, LSSLEEP, LSSTOP, LSZOMB, P_PPWAIT, P_SYSTEM, P_WEXIT, SACTIVE, SSTOP, SZOMB } from "./proc.ts";
-import { ruadd } from "./resource.ts";
+import { procTimes, ruadd } from "./resource.ts";
 import { ksiginfo, pgsignal, psignal, wantsNoZombies } from "./sig.ts";
 import { waitForLoad } from "./sleep.ts";
 import { resumeKernel } from "./syscall.ts";
@@ -227,17 +227,4 @@ export function procReap(p: Proc): void {
   }
   leavePgrp(p);
   k.procs.delete(p.pid);
-}
-
-/** Processor time of a process so far, ns, ended threads included. */
-export function procTimes(p: Proc): { userNs: number; sysNs: number } {
-  let run = p.deadRuntimeNs;
-  let sys = p.deadSysNs;
-  for (const lp of p.lwps.values()) {
-    if (lp === p.k.curlwp) p.k.sched.charge(lp);
-    run += lp.runtimeNs;
-    // Sampled system time may overshoot the exact run time of a short thread.
-    sys += Math.min(lp.sysNs, lp.runtimeNs);
-  }
-  return { userNs: run - sys, sysNs: sys };
 }

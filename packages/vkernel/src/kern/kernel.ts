@@ -43,6 +43,8 @@ export interface Machine {
   /** Floating point: the child starts with the parent's state; a new image with a fresh one. */
   fpFork(parent: Lwp, child: Lwp): void;
   fpReset(lp: Lwp): void;
+  /** Whether the thread has used floating point since its state was last fresh. */
+  fpUsed(lp: Lwp): boolean;
   /** Brings `lp.fp` up to date (FXSAVE image) for a signal frame; and loads the thread's state from it. */
   fpSave(lp: Lwp): void;
   fpRestore(lp: Lwp): void;

@@ -26,7 +26,7 @@ import type { Callout } from "./callout.ts";
 import type { Filedesc } from "./descrip.ts";
 import type { Kernel } from "./kernel.ts";
 import { Plimit, type Rusage } from "./resource.ts";
-import { type Ksiginfo, pgsignal, type Sigacts } from "./sig.ts";
+import type { Ksiginfo, Sigacts } from "./sig.ts";
 import type { Itimers } from "./time.ts";
 
 /** Process states. */
@@ -285,10 +285,6 @@ export class Pgrp {
     this.id = id;
     this.session = session;
     session.groups++;
-  }
-  /** Signals every member, as a terminal does. */
-  signal(sig: number): void {
-    pgsignal(this, sig);
   }
 }
 

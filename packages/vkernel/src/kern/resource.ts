@@ -7,6 +7,8 @@
  *       Infinity for "no limit".
  * @module
  */
+import type { Proc } from "./proc.ts";
+
 export const RLIMIT_CPU = 0;
 export const RLIMIT_FSIZE = 1;
 export const RLIMIT_DATA = 2;
@@ -75,4 +77,17 @@ export function ruadd(to: Rusage, from: Rusage): void {
   to.nsignals += from.nsignals;
   to.nvcsw += from.nvcsw;
   to.nivcsw += from.nivcsw;
+}
+
+/** Processor time of a process so far, ns, ended threads included. */
+export function procTimes(p: Proc): { userNs: number; sysNs: number } {
+  let run = p.deadRuntimeNs;
+  let sys = p.deadSysNs;
+  for (const lp of p.lwps.values()) {
+    if (lp === p.k.curlwp) p.k.sched.charge(lp);
+    run += lp.runtimeNs;
+    // Sampled system time may overshoot the exact run time of a short thread.
+    sys += Math.min(lp.sysNs, lp.runtimeNs);
+  }
+  return { userNs: run - sys, sysNs: sys };
 }

@@ -13,9 +13,8 @@
 import { EAGAIN, EINVAL } from "../sys/errno.ts";
 import { SI_TIMER, SIGALRM, SIGKILL, SIGPROF, SIGVTALRM, SIGXCPU } from "../sys/signal.ts";
 import { Callout } from "./callout.ts";
-import { procTimes } from "./exit.ts";
 import type { Lwp, Proc } from "./proc.ts";
-import { RLIMIT_CPU } from "./resource.ts";
+import { procTimes, RLIMIT_CPU } from "./resource.ts";
 import { checkQueueRoom, ksiginfo, lwpsignal, psignal } from "./sig.ts";
 
 export const ITIMER_REAL = 0;

@@ -8,7 +8,8 @@
  */
 import { ECHILD } from "../sys/errno.ts";
 import { CLD_CONTINUED, CLD_DUMPED, CLD_EXITED, CLD_KILLED, CLD_STOPPED, SIGCHLD, SIGCONT } from "../sys/signal.ts";
-import { procReap, procTimes } from "./exit.ts";
+import { procReap } from "./exit.ts";
+import { procTimes } from "./resource.ts";
 import type { Lwp, Proc } from "./proc.ts";
 import { P_CONTINUED, P_WAITED, SSTOP, SZOMB } from "./proc.ts";
 import { FOREVER, PCATCH, tsleep } from "./sleep.ts";

@@ -32,7 +32,7 @@ import {
   type HostKernel,
 } from "@vkernel/hostkernel";
 import type { Lwp } from "../kern/proc.ts";
-import { trapsignal, userret as userret_ } from "../kern/sig.ts";
+import { trapsignal, userret as userret_ } from "../kern/sig-deliver.ts";
 import { syscall as syscall_, waitForFault } from "../kern/syscall.ts";
 import { TF_ERR as TF_ERR_, TF_TRAPNO as TF_TRAPNO_, TF_XFLAGS as TF_XFLAGS_ } from "../sys/frame.ts";
 import {

@@ -11,7 +11,7 @@ import { startLwp } from "../../src/kern/fork.ts";
 import { makeFirstProcess } from "../../src/kern/init-main.ts";
 import { Kernel, type Machine } from "../../src/kern/kernel.ts";
 import type { Lwp, Proc } from "../../src/kern/proc.ts";
-import { userret } from "../../src/kern/sig.ts";
+import { userret } from "../../src/kern/sig-deliver.ts";
 import { syscall } from "../../src/kern/syscall.ts";
 import { TF_EAX, TF_EBP, TF_EBX, TF_ECX, TF_EDI, TF_EDX, TF_EIP, TF_ESI, TF_ESP } from "../../src/sys/frame.ts";
 import { MAP_ANON, MAP_FIXED, MAP_PRIVATE, PROT_READ, PROT_WRITE } from "../../src/sys/mman.ts";
@@ -186,6 +186,9 @@ export class UserBench implements Machine {
   }
   fpFork(): void {}
   fpReset(): void {}
+  fpUsed(): boolean {
+    return false;
+  }
   fpSave(): void {}
   fpRestore(): void {}
   lwpExit(lp: Lwp): void {

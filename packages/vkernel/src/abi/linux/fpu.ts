@@ -5,8 +5,7 @@ const FPU_CW = 0x37f;
 const MXCSR = 0x1f80;
 const MXCSR_MASK = 0xffff;
 
-/** A fresh FXSAVE image (512 bytes). */
-export function initialFpImage(): Uint8Array {
+function initialFx(): Uint8Array {
   const image = new Uint8Array(512);
   const dv = new DataView(image.buffer);
   dv.setUint16(0, FPU_CW, true);
@@ -14,3 +13,6 @@ export function initialFpImage(): Uint8Array {
   dv.setUint32(28, MXCSR_MASK, true);
   return image;
 }
+
+/** The FXSAVE image (512 bytes) of a thread that has not used floating point; not to be changed. */
+export const INITIAL_FX = initialFx();

@@ -3,7 +3,7 @@
 import { EINVAL, ESRCH } from "../../sys/errno.ts";
 import { PROT_EXEC, PROT_READ, PROT_WRITE } from "../../sys/mman.ts";
 import { SIG_DFL, SIG_IGN, sigaddset, sigset, type Sigset } from "../../sys/signal.ts";
-import { procTimes } from "../../kern/exit.ts";
+import { procTimes } from "../../kern/resource.ts";
 import type { File } from "../../kern/file.ts";
 import { type Lwp, LSRUN, LSSTOP, type Proc, SSTOP, SZOMB } from "../../kern/proc.ts";
 import * as rl from "../../kern/resource.ts";

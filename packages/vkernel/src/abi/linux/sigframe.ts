@@ -55,8 +55,9 @@ import {
 import { copyin, copyout } from "../../vm/copyio.ts";
 import type { Lwp } from "../../kern/proc.ts";
 import type { Ksiginfo, Sigaction } from "../../kern/sig.ts";
-import { sigmaskChanged, trapsignal } from "../../kern/sig.ts";
-import { initialFpImage } from "./fpu.ts";
+import { sigmaskChanged } from "../../kern/sig.ts";
+import { trapsignal } from "../../kern/sig-deliver.ts";
+import { INITIAL_FX } from "./fpu.ts";
 import { linuxSigno, linuxSigset, nativeSigset } from "./signo.ts";
 
 /* Byte offsets of the two frames. */
@@ -68,6 +69,9 @@ const RTFRAME = { sig: 4, pinfo: 8, puc: 12, info: 16, uc: 144, retcode: 260, si
 const UC = { stack: 8, sc: 20, sigmask: 108 };
 /* Word indices of struct sigcontext_32. */
 const SC_WORDS = SC_SIZE / 4;
+const FPSTATE_BYTES = FSAVE_BYTES + FX_BYTES;
+/** Room for the larger frame, the gaps that alignment makes, and the FP state. */
+const FRAME_ROOM = 1536;
 const SC = {
   gs: 0, fs: 1, es: 2, ds: 3, edi: 4, esi: 5, ebp: 6, esp: 7, ebx: 8, edx: 9, ecx: 10, eax: 11, trapno: 12, err: 13, eip: 14, cs: 15,
   eflags: 16, espAtSignal: 17, ss: 18, fpstate: 19, oldmask: 20, cr2: 21,
@@ -80,6 +84,22 @@ const RT_TRAMPOLINE = Uint8Array.of(0xb8, 0xad, 0, 0, 0, 0xcd, 0x80, 0);
 const VECTORS: Readonly<Record<number, number>> = {
   1: 6, 3: 3, 6: 16, 9: 13, 10: 1, 12: 14, 14: 17, 18: 0, 19: 2, 20: 4, 21: 5, 22: 7, 23: 8, 24: 9, 25: 10, 26: 11, 27: 12, 28: 18, 29: 19,
 };
+
+/* Valid within one call of the functions below; nothing here lets go of the processor. */
+const $scratchFrame = new Uint8Array(FRAME_ROOM);
+const $scratchView = new DataView($scratchFrame.buffer);
+const $scratchContext = new Int32Array(SC_WORDS);
+const $scratchSet = new Int32Array(2);
+const $scratchFp = new Uint32Array(FPSTATE_BYTES / 4);
+const $scratchFpBytes = new Uint8Array($scratchFp.buffer);
+const $scratchFpView = new DataView($scratchFp.buffer);
+const $scratchFx = $scratchFpBytes.subarray(FSAVE_BYTES);
+
+/** The FP part of a frame of a thread that has not used floating point. */
+const FRESH_FP = new Uint32Array(FPSTATE_BYTES / 4);
+const FRESH_FP_BYTES = new Uint8Array(FRESH_FP.buffer);
+FRESH_FP_BYTES.set(INITIAL_FX, FSAVE_BYTES);
+fxToFsave(INITIAL_FX, new DataView(FRESH_FP.buffer), 0);
 
 /** Is the stack pointer inside the alternate stack? */
 export function onSigstack(lp: Lwp, sp: number): boolean {
@@ -101,11 +121,13 @@ export function linuxSendsig(lp: Lwp, act: Sigaction, sig: number, info: Ksiginf
   if (onSigstack(lp, tf[TF_ESP]! >>> 0) && !onSigstack(lp, frame + 1)) return false;
 
   // One buffer holds frame, gap and FP state, so that a single copy writes it or nothing (F1).
-  const bytes = new Uint8Array(fx + FX_BYTES - frame);
-  const dv = new DataView(bytes.buffer);
+  const bytes = $scratchFrame;
+  const dv = $scratchView;
+  const length = fx + FX_BYTES - frame;
+  bytes.fill(0, 0, fpstate - frame);
   const n = linuxSigno(sig);
-  const sc = scratchContext(lp, info, fpstate);
-  const set = linuxSigset(mask, new Int32Array(2));
+  const sc = fillContext(lp, info, fpstate);
+  const set = linuxSigset(mask, $scratchSet);
   sc[SC.oldmask] = set[0]!;
   dv.setInt32(4, n, true);
   if (rt) {
@@ -127,12 +149,15 @@ export function linuxSendsig(lp: Lwp, act: Sigaction, sig: number, info: Ksiginf
     bytes.set(TRAMPOLINE, SIGFRAME.retcode);
     dv.setUint32(0, act.restorer !== 0 ? act.restorer : frame + SIGFRAME.retcode, true);
   }
-  lp.k.machine.fpSave(lp);
-  const image = lp.fpValid ? lp.fp : initialFpImage();
-  bytes.set(image, fx - frame);
-  fxToFsave(image, dv, fpstate - frame);
+  if (lp.k.machine.fpUsed(lp)) {
+    lp.k.machine.fpSave(lp);
+    bytes.set(lp.fp, fx - frame);
+    fxToFsave(lp.fp, dv, fpstate - frame);
+  } else {
+    bytes.set(FRESH_FP_BYTES, fpstate - frame);
+  }
   try {
-    copyout(lp.proc.vmspace!, bytes, 0, frame, bytes.length);
+    copyout(lp.proc.vmspace!, bytes, 0, frame, length);
   } catch (e) {
     if (e instanceof Errno) return false;
     throw e;
@@ -152,16 +177,14 @@ export function linuxSendsig(lp: Lwp, act: Sigaction, sig: number, info: Ksiginf
   return true;
 }
 
-/** Gives the thread a fresh FPU with Linux's control words (extended precision). */
+/** Gives the thread a fresh FPU with Linux's control words (extended precision), at its next FP instruction. */
 export function linuxFpInit(lp: Lwp): void {
-  lp.fp.set(initialFpImage());
-  lp.fpValid = true;
-  lp.k.machine.fpRestore(lp);
+  lp.k.machine.fpReset(lp);
 }
 
-function scratchContext(lp: Lwp, info: Ksiginfo, fpstate: number): Int32Array {
+function fillContext(lp: Lwp, info: Ksiginfo, fpstate: number): Int32Array {
   const tf = lp.tf;
-  const sc = new Int32Array(SC_WORDS);
+  const sc = $scratchContext;
   sc[SC.gs] = tf[TF_GS]! & 0xffff;
   sc[SC.fs] = tf[TF_FS]! & 0xffff;
   sc[SC.es] = tf[TF_ES]! & 0xffff;
@@ -225,8 +248,8 @@ function isFault(info: Ksiginfo): boolean {
 /** sigreturn (119): the frame begins two words below esp. rt_sigreturn (173): one word. */
 export function linuxSigreturn(lp: Lwp): number {
   const frame = (lp.tf[TF_ESP]! >>> 0) - 8;
-  const bytes = new Uint8Array(SIGFRAME.size);
-  const dv = new DataView(bytes.buffer);
+  const bytes = $scratchFrame;
+  const dv = $scratchView;
   return leaveHandler(lp, () => {
     copyin(lp.proc.vmspace!, frame, bytes, 0, SIGFRAME.size);
     restoreContext(lp, dv, SIGFRAME.sc);
@@ -236,8 +259,8 @@ export function linuxSigreturn(lp: Lwp): number {
 
 export function linuxRtSigreturn(lp: Lwp): number {
   const frame = (lp.tf[TF_ESP]! >>> 0) - 4;
-  const bytes = new Uint8Array(RTFRAME.size);
-  const dv = new DataView(bytes.buffer);
+  const bytes = $scratchFrame;
+  const dv = $scratchView;
   return leaveHandler(lp, () => {
     copyin(lp.proc.vmspace!, frame, bytes, 0, RTFRAME.size);
     const uc = RTFRAME.uc;
@@ -293,16 +316,20 @@ function restoreContext(lp: Lwp, dv: DataView, at: number): void {
   lp.k.machine.fpRestore(lp);
 }
 
-/** The FP state of a frame: the FXSAVE image, with the old FSAVE part's x87 registers laid over it. */
-function readFpState(lp: Lwp, fpstate: number): Uint8Array {
-  const bytes = new Uint8Array(FSAVE_BYTES + FX_BYTES);
-  copyin(lp.proc.vmspace!, fpstate, bytes, 0, bytes.length);
-  const fx = bytes.subarray(FSAVE_BYTES);
-  fsaveToFx(new DataView(bytes.buffer), fx);
+/**
+ * The FP state of a frame: the FXSAVE image, with the old FSAVE part's x87 registers laid over it; null for that of a thread
+ * that has not used floating point.
+ */
+function readFpState(lp: Lwp, fpstate: number): Uint8Array | null {
+  copyin(lp.proc.vmspace!, fpstate, $scratchFpBytes, 0, FPSTATE_BYTES);
+  let same = 0;
+  while (same < FRESH_FP.length && $scratchFp[same] === FRESH_FP[same]) same++;
+  if (same === FRESH_FP.length) return null;
+  fsaveToFx($scratchFpView);
   // Reserved bits in MXCSR would fault when the state is loaded.
-  const mx = new DataView(bytes.buffer, FSAVE_BYTES + 24);
-  mx.setUint32(0, mx.getUint32(0, true) & 0xffbf, true);
-  return fx;
+  const mxcsr = FSAVE_BYTES + 24;
+  $scratchFpView.setUint32(mxcsr, $scratchFpView.getUint32(mxcsr, true) & 0xffbf, true);
+  return $scratchFx;
 }
 
 /* FSAVE: cwd 0, swd 4, twd 8, fip 12, fcs 16, foo 20, fos 24, st0…7 at 28 + 10 i, status 108, magic 110. */
@@ -318,27 +345,32 @@ function fxToFsave(fx: Uint8Array, dv: DataView, at: number): void {
   dv.setUint32(at + 20, f.getUint32(16, true), true);
   dv.setUint32(at + 24, f.getUint16(20, true) | 0xffff0000, true);
   for (let i = 0; i < 8; i++) {
-    for (let b = 0; b < 10; b++) dv.setUint8(at + 28 + 10 * i + b, fx[32 + 16 * i + b]!);
+    dv.setUint32(at + 28 + 10 * i, f.getUint32(32 + 16 * i, true), true);
+    dv.setUint32(at + 32 + 10 * i, f.getUint32(36 + 16 * i, true), true);
+    dv.setUint16(at + 36 + 10 * i, f.getUint16(40 + 16 * i, true), true);
   }
   dv.setUint16(at + 108, f.getUint16(2, true), true);
   dv.setUint16(at + 110, 0, true);
 }
 
-function fsaveToFx(dv: DataView, fx: Uint8Array): void {
-  const f = new DataView(fx.buffer, fx.byteOffset, FX_BYTES);
-  f.setUint16(0, dv.getUint16(0, true), true);
-  f.setUint16(2, dv.getUint16(4, true), true);
+/** Lays the FSAVE image at the start of `dv` over the FXSAVE image that follows it. */
+function fsaveToFx(dv: DataView): void {
+  const to = FSAVE_BYTES;
+  dv.setUint16(to, dv.getUint16(0, true), true);
+  dv.setUint16(to + 2, dv.getUint16(4, true), true);
   const twd = dv.getUint16(8, true);
   let abridged = 0;
   for (let i = 0; i < 8; i++) if (((twd >> (2 * i)) & 3) !== 3) abridged |= 1 << i;
-  f.setUint16(4, abridged, true);
-  f.setUint16(6, dv.getUint16(18, true), true);
-  f.setUint32(8, dv.getUint32(12, true), true);
-  f.setUint16(12, dv.getUint16(16, true), true);
-  f.setUint32(16, dv.getUint32(20, true), true);
-  f.setUint16(20, dv.getUint16(24, true), true);
+  dv.setUint16(to + 4, abridged, true);
+  dv.setUint16(to + 6, dv.getUint16(18, true), true);
+  dv.setUint32(to + 8, dv.getUint32(12, true), true);
+  dv.setUint16(to + 12, dv.getUint16(16, true), true);
+  dv.setUint32(to + 16, dv.getUint32(20, true), true);
+  dv.setUint16(to + 20, dv.getUint16(24, true), true);
   for (let i = 0; i < 8; i++) {
-    for (let b = 0; b < 10; b++) fx[32 + 16 * i + b] = dv.getUint8(28 + 10 * i + b);
+    dv.setUint32(to + 32 + 16 * i, dv.getUint32(28 + 10 * i, true), true);
+    dv.setUint32(to + 36 + 16 * i, dv.getUint32(32 + 10 * i, true), true);
+    dv.setUint16(to + 40 + 16 * i, dv.getUint16(36 + 10 * i, true), true);
   }
 }
 

@@ -5,10 +5,10 @@ import { CLD_CONTINUED, CLD_EXITED, CLD_STOPPED, SIGCHLD } from "../../sys/signa
 import { WOULDBLOCK } from "../../sys/wait.ts";
 import { copyin, copyinWords, copyout, copyoutWords, suword } from "../../vm/copyio.ts";
 import { copyinExecArgs, type ExecArgs, execve, execveSlow } from "../../kern/exec.ts";
-import { exit1, exitStatus, lwpExit, procTimes } from "../../kern/exit.ts";
+import { exit1, exitStatus, lwpExit } from "../../kern/exit.ts";
 import { FORK_PROCESS, fork1, mustSleep, startLwp, waitVfork } from "../../kern/fork.ts";
 import type { KernelFrame, Lwp, Proc } from "../../kern/proc.ts";
-import { type Rusage, ruadd, Rusage as RusageClass } from "../../kern/resource.ts";
+import { type Rusage, ruadd, Rusage as RusageClass, procTimes } from "../../kern/resource.ts";
 import { ksiginfo } from "../../kern/sig.ts";
 import { hex, int, partial, path, pid, plain, sleeps, type Sysent, uptr } from "../../kern/sysent.ts";
 import {

@@ -3,7 +3,7 @@
 import { EFAULT, EINTR, EINVAL, EOPNOTSUPP, EPERM, ESRCH } from "../../sys/errno.ts";
 import { SIGALRM } from "../../sys/signal.ts";
 import { copyinWords, copyoutWords, suword } from "../../vm/copyio.ts";
-import { procTimes } from "../../kern/exit.ts";
+import { procTimes } from "../../kern/resource.ts";
 import { mustSleep } from "../../kern/fork.ts";
 import type { KernelFrame, Lwp } from "../../kern/proc.ts";
 import { suser } from "../../kern/prot.ts";
