@@ -9,7 +9,7 @@
  */
 import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
-import { Cpu, EXIT_EXCEPTION, GS, cpuAreaBytes } from "@vkernel/cpu";
+import { Cpu, EXIT_BUDGET, EXIT_EXCEPTION, GS, cpuAreaBytes } from "@vkernel/cpu";
 import { MachineMemory, PageTableSpace, Translation } from "@vkernel/mmu";
 
 const PTE_USER = 0x005;
@@ -127,11 +127,16 @@ export class VectorMachine {
     return images;
   }
 
-  /** Runs vector `v` and returns what is wrong with the end state, [] when nothing is. */
-  run(v) {
+  /**
+   * Runs vector `v` and returns what is wrong with the end state, [] when nothing is.
+   *
+   * @param slice instructions for each call of run(); small ones leave and enter compiled code at every place that allows it
+   */
+  run(v, slice = BUDGET) {
     const { cpu } = this;
     const images = this.prepare(v);
-    const exit = cpu.run(this.space, BUDGET);
+    let exit = EXIT_BUDGET;
+    for (let left = BUDGET; left > 0 && exit === EXIT_BUDGET; left -= slice) exit = cpu.run(this.space, slice);
     this.#carried = cpu.eflags & CARRIED_FLAGS;
     if (exit !== EXIT_EXCEPTION) return [`run ended with exit ${exit} at ${hex(cpu.eip)}`];
     const faults = compareCore(v, cpu);

@@ -35,12 +35,15 @@ describe.skipIf(!present)(`instruction vectors (skipped when ${FILE} is missing)
   test.each(groups)("%s, compiled", (group) => {
     expect(failures(compiler!, sample(group, byGroup.get(group)!))).toEqual([]);
   });
+  test.each(["seq", "hot", "hot-fault", "smc", "seq-fp"])("%s, compiled, one instruction at a time", (group) => {
+    expect(failures(compiler!, sample(group, byGroup.get(group)!), 1)).toEqual([]);
+  });
 });
 
 /** `control` whole: its vectors depend on each other through flags that the capture carried over. */
 function sample(group: string, vectors: { id: string }[]): { id: string }[] {
   return group === "control" ? vectors : vectors.filter((_, i) => i % COMPILED_SHARE === 0);
 }
-function failures(machine: VectorMachine, vectors: { id: string }[]): string[] {
-  return vectors.flatMap((v) => machine.run(v).map((fault: string) => `${v.id}: ${fault}`));
+function failures(machine: VectorMachine, vectors: { id: string }[], slice?: number): string[] {
+  return vectors.flatMap((v) => machine.run(v, slice).map((fault: string) => `${v.id}: ${fault}`));
 }
