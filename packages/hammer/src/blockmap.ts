@@ -28,6 +28,8 @@ import { Volumes } from "./io.ts";
 const L1_FREE = LAYER1.off.blocks_free, L1_PHYS = LAYER1.off.phys_offset, L1_CRC = LAYER1.off.layer1_crc;
 const L2_APPEND = LAYER2.off.append_off, L2_FREE = LAYER2.off.bytes_free, L2_CRC = LAYER2.off.entry_crc;
 const LAYER1_PER_VOLUME = 1024;
+/** What an operation may allocate of a zone before it looks again: a few nodes, a few records. */
+const PREPARED = 4 * BUFSIZE;
 const ZONES_USED = [ZONE_BTREE, ZONE_META, ZONE_LARGE_DATA, ZONE_SMALL_DATA] as const;
 
 /** Where a zone allocates: its current big-block, with the layer 2 entry at hand. */
@@ -127,6 +129,13 @@ export class Freemap {
     }
     this.#search(c, zone, size);
     return this.#take(c, this.#fit(c.next, size), size);
+  }
+
+  /** Reads what the next small allocations in a zone will touch, so that they throw neither BufferMiss nor ENOSPC. */
+  prepare(zone: number): void {
+    const c = this.#cursors[zone]!;
+    if (c.bigblock === NO_ADDRESS || !c.buffer!.present || c.next + PREPARED > c.bigblock + BIGBLOCK_SIZE) this.#search(c, zone, PREPARED);
+    if (zone !== ZONE_LARGE_DATA && (c.next & BUFMASK) !== 0) this.#cache.bread(c.next, "buffer being filled");
   }
 
   /** First place at or after `pos` where `size` bytes do not cross a buffer (or, if large, a big-block). */

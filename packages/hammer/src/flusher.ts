@@ -46,7 +46,7 @@ export function flushGroup(e: Engine): void {
     for (const ip of inodes) {
       if ((ip.dirty & DIRTY_BLOCKS) !== 0) writeBlocks(e, ip);
       syncInode(e, ip);
-      if (ip.refs === 0) e.inodes.idle(ip);
+      if (ip.refs === 0 && ip.nlinks > 0) e.inodes.idle(ip);
     }
     e.undo.prepare();
   } catch (error) {

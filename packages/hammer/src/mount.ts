@@ -19,7 +19,7 @@ import type { BlockDevice } from "./device.ts";
 import { BUFSIZE, INODE_DATA, INODE_EXT_SIZE, BIGBLOCK_SIZE, FIXKEY_SYMLINK, LOCALIZE_INODE, LOCALIZE_MISC, OBJID_ROOT,
   REC_FIX, REC_INODE, VOLUME, uuidText,
 } from "./disk/index.ts";
-import { HammerError, hex64 } from "./error.ts";
+import { HammerError, hex64, isBufferMiss } from "./error.ts";
 import {
   dataHistory, direntHistory, fullHistory, inodeHistory, type DirentHistoryEntry, type HistoryEntry,
 } from "./history.ts";
@@ -181,9 +181,19 @@ export class HammerMount {
   /** Gives a reference back. The last one of an object without links ends the object; that may throw ENOSPC or EIO. */
   rele(ip: HammerInode): void {
     if (--ip.refs > 0) return;
-    if (ip.nlinks === 0 && this.#engine !== null && !ip.historical && !ip.dummy) this.#destroy(this.#engine, ip);
+    if (ip.nlinks === 0 && this.#engine !== null && !ip.historical && !ip.dummy) this.#end(this.#engine, ip);
     else if (ip.dummy) this.inodes.remove(ip);
     else if (ip.dirty === 0) this.inodes.idle(ip);
+  }
+
+  /** Ends an object now or, where that cannot be completed, before the next change: the reference is gone either way. */
+  #end(e: Engine, ip: HammerInode): void {
+    try {
+      this.#destroy(e, ip);
+    } catch (error) {
+      e.orphans.add(ip);
+      if (!isBufferMiss(error)) throw error;
+    }
   }
 
   #destroy(e: Engine, ip: HammerInode): void {
@@ -457,14 +467,21 @@ export class HammerMount {
     this.#check();
     const e = this.#engine;
     try {
-      if (e === null) return;
-      // Files that were removed while open end now; their users are gone.
-      for (const ip of [...this.inodes.values()]) if (ip.nlinks === 0 && !ip.historical && !ip.dummy) this.#destroy(e, ip);
-      e.flush();
-    } finally {
-      this.#mounted = false;
-      if (this.options.closeDevices) this.vols.close();
+      if (e !== null) {
+        // Files that were removed while open end now; their users are gone.
+        for (const ip of [...this.inodes.values()]) if (ip.nlinks === 0 && !ip.historical && !ip.dummy) this.#destroy(e, ip);
+        e.flush();
+      }
+    } catch (error) {
+      if (!isBufferMiss(error)) this.#close();
+      throw error; // after a BufferMiss still mounted: the call is to be repeated
     }
+    this.#close();
+  }
+
+  #close(): void {
+    this.#mounted = false;
+    if (this.options.closeDevices) this.vols.close();
   }
 }
 

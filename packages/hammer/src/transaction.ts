@@ -16,6 +16,7 @@
  */
 import { Freemap } from "./blockmap.ts";
 import { type BTree, Cursor } from "./btree/cursor.ts";
+import type { Key } from "./btree/key.ts";
 import { TreeWriter } from "./btree/modify.ts";
 import type { BufferCache } from "./buffer.ts";
 import { BIGBLOCK_SIZE, BUFSIZE, ZONE_BTREE, ZONE_META } from "./disk/offset.ts";
@@ -25,6 +26,7 @@ import { HammerError, isBufferMiss, isHammerError } from "./error.ts";
 import { flushGroup } from "./flusher.ts";
 import { DIRTY_BLOCKS, DIRTY_NEW } from "./object/dirty.ts";
 import { BlockCache, writeBlocks } from "./object/file.ts";
+import { destroyInode } from "./object/inode-sync.ts";
 import type { HammerInode, InodeTable } from "./object/inode.ts";
 import type { Volumes } from "./io.ts";
 import { UndoWriter } from "./undo.ts";
@@ -80,6 +82,8 @@ export class Engine {
   /** True between the first modification of a flush group and its flush. */
   open = false;
   readonly dirtyInodes = new Set<HammerInode>();
+  /** Objects without links or references whose end could not be completed when the last reference went. */
+  readonly orphans = new Set<HammerInode>();
   /** First error of a flush (E2). */
   failure: unknown = null;
   /** How many of dirtyInodes have no record yet; theirs go to fresh nodes and take no UNDO to speak of. */
@@ -125,7 +129,15 @@ export class Engine {
   begin(): void {
     if (this.failure !== null) throw this.#failed();
     this.relieve();
-    if (!this.open) this.#openGroup();
+    this.#openGroup();
+    if (this.orphans.size > 0) this.#reap();
+  }
+
+  #reap(): void {
+    for (const ip of this.orphans) {
+      destroyInode(this, ip);
+      this.orphans.delete(ip);
+    }
   }
 
   /** As begin, for operations that add data: throws ENOSPC if they could leave too little (E4). */
@@ -199,6 +211,14 @@ export class Engine {
       this.nextTid = this.#objIdEnd;
     }
     return this.#objIdNext++;
+  }
+
+  /** Makes sure that inserting `key`, whose data is small, throws neither BufferMiss nor ENOSPC. */
+  prepareInsert(key: Key): void {
+    this.freemap.prepare(ZONE_META);
+    this.freemap.prepare(ZONE_BTREE);
+    this.writer.prepare(this.writeCursor, key);
+    this.freemap.prepare(ZONE_BTREE); // a split moved on
   }
 
   /** Notes that the next flush has to write something of `ip`. */

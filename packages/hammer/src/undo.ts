@@ -88,8 +88,8 @@ export class UndoWriter {
     const position = this.next - this.next % BUFSIZE;
     if (this.#current === null || this.#current.position !== position) {
       const bytes = new Uint8Array(BUFSIZE);
-      this.#current = { position, bytes, view: viewOf(bytes) };
       if (position !== this.next) this.#volumes.read(this.#volumes.undoAddress(position), bytes, "UNDO FIFO");
+      this.#current = { position, bytes, view: viewOf(bytes) };
     }
     if (this.#pending[this.#pending.length - 1] !== this.#current) this.#pending.push(this.#current);
     return this.#current;

@@ -2,7 +2,7 @@
 /** The engine at its limits: a cache far too small, a full disk, a small UNDO ring, failing devices. */
 import { describe, expect, it } from "vitest";
 import { MemoryDevice, OverlayDevice, type BlockDevice } from "../src/device.ts";
-import { isHammerError } from "../src/error.ts";
+import { BufferMiss, isBufferMiss, isHammerError } from "../src/error.ts";
 import { mount, type HammerMount, type MountOptions } from "../src/mount.ts";
 import { newfs } from "../src/newfs.ts";
 import { SeededRandom, SimDisk } from "../src/sim-disk.ts";
@@ -147,6 +147,86 @@ describe("limits", () => {
     expect([...buf]).toEqual([1, 0, 0, 0, 0]);
     m.rele(again);
     m.unmount();
+  }, 60_000);
+});
+
+/** A device that has nothing at hand: a read misses until the bytes have been fetched, and they are soon gone again. */
+class LazyDevice extends OverlayDevice {
+  readonly #there = new Set<number>();
+  misses = 0;
+
+  override read(offset: number, buf: Uint8Array): void {
+    for (let at = offset - offset % 4096; at < offset + buf.length; at += 4096) {
+      if (this.#there.has(at)) continue;
+      this.misses++;
+      throw BufferMiss.at(this, offset, buf.length);
+    }
+    super.read(offset, buf);
+  }
+
+  fetch(offset: number, length: number): void {
+    if (this.#there.size > 400) this.#there.clear();
+    for (let at = offset - offset % 4096; at < offset + length; at += 4096) this.#there.add(at);
+  }
+}
+
+/** A mount whose calls are repeated after each BufferMiss. */
+function patient(m: HammerMount, device: LazyDevice): HammerMount {
+  return new Proxy(m, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name, target);
+      if (typeof value !== "function") return value;
+      return (...args: unknown[]) => {
+        for (;;) {
+          try {
+            return value.apply(target, args) as unknown;
+          } catch (e) {
+            if (!isBufferMiss(e)) throw e;
+            device.fetch(e.offset, e.length);
+          }
+        }
+      };
+    },
+  });
+}
+
+/** Recovery and opening read too. */
+function openLazily(device: LazyDevice, options: Partial<MountOptions>): HammerMount {
+  for (;;) {
+    try {
+      return patient(open(device, options), device);
+    } catch (e) {
+      if (!isBufferMiss(e)) throw e;
+      device.fetch(e.offset, e.length);
+    }
+  }
+}
+
+describe("a device that is not synchronous", () => {
+  it("calls repeated after a BufferMiss do what they would have done at once", () => {
+    const base = fresh(512);
+    const device = new LazyDevice(base);
+    const driver = new Driver(new SeededRandom(21), { maxSize: 200_000, names: 400, maxDirs: 40 });
+    let m = openLazily(device, { cacheBytes: MIB });
+    for (let i = 0; i < 1500; i++) {
+      const what = driver.step(m);
+      if (i % 250 === 249) {
+        expect(textOf(m, m.root), what).toBe(driver.model.text());
+        m.unmount();
+        m = openLazily(device, { cacheBytes: MIB });
+        expect(textOf(m, m.root), what).toBe(driver.model.text());
+      }
+    }
+    m.unmount();
+    expect(device.misses).toBeGreaterThan(1000);
+    const copy = new MemoryDevice(device.size);
+    const chunk = new Uint8Array(MIB);
+    for (let at = 0; at < device.size; at += MIB) {
+      device.fetch(at, MIB);
+      device.read(at, chunk);
+      copy.write(at, chunk);
+    }
+    expectSound(copy);
   }, 60_000);
 });
 

@@ -7,7 +7,8 @@
  *       its first. They stay valid until the tree is modified or the cursor moved.
  *   C2  A position survives modifications of elements; after one that changed nodes (`tree.shape` moved on) the
  *       cursor must be positioned again.
- *   C3  No walk is endless: depth is bounded, and a node seen is checked for type and count.
+ *   C3  A call that throws (EIO, EBADCRC, BufferMiss) leaves no position; the next positioning starts at the root.
+ *   C4  No walk is endless: depth is bounded, and a node seen is checked for type and count.
  *
  * Bounds of inner nodes may be tighter than their parent's (gaps); a read simply finds nothing there.
  * Source: DragonFly sys/vfs/hammer/hammer_btree.c, hammer_cursor.c.
@@ -104,6 +105,7 @@ export class Cursor {
   #drops = 0;
   readonly #end = new Key();
   readonly #tmp = new Key();
+  readonly #before = new Key();
   #asofHi = 0;
   #asofLo = 0;
   #filtered = false;
@@ -134,6 +136,7 @@ export class Cursor {
     const tree = this.tree;
     let address = tree.root;
     let level = 0;
+    this.shape = -1; // a walk that throws leaves no path
     for (;;) {
       const b = tree.node(address);
       const word = (address & BUFMASK) >> 2;
@@ -194,20 +197,24 @@ export class Cursor {
   /** Moves from the end of a leaf to the next element; false at the end of the tree. */
   #settle(): boolean {
     let d = this.depth;
+    const shape = this.shape;
     while (this.pathSlot[d]! >= this.pathBuffer[d]!.words[this.pathWord[d]! + COUNT]!) {
       do {
         if (d === 0) return this.#restoreEnd();
         d--;
       } while (++this.pathSlot[d]! >= this.pathBuffer[d]!.words[this.pathWord[d]! + COUNT]!);
+      this.shape = -1;
       this.#down(d, false);
       d = this.depth;
     }
+    this.shape = shape;
     this.#load();
     return true;
   }
 
   /** The climb passed every level's last slot: puts the path back on the last leaf, so that prev works. */
   #restoreEnd(): false {
+    // Levels above the last leaf were all moved behind their last slot, in this climb or an earlier one.
     for (let d = 0; d < this.depth; d++) this.pathSlot[d]!--;
     return false;
   }
@@ -250,18 +257,18 @@ export class Cursor {
   /** To the previous element; false at the beginning, in which case the position is lost. */
   prev(): boolean {
     let d = this.depth;
+    const shape = this.shape;
     while (this.pathSlot[d]! === 0) {
+      this.shape = -1;
       do {
-        if (d === 0) {
-          this.shape = -1;
-          return false;
-        }
+        if (d === 0) return false;
         d--;
       } while (this.pathSlot[d]! === 0);
       this.pathSlot[d]!--;
       this.#down(d, true);
       d = this.depth;
     }
+    this.shape = shape;
     this.pathSlot[d]!--;
     this.#load();
     return true;
@@ -295,8 +302,12 @@ export class Cursor {
       }
     }
     while (this.prev()) {
-      if (cmpKey(k, this.words, this.at) > 1) return false;
+      const r = cmpKey(k, this.words, this.at);
+      if (r > 1) return false;
+      // Older and older versions, and nothing else, lie before the position (C3).
+      if (r <= 0) throw this.#disorder();
       if (visible(this.words, this.at, asofHi, asofLo)) return true;
+      k.load(this.words, this.at);
     }
     return false;
   }
@@ -328,14 +339,31 @@ export class Cursor {
 
   /** Next element of the scan begun by first or firstAny. */
   nextInRange(): boolean {
-    return this.next() && this.#accept();
+    return this.#step() && this.#accept();
+  }
+
+  /**
+   * To the next element of a scan, whose key must be greater: in a damaged tree, where elements may lead back to where
+   * the scan has been, this is what ends it (C3).
+   */
+  #step(): boolean {
+    const before = this.#before.load(this.words, this.at);
+    if (!this.next()) return false;
+    if (cmpKey(before, this.words, this.at) >= 0) throw this.#disorder();
+    return true;
+  }
+
+  #disorder(): HammerError {
+    const address = this.pathAddress[this.depth]!;
+    return new HammerError("EIO", `B-Tree node at ${hex64(offset64(ZONE_BTREE, address))}: elements are out of order`,
+      { offset: offset64(ZONE_BTREE, address) });
   }
 
   #accept(): boolean {
     do {
       if (cmpKey(this.#end, this.words, this.at) < 0) return false;
       if (!this.#filtered || visible(this.words, this.at, this.#asofHi, this.#asofLo)) return true;
-    } while (this.next());
+    } while (this.#step());
     return false;
   }
 

@@ -65,7 +65,7 @@ export class TreeWriter {
     cur: Cursor, key: Key, objType: number, dataZone: number, dataAddress: number, dataLength: number, dataCrc: number,
   ): void {
     key.setTid(this.tidHi, this.tidLo);
-    this.#makeRoom(cur, key);
+    this.#makeRoom(cur, key, 1);
     const d = cur.depth;
     const b = cur.pathBuffer[d]!;
     const word = cur.pathWord[d]!;
@@ -86,13 +86,21 @@ export class TreeWriter {
     this.#raiseMirror(cur);
   }
 
-  /** Descends to the leaf for `key` and splits what is full, so that one element can be inserted at `cur`. */
-  #makeRoom(cur: Cursor, key: Key): void {
+  /**
+   * Reads and splits what inserting `key` and a neighbour of it will need, so that the inserts themselves throw
+   * neither BufferMiss nor ENOSPC. Changes nothing that a reader could see, and may be repeated.
+   */
+  prepare(cur: Cursor, key: Key): void {
+    this.#makeRoom(cur, key, 2);
+  }
+
+  /** Descends to the leaf for `key` and splits what is full, so that `slots` elements can be inserted at `cur`. */
+  #makeRoom(cur: Cursor, key: Key, slots: number): void {
     for (;;) {
       cur.descend(key);
       const d = cur.depth;
       const b = cur.pathBuffer[d]!;
-      if (b.words[cur.pathWord[d]! + W_COUNT]! < LEAF_FULL) {
+      if (b.words[cur.pathWord[d]! + W_COUNT]! + slots <= LEAF_FULL) {
         if (cur.pathSlot[d] === 0 || cur.at === cur.pathWord[d]! + W_ELMS + b.words[cur.pathWord[d]! + W_COUNT]! * ELM_WORDS)
           this.#closeGaps(cur, key);
         return;
@@ -182,7 +190,7 @@ export class TreeWriter {
     this.tree.cache.volumes.root.view.setBigUint64(VOLUME.off.vol0_btree_root, offset64(ZONE_BTREE, address), true);
   }
 
-  /** Splits the full node at `level` of the path; its parent has room. */
+  /** Splits the full (or nearly full) node at `level` of the path; its parent has room. */
   #split(cur: Cursor, level: number): void {
     const tree = this.tree;
     const b = cur.pathBuffer[level]!, word = cur.pathWord[level]!, w = b.words;

@@ -214,6 +214,7 @@ export function readFile(
     else buf.set(b.bytes.subarray(from, from + n), to);
     at += n;
     to += n;
+    blocks.trim();
   }
 }
 
@@ -291,6 +292,8 @@ function writeBlock(e: Engine, ip: HammerInode, b: Block): void {
   if (b.base < ip.size) {
     deleteBlockRecords(e, ip, b.base, b.bytes.length);
     const zone = dataZone(length);
+    e.freemap.prepare(zone);
+    e.prepareInsert(setDataKey($begin, ip, b.base + length).setTid(e.writer.tidHi, e.writer.tidLo));
     let address: number;
     if (zone === ZONE_SMALL_DATA) {
       const to = e.freemap.allocBuffered(zone, length);
@@ -351,7 +354,8 @@ export function truncateRecords(e: Engine, ip: HammerInode, from: number): void 
 export function truncateFile(e: Engine, ip: HammerInode, size: number): void {
   if (!Number.isSafeInteger(size) || size < 0) throw new HammerError("EINVAL", `size ${size}`, { objId: ip.objId });
   if (size > MAX_FILE_SIZE) throw new HammerError("EFBIG", `size ${size}`, { objId: ip.objId });
-  const shrinks = size < ip.size;
+  // An equal size, too: a call that was repeated after a BufferMiss finds the size changed already.
+  const shrinks = size <= ip.size;
   if (shrinks) {
     e.beginShrinking();
     const bs = blockSize(size);

@@ -58,7 +58,8 @@ export function syncInode(e: Engine, ip: HammerInode): void {
       encodeInode(ip, d.buffer.view, d.at);
       e.writer.setDataCrc(cur, crcFor(e.volumes.version)(d.buffer.bytes, d.at, d.at + INODE_CRC_SIZE));
     } else {
-      e.writer.delete(cur, e.keepsHistory(ip));
+      e.prepareInsert(inodeKey(ip).setTid(e.writer.tidHi, e.writer.tidLo));
+      e.writer.delete(findRecord(e, ip), e.keepsHistory(ip));
       insertRecord(e, ip);
     }
   } else if (ip.dirty !== 0) {
@@ -76,6 +77,7 @@ function setMicroseconds(v: DataView, at: number, us: number): void {
 }
 
 function insertRecord(e: Engine, ip: HammerInode): void {
+  e.prepareInsert(inodeKey(ip).setTid(e.writer.tidHi, e.writer.tidLo));
   const b = e.freemap.allocBuffered(ZONE_META, INODE_DATA.size);
   const address = e.freemap.allocatedAt;
   const at = address & BUFMASK;

@@ -78,6 +78,12 @@ function exists(dir: HammerInode, name: string): HammerError {
   return new HammerError("EEXIST", `directory ${hex64(dir.objId)} has an entry "${name}"`, { objId: dir.objId, name });
 }
 
+/** Prepares addEntry: afterwards it only modifies (N1). */
+function prepareEntry(e: Engine, dir: HammerInode, name: string): void {
+  const k = namekey(dir.capFlags, name)!;
+  e.prepareInsert($key.set(direntLocalization(dir), dir.objHi, dir.objLo, REC_DIRENTRY, k.hi, k.lo).setTid(0, 0));
+}
+
 /** Files an entry for `ip` under `name`, which is not taken. */
 function addEntry(e: Engine, dir: HammerInode, ip: HammerInode, name: string): void {
   const k = namekey(dir.capFlags, name)!;
@@ -126,6 +132,7 @@ export function createObject(e: Engine, dir: HammerInode, name: string, o: Creat
     throw new HammerError(o.target === undefined || o.target === "" ? "EINVAL" : "ENAMETOOLONG", `symlink "${name}": a target has 1 to ${TARGET_MAX} bytes`, { name });
   e.beginGrowing(2048);
   if (lookupDirent(e.cursor, dir, name, -1, -1) !== null) throw exists(dir, name);
+  prepareEntry(e, dir, name);
   const now = e.time();
   const id = e.newObjId();
   const ip = new HammerInode(Math.floor(id / TWO32) | 0, id | 0, dir.loc, -1, -1);
@@ -146,7 +153,8 @@ export function createObject(e: Engine, dir: HammerInode, name: string, o: Creat
     ip.rmajor = (o.rmajor ?? 0) >>> 0;
     ip.rminor = (o.rminor ?? 0) >>> 0;
   } else if (o.type === "symlink") {
-    setTarget(e, ip, o.target!);
+    setTarget(e, ip, o.target!); // begins with its own reads, then only modifies
+    prepareEntry(e, dir, name);
   }
   addEntry(e, dir, ip, name);
   ip.refs = 1;
@@ -164,6 +172,7 @@ function setTarget(e: Engine, ip: HammerInode, target: string): void {
     for (let i = 0; i < target.length; i++) ip.ext[i] = target.charCodeAt(i);
     return;
   }
+  e.prepareInsert($key.set(ip.loc | LOCALIZE_MISC, ip.objHi, ip.objLo, REC_FIX, 0, FIXKEY_SYMLINK).setTid(0, 0));
   const b = e.freemap.allocBuffered(ZONE_META, target.length);
   const address = e.freemap.allocatedAt;
   const at = address & BUFMASK;
@@ -248,6 +257,7 @@ export function linkEntry(e: Engine, ip: HammerInode, dir: HammerInode, name: st
   if (ip.nlinks === 0 || dir.nlinks === 0) throw new HammerError("ENOENT", `"${name}": the object has been removed`, { objId: ip.objId, name });
   e.beginGrowing(2048);
   if (lookupDirent(e.cursor, dir, name, -1, -1) !== null) throw exists(dir, name);
+  prepareEntry(e, dir, name);
   const now = e.time();
   addEntry(e, dir, ip, name);
   ip.nlinks++;
@@ -296,6 +306,7 @@ export function renameEntry(
       if (old.type === "dir" && !isEmptyDirectory(e, old))
         throw new HammerError("ENOTEMPTY", `directory "${tname}" is not empty`, { objId: old.objId, name: tname });
     }
+    prepareEntry(e, tdir, tname);
     const now = e.time();
     if (t !== null) removeEntry(e, tdir, tname);
     if (old !== null) dropLink(e, old, now);
