@@ -106,6 +106,8 @@ class Reader {
   readonly #tidEnd: bigint;
   /** Set once the scan has come to its first leaf; the way there is not filtered. */
   #started = false;
+  /** Nodes walked, each of which a sound tree leads to once. */
+  readonly #seen = new Set<number>();
 
   constructor(tree: BTree, pfs: number, tidBeg: bigint, tidEnd: bigint) {
     this.#tree = tree;
@@ -117,6 +119,8 @@ class Reader {
 
   /** Records below the node at `address`, whose bounds are given. */
   *node(address: number, left: Bound, right: Bound): Generator<Uint8Array> {
+    if (this.#seen.has(address)) throw new HammerError("EIO", "the B-Tree leads to one of its nodes twice");
+    this.#seen.add(address);
     const b = this.#tree.node(address);
     const w = b.words;
     const word = (address & BUFMASK) >> 2;

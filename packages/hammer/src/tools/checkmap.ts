@@ -25,7 +25,6 @@ const ZONE2 = 2n << 60n;
 const ZONE3 = 3n << 60n;
 const OFF_LONG_MASK = 0x0fff_ffff_ffff_ffffn;
 const HEAD_TYPES = new Set([FIFO_TYPE_PAD, FIFO_TYPE_DUMMY, FIFO_TYPE_UNDO, FIFO_TYPE_REDO]);
-const MAX_DEPTH = 16;
 
 /** Rec types of what lies in the meta zone, and in the data zones. */
 const META_TYPES = new Set([REC_INODE, REC_DIRENTRY, REC_EXT, REC_FIX, REC_PFS, REC_SNAPSHOT, REC_CONFIG]);
@@ -44,6 +43,8 @@ class Checkmap {
   /** By zone-2 offset of the big-block, and by what it was reached through. */
   readonly #tracks = new Map<bigint, Track>();
   readonly #reached = new Map<bigint, Track>();
+  /** Nodes walked: a damaged tree may lead to one again and again. */
+  readonly #seen = new Set<bigint>();
 
   constructor(volumes: RawVolumes, print: (text: string) => void) {
     this.#volumes = volumes;
@@ -85,6 +86,12 @@ class Checkmap {
 
   node(offset: bigint, depth: number): void {
     if (depth === 0) this.#collect(offset, NODE_SIZE, ZONE_BTREE);
+    if (this.#seen.has(offset)) {
+      this.summary.badNodes++;
+      this.#print(`B    NODE ${x16(offset)} (MET BEFORE)\n`);
+      return;
+    }
+    this.#seen.add(offset);
     const node = this.#volumes.node(offset);
     if (node === null || !node.crcOk) {
       this.summary.badNodes++;
@@ -100,7 +107,7 @@ class Checkmap {
       const e = node.elm(i);
       if (node.type === TYPE_INTERNAL && e.subtreeOffset !== 0n) {
         this.#collect(e.subtreeOffset, NODE_SIZE, ZONE_BTREE);
-        if (depth < MAX_DEPTH) this.node(e.subtreeOffset, depth + 1);
+        this.node(e.subtreeOffset, depth + 1);
       } else if (node.type === TYPE_LEAF && e.dataOffset !== 0n) {
         const zone = META_TYPES.has(e.recType) ? ZONE_META
           : DATA_TYPES.has(e.recType) ? (e.dataLen >= BUFSIZE ? ZONE_LARGE_DATA : ZONE_SMALL_DATA) : ZONE_UNAVAILABLE;

@@ -26,9 +26,6 @@ const MAX_TID = 0xffff_ffff_ffff_ffffn;
 const MIN_KEY = -0x8000_0000_0000_0000n;
 const MAX_KEY = 0x7fff_ffff_ffff_ffffn;
 const CRC32C_VERSION = 7;
-/** A tree this deep is a loop: 40^16 elements cannot exist. */
-const MAX_DEPTH = 16;
-
 /** What to print. */
 export interface ShowOptions {
   /** `lo[:objid[:rt[:key[:tid]]]]` in hex: where to start. */
@@ -92,6 +89,8 @@ class Show {
   readonly #options: ShowOptions;
   readonly #search: SearchKey | null;
   readonly #stats: ZoneStats | null;
+  /** Nodes printed: in a sound tree each is met once. A damaged one may be a maze. */
+  readonly #seen = new Set<bigint>();
   #filter: "no" | "yes" | "default";
   #depth = -1;
 
@@ -126,6 +125,13 @@ class Show {
   #node(offset: bigint, mirrorTid: bigint, left: RawElm | null, right: RawElm | null): void {
     this.#depth++;
     const s = this.summary;
+    if (this.#seen.has(offset)) {
+      this.#print(`${this.#indent}B    NODE ${x16(offset)} (MET BEFORE)\n`);
+      s.badNodes++;
+      this.#depth--;
+      return;
+    }
+    this.#seen.add(offset);
     s.nodes++;
     s.depth = Math.max(s.depth, this.#depth + 1);
     const node = this.#volumes.node(offset);
@@ -157,7 +163,7 @@ class Show {
     for (let i = 0; i < count; i++) this.#element(node, offset, i, left, right);
     if (internal) this.#element(node, offset, count, left, right);
     this.#print(`${indent}     }\n`);
-    if (internal && this.#depth < MAX_DEPTH) this.#children(node, count);
+    if (internal) this.#children(node, count);
     this.#depth--;
   }
 
