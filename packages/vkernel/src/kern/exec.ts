@@ -24,6 +24,7 @@ import { VREG, vref, vrele } from "../vfs/vnode.ts";
 import { vnodeObject, vnodeRead } from "../vfs/vnode-pager.ts";
 import { copyinstr, fuword } from "../vm/copyio.ts";
 import { mmap } from "../vm/mmap.ts";
+import type { VmObject } from "../vm/object.ts";
 import type { Vmspace } from "../vm/vmspace.ts";
 import { vmspaceAlloc, vmspaceFree } from "../vm/vmspace.ts";
 import type { Abi } from "./abi.ts";
@@ -33,7 +34,7 @@ import { elfBrand, type ElfHeaders, ET_DYN, ImageRefused, isElf, type LoadedElf,
 import { parseScript } from "./imgact-shell.ts";
 import type { Kernel } from "./kernel.ts";
 import type { KernelFrame, Lwp, Proc } from "./proc.ts";
-import { P_EXEC, P_SUGID } from "./proc.ts";
+import { P_EXEC, P_SUGID, READ_IMPLIES_EXEC } from "./proc.ts";
 import { RLIMIT_STACK } from "./resource.ts";
 import { FOREVER, PCATCH, tsleep } from "./sleep.ts";
 import { deletePosixTimers } from "./time.ts";
@@ -73,6 +74,8 @@ export interface ExecImage {
   /** Highest stack address + 1, and the lowest one. */
   stackTop: number;
   stackBottom: number;
+  /** What is readable is executable, also in later mappings. */
+  readExec: boolean;
   /** Credentials have changed by set-id bits. */
   secure: boolean;
   /** Credentials of the new image. */
@@ -252,19 +255,22 @@ function buildImage(p: Proc, file: ExecFile, args: ExecArgs): BuiltImage {
     const stackSize = Math.min(MAXSTACK, Math.max(128 * 1024, p.limits.cur[RLIMIT_STACK]!)) & ~0xfff;
     const stackBottom = stackTop - stackSize;
     vm.mmapTop = stackBottom - STACK_GAP;
-    const program = loadElf(vm, elf, vnodeObject(k.vm, vp), elf.type === ET_DYN ? placeElf(vm, elf, pieBase(elf, abi)) : 0);
+    // Images without a word about the stack, and all of DragonFly's, come from before there was such a permission.
+    const readExec = abi.name === "dragonfly" || elf.stackExec;
+    const bias = elf.type === ET_DYN ? placeElf(vm, elf, pieBase(elf, abi)) : 0;
+    const program = loadElf(vm, elf, vnodeObject(k.vm, vp), bias, readExec);
     vm.brkBase = program.brk;
     vm.brkEnd = program.brk;
-    const interp = interpElf === null ? null : loadInterp(vm, abi, interpElf, vnodeObject(k.vm, interpFile!.vp), program);
+    const interp = interpElf === null ? null : loadInterp(vm, abi, interpElf, vnodeObject(k.vm, interpFile!.vp), program, readExec);
     mmap(vm, {
-      addr: stackBottom, len: stackSize, prot: PROT_READ | PROT_WRITE | (elf.stackExec ? PROT_EXEC : 0),
+      addr: stackBottom, len: stackSize, prot: PROT_READ | PROT_WRITE | (readExec ? PROT_EXEC : 0),
       flags: MAP_PRIVATE | MAP_ANON | MAP_FIXED, object: null, offset: 0, tag: "stack",
     });
     const cred = newCred(p, vp, attr);
     const image = {
       abi, argv: args.argv, envp: args.envp, path: args.path, fullPath: cacheFullpath(file.nch, p.fd!.rdir) ?? args.path,
       vm, elf, program, interp, entry: interp === null ? program.entry : interp.entry,
-      stackTop, stackBottom, secure: cred !== p.cred, cred, argStart: 0, argEnd: 0, envStart: 0, envEnd: 0, sp: 0,
+      stackTop, stackBottom, secure: cred !== p.cred, cred, readExec, argStart: 0, argEnd: 0, envStart: 0, envEnd: 0, sp: 0,
     };
     image.sp = abi.execStack(p, image);
     return image;
@@ -300,11 +306,13 @@ function parseInterp(path: string, head: Uint8Array, size: number, read: (off: n
   }
 }
 
-function loadInterp(vm: Vmspace, abi: Abi, elf: ElfHeaders, object: ReturnType<typeof vnodeObject>, program: LoadedElf): LoadedElf {
-  if (elf.type !== ET_DYN) return loadElf(vm, elf, object, 0);
+function loadInterp(
+  vm: Vmspace, abi: Abi, elf: ElfHeaders, object: VmObject, program: LoadedElf, readExec: boolean,
+): LoadedElf {
+  if (elf.type !== ET_DYN) return loadElf(vm, elf, object, 0, readExec);
   // DragonFly puts the linker one maximal data segment above the program's data.
   const hint = abi.name === "dragonfly" ? program.dataStart + 0x2000_0000 : 0;
-  return loadElf(vm, elf, object, placeElf(vm, elf, hint));
+  return loadElf(vm, elf, object, placeElf(vm, elf, hint), readExec);
 }
 
 /** Credentials after set-id bits (X3). */
@@ -368,6 +376,7 @@ function commit(lp: Lwp, file: ExecFile, image: BuiltImage): void {
   }
   p.flags |= P_EXEC;
   p.abi = image.abi;
+  p.personality = image.readExec ? p.personality | READ_IMPLIES_EXEC : p.personality & ~READ_IMPLIES_EXEC;
   p.comm = (image.path.match(/[^/]*$/)?.[0] ?? "").slice(0, 15);
   lp.comm = p.comm;
   p.args = image.argv;

@@ -255,9 +255,10 @@ export interface LoadedElf {
 
 /**
  * Maps the segments of an ELF file at `bias` into `vm`, which has nothing there. Throws ENOMEM, IoMiss;
- * ImageRefused when they do not fit into user memory.
+ * ImageRefused when they do not fit into user memory. `readExec`: what is readable is executable too, as in images made
+ * for processors without a permission to execute.
  */
-export function loadElf(vm: Vmspace, h: ElfHeaders, object: VmObject, bias: number): LoadedElf {
+export function loadElf(vm: Vmspace, h: ElfHeaders, object: VmObject, bias: number, readExec: boolean): LoadedElf {
   let start = Infinity;
   let brk = 0;
   let dataStart = 0;
@@ -267,15 +268,14 @@ export function loadElf(vm: Vmspace, h: ElfHeaders, object: VmObject, bias: numb
     start = Math.min(start, trunc(va));
     brk = Math.max(brk, va + s.memsz);
     if ((s.flags & PF_W) !== 0 || dataStart === 0) dataStart = trunc(va);
-    loadSegment(vm, s, object, va);
+    loadSegment(vm, s, object, va, readExec);
   }
   return { bias, start, entry: h.entry + bias, brk: round(brk), dataStart };
 }
 
-function loadSegment(vm: Vmspace, s: ElfSegment, object: VmObject, va: number): void {
+function loadSegment(vm: Vmspace, s: ElfSegment, object: VmObject, va: number, readExec: boolean): void {
   let prot = PROT_NONE;
-  // Readable implies executable, as on every i386 without an execute permission in its page tables.
-  if ((s.flags & PF_R) !== 0) prot |= PROT_READ | PROT_EXEC;
+  if ((s.flags & PF_R) !== 0) prot |= readExec ? PROT_READ | PROT_EXEC : PROT_READ;
   if ((s.flags & PF_W) !== 0) prot |= PROT_WRITE;
   if ((s.flags & PF_X) !== 0) prot |= PROT_EXEC;
   const mapStart = trunc(va);

@@ -66,6 +66,9 @@ export const P_CONTINUED = 0x08000;
 /** Kernel process without user mode. */
 export const P_SYSTEM = 0x10000;
 
+/** Proc.personality: readable memory is executable (Linux's number). */
+export const READ_IMPLIES_EXEC = 0x40_0000;
+
 /** A continuation of a thread inside the kernel; its result, if any, is the system call's. */
 export type KernelFrame = Generator<void, number, void>;
 

@@ -8,6 +8,7 @@ import { VREG } from "../vfs/vnode.ts";
 import { vnodeObject } from "../vfs/vnode-pager.ts";
 import { brk, mmap } from "../vm/mmap.ts";
 import type { Lwp } from "./proc.ts";
+import { READ_IMPLIES_EXEC } from "./proc.ts";
 import { RLIMIT_DATA, RLIMIT_VMEM } from "./resource.ts";
 import { VnodeFile } from "./vnode-file.ts";
 
@@ -33,7 +34,8 @@ export function kernMmap(lp: Lwp, m: MmapArgs): number {
   if (kind !== MAP_SHARED && kind !== MAP_PRIVATE) throw EINVAL;
   if (m.len === 0) throw EINVAL;
   if (vm.sizeBytes() + m.len > p.limits.cur[RLIMIT_VMEM]!) throw ENOMEM;
-  const req = { addr: m.addr, len: m.len, prot: m.prot, flags: m.flags, object: null, offset: 0 };
+  const implied = (m.prot & PROT_READ) !== 0 && (p.personality & READ_IMPLIES_EXEC) !== 0 ? PROT_EXEC : 0;
+  const req = { addr: m.addr, len: m.len, prot: m.prot | implied, flags: m.flags, object: null, offset: 0 };
   if ((m.flags & MAP_ANON) !== 0) return mmap(vm, req);
 
   const fp = p.fd!.get(m.fd);
@@ -52,6 +54,7 @@ export function kernMmap(lp: Lwp, m: MmapArgs): number {
   }
   if ((fp.vp.mount.flags & MNT_NOEXEC) !== 0) {
     if ((m.prot & PROT_EXEC) !== 0) throw EACCES;
+    req.prot &= ~PROT_EXEC;
     maxProt &= ~PROT_EXEC;
   }
   return mmap(vm, { ...req, object: vnodeObject(p.k.vm, fp.vp), offset: m.offset, maxProt });
