@@ -47,6 +47,11 @@ export class Fpu {
     this.owner = lp;
   }
 
+  /** Whether the thread's state may differ from the initial one. */
+  used(lp: Lwp): boolean {
+    return this.owner === lp || lp.fpValid;
+  }
+
   /** Brings lp.fp up to date; the thread keeps the FPU if it has it. */
   save(lp: Lwp): void {
     if (this.owner === lp) this.#host.fpSave(lp.fp);

@@ -157,6 +157,9 @@ export class VkMachine implements Machine {
   fpReset(lp: Lwp): void {
     this.#fpu.reset(lp);
   }
+  fpUsed(lp: Lwp): boolean {
+    return this.#fpu.used(lp);
+  }
   fpSave(lp: Lwp): void {
     this.#fpu.save(lp);
   }
