@@ -6,7 +6,7 @@ import { layout, u32, u8 } from "../src/disk/layout.ts";
 import { fixtureDir } from "./fixtures.ts";
 
 const dir = fixtureDir("hammer");
-const LAYOUTS = Object.values(disk)
+const LAYOUTS = (Object.values(disk) as unknown[])
   .filter((x): x is disk.Layout<object> => typeof x === "object" && x !== null && "fields" in x && "off" in x);
 
 describe.skipIf(dir === null)("structures against a compiler's view of hammer_disk.h (fixtures/hammer)", () => {
