@@ -69,7 +69,10 @@ static int e_links(struct node *n, struct walk *w) { return compare(n, w->st->st
 static int e_inum(struct node *n, struct walk *w) { return compare(n, (long long)w->st->st_ino); }
 static int e_mtime(struct node *n, struct walk *w) { return compare(n, (now - w->st->st_mtime) / 86400); }
 static int e_mmin(struct node *n, struct walk *w) { return compare(n, (now - w->st->st_mtime + 59) / 60); }
-static int e_newer(struct node *n, struct walk *w) { return w->st->st_mtime > n->number; }
+static int e_newer(struct node *n, struct walk *w)
+{
+	return w->st->st_mtimespec.tv_sec * 1000000000LL + w->st->st_mtimespec.tv_nsec > n->number;
+}
 static int e_user(struct node *n, struct walk *w) { return w->st->st_uid == n->number; }
 static int e_group(struct node *n, struct walk *w) { return w->st->st_gid == n->number; }
 
@@ -319,7 +322,7 @@ static struct node *newer(const char *option)
 
 	if (stat(n->text, &st) == -1)
 		err(1, "%s", n->text);
-	n->number = st.st_mtime;
+	n->number = st.st_mtimespec.tv_sec * 1000000000LL + st.st_mtimespec.tv_nsec;
 	return n;
 }
 

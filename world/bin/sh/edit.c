@@ -27,6 +27,7 @@ static struct str line, killed;
 static size_t cur;
 static const char *prompt;
 static int columns, row; /* row: of the cursor, counted from the prompt's */
+static int drawn; /* the screen shows the line as it is */
 
 void history_add(const char *text)
 {
@@ -140,6 +141,21 @@ static void cut(size_t from, size_t to, int keep)
 	memmove(line.s + from, line.s + to, line.n - to + 1);
 	line.n -= to - from;
 	cur = from;
+}
+
+/* A byte typed at the end of the line: shown by itself unless it reaches the end of the row. */
+static void type(int c)
+{
+	char byte = (char)c;
+	int at;
+
+	insert(&byte, 1);
+	at = width(prompt, strlen(prompt)) + width(line.s, line.n);
+	if (cur == line.n && at % columns != 0) {
+		out(&byte, 1);
+		row = at / columns;
+		drawn = 1;
+	}
 }
 
 static void replace(const char *s)
@@ -383,7 +399,9 @@ static int edit(void)
 	char *draft = NULL;
 
 	while (!done) {
-		redraw();
+		if (!drawn)
+			redraw();
+		drawn = 0;
 		c = key();
 		if (c == CTRL('R'))
 			c = search();
@@ -428,11 +446,8 @@ static int edit(void)
 		case K_DOWN: recall(&at, 1, &draft); break;
 		case '\t': complete(); break;
 		default:
-			if (c >= ' ' && c < 256) {
-				char byte = (char)c;
-
-				insert(&byte, 1);
-			}
+			if (c >= ' ' && c < 256)
+				type(c);
 		}
 	}
 	cur = line.n;
@@ -449,7 +464,7 @@ char *edit_line(const char *text)
 	char *result;
 
 	prompt = text;
-	row = 0;
+	row = drawn = 0;
 	line.n = cur = 0;
 	str_add(&line, "", 0);
 	columns = ioctl(0, TIOCGWINSZ, &ws) == 0 && ws.ws_col > 0 ? ws.ws_col : 80;

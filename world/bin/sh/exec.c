@@ -260,11 +260,17 @@ static int run_simple(struct node *n, int flags)
 		struct saved *saved = NULL;
 		int bad;
 
+		struct words one, *a;
+
 		subst_status = 0;
-		assigns = expand_assigns(n->assigns);
-		if (opt('x') && assigns != NULL)
-			trace(assigns, NULL);
-		assign_all(assigns, 0);
+		/* One after the other: a later value may use an earlier variable. */
+		for (a = n->assigns; a != NULL; a = a->next) {
+			one = (struct words){ a->text, NULL };
+			assigns = expand_assigns(&one);
+			if (opt('x'))
+				trace(assigns, NULL);
+			assign_all(assigns, 0);
+		}
 		bad = redirect(n->redirs, &saved) == -1;
 		redir_undo(saved);
 		return bad ? 1 : subst_status; /* of a command substitution in an assignment */

@@ -33,6 +33,35 @@ void x_value(struct xbuf *x, const char *value, int quoted)
 		x_put(x, *value, quoted ? F_QUOTED : F_SPLIT);
 }
 
+/*
+ * End of a $(...) whose text begins at `p`. Parentheses pair up but for those of case patterns: only the parser
+ * knows those.
+ */
+static const char *substitution_end(const char *p)
+{
+	struct str text = { 0 }, *outer = in_recording();
+	int depth = 1;
+
+	if (strstr(p, "case") != NULL) {
+		input_push(input_string(p));
+		in_record(&text);
+		skip_substitution();
+		in_record(outer);
+		input_pop();
+		p += text.n;
+		str_free(&text);
+		return p;
+	}
+	while (*p != '\0' && depth > 0) {
+		if (*p == '(')
+			depth++;
+		else if (*p == ')')
+			depth--;
+		p = strchr("\\'\"`$", *p) != NULL ? skip_word_part(p) : p + 1;
+	}
+	return p;
+}
+
 /* End of the construct at `p`, which may be a quote, a '$' or '`' expansion, an escape or a plain byte. */
 const char *skip_word_part(const char *p)
 {
@@ -59,8 +88,9 @@ const char *skip_word_part(const char *p)
 		}
 		if (p[1] != '(')
 			return p + 1;
-		/* The text has been parsed once, so parentheses pair up but for those of case patterns. */
-		for (depth = 1, p += 2; *p != '\0' && depth > 0;) {
+		if (p[2] != '(')
+			return substitution_end(p + 2);
+		for (depth = 2, p += 3; *p != '\0' && depth > 0;) {
 			if (*p == '(')
 				depth++;
 			else if (*p == ')')

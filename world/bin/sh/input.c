@@ -17,7 +17,7 @@ struct input {
 	char *buf;        /* owned when fd != -1 or an alias */
 	size_t at, have;
 	struct alias *alias;
-	int saved_line;
+	int saved_line, saved_pushed; /* of the input below */
 };
 
 static struct input *top;
@@ -47,6 +47,7 @@ void input_push(struct input *in)
 {
 	in->below = top;
 	in->saved_line = lineno;
+	in->saved_pushed = pushed;
 	top = in;
 	pushed = -2;
 	if (in->alias == NULL)
@@ -58,7 +59,7 @@ void input_pop(void)
 	struct input *in = top;
 
 	top = in->below;
-	pushed = -2;
+	pushed = in->saved_pushed;
 	if (in->alias != NULL)
 		in->alias->busy = 0;
 	else
@@ -94,6 +95,7 @@ void in_alias(const char *text, struct alias *owner)
 	}
 	in->alias = owner;
 	owner->busy = 1;
+	pushed = -2;
 	input_push(in);
 }
 
