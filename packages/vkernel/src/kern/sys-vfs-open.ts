@@ -184,6 +184,7 @@ function openDevice(lp: Lwp, nch: Nchandle, flags: number, kept: number): File {
   const found = lp.k.devsw.find(rdev);
   if (found === null) throw ENXIO;
   const dev: Cdev = found.open(kept);
-  if (dev.tty !== null && (flags & O_NOCTTY) === 0) acquireTty(lp, dev.tty);
+  // In BSD a terminal becomes the controlling one by TIOCSCTTY alone.
+  if (dev.tty !== null && (flags & O_NOCTTY) === 0 && p.abi.name === "linux") acquireTty(lp, dev.tty);
   return new VnodeFile(kept, nch, dev);
 }
