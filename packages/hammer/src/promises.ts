@@ -32,10 +32,13 @@ export interface Stats {
   uflags: number;
   rmajor: number;
   rminor: number;
-  /** Of an object in the past, mtime and atime are its ctime, so that archives of a view are always the same. */
-  atime: Date;
-  mtime: Date;
-  ctime: Date;
+  /**
+   * Milliseconds since 1970, with a fraction: there are microseconds. Of an object in the past, mtime and atime are its
+   * ctime, so that archives of a view are always the same.
+   */
+  atimeMs: number;
+  mtimeMs: number;
+  ctimeMs: number;
   /** TID of the view, null for the present. */
   asof: bigint | null;
   pfs: number;
@@ -48,10 +51,6 @@ export interface Dirent { name: string; type: HammerFileType; objId: bigint }
 export interface CreateAttributes { mode?: number; uid?: number; gid?: number }
 
 const READ_BYTES = 1 << 20;
-
-function date(microseconds: number): Date {
-  return new Date(microseconds / 1000);
-}
 
 /** A mounted file system. */
 export class HammerFs {
@@ -215,8 +214,9 @@ export class HammerFs {
 
   chmod(path: string, mode: number): Promise<void> { return this.#at(path, true, (ip, m) => m.setattr(ip, { mode })); }
   chown(path: string, uid: number, gid: number): Promise<void> { return this.#at(path, true, (ip, m) => m.setattr(ip, { uid, gid })); }
-  utimes(path: string, atime: Date, mtime: Date): Promise<void> {
-    return this.#at(path, true, (ip, m) => m.setattr(ip, { atime: atime.getTime() * 1000, mtime: mtime.getTime() * 1000 }));
+  /** Times in milliseconds since 1970. */
+  utimes(path: string, atimeMs: number, mtimeMs: number): Promise<void> {
+    return this.#at(path, true, (ip, m) => m.setattr(ip, { atime: Math.round(atimeMs * 1000), mtime: Math.round(mtimeMs * 1000) }));
   }
 
   /** TIDs at which the object changed, oldest first: what can stand behind `@@`. */
@@ -245,8 +245,8 @@ export class HammerFs {
 function stats(ip: HammerInode): Stats {
   return {
     objId: ip.objId, type: ip.type, mode: ip.mode, uid: ip.uid, gid: ip.gid, size: ip.size, nlinks: ip.nlinks, uflags: ip.uflags,
-    rmajor: ip.rmajor, rminor: ip.rminor, ctime: date(ip.ctime), mtime: date(ip.historical ? ip.ctime : ip.mtime),
-    atime: date(ip.historical ? ip.ctime : ip.atime), asof: ip.historical ? ip.asof : null, pfs: ip.pfs,
+    rmajor: ip.rmajor, rminor: ip.rminor, ctimeMs: ip.ctime / 1000,
+    mtimeMs: (ip.historical ? ip.ctime : ip.mtime) / 1000, atimeMs: (ip.historical ? ip.ctime : ip.atime) / 1000, asof: ip.historical ? ip.asof : null, pfs: ip.pfs,
   };
 }
 
