@@ -208,20 +208,33 @@ class NodeInput implements HostInput {
 
 class NodeOutput implements HostOutput {
   readonly #stream: NodeJS.WriteStream;
+  readonly #drained: (() => void)[] = [];
   #broken = false;
   constructor(stream: NodeJS.WriteStream) {
     this.#stream = stream;
-    // The reader of our output has gone: what is written from now on has nowhere to go.
-    stream.on("error", () => (this.#broken = true));
+    const drain = (): void => {
+      for (const callback of this.#drained) callback();
+    };
+    stream.on("drain", drain);
+    stream.on("error", () => {
+      this.#broken = true;
+      // Whoever waits for room learns with the next write that there will be none.
+      drain();
+    });
   }
   get isTTY(): boolean {
     return this.#stream.isTTY === true;
   }
   write(bytes: Uint8Array): boolean {
-    return this.#broken || this.#stream.write(bytes.slice());
+    if (this.#broken) {
+      // A terminal that has gone also hangs up, which ends its programs; a pipe has this error alone.
+      if (this.isTTY) return true;
+      throw new HostFileError("EPIPE", "nobody reads this output any more");
+    }
+    return this.#stream.write(bytes.slice());
   }
   onDrain(callback: () => void): void {
-    this.#stream.on("drain", callback);
+    this.#drained.push(callback);
   }
 }
 

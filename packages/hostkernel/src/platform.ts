@@ -35,7 +35,10 @@ export interface HostInput {
 /** Bytes to the outside. */
 export interface HostOutput {
   readonly isTTY: boolean;
-  /** Takes all bytes, copied. Returns false when the writer should wait for onDrain before writing more. */
+  /**
+   * Takes all bytes, copied. Returns false when the writer should wait for onDrain before writing more. Throws
+   * HostFileError EPIPE when the reader has gone.
+   */
   write(bytes: Uint8Array): boolean;
   /** Called whenever output that had returned false has drained. */
   onDrain(callback: () => void): void;

@@ -9,6 +9,7 @@
  * @module
  */
 import {
+  HostFileError,
   INTR_IO,
   type HostFiles,
   type HostInput,
@@ -19,6 +20,7 @@ import {
   type HostTerminal,
   type Interrupts,
 } from "@vkernel/hostkernel";
+import { EIO, errnoByName } from "../sys/errno.ts";
 import type { MachIntr } from "./machintr.ts";
 
 export class HostEvents {
@@ -42,7 +44,7 @@ export class HostEvents {
     for (const event of events) event();
   }
 
-  /** `terminal` with its callbacks in kernel context. */
+  /** `terminal` with its callbacks in kernel context, and its failures as Errno. */
   terminal(terminal: HostTerminal): HostTerminal {
     return {
       input: this.#input(terminal.input),
@@ -67,7 +69,14 @@ export class HostEvents {
   #output(output: HostOutput): HostOutput {
     return {
       isTTY: output.isTTY,
-      write: (bytes) => output.write(bytes),
+      write: (bytes) => {
+        try {
+          return output.write(bytes);
+        } catch (e) {
+          if (!(e instanceof HostFileError)) throw e;
+          throw errnoByName(e.code) ?? EIO;
+        }
+      },
       onDrain: (callback) => output.onDrain(() => this.post(callback)),
     };
   }
