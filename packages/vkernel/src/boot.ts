@@ -25,7 +25,7 @@ import { psignal } from "./kern/sig.ts";
 import { startSyncer } from "./kern/vfs-syncer.ts";
 import { Callout } from "./kern/callout.ts";
 import { VkMachine } from "./platform/machine.ts";
-import { EACCES, ENOENT, EROFS, Errno } from "./sys/errno.ts";
+import { EACCES, ENOENT, ENOSPC, EROFS, Errno } from "./sys/errno.ts";
 import { SIGCONT, SIGHUP, SIGINT, SIGKILL, signalText, SIGTERM, SIGUSR1, SIGUSR2 } from "./sys/signal.ts";
 import type { Ucred } from "./sys/ucred.ts";
 import { IoMiss } from "./sys/wait.ts";
@@ -390,7 +390,7 @@ async function mountAll(k: Kernel, ctx: MountContext, options: BootOptions): Pro
         }
       });
     } catch (e) {
-      if (optional === true && (e === ENOENT || e === EROFS)) continue;
+      if (optional === true && (e === ENOENT || e === EROFS || e === ENOSPC)) continue;
       throw bootError("EMOUNT", `mount on ${on} failed`, e);
     }
   }
