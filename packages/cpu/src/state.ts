@@ -102,6 +102,10 @@ export const SLOW_BUFFER = 0x340;
 
 /** Linear-memory address of the table of region entries, see jit/jit.ts. Not a register: a reset leaves it. */
 export const REGION_ENTRIES = 0x350;
+/** EIP that compiled code wanted to go to last without finding it in its region; 0 = none since it was looked at. */
+export const REGION_MISS = 0x354;
+/** Page base of the region that wanted it. */
+export const REGION_MISS_FROM = 0x358;
 
 // EFLAGS, SDM vol. 1 §3.4.3
 export const CF = 0x0001;

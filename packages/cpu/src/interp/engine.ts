@@ -59,7 +59,11 @@ const FLAT_DATA_MASK = 0x409e;
 const FLAT_DATA_RIGHTS = 0x4092;
 const FLAT_CODE_RIGHTS = 0x409a;
 
+/** How much less often compiled code is looked at. */
+const COMPILED_INTERVAL = 4;
+
 const EIP_W = S.EIP >> 2;
+const REGION_MISS_W = S.REGION_MISS >> 2;
 const COUNTER_W = S.COUNTER >> 2;
 const PENDING_W = S.PENDING >> 2;
 const TABLE_W = S.TABLE >> 2;
@@ -197,16 +201,31 @@ export class Engine {
     }
   }
 
-  /** Shows the compiler where execution stands; compiled code is looked at less often. */
+  /**
+   * Shows the compiler where execution stands, and where compiled code went last when it had to leave. Compiled code is
+   * looked at less often.
+   */
   #sample(): void {
+    const w = this.#words;
     const { sampleInterval } = this.#jit.options;
+    const missed = w[REGION_MISS_W]!;
+    w[REGION_MISS_W] = 0;
     this.#sampleLeft = sampleInterval;
     if (this.#mode !== 0) return;
-    const linear = this.#words[EIP_W]! >>> 0;
+    if (missed !== 0) this.#show(missed, ((missed - w[S.REGION_MISS_FROM >> 2]!) & ~PGMASK) === 0);
+    if (this.#show(w[EIP_W]!, false)) this.#sampleLeft = COMPILED_INTERVAL * sampleInterval;
+  }
+  /**
+   * Shows the compiler one address; returns whether it is compiled.
+   *
+   * @param isLink compiled code of the same page left to go there
+   */
+  #show(eip: number, isLink: boolean): boolean {
+    const linear = eip >>> 0;
     const word = this.#memory.i32[(this.#space.table + (linear >>> PGSHIFT) * TABLE_ENTRY_BYTES) >> 2]!;
-    if (word === 0) return;
+    if (word === 0) return false;
     const page = this.#store.page(this.#memory.hpnOf((linear + word + FLAT_BIAS) >>> 0), 0);
-    if (page !== undefined && this.#jit.sample(page, linear & PGMASK)) this.#sampleLeft = 16 * sampleInterval;
+    return page !== undefined && this.#jit.sample(page, linear & PGMASK, isLink);
   }
 
   /** EIP has no record the loop could find: decodes, or executes one instruction where the loop cannot see the page. */

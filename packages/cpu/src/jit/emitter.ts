@@ -313,8 +313,7 @@ export class RegionEmitter {
     const index = this.region.blockAt.get(offset);
     if (index === undefined) {
       f.set(this.#eip, add(this.pageBase, offset));
-      f.set(this.#code, i32(X_JUMP));
-      f.br(this.#end);
+      this.#leaveTo();
       return;
     }
     if (index > this.#block) {
@@ -367,6 +366,13 @@ export class RegionEmitter {
         });
       });
     });
+    this.#leaveTo();
+  }
+  /** Leaves for the EIP in `eip`, through the interpreter. */
+  #leaveTo(): void {
+    const { f } = this;
+    this.#putState(S.REGION_MISS, this.#eip);
+    this.#putState(S.REGION_MISS_FROM, this.pageBase);
     f.set(this.#code, i32(X_JUMP));
     f.br(this.#end);
   }

@@ -27,7 +27,7 @@ import { EA, REGION_ENTRIES } from "../state.ts";
 import type { Callee } from "../wasm/expr.ts";
 import { ModuleBuilder } from "../wasm/module.ts";
 import { I32 } from "../wasm/opcodes.ts";
-import { discoverRegion, type Region, type RegionInstruction } from "./discover.ts";
+import { MAX_INSTRUCTIONS, discoverRegion, type Region, type RegionInstruction } from "./discover.ts";
 import { RegionEmitter } from "./emitter.ts";
 import { JitCtx, NotCompiled } from "./jit-ctx.ts";
 
@@ -95,17 +95,23 @@ export class Jit {
     return { regions: this.#regions, codeBytes: this.#codeBytes };
   }
 
-  /** Tells that execution stands at `offset` of `page`. Returns whether it is compiled code. */
-  sample(page: CodePage, offset: number): boolean {
+  /**
+   * Tells that execution stands at `offset` of `page`. Returns whether it is compiled code.
+   *
+   * @param isLink compiled code of the same page had to leave to get there: the two belong into one region
+   */
+  sample(page: CodePage, offset: number, isLink: boolean): boolean {
     const record = this.#p.memory.i32[(page.index >> 2) + offset]!;
     if (record === 0) return false;
-    if (this.#p.memory.u16[(record + R.R_HANDLER) >> 1] === R.H_REGION) return true;
+    const compiled = this.#p.memory.u16[(record + R.R_HANDLER) >> 1] === R.H_REGION;
+    if (compiled && !isLink) return true;
     if (++page.samples >= this.options.threshold * (1 + page.compiles / 4)) {
       page.samples = 0;
       page.compiles++;
-      this.compile(page, offset);
+      if (isLink) this.#join(page, offset);
+      else this.compile(page, offset);
     }
-    return false;
+    return compiled;
   }
 
   /**
@@ -114,29 +120,46 @@ export class Jit {
    */
   compile(page: CodePage, offset: number): void {
     const { memory, forms } = this.#p;
-    const live = this.#byPage.get(page) ?? [];
-    let region = discoverRegion(memory, forms, page, [offset]);
+    const region = discoverRegion(memory, forms, page, [offset]);
     if (region === null) return;
-    const replaced = live.filter((old) => [...old.region.offsets].some((o) => region!.offsets.has(o)));
-    if (replaced.length > 0) {
-      const starts = new Set([offset, ...replaced.flatMap((old) => old.region.starts)]);
-      region = discoverRegion(memory, forms, page, [...starts])!;
+    const live = this.#byPage.get(page) ?? [];
+    const replaced = live.filter((old) => [...old.region.offsets].some((o) => region.offsets.has(o)));
+    if (replaced.length === 0) this.#make(region, replaced);
+    else this.#makeFrom(page, [offset, ...replaced.flatMap((old) => old.region.starts)], replaced);
+  }
+
+  /** One region of all that is compiled of a page and `offset`, as far as it does not become too large. */
+  #join(page: CodePage, offset: number): void {
+    const live = this.#byPage.get(page) ?? [];
+    const size = live.reduce((sum, { region }) => sum + region.offsets.size, 0);
+    if (live.length > 1 && size <= MAX_INSTRUCTIONS) {
+      this.#makeFrom(page, [offset, ...live.flatMap((old) => old.region.starts)], live);
+    } else {
+      this.compile(page, offset);
     }
+  }
+
+  #makeFrom(page: CodePage, starts: readonly number[], replaced: readonly LiveRegion[]): void {
+    const { memory, forms } = this.#p;
+    const region = discoverRegion(memory, forms, page, [...new Set(starts)]);
+    if (region !== null) this.#make(region, replaced);
+  }
+
+  /** Compiles a region in place of others of its page. */
+  #make(region: Region, replaced: readonly LiveRegion[]): void {
     const room = this.#freeEntries.length + MAX_ENTRIES - this.#nextEntry;
-    if (this.#freeSlots.length === 0 || room < region.entries.length) {
-      this.#dropAll();
-      replaced.length = 0;
-    }
+    const isFull = this.#freeSlots.length === 0 || room < region.entries.length;
+    if (isFull) this.#dropAll();
     const slot = this.#freeSlots.pop()!;
     const { bytes, imports } = this.#generate(region, slot);
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { m: imports });
     this.#p.exports.table.set(slot, instance.exports["region"]);
-    this.#install(region, slot);
-    for (const old of replaced) this.#drop(old);
-    this.#byPage.set(
-      page,
-      this.#byPage.get(page)!.filter((r) => !replaced.includes(r)),
-    );
+    const made = this.#install(region, slot);
+    if (!isFull) for (const old of replaced) this.#drop(old);
+    const others = isFull
+      ? []
+      : (this.#byPage.get(region.page) ?? []).filter((old) => !replaced.includes(old));
+    this.#byPage.set(region.page, [...others, made]);
     this.#regions++;
     this.#codeBytes += bytes.length;
   }
@@ -173,7 +196,7 @@ export class Jit {
     emitter.callHandler();
   }
 
-  #install(region: Region, slot: number): void {
+  #install(region: Region, slot: number): LiveRegion {
     const { memory, entryTable } = this.#p;
     const entries = region.entries.map((block, number) => {
       const entry = this.#freeEntries.pop() ?? this.#nextEntry++;
@@ -184,10 +207,7 @@ export class Jit {
       memory.u16[(record + R.R_HANDLER) >> 1] = R.H_REGION;
       return { record, entry };
     });
-    const live = this.#byPage.get(region.page);
-    const made: LiveRegion = { region, slot, entries };
-    if (live === undefined) this.#byPage.set(region.page, [made]);
-    else live.push(made);
+    return { region, slot, entries };
   }
 
   #dropPage(page: CodePage): void {
