@@ -23,6 +23,7 @@ import { MNT_LOCAL, MNT_RDONLY, Mount } from "../mount.ts";
 import type { ReaddirSink, Vattr, VattrChange, VnodeCreate, Vtype } from "../vnode.ts";
 import { VBLK, VCHR, VDIR, VFIFO, VLNK, Vnode, VREG, VSOCK } from "../vnode.ts";
 import { HammerMiss, kernelError } from "./error.ts";
+import { hammerIoctl } from "./ioctl.ts";
 
 const TYPE: Readonly<Record<HammerFileType, Vtype>> = {
   file: VREG,
@@ -348,6 +349,14 @@ export class HammerVnode extends Vnode {
     if (this.mount.core.readOnly) return;
     try {
       this.mount.core.fsync(this.ip);
+    } catch (e) {
+      throw this.mount.error(e);
+    }
+  }
+
+  override ioctl(cmd: number, data: Uint8Array): number {
+    try {
+      return hammerIoctl(this.mount.core, this.ip, cmd, data);
     } catch (e) {
       throw this.mount.error(e);
     }
