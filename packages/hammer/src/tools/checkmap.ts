@@ -24,6 +24,10 @@ const BIGBLOCK_SHIFT = 23n;
 const ZONE2 = 2n << 60n;
 const ZONE3 = 3n << 60n;
 const OFF_LONG_MASK = 0x0fff_ffff_ffff_ffffn;
+// Copies for the loop over the FIFO's lines.
+const LINE = FIFO_LINE;
+const HDR_TYPE = FIFO_HEAD.off.hdr_type;
+const HDR_SIZE = FIFO_HEAD.off.hdr_size;
 const HEAD_TYPES = new Set([FIFO_TYPE_PAD, FIFO_TYPE_DUMMY, FIFO_TYPE_UNDO, FIFO_TYPE_REDO]);
 
 /** Rec types of what lies in the meta zone, and in the data zones. */
@@ -128,12 +132,12 @@ class Checkmap {
   #undoBlock(start: bigint, v: DataView): void {
     let used = 0;
     for (let at = 0; at < v.byteLength;) {
-      const type = v.getUint16(at + FIFO_HEAD.off.hdr_type, true);
-      const size = v.getUint32(at + FIFO_HEAD.off.hdr_size, true);
+      const type = v.getUint16(at + HDR_TYPE, true);
+      const size = v.getUint32(at + HDR_SIZE, true);
       if (HEAD_TYPES.has(type)) used += size | 0;
-      if ((size & 7) !== 0 || size === 0 || size > FIFO_LINE - (at & (FIFO_LINE - 1))) {
+      if ((size & 7) !== 0 || size === 0 || size > LINE - (at & (LINE - 1))) {
         this.#print("Illegal size, skipping to next boundary\n");
-        at = (at + FIFO_LINE) & ~(FIFO_LINE - 1);
+        at = (at + LINE) & ~(LINE - 1);
       } else {
         at += size;
       }

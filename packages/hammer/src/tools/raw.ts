@@ -10,9 +10,9 @@ import { crcFor, crcMatches } from "../crc.ts";
 import type { BlockDevice } from "../device.ts";
 import { HammerError } from "../error.ts";
 import {
-  BASE_ELM, BLOCKMAP, BUFSIZE, ELM_SIZE, INTERNAL_ELM, LAYER1, LAYER1_ENTRIES, LAYER2, LEAF_ELM, MAX_ZONES, NODE, NODE_SIZE, OFFSET_UNAVAIL,
+  BASE_ELM, BLOCKMAP, ELM_SIZE, INTERNAL_ELM, LAYER1, LAYER1_ENTRIES, LAYER2, LEAF_ELM, MAX_ZONES, NODE, NODE_SIZE, OFFSET_UNAVAIL,
   UNDO_BIGBLOCKS_MAX, VOLUME, VOL_SIGNATURE, ZONE_BTREE, ZONE_FREEMAP, ZONE_RAW_BUFFER, ZONE_RAW_VOLUME, ZONE_UNAVAILABLE,
-  ZONE_UNDO, uuidText, viewOf,
+  ZONE_UNDO, XBUFSIZE, uuidText, viewOf,
 } from "../disk/index.ts";
 
 const OFF_LONG_MASK = 0x0fff_ffff_ffff_ffffn;
@@ -113,6 +113,18 @@ export function volumeHeaders(devices: readonly BlockDevice[]): RawHeader[] {
   return devices.map(readHeader);
 }
 
+/** Adds `first` plus the numbers of the structures in `words` that differ from `pattern`. */
+function differing(words: Int32Array, pattern: Int32Array, first: number, found: number[]): void {
+  const size = pattern.length;
+  for (let at = 0, index = first; at < words.length; at += size, index++) {
+    for (let k = 0; k < size; k++) {
+      if (words[at + k] === pattern[k]) continue;
+      found.push(index);
+      break;
+    }
+  }
+}
+
 /** The volumes of one file system, unrecovered. */
 export class RawVolumes {
   /** Header of the root volume. */
@@ -184,28 +196,21 @@ export class RawVolumes {
    * Indices of layer 1 entries that are not plainly unused (no layer 2, CRC right). Of 262144 entries a handful matter,
    * so they are told from the rest by comparing words.
    */
-  *layer1Indices(): Generator<number> {
+  layer1Indices(): number[] {
     const unused = new Uint8Array(LAYER1.size);
     const v = new DataView(unused.buffer);
     LAYER1.write(v, 0, { phys_offset: OFFSET_UNAVAIL });
     LAYER1.write(v, 0, { layer1_crc: crcFor(this.header.version)(unused, 0, LAYER1.off.layer1_crc) });
     const want = new Int32Array(unused.buffer);
-    const words = LAYER1.size / 4;
-    const batch = BUFSIZE / LAYER1.size;
+    const batch = XBUFSIZE / LAYER1.size;
     const root = this.header.blockmap[ZONE_FREEMAP]!.phys;
+    const found: number[] = [];
     for (let index = 0; index < LAYER1_ENTRIES; index += batch) {
-      const b = this.bytes(root + BigInt(index * LAYER1.size), BUFSIZE);
-      if (b === null) {
-        for (let i = 0; i < batch; i++) yield index + i;
-        continue;
-      }
-      const w = new Int32Array(b.buffer);
-      for (let i = 0; i < batch; i++) {
-        let k = 0;
-        while (k < words && w[i * words + k] === want[k]) k++;
-        if (k < words) yield index + i;
-      }
+      const b = this.bytes(root + BigInt(index * LAYER1.size), XBUFSIZE);
+      if (b === null) for (let i = 0; i < batch; i++) found.push(index + i);
+      else differing(new Int32Array(b.buffer), want, index, found);
     }
+    return found;
   }
 
   /** Translates a zone offset and finds its freemap entries. Error numbers as in sbin/hammer/blockmap.c. */
