@@ -6,10 +6,7 @@
  * @module
  */
 import {
-  add,
   and,
-  div,
-  eq,
   f32,
   f32FromI32Bits,
   f64,
@@ -19,15 +16,12 @@ import {
   i32FromF32Bits,
   i64FromF64Bits,
   lt,
-  mul,
-  or,
   sqrt,
-  sub,
   type Expr,
 } from "../../wasm/expr.ts";
 import type { Ctx } from "../ctx.ts";
 import { Vx, Wx, type Row, type Semantics } from "../row.ts";
-import { SSE_A, SSE_B } from "./float-runtime.ts";
+import { SSE_A, SSE_B } from "./scratch.ts";
 import {
   setXmm,
   setXmmLow32,
@@ -47,15 +41,15 @@ import * as V from "./simd.ts";
 import {
   MIN32,
   MIN64,
-  plain,
+  attempt,
   settled,
   putScratch,
   exact,
   resultVector,
   result64,
   result32,
-  normal64,
-  normal32,
+  notTiny64,
+  notTiny32,
   finite64,
   finite32,
   notDenormal64,
@@ -68,6 +62,11 @@ import {
   exactSingle,
   exactSingles,
   exactDoubles,
+  steady,
+  VECTOR,
+  SCALAR,
+  usualLanes,
+  usualScalar,
 } from "./fast.ts";
 
 const list = new RowList();
@@ -75,72 +74,36 @@ const { rows } = list;
 const row = list.row.bind(list);
 // ---------------------------------------------------------------- arithmetic
 
-const VECTOR: Record<"s" | "d", Record<Name, V.Vector2>> = {
-  s: { add: V.f32x4Add, sub: V.f32x4Sub, mul: V.f32x4Mul, div: V.f32x4Div },
-  d: { add: V.f64x2Add, sub: V.f64x2Sub, mul: V.f64x2Mul, div: V.f64x2Div },
-};
-const SCALAR = { add, sub, mul, div };
-
 function packedArithmetic(name: Name, p: Packed): Semantics {
-  const isSum = name === "add" || name === "sub";
   return (x) => {
     sseReady(x);
     const b = source128(x, 1);
     const a = x.tmp(xmm(x, 0));
     const r = x.tmp(VECTOR[p.suffix][name](a, b));
-    const range = p.lt(p.abs(r), p.infinity);
-    // A sum is exact when it is tiny. A product or quotient may have underflowed, unless it is the zero of a zero factor.
-    const zeros = V.vAnd(
-      p.eq(r, V.ZERO_VECTOR),
-      name === "mul" ? V.vOr(p.eq(a, V.ZERO_VECTOR), p.eq(b, V.ZERO_VECTOR)) : p.eq(a, V.ZERO_VECTOR),
-    );
-    const lanes = isSum ? range : V.vAnd(range, V.vOr(p.ge(p.abs(r), p.minimum), zeros));
-    const usual = p.allTrue(V.vAnd(lanes, V.vAnd(p.notDenormal(a), p.notDenormal(b))));
-    const isExact = p.suffix === "s" ? exactSingles(name, a, b, r) : exactDoubles(name, a, b, r);
-    x.when(
-      and(and(plain(x), usual), settled(x, isExact)),
+    attempt(
+      x,
+      and(steady(x), p.allTrue(usualLanes(name, p, a, b, r))),
       () => setXmm(x, 0, r),
       () => {
-        putScratch(x, SSE_A, a);
-        putScratch(x, SSE_B, b);
-        exact(x, `sse${name}${p.suffix}`, i32(p.lanes));
+        exact(x, `sse${name}p${p.suffix}`, a, b);
         setXmm(x, 0, resultVector(x));
       },
     );
   };
-}
-/** Whether only PE could be raised by va op vb = r. */
-function usualResult(
-  name: Name,
-  va: Expr,
-  vb: Expr,
-  r: Expr,
-  zero: Expr,
-  isNormal: Expr,
-  isFinite: Expr,
-): Expr {
-  if (name === "add" || name === "sub") return isFinite;
-  const zeroOperand = name === "mul" ? or(eq(va, zero), eq(vb, zero)) : eq(va, zero);
-  return or(isNormal, and(eq(r, zero), zeroOperand));
 }
 function scalarDouble(name: Name): Semantics {
   return (x) => {
     sseReady(x);
     const b = source64(x, 1);
     const a = x.tmp(xmmLow64(x, 0));
-    const [va, vb] = [f64FromI64Bits(a), f64FromI64Bits(b)];
-    const r = x.tmp(SCALAR[name](va, vb));
-    const usual = and(
-      and(notDenormal64(a), notDenormal64(b)),
-      usualResult(name, va, vb, r, f64(0), normal64(r), finite64(r)),
-    );
-    x.when(
-      and(and(plain(x), usual), settled(x, exactDouble(name, a, b, r))),
+    const r = x.tmp(SCALAR[name](f64FromI64Bits(a), f64FromI64Bits(b)));
+    const operands = and(notDenormal64(a), notDenormal64(b));
+    attempt(
+      x,
+      and(steady(x), and(operands, usualScalar(name, notTiny64(r), finite64(r)))),
       () => setXmmLow64(x, 0, i64FromF64Bits(r)),
       () => {
-        putScratch(x, SSE_A, a);
-        putScratch(x, SSE_B, b);
-        exact(x, `sse${name}d`, i32(1));
+        exact(x, `sse${name}sd`, a, b);
         setXmmLow64(x, 0, result64(x));
       },
     );
@@ -151,19 +114,14 @@ function scalarSingle(name: Name): Semantics {
     sseReady(x);
     const b = source32(x, 1);
     const a = x.tmp(xmmLow32(x, 0));
-    const [va, vb] = [f32FromI32Bits(a), f32FromI32Bits(b)];
-    const r = x.tmp(SCALAR[name](va, vb));
-    const usual = and(
-      and(notDenormal32(a), notDenormal32(b)),
-      usualResult(name, va, vb, r, f32(0), normal32(r), finite32(r)),
-    );
-    x.when(
-      and(and(plain(x), usual), settled(x, exactSingle(name, a, b, r))),
+    const r = x.tmp(SCALAR[name](f32FromI32Bits(a), f32FromI32Bits(b)));
+    const operands = and(notDenormal32(a), notDenormal32(b));
+    attempt(
+      x,
+      and(steady(x), and(operands, usualScalar(name, notTiny32(r), finite32(r)))),
       () => setXmmLow32(x, 0, i32FromF32Bits(r)),
       () => {
-        putScratch(x, SSE_A, a);
-        putScratch(x, SSE_B, b);
-        exact(x, `sse${name}s`, i32(1));
+        exact(x, `sse${name}ss`, a, b);
         setXmmLow32(x, 0, result32(x));
       },
     );
@@ -191,8 +149,9 @@ function packedRoot(p: Packed, root: (a: Expr) => Expr): Semantics {
     const usual = p.allTrue(V.vAnd(p.ge(b, p.minimum), p.lt(b, p.infinity)));
     const r = x.tmp(root(b));
     const isExact = p.suffix === "s" ? exactSingles("div", b, r, r) : exactDoubles("div", b, r, r);
-    x.when(
-      and(and(plain(x), usual), settled(x, isExact)),
+    attempt(
+      x,
+      and(usual, settled(x, isExact)),
       () => setXmm(x, 0, r),
       () => {
         putScratch(x, SSE_B, b);
@@ -211,8 +170,9 @@ row(0x0f51, 0xf3, "sqrtss", [Vx, Wx(4)], (x) => {
   const r = x.tmp(sqrt(v));
   const usual = and(ge(v, f32(MIN32)), lt(v, f32(Infinity)));
   const isExact = exactSingle("div", b, i32FromF32Bits(r), r);
-  x.when(
-    and(and(plain(x), usual), settled(x, isExact)),
+  attempt(
+    x,
+    and(usual, settled(x, isExact)),
     () => setXmmLow32(x, 0, i32FromF32Bits(r)),
     () => {
       putScratch(x, SSE_B, b);
@@ -228,8 +188,9 @@ row(0x0f51, 0xf2, "sqrtsd", [Vx, Wx(8)], (x) => {
   const r = x.tmp(sqrt(v));
   const usual = and(ge(v, f64(MIN64)), lt(v, f64(Infinity)));
   const isExact = exactDouble("div", b, i64FromF64Bits(r), r);
-  x.when(
-    and(and(plain(x), usual), settled(x, isExact)),
+  attempt(
+    x,
+    and(usual, settled(x, isExact)),
     () => setXmmLow64(x, 0, i64FromF64Bits(r)),
     () => {
       putScratch(x, SSE_B, b);
@@ -297,8 +258,9 @@ function rearranged(
     const [l, q] = [x.tmp(left(a, b)), x.tmp(right(a, b))];
     const kernel = exactName.includes("add") ? "add" : "sub";
     const isExact = p.suffix === "s" ? exactSingles(kernel, l, q, r) : exactDoubles(kernel, l, q, r);
-    x.when(
-      and(and(plain(x), p.allTrue(lanes)), settled(x, isExact)),
+    attempt(
+      x,
+      and(p.allTrue(lanes), settled(x, isExact)),
       () => setXmm(x, 0, r),
       () => {
         putScratch(x, SSE_A, l);
@@ -358,8 +320,9 @@ function addSub(
     const lanes = V.vAnd(V.vAnd(p.notDenormal(a), p.notDenormal(b)), p.lt(p.abs(r), p.infinity));
     const signed = x.tmp(V.vXor(b, V.vAndNot(p.suffix === "s" ? SIGNS32 : SIGNS64, odd)));
     const isExact = p.suffix === "s" ? exactSingles("add", a, signed, r) : exactDoubles("add", a, signed, r);
-    x.when(
-      and(and(plain(x), p.allTrue(lanes)), settled(x, isExact)),
+    attempt(
+      x,
+      and(p.allTrue(lanes), settled(x, isExact)),
       () => setXmm(x, 0, r),
       () => {
         putScratch(x, SSE_A, a);

@@ -25,7 +25,7 @@ import {
 } from "../../wasm/expr.ts";
 import { I32 } from "../../wasm/opcodes.ts";
 import { Ib, Vx, Wx, type Row, type Semantics } from "../row.ts";
-import { EQUAL, LESS, SSE_A, SSE_B, UNORDERED } from "./float-runtime.ts";
+import { EQUAL, LESS, SSE_A, SSE_B, UNORDERED } from "./scratch.ts";
 import {
   setXmm,
   setXmmLow32,
@@ -54,6 +54,7 @@ import {
   PS,
   PD,
   isNumber,
+  attempt,
 } from "./fast.ts";
 
 const list = new RowList();
@@ -71,7 +72,8 @@ function packedExtremum(name: "min" | "max", p: Packed): Semantics {
     sseReady(x);
     const b = source128(x, 1);
     const a = x.tmp(xmm(x, 0));
-    x.when(
+    attempt(
+      x,
       comparable(p, a, b),
       () => setXmm(x, 0, V.vSelect(a, b, name === "min" ? p.lt(a, b) : p.lt(b, a))),
       () => {
@@ -93,7 +95,8 @@ function scalarExtremum(name: "min" | "max", wide: boolean): Semantics {
       : [x.tmp(f32FromI32Bits(a)), x.tmp(f32FromI32Bits(b))];
     const plain = wide ? and(notDenormal64(a), notDenormal64(b)) : and(notDenormal32(a), notDenormal32(b));
     const set = wide ? setXmmLow64 : setXmmLow32;
-    x.when(
+    attempt(
+      x,
       and(plain, and(isNumber(va), isNumber(vb))),
       () => set(x, 0, select(name === "min" ? lt(va, vb) : lt(vb, va), a, b)),
       () => {
@@ -122,7 +125,8 @@ function packedCompare(p: Packed): Semantics {
     const b = source128(x, 1);
     const a = x.tmp(xmm(x, 0));
     const imm = x.tmp(and(x.imm(), 7));
-    x.when(
+    attempt(
+      x,
       comparable(p, a, b),
       () => {
         // Ordered lanes: EQ LT LE UNORD are the base, NEQ NLT NLE ORD their inverses.
@@ -169,7 +173,8 @@ function compareToFlags(wide: boolean, signalQuiet: number): Semantics {
       : [x.tmp(f32FromI32Bits(a)), x.tmp(f32FromI32Bits(b))];
     const plain = wide ? and(notDenormal64(a), notDenormal64(b)) : and(notDenormal32(a), notDenormal32(b));
     const flags = x.f.temp(I32);
-    x.f.if(
+    attempt(
+      x,
       and(plain, and(isNumber(va), isNumber(vb))),
       () => x.f.set(flags, or(lt(va, vb), shl(eq(va, vb), 6))),
       () => {

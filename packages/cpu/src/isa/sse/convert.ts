@@ -7,6 +7,7 @@
  */
 import {
   abs,
+  choose,
   add,
   and,
   demote,
@@ -33,7 +34,7 @@ import {
 import { V128 } from "../../wasm/opcodes.ts";
 import type { Ctx } from "../ctx.ts";
 import { Ed, Gd, Pq, Qq, Vx, Wx, type Row, type Semantics } from "../row.ts";
-import { SSE_B, SSE_R } from "./float-runtime.ts";
+import { SSE_B, SSE_R } from "./scratch.ts";
 import {
   mmxReady,
   mmxTouched,
@@ -51,14 +52,15 @@ import {
 import * as V from "./simd.ts";
 
 import {
-  plain,
+  attempt,
   settled,
   putScratch,
   exact,
   resultVector,
   result64,
   result32,
-  normal32,
+  notTiny32,
+  finite32,
   notDenormal32,
   type Packed,
   f64Words,
@@ -76,7 +78,8 @@ row(0x0f5a, 0xf3, "cvtss2sd", [Vx, Wx(4)], (x) => {
   sseReady(x);
   const b = source32(x, 1);
   const v = x.tmp(f32FromI32Bits(b));
-  x.when(
+  attempt(
+    x,
     and(notDenormal32(b), isNumber(v)),
     () => setXmmLow64(x, 0, i64FromF64Bits(promote(v))),
     () => {
@@ -91,9 +94,10 @@ row(0x0f5a, 0xf2, "cvtsd2ss", [Vx, Wx(8)], (x) => {
   const b = source64(x, 1);
   const r = x.tmp(demote(f64FromI64Bits(b)));
   const isExact = eq(promote(r), f64FromI64Bits(b));
-  const usual = or(normal32(r), eq(f64FromI64Bits(b), f64(0)));
-  x.when(
-    and(and(plain(x), usual), settled(x, isExact)),
+  const usual = choose(and(notTiny32(r), finite32(r)), i32(1), eq(f64FromI64Bits(b), f64(0)));
+  attempt(
+    x,
+    and(usual, settled(x, isExact)),
     () => setXmmLow32(x, 0, i32FromF32Bits(r)),
     () => {
       putScratch(x, SSE_B, b);
@@ -105,7 +109,8 @@ row(0x0f5a, 0xf2, "cvtsd2ss", [Vx, Wx(8)], (x) => {
 row(0x0f5a, 0, "cvtps2pd", [Vx, Wx(8)], (x) => {
   sseReady(x);
   const b = x.tmp(sourceVector(x, 1, 8));
-  x.when(
+  attempt(
+    x,
     V.i32x4AllTrue(V.vAnd(PS.notDenormal(b), V.f32x4Eq(b, b))),
     () => setXmm(x, 0, V.f64x2Promote(b)),
     () => {
@@ -126,8 +131,9 @@ row(0x0f5a, 0x66, "cvtpd2ps", [Vx, Wx()], (x) => {
   const magnitude = V.f32x4Abs(r);
   const ordinary = V.vAnd(V.f32x4Ge(magnitude, PS.minimum), V.f32x4Lt(magnitude, PS.infinity));
   const isExact = V.i64x2AllTrue(V.f64x2Eq(V.f64x2Promote(r), b));
-  x.when(
-    and(and(plain(x), settled(x, isExact)), eq(V.i64x2Extract(ordinary, 0), i64(-1n))),
+  attempt(
+    x,
+    and(settled(x, isExact), eq(V.i64x2Extract(ordinary, 0), i64(-1n))),
     () => setXmm(x, 0, r),
     () => {
       putScratch(x, SSE_B, b);
@@ -147,8 +153,9 @@ row(0x0f2a, 0xf3, "cvtsi2ss", [Vx, Ed], (x) => {
   sseReady(x);
   const v = x.tmp(x.read(1));
   // Up to 24 bits are exact.
-  x.when(
-    or(leU(add(v, 0x100_0000), 0x200_0000), and(plain(x), settled(x, i32(0)))),
+  attempt(
+    x,
+    or(leU(add(v, 0x100_0000), 0x200_0000), settled(x, i32(0))),
     () => setXmmLow32(x, 0, i32FromF32Bits(f32FromI32S(v))),
     () => {
       putScratch(x, SSE_B, v);
@@ -168,8 +175,9 @@ row(0x0f5b, 0, "cvtdq2ps", [Vx, Wx()], (x) => {
   // 2^31 would come back as the saturated 2^31 − 1.
   const below = V.f32x4Lt(r, V.words(0x4f00_0000, 0x4f00_0000, 0x4f00_0000, 0x4f00_0000));
   const isExact = V.i32x4AllTrue(V.vAnd(below, V.i32x4Eq(V.i32x4TruncSatF32(r), b)));
-  x.when(
-    and(plain(x), settled(x, isExact)),
+  attempt(
+    x,
+    settled(x, isExact),
     () => setXmm(x, 0, r),
     () => {
       putScratch(x, SSE_B, b);
@@ -210,7 +218,7 @@ function toRegister(wide: boolean, truncate: boolean): Semantics {
     const inRange = le(abs(v), limit);
     const isExact = and(inRange, eq(back, v));
     x.when(
-      or(isExact, and(and(plain(x), settled(x, i32(0))), inRange)),
+      or(isExact, and(inRange, settled(x, i32(0)))),
       () => x.write(0, r),
       () => {
         putScratch(x, SSE_B, b);
@@ -237,8 +245,9 @@ function packedToIntegers(p: Packed, truncate: boolean): Semantics {
     const isExact = p.allTrue(
       p.suffix === "s" ? V.f32x4Eq(V.f32x4ConvertI32(r), b) : V.f64x2Eq(V.f64x2ConvertLowI32(r), b),
     );
-    x.when(
-      and(and(plain(x), inRange), settled(x, isExact)),
+    attempt(
+      x,
+      and(inRange, settled(x, isExact)),
       () => setXmm(x, 0, r),
       () => {
         putScratch(x, SSE_B, b);

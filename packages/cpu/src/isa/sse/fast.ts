@@ -22,7 +22,9 @@ import {
   call,
   choose,
   ctz,
+  div,
   eq,
+  eqz,
   f32,
   f32FromI32Bits,
   f64,
@@ -42,16 +44,18 @@ import {
   type Callee,
   type Expr,
 } from "../../wasm/expr.ts";
+import type { Func } from "../../wasm/func.ts";
 import * as W from "../../wasm/opcodes.ts";
 import { I32, I64, V128 } from "../../wasm/opcodes.ts";
 import type { Ctx } from "../ctx.ts";
-import { SSE_R } from "./float-runtime.ts";
+import { SSE_R } from "./scratch.ts";
 import * as V from "./simd.ts";
 
 /** Everything of MXCSR but the exception flags, and its usual value. */
 const CONTROL_MASK = 0xffc0;
 const CONTROL_PLAIN = 0x1f80;
 const MXCSR_PE = 0x20;
+const OP_I32_AND = 0x71;
 /** Smallest normal numbers. */
 export const MIN32 = 2 ** -126;
 export const MIN64 = 2 ** -1022;
@@ -61,12 +65,40 @@ export function rt(x: Ctx, name: string): Callee {
   if (callee === undefined) throw new Error(`no runtime function ${name}`);
   return callee;
 }
-export function plain(x: Ctx): Expr {
-  return eq(and(x.state(MXCSR), CONTROL_MASK), CONTROL_PLAIN);
+/** 1 when MXCSR has its usual control bits and PE is set. */
+export function steady(x: Ctx): Expr {
+  return eq(and(x.state(MXCSR), CONTROL_MASK | MXCSR_PE), CONTROL_PLAIN | MXCSR_PE);
 }
-/** 1 when rounding cannot change MXCSR: PE is set, or `isExact` (evaluated only then). */
+/** 1 when MXCSR (given) has its usual control bits. */
+export function plain(mxcsr: Expr): Expr {
+  return eq(and(mxcsr, CONTROL_MASK), CONTROL_PLAIN);
+}
+/** 1 when MXCSR has its usual control bits and rounding cannot change it: PE is set, or `isExact` (evaluated only then). */
 export function settled(x: Ctx, isExact: Expr): Expr {
-  return choose(and(x.state(MXCSR), MXCSR_PE), i32(1), isExact);
+  return choose(steady(x), i32(1), choose(plain(x.state(MXCSR)), isExact, i32(0)));
+}
+
+/** The terms of a conjunction made with and(). */
+function terms(e: Expr): Expr[] {
+  return e.op === OP_I32_AND ? [...terms(e.a!), ...terms(e.b!)] : [e];
+}
+/**
+ * `fast` if the condition holds, else `slow`. The condition is a conjunction of truth values, each tested by a branch of its own:
+ * compare and branch fuse, and no truth value is computed. The two may change memory and state only (see X4 of Ctx).
+ */
+export function attempt(x: Ctx, condition: Expr, fast: () => void, slow: () => void): void {
+  attemptIn(x.f, condition, fast, slow);
+}
+/** attempt() in any function. */
+export function attemptIn(f: Func, condition: Expr, fast: () => void, slow: () => void): void {
+  f.block((done) => {
+    f.block((fail) => {
+      for (const term of terms(condition)) f.brIf(fail, eqz(term));
+      fast();
+      f.br(done);
+    });
+    slow();
+  });
 }
 const SCRATCH0 = i32(0);
 export function putScratch(x: Ctx, offset: number, value: Expr): void {
@@ -83,13 +115,9 @@ export const result32 = (x: Ctx): Expr => x.stateLoad(W.I32_LOAD, I32, SCRATCH0,
 
 // ------------------------------------------------------------- lane conditions
 
-/** 1 when the f64 is an ordinary number: neither zero, denormal, infinite nor NaN. */
-export function normal64(v: Expr): Expr {
-  return and(ge(abs(v), f64(MIN64)), lt(abs(v), f64(Infinity)));
-}
-export function normal32(v: Expr): Expr {
-  return and(ge(abs(v), f32(MIN32)), lt(abs(v), f32(Infinity)));
-}
+/** 1 unless zero, denormal or NaN. */
+export const notTiny64 = (v: Expr): Expr => ge(abs(v), f64(MIN64));
+export const notTiny32 = (v: Expr): Expr => ge(abs(v), f32(MIN32));
 export const finite64 = (v: Expr): Expr => lt(abs(v), f64(Infinity));
 export const finite32 = (v: Expr): Expr => lt(abs(v), f32(Infinity));
 /** 1 unless NaN. */
@@ -226,4 +254,26 @@ export function exactDoubles(name: Name, a: Expr, b: Expr, r: Expr): Expr {
     fits(V.i64x2Extract(x, 1), V.i64x2Extract(y, 1)),
   );
   return name === "mul" ? lanes : and(lanes, V.i64x2AllTrue(V.f64x2Eq(V.f64x2Mul(r, b), a)));
+}
+
+// ------------------------------------------------------------- the operations
+
+export const VECTOR: Record<"s" | "d", Record<Name, V.Vector2>> = {
+  s: { add: V.f32x4Add, sub: V.f32x4Sub, mul: V.f32x4Mul, div: V.f32x4Div },
+  d: { add: V.f64x2Add, sub: V.f64x2Sub, mul: V.f64x2Mul, div: V.f64x2Div },
+};
+export const SCALAR = { add, sub, mul, div };
+
+/** Lanes for which only PE could be raised by a op b = r: r is finite, and not tiny unless it is exact. */
+export function usualLanes(name: Name, p: Packed, a: Expr, b: Expr, r: Expr): Expr {
+  const operands = V.vAnd(V.vAnd(p.notDenormal(a), p.notDenormal(b)), p.lt(p.abs(r), p.infinity));
+  // Tiny sums are exact. A product or quotient may have underflowed, unless it is the zero of a zero factor.
+  if (name === "add" || name === "sub") return operands;
+  const zeroOperand =
+    name === "mul" ? V.vOr(p.eq(a, V.ZERO_VECTOR), p.eq(b, V.ZERO_VECTOR)) : p.eq(a, V.ZERO_VECTOR);
+  return V.vAnd(operands, V.vOr(p.ge(p.abs(r), p.minimum), V.vAnd(p.eq(r, V.ZERO_VECTOR), zeroOperand)));
+}
+/** The same for one element; the common case only: results that are not tiny. */
+export function usualScalar(name: Name, notTiny: Expr, isFinite: Expr): Expr {
+  return name === "add" || name === "sub" ? isFinite : and(notTiny, isFinite);
 }

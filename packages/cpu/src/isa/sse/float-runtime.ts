@@ -42,13 +42,20 @@ import * as S from "../../state.ts";
 import { EXACT_ZERO, UNROUNDED } from "../x87/kernels.ts";
 import * as F from "../x87/frame.ts";
 import type { Soft } from "../x87/soft.ts";
-
-export const SSE_A = S.SCRATCH;
-export const SSE_B = S.SCRATCH + 16;
-export const SSE_R = S.SCRATCH + 32;
-
-export const MXCSR_DAZ = 0x40;
-export const MXCSR_FTZ = 0x8000;
+import {
+  SSE_A,
+  SSE_B,
+  SSE_R,
+  MXCSR_DAZ,
+  MXCSR_FTZ,
+  GREATER,
+  LESS,
+  EQUAL,
+  UNORDERED,
+  PREDICATES,
+  SIGNALLING,
+} from "./scratch.ts";
+import { buildSecondTries } from "./second-try.ts";
 
 /** Width in bytes and bit patterns of a format. */
 interface Format {
@@ -61,16 +68,6 @@ interface Format {
   readonly from: Func;
   readonly pack: Func;
 }
-
-/** Outcome of a comparison, as bit number in the masks of the predicates. */
-export const GREATER = 0;
-export const LESS = 1;
-export const EQUAL = 2;
-export const UNORDERED = 3;
-/** Four bits for each CMPxx predicate 0–7: the outcomes for which it is true. */
-export const PREDICATES = 0x79db_8624;
-/** The predicates that signal quiet NaNs. */
-export const SIGNALLING = 0b0110_0110;
 
 export function buildSseRuntime(m: ModuleBuilder, soft: Soft): Record<string, Callee> {
   const { fr, a: arith, c } = soft;
@@ -350,5 +347,5 @@ export function buildSseRuntime(m: ModuleBuilder, soft: Soft): Record<string, Ca
   const shorten = change(double, single);
   out["ssewiden"] = driver(4, 8, (_f, _a, b) => call(widen, b));
   out["sseshorten"] = driver(8, 4, (_f, _a, b) => call(shorten, b));
-  return out;
+  return { ...out, ...buildSecondTries(m, fr, out) };
 }
