@@ -2,8 +2,25 @@
 // What crossing between guest and virtual kernel costs: null system call, page table walk, kernel-resolved page fault.
 // Run after a build: node packages/hostkernel/bench/boundary.js
 import {
-  HostKernel, MADV_INVAL, MADV_SETMAP, MAP_FIXED, MAP_SHARED, MAP_VPAGETABLE, PROT_READ, PROT_WRITE, TF_EFLAGS, TF_EIP,
-  TF_ERR, TF_ESP, TF_TRAPNO, T_PAGEFLT, T_SYSCALL80, VMSPACE_CTL_RUN, VPTE_R, VPTE_V, VPTE_W,
+  HostKernel,
+  MADV_INVAL,
+  MADV_SETMAP,
+  MAP_FIXED,
+  MAP_SHARED,
+  MAP_VPAGETABLE,
+  PROT_READ,
+  PROT_WRITE,
+  TF_EFLAGS,
+  TF_EIP,
+  TF_ERR,
+  TF_ESP,
+  TF_TRAPNO,
+  T_PAGEFLT,
+  T_SYSCALL80,
+  VMSPACE_CTL_RUN,
+  VPTE_R,
+  VPTE_V,
+  VPTE_W,
 } from "@vkernel/hostkernel";
 import { NodePlatform } from "@vkernel/hostkernel/node";
 
@@ -16,7 +33,15 @@ const vf = new Int32Array(6);
 /** A space whose first 64 pages of text, and data at 0x08400000, are mapped on demand from `page` on. */
 function program(id, pdir, code) {
   host.vmspaceCreate(id);
-  host.vmspaceMmap(id, 0, 0x40000000, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_VPAGETABLE, ram, 0);
+  host.vmspaceMmap(
+    id,
+    0,
+    0x40000000,
+    PROT_READ | PROT_WRITE,
+    MAP_SHARED | MAP_FIXED | MAP_VPAGETABLE,
+    ram,
+    0,
+  );
   host.vmspaceMcontrol(id, 0, 0x40000000, MADV_SETMAP, (pdir << 12) | RW);
   ram.u32[pdir * 1024 + 0x20] = ((pdir + 1) << 12) | RW;
   ram.u32[pdir * 1024 + 0x21] = ((pdir + 2) << 12) | RW;
@@ -51,8 +76,8 @@ measure("null system call (int 0x80; jmp)", 200_000, (n) => {
 
 // mov edi,0x08400000; l: mov [edi],eax; add edi,4096; cmp edi,0x08800000; jb l; int 0x80; jmp start
 const touch = [
-  0xbf, 0, 0, 0x40, 0x08, 0x89, 0x07, 0x81, 0xc7, 0, 0x10, 0, 0, 0x81, 0xff, 0, 0, 0x80, 0x08, 0x72, 0xf0, 0xcd, 0x80,
-  0xeb, 0xe7,
+  0xbf, 0, 0, 0x40, 0x08, 0x89, 0x07, 0x81, 0xc7, 0, 0x10, 0, 0, 0x81, 0xff, 0, 0, 0x80, 0x08, 0x72, 0xf0,
+  0xcd, 0x80, 0xeb, 0xe7,
 ];
 program(2, 11, touch);
 for (let i = 0; i < 1024; i++) ram.u32[13 * 1024 + i] = ((100 + i) << 12) | RW;
@@ -85,4 +110,6 @@ const before = host.stats().instructions;
 const start = process.hrtime.bigint();
 for (let i = 0; i < 100; i++) host.vmspaceCtl(4, VMSPACE_CTL_RUN, tf, vf);
 const took = Number(process.hrtime.bigint() - start);
-console.log(`${"dec ecx; jnz".padEnd(48)} ${(((host.stats().instructions - before) / took) * 1000).toFixed(0).padStart(7)} MIPS`);
+console.log(
+  `${"dec ecx; jnz".padEnd(48)} ${(((host.stats().instructions - before) / took) * 1000).toFixed(0).padStart(7)} MIPS`,
+);

@@ -62,7 +62,8 @@ export class GuestDescriptors implements DescriptorSource {
   readonly ldt = defaultLdt();
 
   constructor() {
-    for (let slot = 1; slot < GTLS_START; slot++) setSlot(this.gdt, slot, { ...flat, type: SDT_MEMRWA, dpl: 0 });
+    for (let slot = 1; slot < GTLS_START; slot++)
+      setSlot(this.gdt, slot, { ...flat, type: SDT_MEMRWA, dpl: 0 });
   }
 
   read(selector: number, into: Int32Array): boolean {

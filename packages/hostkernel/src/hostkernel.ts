@@ -29,7 +29,8 @@ import { GuestRunner } from "./run.ts";
 import { HostVmspace } from "./vmspace.ts";
 
 const VMSPACE_CTL_RUN = VMSPACE_CTL_RUN_;
-const ACCESS_READ = ACCESS_READ_, ACCESS_WRITE = ACCESS_WRITE_;
+const ACCESS_READ = ACCESS_READ_,
+  ACCESS_WRITE = ACCESS_WRITE_;
 
 export interface HostKernelOptions {
   readonly platform: HostPlatform;
@@ -83,9 +84,14 @@ export class HostKernel {
   /** Takes `bytes` (a multiple of 4096) of host pages as a memory image, zero filled. Throws HostErrno ENOMEM. */
   createImage(bytes: number): MemoryImage {
     const pages = bytes / 4096;
-    if (!Number.isInteger(pages) || pages < 1) throw new RangeError(`memory image: ${bytes} bytes are not whole pages`);
+    if (!Number.isInteger(pages) || pages < 1)
+      throw new RangeError(`memory image: ${bytes} bytes are not whole pages`);
     if (this.#imagePages + pages > this.memory.npages) {
-      throw new HostErrno("ENOMEM", 12, `memory image: ${bytes} bytes of ${this.memory.ramBytes - this.#imagePages * 4096} left`);
+      throw new HostErrno(
+        "ENOMEM",
+        12,
+        `memory image: ${bytes} bytes of ${this.memory.ramBytes - this.#imagePages * 4096} left`,
+      );
     }
     const image = new MemoryImage(this.memory, this.memory.pageAddress(this.#imagePages), bytes);
     this.#imagePages += pages;
@@ -137,7 +143,15 @@ export class HostKernel {
   }
 
   /** mmap in a VM space; see HostVmspace.mmap for rules and errors. */
-  vmspaceMmap(id: number, addr: number, len: number, prot: number, flags: number, image: MemoryImage | null, offset: number): number {
+  vmspaceMmap(
+    id: number,
+    addr: number,
+    len: number,
+    prot: number,
+    flags: number,
+    image: MemoryImage | null,
+    offset: number,
+  ): number {
     return this.#lookup(id).mmap(addr, len, prot, flags, image, offset);
   }
 
@@ -199,6 +213,11 @@ export class HostKernel {
   stats(): HostStats {
     let walks = this.#walksOfDead;
     for (const space of this.#spaces.values()) walks += space.faults;
-    return { instructions: this.cpu.retired, runs: this.#runner.runs, walks, evictions: this.#translation.evictions };
+    return {
+      instructions: this.cpu.retired,
+      runs: this.#runner.runs,
+      walks,
+      evictions: this.#translation.evictions,
+    };
   }
 }

@@ -106,7 +106,14 @@ class NodeFiles implements HostFiles {
   fsync(fd: number): void {
     guard(() => fs.fsyncSync(fd));
   }
-  readAsync(fd: number, buf: Uint8Array, bufOff: number, len: number, offset: number, done: HostIoDone): void {
+  readAsync(
+    fd: number,
+    buf: Uint8Array,
+    bufOff: number,
+    len: number,
+    offset: number,
+    done: HostIoDone,
+  ): void {
     let got = 0;
     const next = (): void => {
       fs.read(fd, buf, bufOff + got, len - got, offset + got, (error, n) => {
@@ -118,7 +125,14 @@ class NodeFiles implements HostFiles {
     };
     next();
   }
-  writeAsync(fd: number, buf: Uint8Array, bufOff: number, len: number, offset: number, done: HostIoDone): void {
+  writeAsync(
+    fd: number,
+    buf: Uint8Array,
+    bufOff: number,
+    len: number,
+    offset: number,
+    done: HostIoDone,
+  ): void {
     let put = 0;
     const next = (): void => {
       fs.write(fd, buf, bufOff + put, len - put, offset + put, (error, n) => {

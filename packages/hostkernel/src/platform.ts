@@ -112,7 +112,14 @@ export interface HostFiles {
   fsync(fd: number): void;
   /** The same beside the virtual CPU; the buffer belongs to the call until `done`. */
   readAsync(fd: number, buf: Uint8Array, bufOff: number, len: number, offset: number, done: HostIoDone): void;
-  writeAsync(fd: number, buf: Uint8Array, bufOff: number, len: number, offset: number, done: HostIoDone): void;
+  writeAsync(
+    fd: number,
+    buf: Uint8Array,
+    bufOff: number,
+    len: number,
+    offset: number,
+    done: HostIoDone,
+  ): void;
   fsyncAsync(fd: number, done: HostIoDone): void;
 
   stat(path: string): HostStat;
@@ -132,7 +139,8 @@ export interface HostFiles {
 }
 
 /** Signals of the host process that a virtual kernel cares about. */
-export type HostSignalName = "SIGTERM" | "SIGINT" | "SIGHUP" | "SIGQUIT" | "SIGWINCH" | "SIGTSTP" | "SIGCONT" | "SIGUSR1" | "SIGUSR2";
+export type HostSignalName =
+  "SIGTERM" | "SIGINT" | "SIGHUP" | "SIGQUIT" | "SIGWINCH" | "SIGTSTP" | "SIGCONT" | "SIGUSR1" | "SIGUSR2";
 
 export interface HostPlatform {
   /** Nanoseconds of a clock that never goes back; any origin; exact below 2^53. */

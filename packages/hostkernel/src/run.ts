@@ -47,20 +47,60 @@ import * as F from "./frame.ts";
 import type { Interrupts } from "./interrupts.ts";
 import type { HostVmspace } from "./vmspace.ts";
 
-const EAX = EAX_, EBP = EBP_, EBX = EBX_, ECX = ECX_, EDI = EDI_, EDX = EDX_, ESI = ESI_, ESP = ESP_;
-const CS = CS_, DS = DS_, ES = ES_, FS = FS_, GS = GS_, SS = SS_;
-const EXC_BP = EXC_BP_, EXC_DB = EXC_DB_, EXC_MF = EXC_MF_, EXC_PF = EXC_PF_;
-const EXIT_BUDGET = EXIT_BUDGET_, EXIT_CALLGATE = EXIT_CALLGATE_;
-const EXIT_EXCEPTION = EXIT_EXCEPTION_, EXIT_INTERRUPT = EXIT_INTERRUPT_;
-const SEG_WORD = SEG_ >> 2, SEG_WORDS = SEG_BYTES_ >> 2;
-const FCW_WORD = FCW_ >> 2, FSW_WORD = FSW_ >> 2;
-const TF_GS = F.TF_GS, TF_FS = F.TF_FS, TF_ES = F.TF_ES, TF_DS = F.TF_DS, TF_EDI = F.TF_EDI, TF_ESI = F.TF_ESI;
-const TF_EBP = F.TF_EBP, TF_EBX = F.TF_EBX, TF_EDX = F.TF_EDX, TF_ECX = F.TF_ECX, TF_EAX = F.TF_EAX;
-const TF_XFLAGS = F.TF_XFLAGS, TF_TRAPNO = F.TF_TRAPNO, TF_ERR = F.TF_ERR, TF_EIP = F.TF_EIP, TF_CS = F.TF_CS;
-const TF_EFLAGS = F.TF_EFLAGS, TF_ESP = F.TF_ESP, TF_SS = F.TF_SS;
-const LUCODE_SEL = F.LUCODE_SEL, LUDATA_SEL = F.LUDATA_SEL, PGEX_FPFAULT = F.PGEX_FPFAULT;
-const EFLAGS_KEPT = F.PSL_USERCHANGE | F.PSL_RF, PSL_USER = F.PSL_USER, PSL_T = F.PSL_T;
-const T_PAGEFLT = F.T_PAGEFLT, T_SYSCALL80 = F.T_SYSCALL80, T_RESERVED = F.T_RESERVED;
+const EAX = EAX_,
+  EBP = EBP_,
+  EBX = EBX_,
+  ECX = ECX_,
+  EDI = EDI_,
+  EDX = EDX_,
+  ESI = ESI_,
+  ESP = ESP_;
+const CS = CS_,
+  DS = DS_,
+  ES = ES_,
+  FS = FS_,
+  GS = GS_,
+  SS = SS_;
+const EXC_BP = EXC_BP_,
+  EXC_DB = EXC_DB_,
+  EXC_MF = EXC_MF_,
+  EXC_PF = EXC_PF_;
+const EXIT_BUDGET = EXIT_BUDGET_,
+  EXIT_CALLGATE = EXIT_CALLGATE_;
+const EXIT_EXCEPTION = EXIT_EXCEPTION_,
+  EXIT_INTERRUPT = EXIT_INTERRUPT_;
+const SEG_WORD = SEG_ >> 2,
+  SEG_WORDS = SEG_BYTES_ >> 2;
+const FCW_WORD = FCW_ >> 2,
+  FSW_WORD = FSW_ >> 2;
+const TF_GS = F.TF_GS,
+  TF_FS = F.TF_FS,
+  TF_ES = F.TF_ES,
+  TF_DS = F.TF_DS,
+  TF_EDI = F.TF_EDI,
+  TF_ESI = F.TF_ESI;
+const TF_EBP = F.TF_EBP,
+  TF_EBX = F.TF_EBX,
+  TF_EDX = F.TF_EDX,
+  TF_ECX = F.TF_ECX,
+  TF_EAX = F.TF_EAX;
+const TF_XFLAGS = F.TF_XFLAGS,
+  TF_TRAPNO = F.TF_TRAPNO,
+  TF_ERR = F.TF_ERR,
+  TF_EIP = F.TF_EIP,
+  TF_CS = F.TF_CS;
+const TF_EFLAGS = F.TF_EFLAGS,
+  TF_ESP = F.TF_ESP,
+  TF_SS = F.TF_SS;
+const LUCODE_SEL = F.LUCODE_SEL,
+  LUDATA_SEL = F.LUDATA_SEL,
+  PGEX_FPFAULT = F.PGEX_FPFAULT;
+const EFLAGS_KEPT = F.PSL_USERCHANGE | F.PSL_RF,
+  PSL_USER = F.PSL_USER,
+  PSL_T = F.PSL_T;
+const T_PAGEFLT = F.T_PAGEFLT,
+  T_SYSCALL80 = F.T_SYSCALL80,
+  T_RESERVED = F.T_RESERVED;
 
 /** Instructions between two looks at the clock; some tens of microseconds of interpretation. */
 const QUANTUM = 50_000;
@@ -70,9 +110,26 @@ const ENTRY_FEE = 200;
 /** BSD trap number of each IA-32 vector. */
 const TRAP_OF_VECTOR = new Uint8Array(32).fill(T_RESERVED);
 TRAP_OF_VECTOR.set([
-  F.T_DIVIDE, F.T_TRCTRAP, F.T_NMI, F.T_BPTFLT, F.T_OFLOW, F.T_BOUND, F.T_PRIVINFLT, F.T_DNA, F.T_DOUBLEFLT,
-  F.T_FPOPFLT, F.T_TSSFLT, F.T_SEGNPFLT, F.T_STKFLT, F.T_PROTFLT, F.T_PAGEFLT, F.T_RESERVED, F.T_ARITHTRAP,
-  F.T_ALIGNFLT, F.T_MCHK, F.T_XMMFLT,
+  F.T_DIVIDE,
+  F.T_TRCTRAP,
+  F.T_NMI,
+  F.T_BPTFLT,
+  F.T_OFLOW,
+  F.T_BOUND,
+  F.T_PRIVINFLT,
+  F.T_DNA,
+  F.T_DOUBLEFLT,
+  F.T_FPOPFLT,
+  F.T_TSSFLT,
+  F.T_SEGNPFLT,
+  F.T_STKFLT,
+  F.T_PROTFLT,
+  F.T_PAGEFLT,
+  F.T_RESERVED,
+  F.T_ARITHTRAP,
+  F.T_ALIGNFLT,
+  F.T_MCHK,
+  F.T_XMMFLT,
 ]);
 
 /** SIGFPE code for the lowest unmasked x87 exception bit: invalid, denormal, zero divide, overflow, underflow, precision. */

@@ -106,7 +106,8 @@ export class SimPlatform implements HostPlatform {
     this.#runDue();
     while (!this.#awake && this.#now < deadlineNs) {
       const next = this.#events[0]?.at ?? Infinity;
-      if (next === Infinity && deadlineNs === Infinity) throw new Error("simulation: asleep for ever, no event is due");
+      if (next === Infinity && deadlineNs === Infinity)
+        throw new Error("simulation: asleep for ever, no event is due");
       this.#now = Math.max(this.#now, Math.min(next, deadlineNs));
       this.#runDue();
     }
@@ -248,7 +249,14 @@ export class SimFiles implements HostFiles {
     if (node !== undefined && options.exclusive) this.#fail("EEXIST", path);
     if (node === undefined) {
       if (!options.create) this.#fail("ENOENT", path);
-      node = { ino: this.#nextIno++, mode: options.mode ?? 0o644, bytes: new Uint8Array(0), size: 0, mtimeMs: 0, nlink: 1 };
+      node = {
+        ino: this.#nextIno++,
+        mode: options.mode ?? 0o644,
+        bytes: new Uint8Array(0),
+        size: 0,
+        mtimeMs: 0,
+        nlink: 1,
+      };
       this.#nodes.set(path, node);
     }
     if (options.truncate) node.size = 0;
@@ -311,10 +319,24 @@ export class SimFiles implements HostFiles {
       done(error, count);
     });
   }
-  readAsync(fd: number, buf: Uint8Array, bufOff: number, len: number, offset: number, done: HostIoDone): void {
+  readAsync(
+    fd: number,
+    buf: Uint8Array,
+    bufOff: number,
+    len: number,
+    offset: number,
+    done: HostIoDone,
+  ): void {
     this.#later(done, () => this.read(fd, buf, bufOff, len, offset));
   }
-  writeAsync(fd: number, buf: Uint8Array, bufOff: number, len: number, offset: number, done: HostIoDone): void {
+  writeAsync(
+    fd: number,
+    buf: Uint8Array,
+    bufOff: number,
+    len: number,
+    offset: number,
+    done: HostIoDone,
+  ): void {
     this.#later(done, () => this.write(fd, buf, bufOff, len, offset));
   }
   fsyncAsync(fd: number, done: HostIoDone): void {

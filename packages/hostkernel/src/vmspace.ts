@@ -57,7 +57,14 @@ class MapEntry {
   /** Master page directory entry; 0 until MADV_SETMAP. */
   master = 0;
 
-  constructor(start: number, end: number, prot: number, image: MemoryImage, pindex: number, vpagetable: boolean) {
+  constructor(
+    start: number,
+    end: number,
+    prot: number,
+    image: MemoryImage,
+    pindex: number,
+    vpagetable: boolean,
+  ) {
     this.start = start;
     this.end = end;
     this.prot = prot;
@@ -68,7 +75,14 @@ class MapEntry {
 
   /** Shortens this entry to end at `at` and returns the rest. */
   split(at: number): MapEntry {
-    const rest = new MapEntry(at, this.end, this.prot, this.image, this.pindex + (at - this.start) / 4096, this.vpagetable);
+    const rest = new MapEntry(
+      at,
+      this.end,
+      this.prot,
+      this.image,
+      this.pindex + (at - this.start) / 4096,
+      this.vpagetable,
+    );
     rest.master = this.master;
     this.end = at;
     return rest;
@@ -113,7 +127,8 @@ export class HostVmspace implements AddressSpace {
     }
     const entry = this.#find(va);
     if (entry === null) return -1 - (write ? PF_USER | PF_WRITE : PF_USER);
-    if ((entry.prot & (write ? PROT_WRITE : PROT_READ)) === 0) return -1 - (PF_PRESENT | (write ? PF_USER | PF_WRITE : PF_USER));
+    if ((entry.prot & (write ? PROT_WRITE : PROT_READ)) === 0)
+      return -1 - (PF_PRESENT | (write ? PF_USER | PF_WRITE : PF_USER));
     const image = entry.image;
     let page = entry.pindex + ((va - entry.start) >>> 12);
     let writable = (entry.prot & PROT_WRITE) !== 0;
@@ -147,20 +162,31 @@ export class HostVmspace implements AddressSpace {
    * Maps `len` bytes of `image` from byte `offset` on. Returns the address. The rules and their order are those of mmap
    * (vm_mmap.c: kern_mmap); `image` is null for MAP_ANON. Throws HostErrno EINVAL, ENOMEM, EBADF, ENODEV.
    */
-  mmap(addr: number, len: number, prot: number, flags: number, image: MemoryImage | null, offset: number): number {
-    if (len < 0 || len > 0x7fff_ffff || ((flags & MAP_ANON) !== 0 && image !== null)) throw einval("mmap: length or descriptor");
+  mmap(
+    addr: number,
+    len: number,
+    prot: number,
+    flags: number,
+    image: MemoryImage | null,
+    offset: number,
+  ): number {
+    if (len < 0 || len > 0x7fff_ffff || ((flags & MAP_ANON) !== 0 && image !== null))
+      throw einval("mmap: length or descriptor");
     const vpagetable = (flags & MAP_VPAGETABLE) !== 0;
     if (vpagetable && (flags & MAP_STACK) !== 0) throw einval("mmap: MAP_VPAGETABLE with MAP_STACK");
-    if (vpagetable && (prot & PROT_RW) !== PROT_RW) throw einval("mmap: MAP_VPAGETABLE needs PROT_READ and PROT_WRITE");
+    if (vpagetable && (prot & PROT_RW) !== PROT_RW)
+      throw einval("mmap: MAP_VPAGETABLE needs PROT_READ and PROT_WRITE");
     const pageOffset = offset % 4096;
     const size = roundPage(len + pageOffset);
     let start = addr >>> 0;
     if ((flags & MAP_FIXED) !== 0) {
       start -= pageOffset;
-      if (start < 0 || start % 4096 !== 0) throw einval("mmap: MAP_FIXED address is not congruent with the offset");
+      if (start < 0 || start % 4096 !== 0)
+        throw einval("mmap: MAP_FIXED address is not congruent with the offset");
       if (start + size > VM_MAX_USER_ADDRESS) throw einval("mmap: range ends beyond the user limit");
     }
-    if ((flags & MAP_ANON) !== 0) throw new HostErrno("ENODEV", 19, "mmap: a VM space is backed by a memory image");
+    if ((flags & MAP_ANON) !== 0)
+      throw new HostErrno("ENODEV", 19, "mmap: a VM space is backed by a memory image");
     if (image === null) throw new HostErrno("EBADF", 9, "mmap: no memory image given");
     if (size === 0) return start;
     if ((flags & MAP_FIXED) !== 0) this.#remove(start, start + size);
@@ -180,7 +206,8 @@ export class HostVmspace implements AddressSpace {
       if (entry.start >= start + size) break;
       start = entry.end;
     }
-    if (start + size > VM_MAX_USER_ADDRESS) throw new HostErrno("ENOMEM", 12, `mmap: no room for ${size} bytes`);
+    if (start + size > VM_MAX_USER_ADDRESS)
+      throw new HostErrno("ENOMEM", 12, `mmap: no room for ${size} bytes`);
     return start;
   }
 

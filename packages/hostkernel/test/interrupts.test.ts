@@ -1,6 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { describe, expect, it } from "vitest";
-import { Cothread, INTR_IO, INTR_TERM, INTR_TIMER, Interrupts, SimPlatform, type HostFileError } from "../src/index.ts";
+import {
+  Cothread,
+  INTR_IO,
+  INTR_TERM,
+  INTR_TIMER,
+  Interrupts,
+  SimPlatform,
+  type HostFileError,
+} from "../src/index.ts";
 
 describe("interrupts", () => {
   it("the deadline raises INTR_TIMER once it has passed, and only once", () => {
@@ -38,13 +46,20 @@ describe("co-threads", () => {
   it("completions queue in the host's order and raise INTR_IO; the kernel drains them", async () => {
     const platform = new SimPlatform({ tickNs: 0 });
     const interrupts = new Interrupts(platform);
-    const disk = new Cothread<{ tag: string; error: HostFileError | null; count: number }>(interrupts, "disk");
+    const disk = new Cothread<{ tag: string; error: HostFileError | null; count: number }>(
+      interrupts,
+      "disk",
+    );
     const { files } = platform;
     const fd = files.open("disk.img", { create: true, write: true });
     files.write(fd, Uint8Array.from([1, 2, 3, 4]), 0, 4, 0);
     const buf = new Uint8Array(8);
-    disk.begin((complete) => files.readAsync(fd, buf, 0, 2, 1, (error, count) => complete({ tag: "read", error, count })));
-    disk.begin((complete) => files.readAsync(99, buf, 0, 2, 1, (error, count) => complete({ tag: "bad", error, count })));
+    disk.begin((complete) =>
+      files.readAsync(fd, buf, 0, 2, 1, (error, count) => complete({ tag: "read", error, count })),
+    );
+    disk.begin((complete) =>
+      files.readAsync(99, buf, 0, 2, 1, (error, count) => complete({ tag: "bad", error, count })),
+    );
     expect(disk.outstanding).toBe(2);
     expect(disk.drain()).toEqual([]);
     await interrupts.idle();

@@ -52,8 +52,13 @@ describe("Node platform", () => {
   it("asynchronous calls complete from the event loop with count or error", async () => {
     const fd = files.open(`${dir}/a`, { create: true, write: true });
     const call = (start: (done: (error: HostFileError | null, count: number) => void) => void) =>
-      new Promise<[string | undefined, number]>((resolve) => start((error, count) => resolve([error?.code, count])));
-    expect(await call((done) => files.writeAsync(fd, Uint8Array.from([1, 2, 3]), 0, 3, 0, done))).toEqual([undefined, 3]);
+      new Promise<[string | undefined, number]>((resolve) =>
+        start((error, count) => resolve([error?.code, count])),
+      );
+    expect(await call((done) => files.writeAsync(fd, Uint8Array.from([1, 2, 3]), 0, 3, 0, done))).toEqual([
+      undefined,
+      3,
+    ]);
     const buf = new Uint8Array(10);
     expect(await call((done) => files.readAsync(fd, buf, 0, 10, 0, done))).toEqual([undefined, 3]);
     expect(await call((done) => files.fsyncAsync(fd, done))).toEqual([undefined, 0]);

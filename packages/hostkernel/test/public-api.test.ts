@@ -4,8 +4,13 @@ import * as hostkernel from "@vkernel/hostkernel";
 import * as node from "@vkernel/hostkernel/node";
 
 it("exposes exactly these names, besides the constants of frame.ts", () => {
-  const constants = /^(TF|T|PGEX|PSL|VMSPACE|MADV|PROT|MAP|VPTE|VM|INITIAL|INTR)_|^(TRAPFRAME|VEXTFRAME)_WORDS$|^LU\w+_SEL$|^N?GTLS(_START)?$/;
-  expect(Object.keys(hostkernel).filter((name) => !constants.test(name)).sort()).toMatchInlineSnapshot(`
+  const constants =
+    /^(TF|T|PGEX|PSL|VMSPACE|MADV|PROT|MAP|VPTE|VM|INITIAL|INTR)_|^(TRAPFRAME|VEXTFRAME)_WORDS$|^LU\w+_SEL$|^N?GTLS(_START)?$/;
+  expect(
+    Object.keys(hostkernel)
+      .filter((name) => !constants.test(name))
+      .sort(),
+  ).toMatchInlineSnapshot(`
     [
       "Cothread",
       "FX_BYTES",

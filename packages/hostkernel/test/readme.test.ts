@@ -8,7 +8,9 @@ it("the README's virtual kernel runs and prints what it says", () => {
   const code = /```js\n([\s\S]*?)```/.exec(text)![1]!;
   const body = code.replace(/import \{([^}]*)\} from "@vkernel\/hostkernel";/, "const {$1} = hostkernel;");
   const printed: string[] = [];
-  new Function("hostkernel", "console", body)(hostkernel, { log: (...args: unknown[]) => printed.push(args.join(" ")) });
+  new Function("hostkernel", "console", body)(hostkernel, {
+    log: (...args: unknown[]) => printed.push(args.join(" ")),
+  });
   const promised = [...code.matchAll(/console\.log\(.*\/\/ (.*)$/gm)].map((m) => m[1]!.trim());
   expect(promised).toHaveLength(3);
   expect(printed).toEqual(promised);

@@ -6,8 +6,14 @@ import {
   INTR_IO,
   INTR_TIMER,
   MADV_INVAL,
+  MADV_SETMAP,
+  MAP_FIXED,
+  MAP_SHARED,
+  MAP_VPAGETABLE,
   PGEX_FPFAULT,
   PGEX_W,
+  PROT_READ,
+  PROT_WRITE,
   TF_CS,
   TF_DS,
   TF_EAX,
@@ -36,7 +42,7 @@ import {
   VPTE_A,
   VPTE_M,
 } from "../src/index.ts";
-import { DATA, RO, STACK_TOP, TEXT, Tiny } from "./tiny.ts";
+import { DATA, RO, RW, STACK_TOP, TEXT, Tiny } from "./tiny.ts";
 
 const INT80 = [0xcd, 0x80];
 const le32 = (n: number): number[] => [n & 0xff, (n >> 8) & 0xff, (n >> 16) & 0xff, n >>> 24];
@@ -183,7 +189,16 @@ describe("floating point goes to threads on demand", () => {
 
   it("state travels through images", () => {
     const tiny = new Tiny();
-    const { data } = tiny.program(1, [0xdd, 0x05, ...le32(DATA), ...INT80, 0xdd, 0x1d, ...le32(DATA + 8), ...INT80]);
+    const { data } = tiny.program(1, [
+      0xdd,
+      0x05,
+      ...le32(DATA),
+      ...INT80,
+      0xdd,
+      0x1d,
+      ...le32(DATA + 8),
+      ...INT80,
+    ]);
     tiny.image.dv.setFloat64(data * 4096, 2.5, true);
     tiny.start();
     tiny.run(1);
@@ -297,7 +312,8 @@ describe("page tables under a running guest", () => {
 
   it("more spaces than translation tables: each still sees its own memory", () => {
     const tiny = new Tiny();
-    for (let id = 1; id <= 12; id++) tiny.program(id, [...loadEax(DATA), 0xff, 0x05, ...le32(DATA), ...INT80, 0xeb, 0xf1]);
+    for (let id = 1; id <= 12; id++)
+      tiny.program(id, [...loadEax(DATA), 0xff, 0x05, ...le32(DATA), ...INT80, 0xeb, 0xf1]);
     for (let round = 0; round < 5; round++) {
       for (let id = 1; id <= 12; id++) {
         tiny.start();
@@ -348,6 +364,110 @@ describe("code that changes", () => {
     tiny.host.vmspaceMcontrol(1, TEXT, 4096, MADV_INVAL, 0);
     tiny.run(1);
     expect(tiny.tf[TF_EAX]).toBe(9);
+  });
+});
+
+describe("code that changes, in worse places", () => {
+  it("an instruction over a page border of which only the second page changes (C5)", () => {
+    const tiny = new Tiny();
+    // jmp to 3 bytes before the page's end; mov eax, imm32 has its last two bytes in the next page.
+    const { pdir, text } = tiny.program(1, [0xe9, ...le32(4093 - 5)]);
+    const second = tiny.page();
+    tiny.map(pdir, TEXT + 4096, second, RO);
+    tiny.image.u8.set([0xb8, 0x11, 0x22], text * 4096 + 4093);
+    tiny.image.u8.set([0x33, 0x44, ...INT80], second * 4096);
+    for (let i = 0; i < 5; i++) {
+      tiny.start();
+      tiny.run(1);
+      expect(tiny.tf[TF_EAX]).toBe(0x4433_2211);
+    }
+    tiny.image.u8[second * 4096] = 0x77;
+    tiny.image.written(second * 4096, 1);
+    tiny.start();
+    tiny.run(1);
+    expect(tiny.tf[TF_EAX]).toBe(0x4477_2211);
+    // And the second page replaced by another.
+    const third = tiny.page();
+    tiny.image.u8.set([0x55, 0x66, ...INT80], third * 4096);
+    tiny.map(pdir, TEXT + 4096, third, RO);
+    tiny.host.vmspaceMcontrol(1, TEXT + 4096, 4096, MADV_INVAL, 0);
+    tiny.start();
+    tiny.run(1);
+    expect(tiny.tf[TF_EAX]).toBe(0x6655_2211);
+  });
+
+  it("by another space over shared memory (C3)", () => {
+    const tiny = new Tiny();
+    const { text } = tiny.program(1, [...movEax(1), ...INT80, 0xeb, 0xf7]);
+    // Space 2 sees that text page as data and increments the immediate.
+    const writer = tiny.program(2, [0xfe, 0x05, ...le32(DATA + 0x1000 + 1), ...INT80, 0xeb, 0xf6]);
+    tiny.map(writer.pdir, DATA + 0x1000, text);
+    const frames = [tiny.tf.slice(), tiny.tf.slice()];
+    for (let round = 1; round <= 40; round++) {
+      for (const [i, frame] of frames.entries()) {
+        if (round === 1) tiny.start();
+        else tiny.tf.set(frame);
+        tiny.run(i + 1);
+        frame.set(tiny.tf);
+      }
+      expect(frames[0]![TF_EAX]).toBe(round);
+    }
+  });
+
+  it("a frame given to another as code (C6)", () => {
+    const tiny = new Tiny();
+    const { text } = tiny.program(1, [...movEax(1), ...INT80, 0xeb, 0xf7]);
+    tiny.start();
+    for (let i = 0; i < 5; i++) tiny.run(1);
+    tiny.host.vmspaceDestroy(1);
+    const pdir = tiny.space(2);
+    tiny.image.u8.fill(0, text * 4096, text * 4096 + 4096);
+    tiny.image.u8.set([...movEax(2), ...INT80], text * 4096);
+    tiny.image.written(text * 4096, 4096);
+    tiny.map(pdir, TEXT, text, RO);
+    tiny.start();
+    tiny.run(2);
+    expect(tiny.tf[TF_EAX]).toBe(2);
+  });
+
+  it("a page that is unmapped faults at once in a loop that has run (B8)", () => {
+    const tiny = new Tiny();
+    const { pdir } = tiny.program(1, [...loadEax(DATA), 0x49, 0x75, 0xf8, ...INT80]);
+    tiny.start();
+    tiny.tf[TF_ECX] = 300_000;
+    tiny.run(1);
+    expect(tiny.tf[TF_TRAPNO]).toBe(T_SYSCALL80);
+    tiny.map(pdir, DATA, 0, 0);
+    tiny.host.vmspaceMcontrol(1, DATA, 4096, MADV_INVAL, 0);
+    tiny.start();
+    tiny.tf[TF_ECX] = 300_000;
+    tiny.run(1);
+    expect([tiny.tf[TF_TRAPNO], tiny.tf[TF_ERR], tiny.tf[TF_ECX]]).toEqual([T_PAGEFLT, DATA, 300_000]);
+  });
+
+  it("20,000 spaces made, run and destroyed leave nothing behind (B23)", () => {
+    const tiny = new Tiny();
+    const { pdir } = tiny.program(1, INT80);
+    const rights = (pdir << 12) | RW;
+    for (let id = 2; id < 20_002; id++) {
+      tiny.host.vmspaceCreate(id);
+      tiny.host.vmspaceMmap(
+        id,
+        0,
+        0x4000_0000,
+        PROT_READ | PROT_WRITE,
+        MAP_SHARED | MAP_FIXED | MAP_VPAGETABLE,
+        tiny.image,
+        0,
+      );
+      tiny.host.vmspaceMcontrol(id, 0, 0x4000_0000, MADV_SETMAP, rights);
+      tiny.start();
+      tiny.run(id);
+      expect(tiny.tf[TF_TRAPNO]).toBe(T_SYSCALL80);
+      tiny.host.vmspaceDestroy(id);
+    }
+    expect(tiny.host.spaceCount).toBe(1);
+    expect(tiny.host.stats().evictions).toBe(0);
   });
 });
 

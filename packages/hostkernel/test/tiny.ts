@@ -47,7 +47,15 @@ export class Tiny {
   space(id: number): number {
     const pdir = this.page();
     this.host.vmspaceCreate(id);
-    this.host.vmspaceMmap(id, 0, 0x4000_0000, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_VPAGETABLE, this.image, 0);
+    this.host.vmspaceMmap(
+      id,
+      0,
+      0x4000_0000,
+      PROT_READ | PROT_WRITE,
+      MAP_SHARED | MAP_FIXED | MAP_VPAGETABLE,
+      this.image,
+      0,
+    );
     this.host.vmspaceMcontrol(id, 0, 0x4000_0000, MADV_SETMAP, (pdir << 12) | RW);
     return pdir;
   }

@@ -79,8 +79,14 @@ describe("vmspace calls: checks in DragonFly's order", () => {
     host.vmspaceCreate(1);
     expect(host.vmspaceMmap(1, 0x1000, 0x3000, PROT_RW, MAP_SHARED, image, 0)).toBe(0x1000);
     expect(host.vmspaceMmap(1, 0x2000, 0x1000, PROT_RW, MAP_SHARED, image, 0)).toBe(0x4000);
-    expect(errnoOf(() => host.vmspaceMmap(1, 0x5000, VM_MAX_USER_ADDRESS & 0x7fff_ffff, PROT_RW, MAP_SHARED, image, 0))).toBe(0);
-    expect(errnoOf(() => host.vmspaceMmap(1, 0x8000_0000, 0x4000_0000, PROT_RW, MAP_SHARED, image, 0))).toBe(12);
+    expect(
+      errnoOf(() =>
+        host.vmspaceMmap(1, 0x5000, VM_MAX_USER_ADDRESS & 0x7fff_ffff, PROT_RW, MAP_SHARED, image, 0),
+      ),
+    ).toBe(0);
+    expect(errnoOf(() => host.vmspaceMmap(1, 0x8000_0000, 0x4000_0000, PROT_RW, MAP_SHARED, image, 0))).toBe(
+      12,
+    );
   });
 
   it("munmap: a hole or an end beyond the user limit is EINVAL, size 0 is success", () => {

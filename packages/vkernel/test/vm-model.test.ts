@@ -8,7 +8,13 @@ import { SimPlatform, type HostKernel } from "@vkernel/hostkernel";
 import { describe, expect, it } from "vitest";
 import { VkMachine } from "../src/platform/machine.ts";
 import {
-  MADV_FREE, MAP_ANON, MAP_FIXED, MAP_PRIVATE, MAP_SHARED, PROT_READ, PROT_WRITE,
+  MADV_FREE,
+  MAP_ANON,
+  MAP_FIXED,
+  MAP_PRIVATE,
+  MAP_SHARED,
+  PROT_READ,
+  PROT_WRITE,
 } from "../src/sys/mman.ts";
 import { copyin, copyout } from "../src/vm/copyio.ts";
 import { FAULT_ACCERR, FAULT_BUSERR, FAULT_MAPERR, FAULT_OK, vmFault } from "../src/vm/fault.ts";
@@ -124,7 +130,11 @@ class World {
 }
 
 /** What an access must do, by the model: the byte array and offset, or a FAULT_* code. */
-function expected(model: ModelSpace, va: number, write: boolean): { code: number; bytes: Uint8Array; at: number } {
+function expected(
+  model: ModelSpace,
+  va: number,
+  write: boolean,
+): { code: number; bytes: Uint8Array; at: number } {
   const none = { bytes: new Uint8Array(PAGE), at: va % PAGE };
   const page = model.get(Math.floor(va / PAGE));
   if (page === undefined) return { ...none, code: FAULT_MAPERR };
@@ -152,7 +162,8 @@ function step(world: World, random: Random): string {
   const { machine, sys, file, modelFile } = world;
   const first = random.below(ARENA_PAGES);
   // Mostly short ranges, or nothing would live long enough to be shared and copied.
-  const pages = 1 + random.below(random.below(20) === 0 ? ARENA_PAGES - first : Math.min(6, ARENA_PAGES - first));
+  const pages =
+    1 + random.below(random.below(20) === 0 ? ARENA_PAGES - first : Math.min(6, ARENA_PAGES - first));
   const addr = ARENA + first * PAGE;
   const len = pages * PAGE;
   const firstVpn = addr / PAGE;
@@ -237,7 +248,8 @@ function step(world: World, random: Random): string {
       return `free space ${gone.vm.serial}`;
     }
     const child: ModelSpace = new Map();
-    for (const [vpn, page] of model) child.set(vpn, { ...page, own: page.own === null ? null : page.own.slice() });
+    for (const [vpn, page] of model)
+      child.set(vpn, { ...page, own: page.own === null ? null : page.own.slice() });
     const copy = vmspaceFork(vm);
     world.spaces.push({ vm: copy, model: child });
     return `fork ${vm.serial} to ${copy.serial}`;
@@ -272,13 +284,20 @@ function step(world: World, random: Random): string {
     const size = Math.min(1 + random.below(3 * PAGE), modelFile.bytes.length - offset);
     const buf = new Uint8Array(size);
     if (random.below(2) === 0) {
-      const got = objectRead(file.object, offset, Uio.kernel(buf, 0, size), size, (at, u8, off, n) => file.pageIn(at, u8, off, n));
+      const got = objectRead(file.object, offset, Uio.kernel(buf, 0, size), size, (at, u8, off, n) =>
+        file.pageIn(at, u8, off, n),
+      );
       expect(got).toBe(size);
-      expect(Buffer.compare(buf, modelFile.bytes.subarray(offset, offset + size)), `read(2) at ${offset}`).toBe(0);
+      expect(
+        Buffer.compare(buf, modelFile.bytes.subarray(offset, offset + size)),
+        `read(2) at ${offset}`,
+      ).toBe(0);
       return `read(2) ${size} at ${offset}`;
     }
     for (let i = 0; i < size; i++) buf[i] = random.below(256);
-    objectWrite(file.object, offset, Uio.kernel(buf, 0, size), size, (at, u8, off, n) => file.write(at, u8, off, n));
+    objectWrite(file.object, offset, Uio.kernel(buf, 0, size), size, (at, u8, off, n) =>
+      file.write(at, u8, off, n),
+    );
     modelFile.bytes.set(buf, offset);
     return `write(2) ${size} at ${offset}`;
   }
@@ -292,7 +311,8 @@ function step(world: World, random: Random): string {
   modelFile.bytes = grown;
   if (size < before.length) {
     for (const space of world.spaces) {
-      for (const page of space.model.values()) if (page.object === modelFile && page.offset >= size) page.own = null;
+      for (const page of space.model.values())
+        if (page.object === modelFile && page.offset >= size) page.own = null;
     }
   }
   void sys;
@@ -314,7 +334,8 @@ function recount(world: World): void {
       if (pde === 0) continue;
       refs[pde >>> 12]!++;
       tables.add(pde >>> 12);
-      if ((pde & VPTE_W) !== 0) expect(pages.refs[pde >>> 12], "a table that may be written has one owner").toBe(1);
+      if ((pde & VPTE_W) !== 0)
+        expect(pages.refs[pde >>> 12], "a table that may be written has one owner").toBe(1);
     }
   }
   for (const table of tables) {
@@ -325,7 +346,8 @@ function recount(world: World): void {
       refs[pn]!++;
       expect(tables.has(pn) || directories.has(pn), "a page table is mapped as memory").toBe(false);
       expect(pages.objectOf[pn] !== null, "MANAGED marks object pages").toBe((pte & VPTE_MANAGED) !== 0);
-      if ((pte & (VPTE_W | VPTE_MANAGED)) === VPTE_W) expect(pages.refs[pn], "a writable anonymous page has one holder").toBe(1);
+      if ((pte & (VPTE_W | VPTE_MANAGED)) === VPTE_W)
+        expect(pages.refs[pn], "a writable anonymous page has one holder").toBe(1);
     }
   }
   pages.objectOf.forEach((owner, pn) => {

@@ -4,10 +4,30 @@ import { describe, expect, it } from "vitest";
 import { VkMachine } from "../src/platform/machine.ts";
 import { EFAULT, EINVAL, ENAMETOOLONG, ENOMEM } from "../src/sys/errno.ts";
 import {
-  MADV_FREE, MAP_ANON, MAP_FIXED, MAP_PRIVATE, MAP_SHARED, MAP_TRYFIXED, PROT_READ, PROT_WRITE, VM_MAX_USER_ADDRESS,
+  MADV_FREE,
+  MAP_ANON,
+  MAP_FIXED,
+  MAP_PRIVATE,
+  MAP_SHARED,
+  MAP_TRYFIXED,
+  PROT_READ,
+  PROT_WRITE,
+  VM_MAX_USER_ADDRESS,
 } from "../src/sys/mman.ts";
 import { IoMiss } from "../src/sys/wait.ts";
-import { casuword, copyin, copyinstr, copyout, fubyte, fuhalf, fuword, subyte, suhalf, suword, uwordKey } from "../src/vm/copyio.ts";
+import {
+  casuword,
+  copyin,
+  copyinstr,
+  copyout,
+  fubyte,
+  fuhalf,
+  fuword,
+  subyte,
+  suhalf,
+  suword,
+  uwordKey,
+} from "../src/vm/copyio.ts";
 import { FAULT_BUSERR, FAULT_NOMEM, FAULT_OK, vmFault } from "../src/vm/fault.ts";
 import { brk, madvise, mincore, mmap, mprotect, mremap, munmap } from "../src/vm/mmap.ts";
 import { VmObject, type Pager } from "../src/vm/object.ts";
@@ -24,7 +44,14 @@ function setup(): { machine: VkMachine; vm: Vmspace } {
 }
 
 function anon(vm: Vmspace, addr: number, len: number, prot = RW): number {
-  return mmap(vm, { addr, len, prot, flags: MAP_ANON | MAP_PRIVATE | (addr ? MAP_FIXED : 0), object: null, offset: 0 });
+  return mmap(vm, {
+    addr,
+    len,
+    prot,
+    flags: MAP_ANON | MAP_PRIVATE | (addr ? MAP_FIXED : 0),
+    object: null,
+    offset: 0,
+  });
 }
 
 function pagerOf(bytes: Uint8Array): Pager {
@@ -55,21 +82,35 @@ describe("mmap and its relatives", () => {
 
   it("takes a free hint and ignores an occupied one", () => {
     const { vm } = setup();
-    const hint = (addr: number) => mmap(vm, { addr, len: PAGE, prot: RW, flags: MAP_ANON | MAP_PRIVATE, object: null, offset: 0 });
+    const hint = (addr: number) =>
+      mmap(vm, { addr, len: PAGE, prot: RW, flags: MAP_ANON | MAP_PRIVATE, object: null, offset: 0 });
     expect(hint(0x2000_0123)).toBe(0x2000_1000);
     expect(hint(0x2000_1000)).not.toBe(0x2000_1000);
-    expect(() => mmap(vm, { addr: 0x2000_1000, len: PAGE, prot: RW, flags: MAP_ANON | MAP_TRYFIXED, object: null, offset: 0 })).toThrow();
+    expect(() =>
+      mmap(vm, {
+        addr: 0x2000_1000,
+        len: PAGE,
+        prot: RW,
+        flags: MAP_ANON | MAP_TRYFIXED,
+        object: null,
+        offset: 0,
+      }),
+    ).toThrow();
   });
 
   it("refuses impossible requests (B13)", () => {
     const { vm } = setup();
-    const call = (addr: number, len: number, flags: number, offset = 0) => () =>
-      mmap(vm, { addr, len, prot: RW, flags: flags | MAP_PRIVATE, object: null, offset });
+    const call =
+      (addr: number, len: number, flags: number, offset = 0) =>
+      () =>
+        mmap(vm, { addr, len, prot: RW, flags: flags | MAP_PRIVATE, object: null, offset });
     expect(call(0, 0, MAP_ANON)).toThrow(expect.objectContaining(EINVAL));
     expect(call(0, 0xffff_ffff, MAP_ANON)).toThrow(expect.objectContaining(ENOMEM));
     expect(call(0, PAGE, MAP_ANON, 123)).toThrow(expect.objectContaining(EINVAL));
     expect(call(0x1001, PAGE, MAP_ANON | MAP_FIXED)).toThrow(expect.objectContaining(EINVAL));
-    expect(call(VM_MAX_USER_ADDRESS - PAGE, 2 * PAGE, MAP_ANON | MAP_FIXED)).toThrow(expect.objectContaining(ENOMEM));
+    expect(call(VM_MAX_USER_ADDRESS - PAGE, 2 * PAGE, MAP_ANON | MAP_FIXED)).toThrow(
+      expect.objectContaining(ENOMEM),
+    );
     expect(() => munmap(vm, 0x1000, 0)).toThrow(expect.objectContaining(EINVAL));
     expect(() => mprotect(vm, 0x1000, PAGE, RW)).toThrow(expect.objectContaining(ENOMEM));
   });
@@ -165,7 +206,8 @@ describe("copying to and from processes", () => {
   it("futex keys: equal for one shared word under two addresses, different for private ones", () => {
     const { machine, vm } = setup();
     const object = VmObject.anonymous(machine.vm, 2 * PAGE);
-    const map = (addr: number) => mmap(vm, { addr, len: 2 * PAGE, prot: RW, flags: MAP_SHARED | MAP_FIXED, object, offset: 0 });
+    const map = (addr: number) =>
+      mmap(vm, { addr, len: 2 * PAGE, prot: RW, flags: MAP_SHARED | MAP_FIXED, object, offset: 0 });
     map(0x2000_0000);
     map(0x3000_0000);
     expect(uwordKey(vm, 0x2000_1004)).toBe(uwordKey(vm, 0x3000_1004));
@@ -192,7 +234,9 @@ describe("uio", () => {
       uio.advance(uio.len);
     }
     expect([total, uio.resid]).toEqual([3 * PAGE, 0]);
-    expect([fubyte(vm, a + 9), fubyte(vm, a + 10), fubyte(vm, a + 29), fubyte(vm, a + 30)]).toEqual([0, 7, 7, 0]);
+    expect([fubyte(vm, a + 9), fubyte(vm, a + 10), fubyte(vm, a + 29), fubyte(vm, a + 30)]).toEqual([
+      0, 7, 7, 0,
+    ]);
   });
 
   it("put and get move what fits; a bad second page surfaces after the first was moved", () => {
@@ -228,7 +272,14 @@ describe("files in memory", () => {
         return pager.pageIn(...args);
       },
     });
-    mmap(vm, { addr: 0x2000_0000, len: PAGE, prot: PROT_READ, flags: MAP_SHARED | MAP_FIXED, object, offset: 0 });
+    mmap(vm, {
+      addr: 0x2000_0000,
+      len: PAGE,
+      prot: PROT_READ,
+      flags: MAP_SHARED | MAP_FIXED,
+      object,
+      offset: 0,
+    });
     const free = machine.vm.freePages();
     expect(() => vmFault(vm, 0x2000_0000, false)).toThrow(miss);
     expect(machine.vm.freePages()).toBe(free);
@@ -240,7 +291,14 @@ describe("files in memory", () => {
   it("beyond the end is SIGBUS (B14), the rest of the last page reads as zeros", () => {
     const { machine, vm } = setup();
     const object = VmObject.forPager(machine.vm, pagerOf(new Uint8Array(100).fill(9)));
-    mmap(vm, { addr: 0x2000_0000, len: 2 * PAGE, prot: PROT_READ, flags: MAP_PRIVATE | MAP_FIXED, object, offset: 0 });
+    mmap(vm, {
+      addr: 0x2000_0000,
+      len: 2 * PAGE,
+      prot: PROT_READ,
+      flags: MAP_PRIVATE | MAP_FIXED,
+      object,
+      offset: 0,
+    });
     expect([fubyte(vm, 0x2000_0063), fubyte(vm, 0x2000_0064)]).toEqual([9, 0]);
     expect(vmFault(vm, 0x2000_1000, false)).toBe(FAULT_BUSERR);
   });
@@ -250,7 +308,14 @@ describe("files in memory", () => {
     const bytes = new Uint8Array(48 * MiB);
     for (let page = 0; page < bytes.length / PAGE; page++) bytes[page * PAGE + 7] = page % 251;
     const object = VmObject.forPager(machine.vm, pagerOf(bytes));
-    mmap(vm, { addr: 0x2000_0000, len: bytes.length, prot: RW, flags: MAP_SHARED | MAP_FIXED, object, offset: 0 });
+    mmap(vm, {
+      addr: 0x2000_0000,
+      len: bytes.length,
+      prot: RW,
+      flags: MAP_SHARED | MAP_FIXED,
+      object,
+      offset: 0,
+    });
     for (let pass = 0; pass < 2; pass++) {
       for (let page = 0; page < bytes.length / PAGE; page++) {
         expect(fubyte(vm, 0x2000_0000 + page * PAGE + 7)).toBe((page % 251) + (page % 16 === 0 ? pass : 0));

@@ -95,8 +95,10 @@ export class HostEvents {
       fstat: (fd) => files.fstat(fd),
       ftruncate: (fd, size) => files.ftruncate(fd, size),
       fsync: (fd) => files.fsync(fd),
-      readAsync: (fd, buf, bufOff, len, offset, done) => files.readAsync(fd, buf, bufOff, len, offset, later(done)),
-      writeAsync: (fd, buf, bufOff, len, offset, done) => files.writeAsync(fd, buf, bufOff, len, offset, later(done)),
+      readAsync: (fd, buf, bufOff, len, offset, done) =>
+        files.readAsync(fd, buf, bufOff, len, offset, later(done)),
+      writeAsync: (fd, buf, bufOff, len, offset, done) =>
+        files.writeAsync(fd, buf, bufOff, len, offset, later(done)),
       fsyncAsync: (fd, done) => files.fsyncAsync(fd, later(done)),
       stat: (path) => files.stat(path),
       lstat: (path) => files.lstat(path),
@@ -115,7 +117,11 @@ export class HostEvents {
   }
 
   /** Signals of the host process, delivered to `handler` in kernel context. */
-  onSignal(platform: HostPlatform, names: readonly HostSignalName[], handler: (name: HostSignalName) => void): void {
+  onSignal(
+    platform: HostPlatform,
+    names: readonly HostSignalName[],
+    handler: (name: HostSignalName) => void,
+  ): void {
     platform.onSignal(names, (name) => this.post(() => handler(name)));
   }
 }

@@ -58,7 +58,15 @@ class HostPmaps implements PmapHost {
     for (let start = 0; start < VM_MAX_USER_ADDRESS; start += PIECE) {
       const len = Math.min(PIECE, VM_MAX_USER_ADDRESS - start);
       // Offset = address makes the table index the virtual page number.
-      host.vmspaceMmap(id, start, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_VPAGETABLE, this.#image, start);
+      host.vmspaceMmap(
+        id,
+        start,
+        len,
+        PROT_READ | PROT_WRITE,
+        MAP_SHARED | MAP_FIXED | MAP_VPAGETABLE,
+        this.#image,
+        start,
+      );
       host.vmspaceMcontrol(id, start, len, MADV_SETMAP, (pdir << 12) | VPTE_V | VPTE_R | VPTE_W);
     }
     return id;

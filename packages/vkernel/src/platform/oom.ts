@@ -16,7 +16,8 @@ function largest(k: Kernel, mayBeInit: boolean): Proc | null {
   let victim: Proc | null = null;
   let most = 0;
   for (const p of k.procs.values()) {
-    if (p.vmspace === null || (p.stat !== SACTIVE && p.stat !== SSTOP) || (p === k.init && !mayBeInit)) continue;
+    if (p.vmspace === null || (p.stat !== SACTIVE && p.stat !== SSTOP) || (p === k.init && !mayBeInit))
+      continue;
     const pages = p.vmspace.residentPages();
     if (pages > most) {
       most = pages;

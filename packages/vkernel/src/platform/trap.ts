@@ -63,12 +63,19 @@ import type { Fpu } from "./fpu.ts";
 import type { MachIntr } from "./machintr.ts";
 import { outOfMemory } from "./oom.ts";
 
-const PGEX_FPFAULT = PGEX_FPFAULT_, PGEX_W = PGEX_W_;
-const T_DNA = T_DNA_, T_PAGEFLT = T_PAGEFLT_, T_SYSCALL80 = T_SYSCALL80_;
+const PGEX_FPFAULT = PGEX_FPFAULT_,
+  PGEX_W = PGEX_W_;
+const T_DNA = T_DNA_,
+  T_PAGEFLT = T_PAGEFLT_,
+  T_SYSCALL80 = T_SYSCALL80_;
 const VMSPACE_CTL_RUN = VMSPACE_CTL_RUN_;
-const TF_ERR = TF_ERR_, TF_TRAPNO = TF_TRAPNO_, TF_XFLAGS = TF_XFLAGS_;
+const TF_ERR = TF_ERR_,
+  TF_TRAPNO = TF_TRAPNO_,
+  TF_XFLAGS = TF_XFLAGS_;
 const FAULT_OK = FAULT_OK_;
-const syscall = syscall_, userret = userret_, vmFault = vmFault_;
+const syscall = syscall_,
+  userret = userret_,
+  vmFault = vmFault_;
 
 /** One page fault in this many is timed, and counts for all of them. */
 const FAULT_SAMPLE = 16;

@@ -24,10 +24,15 @@ import {
 } from "./pmap.ts";
 import type { Vmspace } from "./vmspace.ts";
 
-const PAGE_SIZE = PAGE_SIZE_, PROT_WRITE = PROT_WRITE_, VM_MAX_USER_ADDRESS = VM_MAX_USER_ADDRESS_;
+const PAGE_SIZE = PAGE_SIZE_,
+  PROT_WRITE = PROT_WRITE_,
+  VM_MAX_USER_ADDRESS = VM_MAX_USER_ADDRESS_;
 const PAGE_BEYOND = PAGE_BEYOND_;
-const M = VPTE_M_, MANAGED = VPTE_MANAGED_, W = VPTE_W_;
-const pmapOwnPte = pmapOwnPte_, pteBits = pteBits_;
+const M = VPTE_M_,
+  MANAGED = VPTE_MANAGED_,
+  W = VPTE_W_;
+const pmapOwnPte = pmapOwnPte_,
+  pteBits = pteBits_;
 
 /** The access may be repeated now. */
 export const FAULT_OK = 0;

@@ -85,7 +85,8 @@ export class VmMap {
   findSpaceAbove(from: number, size: number, limit = VM_MAX_USER_ADDRESS): number {
     const entries = this.entries;
     let start = from;
-    for (let i = this.indexAt(from); i < entries.length && entries[i]!.start < start + size; i++) start = entries[i]!.end;
+    for (let i = this.indexAt(from); i < entries.length && entries[i]!.start < start + size; i++)
+      start = entries[i]!.end;
     return start + size <= limit ? start : -1;
   }
 

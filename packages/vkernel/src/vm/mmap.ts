@@ -88,7 +88,14 @@ export function mmap(vm: Vmspace, req: MmapRequest): number {
   if ((flags & MAP_ANON) !== 0) object = shared ? VmObject.anonymous(vm.sys, size) : null;
   const prot = req.prot & PROT_ALL;
   const entry = new VmMapEntry(
-    vm.pmap, start, start + size, prot, req.maxProt ?? PROT_ALL, shared && object !== null, object, object === null ? 0 : offset,
+    vm.pmap,
+    start,
+    start + size,
+    prot,
+    req.maxProt ?? PROT_ALL,
+    shared && object !== null,
+    object,
+    object === null ? 0 : offset,
   );
   entry.tag = req.tag ?? "";
   vm.map.insert(entry);
@@ -96,7 +103,8 @@ export function mmap(vm: Vmspace, req: MmapRequest): number {
 }
 
 function chooseAddress(vm: Vmspace, hint: number, size: number): number {
-  if (hint >= MMAP_FLOOR && hint + size <= VM_MAX_USER_ADDRESS && vm.map.isFree(hint, hint + size)) return hint;
+  if (hint >= MMAP_FLOOR && hint + size <= VM_MAX_USER_ADDRESS && vm.map.isFree(hint, hint + size))
+    return hint;
   let start = vm.map.findSpaceBelow(vm.mmapTop, size, MMAP_FLOOR);
   if (start < 0) start = vm.map.findSpaceAbove(vm.mmapTop, size);
   if (start < 0) throw ENOMEM;
@@ -147,7 +155,12 @@ export function mprotect(vm: Vmspace, addr: number, len: number, prot: number): 
  * (old range not one mapping), ENOMEM (cannot grow in place and may not move).
  */
 export function mremap(
-  vm: Vmspace, old: number, oldLen: number, newLen: number, mayMove: boolean, fixedAddr: number,
+  vm: Vmspace,
+  old: number,
+  oldLen: number,
+  newLen: number,
+  mayMove: boolean,
+  fixedAddr: number,
 ): number {
   if ((old & PAGE_MASK) !== 0 || newLen <= 0 || oldLen < 0) throw EINVAL;
   const oldSize = roundPage(oldLen);
@@ -179,7 +192,14 @@ export function mremap(
   const source = vm.map.find(old)!;
   const offset = source.object === null ? 0 : source.offset + (old - source.start);
   const target = new VmMapEntry(
-    vm.pmap, start, start + newSize, source.prot, source.maxProt, source.shared, source.object, offset,
+    vm.pmap,
+    start,
+    start + newSize,
+    source.prot,
+    source.maxProt,
+    source.shared,
+    source.object,
+    offset,
   );
   target.inherit = source.inherit;
   vm.map.insert(target);
@@ -192,7 +212,14 @@ export function mremap(
 function insertLike(vm: Vmspace, entry: VmMapEntry, start: number, end: number): void {
   const offset = entry.object === null ? 0 : entry.offset + (start - entry.start);
   const more = new VmMapEntry(
-    vm.pmap, start, end, entry.prot, entry.maxProt, entry.shared, entry.object, offset,
+    vm.pmap,
+    start,
+    end,
+    entry.prot,
+    entry.maxProt,
+    entry.shared,
+    entry.object,
+    offset,
   );
   more.inherit = entry.inherit;
   more.tag = entry.tag;
@@ -237,7 +264,8 @@ export function mincore(vm: Vmspace, addr: number, len: number, out: Uint8Array)
       if ((pte & VPTE_M) !== 0) bits |= MINCORE_MODIFIED;
     } else {
       const entry = vm.map.find(va)!;
-      if (entry.object !== null && entry.object.resident((entry.offset + va - entry.start) / PAGE_SIZE) !== 0) bits = MINCORE_INCORE;
+      if (entry.object !== null && entry.object.resident((entry.offset + va - entry.start) / PAGE_SIZE) !== 0)
+        bits = MINCORE_INCORE;
     }
     out[i] = bits;
   }
@@ -267,7 +295,14 @@ export function brk(vm: Vmspace, newEnd: number, limit = Infinity): number {
   if (newTop > oldTop) {
     if (!vm.map.isFree(oldTop, newTop)) return vm.brkEnd;
     const entry = new VmMapEntry(
-      vm.pmap, oldTop, newTop, PROT_READ | PROT_WRITE | PROT_EXEC, PROT_ALL, false, null, 0,
+      vm.pmap,
+      oldTop,
+      newTop,
+      PROT_READ | PROT_WRITE | PROT_EXEC,
+      PROT_ALL,
+      false,
+      null,
+      0,
     );
     entry.tag = "heap";
     vm.map.insert(entry);

@@ -23,7 +23,13 @@ function gapLength(object: VmObject, offset: number, len: number): number {
  * Reads up to `len` bytes at `offset` of the file into `uio`; returns the count, short at the end of the file. `direct` is
  * the file system's read. Throws what it, and copyout, throw.
  */
-export function objectRead(object: VmObject | null, offset: number, uio: Uio, len: number, direct: DirectIo): number {
+export function objectRead(
+  object: VmObject | null,
+  offset: number,
+  uio: Uio,
+  len: number,
+  direct: DirectIo,
+): number {
   let moved = 0;
   while (moved < len) {
     const at = offset + moved;
@@ -53,7 +59,13 @@ export function objectRead(object: VmObject | null, offset: number, uio: Uio, le
  * Writes up to `len` bytes of `uio` at `offset` of the file and brings resident pages up to date; returns the count. `direct`
  * is the file system's write, which extends the file.
  */
-export function objectWrite(object: VmObject | null, offset: number, uio: Uio, len: number, direct: DirectIo): number {
+export function objectWrite(
+  object: VmObject | null,
+  offset: number,
+  uio: Uio,
+  len: number,
+  direct: DirectIo,
+): number {
   let moved = 0;
   while (moved < len) {
     const at = offset + moved;
@@ -71,7 +83,7 @@ export function objectWrite(object: VmObject | null, offset: number, uio: Uio, l
 
 function updatePages(object: VmObject, offset: number, u8: Uint8Array, off: number, len: number): void {
   const { phys } = object.sys;
-  for (let done = 0; done < len; ) {
+  for (let done = 0; done < len;) {
     const inPage = (offset + done) % PAGE_SIZE;
     const n = Math.min(len - done, PAGE_SIZE - inPage);
     const page = object.resident(Math.floor((offset + done) / PAGE_SIZE));

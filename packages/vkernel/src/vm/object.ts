@@ -123,7 +123,9 @@ export class VmObject implements PageOwner, DirtyObject {
     const held = this.#pages.get(pindex);
     if (held !== undefined) return held;
     if (pindex * PAGE_SIZE >= this.size) return PAGE_BEYOND;
-    return this.pager === null ? this.#addPage(pindex, this.sys.pages.allocZeroed()) : this.#pageIn(pindex, this.pager);
+    return this.pager === null
+      ? this.#addPage(pindex, this.sys.pages.allocZeroed())
+      : this.#pageIn(pindex, this.pager);
   }
 
   #addPage(pindex: number, pn: number): number {

@@ -97,7 +97,8 @@ export class VmPages {
 
   /** Frees an object's page that no page table names any more. */
   freeObjectPage(pn: number): void {
-    if (this.refs[pn] !== 1) throw new Error(`I-REF: object page ${pn} freed with ${this.refs[pn]} references`);
+    if (this.refs[pn] !== 1)
+      throw new Error(`I-REF: object page ${pn} freed with ${this.refs[pn]} references`);
     this.objectOf[pn] = null;
     this.flags[pn] = 0;
     this.drop(pn);

@@ -35,7 +35,13 @@ export const VPTE_U = 0x080;
 export const VPTE_MANAGED = 0x100;
 export const VPTE_FRAME = 0xffff_f000;
 
-const V = VPTE_V, R = VPTE_R, W = VPTE_W, A = VPTE_A, M = VPTE_M, U = VPTE_U, MANAGED = VPTE_MANAGED;
+const V = VPTE_V,
+  R = VPTE_R,
+  W = VPTE_W,
+  A = VPTE_A,
+  M = VPTE_M,
+  U = VPTE_U,
+  MANAGED = VPTE_MANAGED;
 /** Bits of a directory entry for a table that one owner holds. A and M are preset to save the host marking them. */
 const PDE_OWNED = V | R | W | U | A | M;
 const TABLE_SPAN = 0x40_0000;
@@ -145,8 +151,12 @@ export function pteDrop(sys: VmSystem, pte: number): void {
 }
 
 /** Visits [start, end) in pieces that lie in one page table each. */
-function forTables(start: number, end: number, piece: (slot: number, first: number, last: number) => boolean): boolean {
-  for (let va = start; va < end; ) {
+function forTables(
+  start: number,
+  end: number,
+  piece: (slot: number, first: number, last: number) => boolean,
+): boolean {
+  for (let va = start; va < end;) {
     const next = Math.min(end, (Math.floor(va / TABLE_SPAN) + 1) * TABLE_SPAN);
     if (!piece(va >>> 22, (va >>> 12) & 0x3ff, ((next - 1) >>> 12) & 0x3ff)) return false;
     va = next;

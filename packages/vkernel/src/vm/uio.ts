@@ -38,7 +38,12 @@ export class Uio {
   #left: number;
   #writing = false;
 
-  private constructor(vm: Vmspace | null, kernel: Uint8Array, bases: readonly number[], lens: readonly number[]) {
+  private constructor(
+    vm: Vmspace | null,
+    kernel: Uint8Array,
+    bases: readonly number[],
+    lens: readonly number[],
+  ) {
     this.#vm = vm;
     this.#kernel = kernel;
     this.#bases = bases;

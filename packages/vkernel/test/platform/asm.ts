@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Just enough of an assembler to write test programs: registers, system calls, labels. */
 
-export const EAX = 0, ECX = 1, EDX = 2, EBX = 3, ESI = 6, EDI = 7;
+export const EAX = 0,
+  ECX = 1,
+  EDX = 2,
+  EBX = 3,
+  ESI = 6,
+  EDI = 7;
 
 export class Asm {
   readonly bytes: number[] = [];

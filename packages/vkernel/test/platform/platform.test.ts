@@ -11,7 +11,17 @@ import { VREG, vrele, type Vnode } from "../../src/vfs/vnode.ts";
 import { BASE, elf } from "../kern/elf-image.ts";
 import { Asm, EAX, EBX, ECX, EDI, EDX, ESI } from "./asm.ts";
 
-const SYS = { exit: 1, fork: 2, write: 4, waitpid: 7, kill: 37, mmap: 90, sched_yield: 158, nanosleep: 162, sigaction: 174 };
+const SYS = {
+  exit: 1,
+  fork: 2,
+  write: 4,
+  waitpid: 7,
+  kill: 37,
+  mmap: 90,
+  sched_yield: 158,
+  nanosleep: 162,
+  sigaction: 174,
+};
 /** Zeroed data of each program. */
 const DATA = 0x0900_0000;
 const MiB = 1024 * 1024;
@@ -24,7 +34,10 @@ interface World {
 }
 
 /** Boots a kernel whose only file and first program is `program`, and runs it to the end. */
-async function run(program: Asm, prepare: (node: TmpfsNode, machine: VkMachine) => void = () => {}): Promise<World> {
+async function run(
+  program: Asm,
+  prepare: (node: TmpfsNode, machine: VkMachine) => void = () => {},
+): Promise<World> {
   const platform = new SimPlatform();
   const log: string[] = [];
   const image = elf({
@@ -79,13 +92,26 @@ describe("programs on the machine", () => {
   it("copy on write: parent and child see their own stores only", async () => {
     const { result } = await run(
       new Asm()
-        .mov(EAX, 5).store(DATA, EAX)
-        .sys(SYS.fork).ifZero("child")
-        .copy(EBX, EAX).mov(ECX, DATA + 8).mov(EDX, 0).sys(SYS.waitpid)
+        .mov(EAX, 5)
+        .store(DATA, EAX)
+        .sys(SYS.fork)
+        .ifZero("child")
+        .copy(EBX, EAX)
+        .mov(ECX, DATA + 8)
+        .mov(EDX, 0)
+        .sys(SYS.waitpid)
         // The child's status (its sum) << 8, plus our own word, which must still be 5.
-        .load(EBX, DATA + 8).raw(0xc1, 0xeb, 8).raw(0x03, 0x1d).word(DATA)
+        .load(EBX, DATA + 8)
+        .raw(0xc1, 0xeb, 8)
+        .raw(0x03, 0x1d)
+        .word(DATA)
         .sys(SYS.exit, undefined)
-        .label("child").raw(0x83, 0x05).word(DATA).raw(7).load(EBX, DATA).sys(SYS.exit, undefined),
+        .label("child")
+        .raw(0x83, 0x05)
+        .word(DATA)
+        .raw(7)
+        .load(EBX, DATA)
+        .sys(SYS.exit, undefined),
     );
     expect(result.status).toBe(12 + 5);
   });
@@ -93,20 +119,35 @@ describe("programs on the machine", () => {
   it("x87 and SSE registers belong to their process across switches (FP2)", async () => {
     const { result, vk } = await run(
       new Asm()
-        .sys(SYS.fork).copy(ESI, EAX).store(DATA, ESI)
-        .raw(0xdb, 0x05).word(DATA) // fild dword [DATA]
+        .sys(SYS.fork)
+        .copy(ESI, EAX)
+        .store(DATA, ESI)
+        .raw(0xdb, 0x05)
+        .word(DATA) // fild dword [DATA]
         .raw(0x66, 0x0f, 0x6e, 0xc6) // movd xmm0, esi
         .mov(EDI, 50)
-        .label("again").sys(SYS.sched_yield).raw(0x4f).jcc(5, "again")
-        .raw(0xdb, 0x1d).word(DATA + 4) // fistp dword [DATA+4]
+        .label("again")
+        .sys(SYS.sched_yield)
+        .raw(0x4f)
+        .jcc(5, "again")
+        .raw(0xdb, 0x1d)
+        .word(DATA + 4) // fistp dword [DATA+4]
         .raw(0x66, 0x0f, 0x7e, 0xc3) // movd ebx, xmm0
         .raw(0x29, 0xf3) // sub ebx, esi
-        .load(ECX, DATA + 4).raw(0x29, 0xf1, 0x09, 0xcb) // ecx -= esi; ebx |= ecx
-        .raw(0x85, 0xf6).jcc(4, "end") // the child ends with 0 if both were its own
+        .load(ECX, DATA + 4)
+        .raw(0x29, 0xf1, 0x09, 0xcb) // ecx -= esi; ebx |= ecx
+        .raw(0x85, 0xf6)
+        .jcc(4, "end") // the child ends with 0 if both were its own
         .raw(0x53) // push ebx
-        .copy(EBX, ESI).mov(ECX, DATA + 8).mov(EDX, 0).sys(SYS.waitpid)
-        .raw(0x5b).raw(0x0b, 0x1d).word(DATA + 8) // pop ebx; or ebx, [status]
-        .label("end").sys(SYS.exit, undefined),
+        .copy(EBX, ESI)
+        .mov(ECX, DATA + 8)
+        .mov(EDX, 0)
+        .sys(SYS.waitpid)
+        .raw(0x5b)
+        .raw(0x0b, 0x1d)
+        .word(DATA + 8) // pop ebx; or ebx, [status]
+        .label("end")
+        .sys(SYS.exit, undefined),
     );
     expect(result.status).toBe(0);
     expect(vk.stats().contextSwitches).toBeGreaterThan(50);
@@ -115,13 +156,23 @@ describe("programs on the machine", () => {
   it("a program that never makes a call is interrupted for others (I-STOP)", async () => {
     const { result } = await run(
       new Asm()
-        .sys(SYS.fork).ifZero("spin").copy(ESI, EAX)
-        .mov(EAX, 50_000_000).store(DATA + 4, EAX)
+        .sys(SYS.fork)
+        .ifZero("spin")
+        .copy(ESI, EAX)
+        .mov(EAX, 50_000_000)
+        .store(DATA + 4, EAX)
         .sys(SYS.nanosleep, DATA, 0)
-        .copy(EBX, ESI).mov(ECX, 9).sys(SYS.kill)
-        .copy(EBX, ESI).mov(ECX, DATA + 8).mov(EDX, 0).sys(SYS.waitpid)
-        .load(EBX, DATA + 8).sys(SYS.exit, undefined)
-        .label("spin").jmp("spin"),
+        .copy(EBX, ESI)
+        .mov(ECX, 9)
+        .sys(SYS.kill)
+        .copy(EBX, ESI)
+        .mov(ECX, DATA + 8)
+        .mov(EDX, 0)
+        .sys(SYS.waitpid)
+        .load(EBX, DATA + 8)
+        .sys(SYS.exit, undefined)
+        .label("spin")
+        .jmp("spin"),
     );
     expect(result.status).toBe(9);
   });
@@ -129,15 +180,32 @@ describe("programs on the machine", () => {
   it("touching more than all memory ends the largest process, logged; the others live (F3)", async () => {
     const { result, log, vk } = await run(
       new Asm()
-        .sys(SYS.fork).ifZero("hog")
-        .copy(EBX, EAX).mov(ECX, DATA + 8).mov(EDX, 0).sys(SYS.waitpid)
-        .load(EBX, DATA + 8).sys(SYS.exit, undefined)
+        .sys(SYS.fork)
+        .ifZero("hog")
+        .copy(EBX, EAX)
+        .mov(ECX, DATA + 8)
+        .mov(EDX, 0)
+        .sys(SYS.waitpid)
+        .load(EBX, DATA + 8)
+        .sys(SYS.exit, undefined)
         .label("hog")
         // old_mmap: {addr, len, prot, flags, fd, offset}
-        .mov(EAX, 0x2000_0000).store(DATA, EAX).mov(EAX, 64 * MiB).store(DATA + 4, EAX).mov(EAX, 3).store(DATA + 8, EAX)
-        .mov(EAX, 0x32).store(DATA + 12, EAX).mov(EAX, -1).store(DATA + 16, EAX)
+        .mov(EAX, 0x2000_0000)
+        .store(DATA, EAX)
+        .mov(EAX, 64 * MiB)
+        .store(DATA + 4, EAX)
+        .mov(EAX, 3)
+        .store(DATA + 8, EAX)
+        .mov(EAX, 0x32)
+        .store(DATA + 12, EAX)
+        .mov(EAX, -1)
+        .store(DATA + 16, EAX)
         .sys(SYS.mmap, DATA)
-        .label("touch").raw(0x89, 0x00).raw(0x05).word(4096).jmp("touch"),
+        .label("touch")
+        .raw(0x89, 0x00)
+        .raw(0x05)
+        .word(4096)
+        .jmp("touch"),
     );
     expect(result.status).toBe(9);
     expect(log.filter((line) => line.includes("out of memory"))).toHaveLength(1);
@@ -148,13 +216,24 @@ describe("programs on the machine", () => {
     // Text is mapped read-only, so the loop runs on the stack page: mov eax, n; inc byte [imm]; loop
     const { result } = await run(
       new Asm()
-        .mov(EAX, DATA).store(DATA, EAX)
-        .mov(ESI, BASE + 0x1000 + 0x800).mov(EDI, DATA + 0x100).mov(ECX, 16).raw(0xf3, 0xa4) // rep movsb
-        .mov(ECX, 100).mov(EDX, DATA + 0x100).raw(0xff, 0xe2),
+        .mov(EAX, DATA)
+        .store(DATA, EAX)
+        .mov(ESI, BASE + 0x1000 + 0x800)
+        .mov(EDI, DATA + 0x100)
+        .mov(ECX, 16)
+        .raw(0xf3, 0xa4) // rep movsb
+        .mov(ECX, 100)
+        .mov(EDX, DATA + 0x100)
+        .raw(0xff, 0xe2),
       (node) => {
         // b8 imm32: mov eax,n / fe 05: inc byte [code+1] / e2: loop to start / then exit(eax) at its copy's end
         const at = DATA + 0x100;
-        const code = new Asm().mov(EAX, 0).raw(0xfe, 0x05).word(at + 1).raw(0xe2, 0xf3).raw(0x89, 0xc3);
+        const code = new Asm()
+          .mov(EAX, 0)
+          .raw(0xfe, 0x05)
+          .word(at + 1)
+          .raw(0xe2, 0xf3)
+          .raw(0x89, 0xc3);
         const tail = new Asm().mov(EAX, 1).raw(0xcd, 0x80);
         const all = Uint8Array.from([...code.code(), ...tail.code()]);
         node.write(0x1800, all, 0, all.length);
@@ -170,39 +249,42 @@ describe("programs on the machine", () => {
 
   it("a page that has to be read from outside makes the process wait, and nothing else (IoMiss)", async () => {
     let misses = 0;
-    const { result } = await run(new Asm().load(EBX, BASE + 0x1ff8).sys(SYS.exit, undefined), (node, machine) => {
-      const bytes = new Uint8Array(0x2000);
-      node.read(0, bytes, 0, 0x2000);
-      bytes[0x1ff8] = 77;
-      const present = new Set<number>();
-      class Miss extends IoMiss {
-        block = 0;
-        load(done: (failure: unknown) => void): void {
-          misses++;
-          const { block } = this;
-          const arrive = (): void => {
-            present.add(block);
-            done(null);
-          };
-          // While the system boots nobody sleeps in the machine; later the disk takes a millisecond.
-          if (machine.vm.faults === 0) void Promise.resolve().then(arrive);
-          else (machine.platform as SimPlatform).after(1e6, () => machine.post(arrive));
-        }
-      }
-      const miss = new Miss();
-      node.data = new FileData(
-        node.mount.budget,
-        (offset, buf, bufOff, len) => {
-          for (let block = offset >> 12; block <= (offset + len - 1) >> 12; block++) {
-            miss.block = block;
-            if (!present.has(block)) throw miss;
+    const { result } = await run(
+      new Asm().load(EBX, BASE + 0x1ff8).sys(SYS.exit, undefined),
+      (node, machine) => {
+        const bytes = new Uint8Array(0x2000);
+        node.read(0, bytes, 0, 0x2000);
+        bytes[0x1ff8] = 77;
+        const present = new Set<number>();
+        class Miss extends IoMiss {
+          block = 0;
+          load(done: (failure: unknown) => void): void {
+            misses++;
+            const { block } = this;
+            const arrive = (): void => {
+              present.add(block);
+              done(null);
+            };
+            // While the system boots nobody sleeps in the machine; later the disk takes a millisecond.
+            if (machine.vm.faults === 0) void Promise.resolve().then(arrive);
+            else (machine.platform as SimPlatform).after(1e6, () => machine.post(arrive));
           }
-          buf.set(bytes.subarray(offset, offset + len), bufOff);
-          return Math.min(len, bytes.length - offset);
-        },
-        0x2000,
-      );
-    });
+        }
+        const miss = new Miss();
+        node.data = new FileData(
+          node.mount.budget,
+          (offset, buf, bufOff, len) => {
+            for (let block = offset >> 12; block <= (offset + len - 1) >> 12; block++) {
+              miss.block = block;
+              if (!present.has(block)) throw miss;
+            }
+            buf.set(bytes.subarray(offset, offset + len), bufOff);
+            return Math.min(len, bytes.length - offset);
+          },
+          0x2000,
+        );
+      },
+    );
     expect(result.status).toBe(77);
     expect(misses).toBeGreaterThanOrEqual(2);
   });
