@@ -79,6 +79,8 @@ export abstract class File {
   }
   /** A descriptor of the file was closed: its owner's record locks on the file go (POSIX). */
   dropLocks(_owner: LockOwner): void {}
+  /** A reference went away and others are left. */
+  dropped(): void {}
   /** The last reference went away. */
   abstract close(lp: Lwp | null): void;
 }
@@ -92,6 +94,7 @@ export function fhold<T extends File>(fp: T): T {
 export function fdrop(fp: File, lp: Lwp | null): void {
   if (fp.refs === 1) fp.close(lp);
   fp.refs--;
+  if (fp.refs > 0) fp.dropped();
 }
 
 /** Attributes of a file that is on no file system. `timeUs` is when it was made, µs since 1970. */

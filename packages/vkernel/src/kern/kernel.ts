@@ -17,6 +17,8 @@ import { CalloutQueue } from "./callout.ts";
 import { FutexTable } from "./futex.ts";
 import { Dmesg } from "./dmesg.ts";
 import type { Lwp, Pgrp, Proc } from "./proc.ts";
+import { SocketTable } from "./socket-file.ts";
+import { UnixDomain } from "../net/unix/socket.ts";
 import { Scheduler } from "./sched.ts";
 import type { MountMaker } from "./sys-vfs-mount.ts";
 import { KernelStats } from "./stats.ts";
@@ -72,6 +74,8 @@ export class Kernel {
   readonly callouts = new CalloutQueue();
   readonly sched: Scheduler;
   readonly futexes = new FutexTable();
+  readonly sockets = new SocketTable();
+  readonly unixDomain = new UnixDomain();
   readonly dmesg: Dmesg;
   readonly stats = new KernelStats();
   readonly env: Map<string, string>;

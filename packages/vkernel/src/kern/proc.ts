@@ -94,6 +94,9 @@ export class Lwp implements Sleeper {
   /** Second word of a 64-bit result. */
   rv1 = 0;
 
+  /** What the plain half of a system call hands to its waiting half. */
+  carry: unknown = null;
+
   state = LSRUN;
   ast = 0;
   /** What to resume in the kernel before going back to user mode, or null. */

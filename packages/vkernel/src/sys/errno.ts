@@ -86,6 +86,7 @@ export const ENOBUFS = e("ENOBUFS", 55, "No buffer space available");
 export const EISCONN = e("EISCONN", 56, "Socket is already connected");
 export const ENOTCONN = e("ENOTCONN", 57, "Socket is not connected");
 export const ESHUTDOWN = e("ESHUTDOWN", 58, "Can't send after socket shutdown");
+export const ETOOMANYREFS = e("ETOOMANYREFS", 59, "Too many references: can't splice");
 export const ETIMEDOUT = e("ETIMEDOUT", 60, "Operation timed out");
 export const ECONNREFUSED = e("ECONNREFUSED", 61, "Connection refused");
 export const ELOOP = e("ELOOP", 62, "Too many levels of symbolic links");

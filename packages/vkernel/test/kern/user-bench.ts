@@ -17,7 +17,7 @@ import { TF_EAX, TF_EBP, TF_EBX, TF_ECX, TF_EDI, TF_EDX, TF_EIP, TF_ESI, TF_ESP 
 import { MAP_ANON, MAP_FIXED, MAP_PRIVATE, PROT_READ, PROT_WRITE } from "../../src/sys/mman.ts";
 import { ROOT_CRED, type Ucred } from "../../src/sys/ucred.ts";
 import { TmpfsMount } from "../../src/vfs/tmpfs/tmpfs.ts";
-import { copyin, copyinstr, copyout, fuword, suword } from "../../src/vm/copyio.ts";
+import { copyin, copyinstr, copyout, fuword, subyte, suword } from "../../src/vm/copyio.ts";
 import { mmap } from "../../src/vm/mmap.ts";
 import { VmSystem } from "../../src/vm/system.ts";
 import { vmspaceAlloc } from "../../src/vm/vmspace.ts";
@@ -62,6 +62,9 @@ export class User {
   }
   setWord(at: number, v: number): void {
     suword(this.proc.vmspace!, at, v);
+  }
+  poke(at: number, byte: number): void {
+    subyte(this.proc.vmspace!, at, byte);
   }
   words(at: number, ...vs: number[]): void {
     vs.forEach((v, i) => this.setWord(at + 4 * i, v));

@@ -24,6 +24,7 @@ import { MEMORY_ROWS } from "./sys-memory.ts";
 import { POLL_ROWS } from "./sys-poll.ts";
 import { PROCESS_ROWS } from "./sys-process.ts";
 import { SIGNAL_ROWS } from "./sys-signal.ts";
+import { SOCKET_ROWS } from "./sys-socket.ts";
 import { SYSTEM_ROWS } from "./sys-system.ts";
 import { THREAD_ROWS } from "./sys-thread.ts";
 import { TIME_ROWS } from "./sys-time.ts";
@@ -34,7 +35,7 @@ const SYSCALL_INSN = 2;
 /** The complete table: rows that are implemented, and for every other name a row that says so. */
 function buildTable(): readonly (Sysent | undefined)[] {
   const table = sysentTable(
-    PROCESS_ROWS, ID_ROWS, THREAD_ROWS, SIGNAL_ROWS, TIME_ROWS, MEMORY_ROWS, POLL_ROWS, SYSTEM_ROWS, FILE_ROWS,
+    PROCESS_ROWS, ID_ROWS, THREAD_ROWS, SIGNAL_ROWS, TIME_ROWS, MEMORY_ROWS, POLL_ROWS, SYSTEM_ROWS, SOCKET_ROWS, FILE_ROWS,
   ).slice();
   LINUX_SYSCALL_NAMES.forEach((name, nr) => {
     if (table[nr] === undefined && name !== "") table[nr] = unimplemented(nr, name);

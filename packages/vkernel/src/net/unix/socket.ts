@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * Sockets of the local domain: streams, datagrams and sequenced packets between processes of one machine
+ * (DragonFly 2.0 sys/kern/uipc_usrreq.c; unix(7) for abstract names and credentials).
+ *
+ * Invariants
+ *   UX1  `queued` is the number of data bytes in `queue`; a stream's or packet socket's sender leaves it at most at
+ *        `limit`, so that what waits in the kernel is bounded.
+ *   UX2  Two connected streams are each other's peer; the side that is left has peer null and `peerGone`.
+ *   UX3  Rights belong to exactly one message, and to the receiver once it has been taken; unread ones are disposed of.
+ *   UX4  A packet is taken as a whole; what did not fit into the receiver's buffer is lost, and `truncated` says so.
+ *   UX5  Nothing waits: WOULDBLOCK, and channels that are woken when it may be tried again.
+ * @module
+ */
+import { ECONNREFUSED, ECONNRESET, EDESTADDRREQ, EINVAL, EISCONN, EMSGSIZE, ENOTCONN, EOPNOTSUPP, EPIPE, EPROTOTYPE, type Errno } from "../../sys/errno.ts";
+import { SHUT_RD, SHUT_RDWR, SHUT_WR, SOCK_DGRAM, SOCK_STREAM, SOMAXCONN } from "../../sys/socket.ts";
+import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM } from "../../sys/poll.ts";
+import { WaitChannel, WOULDBLOCK } from "../../sys/wait.ts";
+
+/** Who is at the other end. */
+export interface PeerCred {
+  readonly pid: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** Open files on their way from one process to another. */
+export interface Rights {
+  /** Nobody will take them any more. */
+  dispose(): void;
+}
+
+/** Where received bytes go, and where bytes to be sent come from: a Uio has both. */
+export interface ByteSink {
+  put(src: Uint8Array, off: number, len: number): number;
+  readonly resid: number;
+}
+export interface ByteSource {
+  get(dst: Uint8Array, off: number, len: number): number;
+  readonly resid: number;
+}
+
+interface Message {
+  data: Uint8Array;
+  /** Bytes of it that have been read. */
+  off: number;
+  readonly from: string;
+  rights: Rights | null;
+  readonly cred: PeerCred;
+}
+
+/** Bytes that may wait in a receive queue. */
+export const DEFAULT_LIMIT = 212_992;
+/** Longest piece of a stream that is kept in one message. */
+const STREAM_PIECE = 65_536;
+
+export class UnixSocket {
+  readonly kind: number;
+  /** Bound address: a path, or an abstract name that begins with NUL; "" while unbound. */
+  name = "";
+  peer: UnixSocket | null = null;
+  peerGone = false;
+  peerCred: PeerCred;
+  listening = false;
+  private backlog = 0;
+  /** Connected server sides that nobody has accepted. */
+  readonly pending: UnixSocket[] = [];
+  readonly queue: Message[] = [];
+  queued = 0;
+  limit = DEFAULT_LIMIT;
+  private readShut = false;
+  private writeShut = false;
+  closed = false;
+  /** Reported once, by the next call or SO_ERROR. */
+  error: Errno | null = null;
+  /** Receivers learn the sender's credentials (SO_PASSCRED). */
+  passCred = false;
+
+  /** Woken when there is something to read or accept; when this socket's queue has room; when its state changes. */
+  readonly readChan = new WaitChannel("sbwait");
+  readonly roomChan = new WaitChannel("sbroom");
+  readonly writeChan = new WaitChannel("connec");
+
+  /** What the last recv() took besides bytes. */
+  from = "";
+  rights: Rights | null = null;
+  truncated = false;
+  cred: PeerCred;
+
+  constructor(kind: number, cred: PeerCred) {
+    this.kind = kind;
+    this.peerCred = cred;
+    this.cred = cred;
+  }
+
+  private get isPackets(): boolean {
+    return this.kind !== SOCK_STREAM;
+  }
+
+  /** Takes the pending error, if there is one, and throws it. */
+  private throwError(): void {
+    const e = this.error;
+    if (e === null) return;
+    this.error = null;
+    throw e;
+  }
+
+  // Connections ---------------------------------------------------------------------------------------------
+
+  listen(backlog: number, cred: PeerCred): void {
+    if (this.kind === SOCK_DGRAM) throw EOPNOTSUPP;
+    if (this.name === "" || this.peer !== null) throw EINVAL;
+    this.listening = true;
+    this.peerCred = cred;
+    this.backlog = Math.min(Math.max(backlog, 0), SOMAXCONN) + 1;
+    this.roomChan.wakeup();
+  }
+
+  /** Connects to `to`, or names it as the receiver of datagrams. WOULDBLOCK while its backlog is full. */
+  connect(to: UnixSocket, cred: PeerCred): number {
+    if (to.kind !== this.kind) throw EPROTOTYPE;
+    if (this.kind === SOCK_DGRAM) {
+      this.peer = to;
+      this.peerGone = false;
+      return 0;
+    }
+    if (this.listening) throw EINVAL;
+    if (this.peer !== null || this.peerGone) throw EISCONN;
+    if (!to.listening || to.closed) throw ECONNREFUSED;
+    if (to.pending.length >= to.backlog) return WOULDBLOCK;
+    const server = new UnixSocket(this.kind, cred);
+    server.name = to.name;
+    server.passCred = to.passCred;
+    pair(this, server);
+    server.peerCred = cred;
+    this.peerCred = to.peerCred;
+    to.pending.push(server);
+    to.readChan.wakeup();
+    return 0;
+  }
+
+  /** Takes a connection; WOULDBLOCK when there is none. */
+  accept(): UnixSocket | typeof WOULDBLOCK {
+    if (!this.listening) throw EINVAL;
+    const server = this.pending.shift();
+    if (server === undefined) return WOULDBLOCK;
+    this.roomChan.wakeup();
+    return server;
+  }
+
+  /** shutdown(2). Throws ENOTCONN. */
+  shutdown(how: number): void {
+    if (how < SHUT_RD || how > SHUT_RDWR) throw EINVAL;
+    if (this.peer === null && !this.peerGone) throw ENOTCONN;
+    if (how !== SHUT_WR) this.readShut = true;
+    if (how !== SHUT_RD) this.writeShut = true;
+    this.wakeAll();
+    if (this.peer !== null) {
+      if (this.kind === SOCK_STREAM && how !== SHUT_WR) this.peer.writeShut = true;
+      this.peer.wakeAll();
+    }
+  }
+
+  private wakeAll(): void {
+    this.readChan.wakeup();
+    this.roomChan.wakeup();
+    this.writeChan.wakeup();
+  }
+
+  /** The last descriptor is gone. */
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    for (const server of this.pending.splice(0)) {
+      const client = server.peer;
+      if (client !== null) client.error = ECONNRESET;
+      server.close();
+    }
+    const { peer } = this;
+    if (peer !== null && this.kind !== SOCK_DGRAM) {
+      // Bytes that were never read are an abrupt end for whoever wrote them.
+      if (this.queue.length > 0) peer.error = ECONNRESET;
+      peer.peer = null;
+      peer.peerGone = true;
+      peer.wakeAll();
+    }
+    this.peer = null;
+    this.drop();
+    this.wakeAll();
+  }
+
+  /** Throws away what is unread (UX3). */
+  drop(): void {
+    const unread = this.queue.splice(0);
+    this.queued = 0;
+    for (const m of unread) m.rights?.dispose();
+  }
+
+  // Data ----------------------------------------------------------------------------------------------------
+
+  /**
+   * Sends bytes of `from`, to `to` or to the peer. Returns the count, or WOULDBLOCK; a stream may take a part. `rights` go
+   * with the first byte. Throws EPIPE, ENOTCONN, EDESTADDRREQ, EMSGSIZE, ECONNREFUSED, ECONNRESET, EISCONN.
+   */
+  send(from: ByteSource, to: UnixSocket | null, rights: Rights | null, cred: PeerCred): number {
+    this.throwError();
+    if (this.writeShut) throw EPIPE;
+    if (to !== null && this.kind !== SOCK_DGRAM) throw this.peer === null ? EOPNOTSUPP : EISCONN;
+    const target = to ?? this.peer;
+    if (target === null) {
+      if (this.peerGone) throw EPIPE;
+      throw this.kind === SOCK_DGRAM ? EDESTADDRREQ : ENOTCONN;
+    }
+    if (target.closed) {
+      if (this.kind === SOCK_DGRAM) {
+        if (to === null) this.peer = null;
+        throw ECONNREFUSED;
+      }
+      throw EPIPE;
+    }
+    if (target.readShut) throw EPIPE;
+    const want = from.resid;
+    const room = target.limit - target.queued;
+    let n = want;
+    if (this.isPackets) {
+      if (want > target.limit) throw EMSGSIZE;
+      if (want > room || target.queue.length >= PACKETS_MAX) return WOULDBLOCK;
+    } else {
+      if (want === 0) return 0;
+      if (room <= 0) return WOULDBLOCK;
+      n = Math.min(want, room);
+    }
+    let first: Rights | null = rights;
+    let done = 0;
+    do {
+      const len = this.isPackets ? n : Math.min(n - done, STREAM_PIECE);
+      const data = new Uint8Array(len);
+      from.get(data, 0, len);
+      target.queue.push({ data, off: 0, from: this.name, rights: first, cred });
+      target.queued += len;
+      first = null;
+      done += len;
+    } while (done < n);
+    target.readChan.wakeup();
+    return n;
+  }
+
+  /** The channel of whoever is to be sent to: it wakes when there is room, or nobody left. */
+  roomOf(to: UnixSocket | null): WaitChannel {
+    return (to ?? this.peer ?? this).roomChan;
+  }
+
+  /**
+   * Receives into `to`; 0 at the end, or WOULDBLOCK. Leaves sender, rights, credentials and truncation in the fields;
+   * with `peek` everything stays in the queue. Throws ENOTCONN, ECONNRESET, EINVAL.
+   */
+  recv(to: ByteSink, peek: boolean): number {
+    this.from = "";
+    this.rights = null;
+    this.truncated = false;
+    if (this.listening) throw EINVAL;
+    if (this.queue.length === 0) {
+      this.throwError();
+      if (this.readShut || this.peerGone || (this.peer !== null && this.peer.writeShut && !(this.kind === SOCK_DGRAM))) return 0;
+      if (this.peer === null && this.kind !== SOCK_DGRAM) throw ENOTCONN;
+      return WOULDBLOCK;
+    }
+    const n = this.isPackets ? this.recvPacket(to, peek) : this.recvStream(to, peek);
+    if (!peek) this.roomChan.wakeup();
+    return n;
+  }
+
+  private recvPacket(to: ByteSink, peek: boolean): number {
+    const m = this.queue[0]!;
+    const n = to.put(m.data, 0, m.data.length);
+    this.truncated = n < m.data.length;
+    this.note(m, peek);
+    if (!peek) {
+      this.queue.shift();
+      this.queued -= m.data.length;
+    }
+    return n;
+  }
+
+  private recvStream(to: ByteSink, peek: boolean): number {
+    let done = 0;
+    for (let i = 0; to.resid > 0 && i < this.queue.length; ) {
+      const m = this.queue[i]!;
+      // Rights mark a border: bytes behind it are left for the next call.
+      if (done > 0 && m.rights !== null) break;
+      const n = to.put(m.data, m.off, m.data.length - m.off);
+      if (n === 0) break;
+      done += n;
+      if (this.rights === null) this.note(m, peek);
+      if (peek) {
+        i++;
+        continue;
+      }
+      m.off += n;
+      this.queued -= n;
+      if (m.off === m.data.length) this.queue.shift();
+    }
+    return done;
+  }
+
+  private note(m: Message, peek: boolean): void {
+    this.from = m.from;
+    this.cred = m.cred;
+    if (peek) return;
+    this.rights = m.rights;
+    m.rights = null;
+  }
+
+  // Readiness -----------------------------------------------------------------------------------------------
+
+  poll(events: number): number {
+    let r = 0;
+    const eof = this.peerGone || this.readShut || (this.peer !== null && this.peer.writeShut && this.kind !== SOCK_DGRAM);
+    if (this.queue.length > 0 || this.pending.length > 0 || eof || this.error !== null) r |= events & (POLLIN | POLLRDNORM);
+    if (this.error !== null) r |= POLLERR;
+    if (this.peerGone || (this.readShut && this.writeShut)) r |= POLLHUP;
+    if (this.kind !== SOCK_DGRAM && this.peer === null && !this.peerGone && !this.listening) r |= POLLHUP;
+    const { peer } = this;
+    const room = peer === null || (peer.queued < peer.limit / 2 && peer.queue.length < PACKETS_MAX);
+    if (!this.listening && room && (peer !== null || this.kind === SOCK_DGRAM || this.peerGone)) r |= events & POLLOUT;
+    return r;
+  }
+}
+
+/** Packets that may wait in one queue. */
+const PACKETS_MAX = 1024;
+
+/** Connects two sockets to each other (socketpair). */
+export function pair(a: UnixSocket, b: UnixSocket): void {
+  a.peer = b;
+  b.peer = a;
+}
+
+/** The names of one machine: bound sockets by the vnode of their path, and by abstract name. */
+export class UnixDomain {
+  private readonly byNode = new Map<object, UnixSocket>();
+  private readonly byName = new Map<string, UnixSocket>();
+
+  bindNode(node: object, s: UnixSocket): void {
+    this.byNode.set(node, s);
+  }
+  unbindNode(node: object): void {
+    this.byNode.delete(node);
+  }
+  atNode(node: object): UnixSocket | null {
+    return this.byNode.get(node) ?? null;
+  }
+  /** False when the name is taken. */
+  bindName(name: string, s: UnixSocket): boolean {
+    if (this.byName.has(name)) return false;
+    this.byName.set(name, s);
+    return true;
+  }
+  unbindName(name: string): void {
+    this.byName.delete(name);
+  }
+  atName(name: string): UnixSocket | null {
+    return this.byName.get(name) ?? null;
+  }
+}

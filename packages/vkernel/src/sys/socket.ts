@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** Socket constants, native numbers (DragonFly 2.0 sys/sys/socket.h). */
+
+export const AF_UNSPEC = 0;
+export const AF_UNIX = 1;
+export const AF_INET = 2;
+
+export const SOCK_STREAM = 1;
+export const SOCK_DGRAM = 2;
+export const SOCK_SEQPACKET = 5;
+
+export const MSG_OOB = 0x1;
+export const MSG_PEEK = 0x2;
+export const MSG_DONTROUTE = 0x4;
+export const MSG_EOR = 0x8;
+export const MSG_TRUNC = 0x10;
+export const MSG_CTRUNC = 0x20;
+export const MSG_WAITALL = 0x40;
+export const MSG_DONTWAIT = 0x80;
+export const MSG_NOSIGNAL = 0x400;
+/** Descriptors that arrive are close-on-exec (Linux MSG_CMSG_CLOEXEC). */
+export const MSG_CMSG_CLOEXEC = 0x4000_0000;
+
+export const SHUT_RD = 0;
+export const SHUT_WR = 1;
+export const SHUT_RDWR = 2;
+
+export const SOMAXCONN = 128;
