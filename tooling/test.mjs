@@ -4,7 +4,7 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { root } from "./pnpm.mjs";
+import { root, run } from "./pnpm.mjs";
 import { build, install } from "./setup.mjs";
 
 let passed = 0;
@@ -75,7 +75,8 @@ const ready =
     return true;
   });
 if (ready) {
-  gate("types", () => command(bin("turbo"), ["run", "typecheck", "--output-logs=errors-only"]));
+  // through pnpm, because turbo looks for it on the PATH
+  gate("types", () => run(["exec", "turbo", "run", "typecheck", "--output-logs=errors-only"]).status === 0);
   gate("lint", () => command(bin("oxlint"), ["--deny-warnings", "packages", "tooling"]));
   gate("layers", () => node("layers.mjs"));
   gate("tests ran", () => vitest(process.argv.slice(2)));
