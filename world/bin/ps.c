@@ -59,7 +59,7 @@ static const char *tty_name(dev_t dev)
 
 		while (d != NULL && (de = readdir(d)) != NULL) {
 			snprintf(path, sizeof(path), "%s%.40s", dirs[i], de->d_name);
-			if (stat(path, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == dev) {
+			if (strncmp(de->d_name, "std", 3) != 0 && stat(path, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == dev) {
 				const char *s = de->d_name;
 
 				if (strncmp(s, "tty", 3) == 0)

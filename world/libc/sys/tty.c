@@ -64,8 +64,9 @@ static char *search(const char *dir, const struct stat *want)
 			continue;
 		strlcpy(path, dir, sizeof(path));
 		strlcat(path, de->d_name, sizeof(path));
-		if (strcmp(de->d_name, "tty") != 0 && stat(path, &st) == 0 && S_ISCHR(st.st_mode) &&
-		    st.st_rdev == want->st_rdev) {
+		/* tty and std* mean whatever their user has open. */
+		if (strcmp(de->d_name, "tty") != 0 && strncmp(de->d_name, "std", 3) != 0 && stat(path, &st) == 0 &&
+		    S_ISCHR(st.st_mode) && st.st_rdev == want->st_rdev) {
 			closedir(d);
 			return path;
 		}

@@ -75,10 +75,16 @@ function sysBreak(lp: Lwp, a: Int32Array): number {
   return 0;
 }
 
+/** The whole range must be mapped. */
 function sysMunmap(lp: Lwp, a: Int32Array): number {
+  const vm = lp.proc.vmspace!;
   const addr = a[0]! >>> 0;
   const inside = addr & PAGE_MASK;
-  munmap(lp.proc.vmspace!, addr - inside, (a[1]! >>> 0) + inside);
+  const start = addr - inside;
+  const end = Math.ceil((addr + (a[1]! >>> 0)) / PAGE_SIZE) * PAGE_SIZE;
+  if (a[1] === 0) return 0;
+  if (!vm.map.isCovered(start, end)) throw EINVAL;
+  munmap(vm, start, end - start);
   return 0;
 }
 function sysMprotect(lp: Lwp, a: Int32Array): number {
