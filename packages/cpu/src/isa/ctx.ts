@@ -39,10 +39,37 @@ import {
 } from "../wasm/expr.ts";
 import type { Callee } from "../wasm/expr.ts";
 import type { Func } from "../wasm/func.ts";
-import { I64, I64_LOAD, I64_STORE, V128, V128_LOAD, V128_STORE, type ValType } from "../wasm/opcodes.ts";
+import {
+  F32,
+  F32_LOAD,
+  F32_STORE,
+  F64,
+  F64_LOAD,
+  F64_STORE,
+  I32,
+  I32_LOAD,
+  I32_STORE,
+  I64,
+  I64_LOAD,
+  I64_STORE,
+  V128,
+  V128_LOAD,
+  V128_STORE,
+  type ValType,
+} from "../wasm/opcodes.ts";
 import { AF, CF, ESP, OF, SS, ZF } from "../state.ts";
 import { K_ADD, K_DEC, K_EXP, K_INC, K_LOGIC, K_RAW, K_SUB } from "./flag-kinds.ts";
 import type { Form } from "./row.ts";
+
+/** How an element of each type is moved to and from the state block. */
+const LANES: Readonly<
+  Record<number, { readonly load: number; readonly store: number; readonly bytes: number }>
+> = {
+  [I32]: { load: I32_LOAD, store: I32_STORE, bytes: 4 },
+  [I64]: { load: I64_LOAD, store: I64_STORE, bytes: 8 },
+  [F32]: { load: F32_LOAD, store: F32_STORE, bytes: 4 },
+  [F64]: { load: F64_LOAD, store: F64_STORE, bytes: 8 },
+};
 
 /** Memory that has passed its write check: loads and stores through it cannot fault. */
 export interface MemRef {
@@ -151,6 +178,18 @@ export abstract class Ctx {
   setXmm(i: number, value: Expr): void {
     this.stateStore(V128_STORE, this.registerSlot(i), value);
   }
+  /** Lane `index` of xmm register operand `i`, taken as elements of type `ty`. */
+  xmmLane(i: number, ty: ValType, index = 0): Expr {
+    const { load, bytes } = LANES[ty]!;
+    return this.stateLoad(load, ty, this.registerSlot(i), index * bytes);
+  }
+  /** Writes one lane, of the value's type; the others stay. */
+  setXmmLane(i: number, value: Expr, index = 0): void {
+    const { store, bytes } = LANES[value.ty]!;
+    this.stateStore(store, this.registerSlot(i), value, index * bytes);
+  }
+  /** To be called by semantics that reach xmm registers in the state block otherwise than as operands. */
+  xmmInState(): void {}
   /** mmx register operand `i`. */
   mmx(i: number): Expr {
     return this.stateLoad(I64_LOAD, I64, this.registerSlot(i));

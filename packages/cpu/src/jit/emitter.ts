@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * The function of one region: registers and flags in locals, blocks in address order, one common exit.
+ * The function of one region: general and xmm registers and flags in locals, blocks in address order, one common exit.
  *
  *   end: static: fault(value): slow(value): loop dispatch {
  *     block n { … block 0 { br_table entry } code of item 0 } … code of item n
@@ -41,7 +41,7 @@ import {
   type Expr,
 } from "../wasm/expr.ts";
 import type { Func, Label } from "../wasm/func.ts";
-import { I32, I32_LOAD, I32_LOAD16_U, I32_STORE } from "../wasm/opcodes.ts";
+import { I32, I32_LOAD, I32_LOAD16_U, I32_STORE, V128, V128_LOAD, V128_STORE } from "../wasm/opcodes.ts";
 import type { Region, RegionInstruction } from "./discover.ts";
 
 /** Flag words in the order of their locals. */
@@ -77,6 +77,8 @@ export class RegionEmitter {
   readonly #code: Expr;
   readonly #registers: readonly Expr[];
   readonly #flags: readonly Expr[];
+  /** Locals of the xmm registers that the region names, by number. */
+  readonly #xmm: readonly (Expr | null)[];
   /** Bit masks of registers and flag words the region reads or writes, and writes. */
   #used = 0;
   #written = 0;
@@ -97,7 +99,8 @@ export class RegionEmitter {
   #remaining = 0;
   #current: RegionInstruction | null = null;
 
-  constructor(f: Func, region: Region, place: RegionPlace) {
+  /** `xmm`: bit mask of the xmm registers that are operands in the region. */
+  constructor(f: Func, region: Region, place: RegionPlace, xmm: number) {
     this.f = f;
     this.region = region;
     this.place = place;
@@ -109,6 +112,7 @@ export class RegionEmitter {
     this.#code = f.local();
     this.#registers = Array.from({ length: 8 }, () => f.local());
     this.#flags = Array.from({ length: 5 }, () => f.local());
+    this.#xmm = Array.from({ length: 8 }, (_, n) => ((xmm & (1 << n)) !== 0 ? f.local(V128) : null));
   }
 
   /** Writes the function; `instruction` writes one instruction. */
@@ -240,6 +244,14 @@ export class RegionEmitter {
     const rest = and(this.register(number), ~(mask << shift));
     this.setRegister(number, or(rest, shl(and(value, mask), shift)));
   }
+  xmm(n: number): Expr {
+    const local = this.#xmm[n];
+    if (!local) throw new Error(`xmm${n} is not among the region's registers`);
+    return local;
+  }
+  setXmm(n: number, value: Expr): void {
+    this.f.set(this.xmm(n), value);
+  }
   flag(word: number): Expr {
     return this.#flags[word]!;
   }
@@ -271,11 +283,17 @@ export class RegionEmitter {
     for (let n = 0; n < 8; n++)
       if ((this.#used & (1 << n)) !== 0) this.f.set(this.#registers[n]!, this.#state(S.GPR + 4 * n));
     FLAG_OFFSETS.forEach((offset, i) => this.f.set(this.#flags[i]!, this.#state(offset)));
+    this.#xmm.forEach((local, n) => {
+      if (local) this.f.set(local, load(V128_LOAD, V128, i32(0), this.place.stateBase + S.XMM + 16 * n));
+    });
   }
   #spill(): void {
     for (let n = 0; n < 8; n++)
       if ((this.#written & (1 << n)) !== 0) this.#putState(S.GPR + 4 * n, this.#registers[n]!);
     if (this.#flagsWritten) FLAG_OFFSETS.forEach((offset, i) => this.#putState(offset, this.#flags[i]!));
+    this.#xmm.forEach((local, n) => {
+      if (local) this.f.store(V128_STORE, i32(0), local, this.place.stateBase + S.XMM + 16 * n);
+    });
   }
 
   // ------------------------------------------------------------ control flow

@@ -19,6 +19,7 @@ import {
   geU,
   gtU,
   i32,
+  lane,
   leU,
   load,
   eq,
@@ -27,8 +28,8 @@ import {
   type Expr,
   type Operand,
 } from "../wasm/expr.ts";
-import { I32, I32_LOAD, OP_I32_CONST, type ValType } from "../wasm/opcodes.ts";
-import type { RegionInstruction } from "./discover.ts";
+import { F32, F64, I32, I32_LOAD, I64, OP_I32_CONST, V128, type ValType } from "../wasm/opcodes.ts";
+import type { Region, RegionInstruction } from "./discover.ts";
 import { FLAG_KIND, FLAG_P, FLAG_Q, FLAG_RES, FLAG_X, type RegionEmitter } from "./emitter.ts";
 
 const FLAT_BIAS = FLAT_BIAS_;
@@ -38,6 +39,32 @@ const PLAIN_DATA_MASK = 0x9e;
 
 /** The instruction is left to its out-of-line handler. */
 export class NotCompiled extends Error {}
+
+/** extract_lane and replace_lane by element type. */
+const LANE_OPS: Readonly<Record<number, { readonly extract: number; readonly replace: number }>> = {
+  [I32]: { extract: 0xfd_001b, replace: 0xfd_001c },
+  [I64]: { extract: 0xfd_001d, replace: 0xfd_001e },
+  [F32]: { extract: 0xfd_001f, replace: 0xfd_0020 },
+  [F64]: { extract: 0xfd_0021, replace: 0xfd_0022 },
+};
+
+function xmmNumber(slot: number): number {
+  return (slot - S.XMM) >> 4;
+}
+
+/** Bit mask of the xmm registers that are operands of the region's instructions. */
+export function xmmRegisters(region: Region, memory: MachineMemory): number {
+  let mask = 0;
+  for (const block of region.blocks) {
+    for (const { form, record } of block.instructions) {
+      form.classes.forEach((cls, i) => {
+        if (cls !== "xmm" || form.kinds[i] !== "r") return;
+        mask |= 1 << xmmNumber(memory.u16[(record + (form.fields[i] === 0 ? R.R_R0 : R.R_R1)) >> 1]!);
+      });
+    }
+  }
+  return mask;
+}
 
 export class JitCtx extends Ctx {
   readonly #e: RegionEmitter;
@@ -169,6 +196,25 @@ export class JitCtx extends Ctx {
   stateStore(op: number, slot: Expr, value: Expr, offset = 0): void {
     const at = this.#stateAt(slot, offset);
     this.f.store(op, at.base, value, at.offset);
+  }
+
+  #xmmNumber(i: number): number {
+    return xmmNumber(this.#slot(i));
+  }
+  override xmm(i: number): Expr {
+    return this.#e.xmm(this.#xmmNumber(i));
+  }
+  override setXmm(i: number, value: Expr): void {
+    this.#e.setXmm(this.#xmmNumber(i), value);
+  }
+  override xmmLane(i: number, ty: ValType, index = 0): Expr {
+    return lane(LANE_OPS[ty]!.extract, ty, index, this.xmm(i));
+  }
+  override setXmmLane(i: number, value: Expr, index = 0): void {
+    this.setXmm(i, lane(LANE_OPS[value.ty]!.replace, V128, index, this.xmm(i), value));
+  }
+  override xmmInState(): void {
+    this.#refuse();
   }
 
   // ---------------------------------------------------------------- memory

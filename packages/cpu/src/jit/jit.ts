@@ -29,7 +29,7 @@ import { ModuleBuilder } from "../wasm/module.ts";
 import { I32 } from "../wasm/opcodes.ts";
 import { MAX_INSTRUCTIONS, discoverRegion, type Region, type RegionInstruction } from "./discover.ts";
 import { RegionEmitter } from "./emitter.ts";
-import { JitCtx, NotCompiled } from "./jit-ctx.ts";
+import { JitCtx, NotCompiled, xmmRegisters } from "./jit-ctx.ts";
 
 /** Entries of all live regions: 8 bytes each, {table index, entry number}. */
 const MAX_ENTRIES = 0x1_0000;
@@ -172,7 +172,12 @@ export class Jit {
     const imports: Record<string, unknown> = { memory: memory.memory, call: exports.call };
     const f = m.declare([I32, I32], [I32], "region");
     const rt = lateRuntime(m, signatures, exports, imports);
-    const emitter = new RegionEmitter(f, region, { stateBase, slot, entryTable, callHandler });
+    const emitter = new RegionEmitter(
+      f,
+      region,
+      { stateBase, slot, entryTable, callHandler },
+      xmmRegisters(region, memory),
+    );
     emitter.generate((insn) => this.#instruction(emitter, insn, rt));
     return { bytes: m.encode(), imports };
   }

@@ -8,9 +8,7 @@
 import {
   and,
   f32,
-  f32FromI32Bits,
   f64,
-  f64FromI64Bits,
   ge,
   i32,
   i32FromF32Bits,
@@ -19,6 +17,7 @@ import {
   sqrt,
   type Expr,
 } from "../../wasm/expr.ts";
+import { F32, F64 } from "../../wasm/opcodes.ts";
 import type { Ctx } from "../ctx.ts";
 import { Vx, Wx, type Row, type Semantics } from "../row.ts";
 import { SSE_A, SSE_B } from "./scratch.ts";
@@ -26,15 +25,13 @@ import {
   setXmm,
   setXmmLow32,
   setXmmLow64,
-  source32,
-  source64,
   source128,
   sourceVector,
   sseReady,
   xmm,
-  xmmLow32,
-  xmmLow64,
   RowList,
+  sourceDouble,
+  sourceSingle,
 } from "./operands.ts";
 import * as V from "./simd.ts";
 
@@ -94,14 +91,15 @@ function packedArithmetic(name: Name, p: Packed): Semantics {
 function scalarDouble(name: Name): Semantics {
   return (x) => {
     sseReady(x);
-    const b = source64(x, 1);
-    const a = x.tmp(xmmLow64(x, 0));
-    const r = x.tmp(SCALAR[name](f64FromI64Bits(a), f64FromI64Bits(b)));
+    const vb = sourceDouble(x, 1);
+    const va = x.tmp(x.xmmLane(0, F64));
+    const r = x.tmp(SCALAR[name](va, vb));
+    const [a, b] = [i64FromF64Bits(va), i64FromF64Bits(vb)];
     const operands = and(notDenormal64(a), notDenormal64(b));
     attempt(
       x,
       and(steady(x), and(operands, usualScalar(name, notTiny64(r), finite64(r)))),
-      () => setXmmLow64(x, 0, i64FromF64Bits(r)),
+      () => x.setXmmLane(0, r),
       () => {
         exact(x, `sse${name}sd`, a, b);
         setXmmLow64(x, 0, result64(x));
@@ -112,14 +110,15 @@ function scalarDouble(name: Name): Semantics {
 function scalarSingle(name: Name): Semantics {
   return (x) => {
     sseReady(x);
-    const b = source32(x, 1);
-    const a = x.tmp(xmmLow32(x, 0));
-    const r = x.tmp(SCALAR[name](f32FromI32Bits(a), f32FromI32Bits(b)));
+    const vb = sourceSingle(x, 1);
+    const va = x.tmp(x.xmmLane(0, F32));
+    const r = x.tmp(SCALAR[name](va, vb));
+    const [a, b] = [i32FromF32Bits(va), i32FromF32Bits(vb)];
     const operands = and(notDenormal32(a), notDenormal32(b));
     attempt(
       x,
       and(steady(x), and(operands, usualScalar(name, notTiny32(r), finite32(r)))),
-      () => setXmmLow32(x, 0, i32FromF32Bits(r)),
+      () => x.setXmmLane(0, r),
       () => {
         exact(x, `sse${name}ss`, a, b);
         setXmmLow32(x, 0, result32(x));
@@ -165,15 +164,15 @@ row(0x0f51, 0, "sqrtps", [Vx, Wx()], packedRoot(PS, V.f32x4Sqrt));
 row(0x0f51, 0x66, "sqrtpd", [Vx, Wx()], packedRoot(PD, V.f64x2Sqrt));
 row(0x0f51, 0xf3, "sqrtss", [Vx, Wx(4)], (x) => {
   sseReady(x);
-  const b = source32(x, 1);
-  const v = f32FromI32Bits(b);
+  const v = sourceSingle(x, 1);
+  const b = i32FromF32Bits(v);
   const r = x.tmp(sqrt(v));
   const usual = and(ge(v, f32(MIN32)), lt(v, f32(Infinity)));
   const isExact = exactSingle("div", b, i32FromF32Bits(r), r);
   attempt(
     x,
     and(usual, settled(x, isExact)),
-    () => setXmmLow32(x, 0, i32FromF32Bits(r)),
+    () => x.setXmmLane(0, r),
     () => {
       putScratch(x, SSE_B, b);
       exact(x, "ssesqrts", i32(1));
@@ -183,15 +182,15 @@ row(0x0f51, 0xf3, "sqrtss", [Vx, Wx(4)], (x) => {
 });
 row(0x0f51, 0xf2, "sqrtsd", [Vx, Wx(8)], (x) => {
   sseReady(x);
-  const b = source64(x, 1);
-  const v = f64FromI64Bits(b);
+  const v = sourceDouble(x, 1);
+  const b = i64FromF64Bits(v);
   const r = x.tmp(sqrt(v));
   const usual = and(ge(v, f64(MIN64)), lt(v, f64(Infinity)));
   const isExact = exactDouble("div", b, i64FromF64Bits(r), r);
   attempt(
     x,
     and(usual, settled(x, isExact)),
-    () => setXmmLow64(x, 0, i64FromF64Bits(r)),
+    () => x.setXmmLane(0, r),
     () => {
       putScratch(x, SSE_B, b);
       exact(x, "ssesqrtd", i32(1));

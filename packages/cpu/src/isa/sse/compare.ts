@@ -11,8 +11,6 @@ import {
   and,
   call,
   eq,
-  f32FromI32Bits,
-  f64FromI64Bits,
   gtS,
   i32,
   lt,
@@ -22,8 +20,10 @@ import {
   shl,
   sub,
   type Expr,
+  i32FromF32Bits,
+  i64FromF64Bits,
 } from "../../wasm/expr.ts";
-import { I32 } from "../../wasm/opcodes.ts";
+import { I32, F32, F64 } from "../../wasm/opcodes.ts";
 import { Ib, Vx, Wx, type Row, type Semantics } from "../row.ts";
 import { EQUAL, LESS, SSE_A, SSE_B, UNORDERED } from "./scratch.ts";
 import {
@@ -35,9 +35,11 @@ import {
   source128,
   sseReady,
   xmm,
-  xmmLow32,
-  xmmLow64,
+  low32,
+  low64,
   RowList,
+  sourceDouble,
+  sourceSingle,
 } from "./operands.ts";
 import * as V from "./simd.ts";
 
@@ -88,17 +90,15 @@ function packedExtremum(name: "min" | "max", p: Packed): Semantics {
 function scalarExtremum(name: "min" | "max", wide: boolean): Semantics {
   return (x) => {
     sseReady(x);
-    const b = wide ? source64(x, 1) : source32(x, 1);
-    const a = x.tmp(wide ? xmmLow64(x, 0) : xmmLow32(x, 0));
-    const [va, vb] = wide
-      ? [x.tmp(f64FromI64Bits(a)), x.tmp(f64FromI64Bits(b))]
-      : [x.tmp(f32FromI32Bits(a)), x.tmp(f32FromI32Bits(b))];
+    const vb = wide ? sourceDouble(x, 1) : sourceSingle(x, 1);
+    const va = x.tmp(x.xmmLane(0, wide ? F64 : F32));
+    const [a, b] = wide ? [i64FromF64Bits(va), i64FromF64Bits(vb)] : [i32FromF32Bits(va), i32FromF32Bits(vb)];
     const plain = wide ? and(notDenormal64(a), notDenormal64(b)) : and(notDenormal32(a), notDenormal32(b));
     const set = wide ? setXmmLow64 : setXmmLow32;
     attempt(
       x,
       and(plain, and(isNumber(va), isNumber(vb))),
-      () => set(x, 0, select(name === "min" ? lt(va, vb) : lt(vb, va), a, b)),
+      () => x.setXmmLane(0, select(name === "min" ? lt(va, vb) : lt(vb, va), va, vb)),
       () => {
         putScratch(x, SSE_A, a);
         putScratch(x, SSE_B, b);
@@ -151,7 +151,7 @@ function scalarCompare(wide: boolean): Semantics {
   return (x) => {
     sseReady(x);
     const b = wide ? source64(x, 1) : source32(x, 1);
-    putScratch(x, SSE_A, wide ? xmmLow64(x, 0) : xmmLow32(x, 0));
+    putScratch(x, SSE_A, wide ? low64(x, 0) : low32(x, 0));
     putScratch(x, SSE_B, b);
     exact(x, `ssecmp${wide ? "d" : "s"}`, i32(1), and(x.imm(), 7));
     if (wide) setXmmLow64(x, 0, result64(x));
@@ -166,11 +166,9 @@ row(0x0fc2, 0xf2, "cmpsd", [Vx, Wx(8), Ib], scalarCompare(true));
 function compareToFlags(wide: boolean, signalQuiet: number): Semantics {
   return (x) => {
     sseReady(x);
-    const b = wide ? source64(x, 1) : source32(x, 1);
-    const a = x.tmp(wide ? xmmLow64(x, 0) : xmmLow32(x, 0));
-    const [va, vb] = wide
-      ? [x.tmp(f64FromI64Bits(a)), x.tmp(f64FromI64Bits(b))]
-      : [x.tmp(f32FromI32Bits(a)), x.tmp(f32FromI32Bits(b))];
+    const vb = wide ? sourceDouble(x, 1) : sourceSingle(x, 1);
+    const va = x.tmp(x.xmmLane(0, wide ? F64 : F32));
+    const [a, b] = wide ? [i64FromF64Bits(va), i64FromF64Bits(vb)] : [i32FromF32Bits(va), i32FromF32Bits(vb)];
     const plain = wide ? and(notDenormal64(a), notDenormal64(b)) : and(notDenormal32(a), notDenormal32(b));
     const flags = x.f.temp(I32);
     attempt(

@@ -38,7 +38,7 @@ import {
   sourceVector,
   sseReady,
   xmm,
-  xmmLow64,
+  low64,
 } from "./operands.ts";
 import * as V from "./simd.ts";
 import type { Vector2 } from "./simd.ts";
@@ -202,7 +202,7 @@ function shiftRows(
       [Vx, Wx()],
       (x) => {
         sseReady(x);
-        const count = x.isMem(1) ? x.tmp(V.i64x2Extract(source128(x, 1), 0)) : x.tmp(xmmLow64(x, 1));
+        const count = x.isMem(1) ? x.tmp(V.i64x2Extract(source128(x, 1), 0)) : x.tmp(low64(x, 1));
         setXmm(x, 0, fn(xmm(x, 0), count));
       },
       { prefix: 0x66 },

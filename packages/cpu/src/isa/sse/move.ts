@@ -26,8 +26,8 @@ import {
   target,
   xmm,
   xmmHigh64,
-  xmmLow32,
-  xmmLow64,
+  low32,
+  low64,
   RowList,
   mmx,
   sse,
@@ -88,7 +88,7 @@ row(
   [Vx, Wx(4)],
   sse((x) => {
     if (x.isMem(1)) setXmm(x, 0, sourceVector(x, 1, 4));
-    else setXmmLow32(x, 0, xmmLow32(x, 1));
+    else setXmmLow32(x, 0, low32(x, 1));
   }),
 );
 row(
@@ -97,8 +97,8 @@ row(
   "movss",
   [Wx(4), Vx],
   sse((x) => {
-    if (x.isMem(0)) target(x, 0, 4).store(W.I32_STORE, xmmLow32(x, 1));
-    else setXmmLow32(x, 0, xmmLow32(x, 1));
+    if (x.isMem(0)) target(x, 0, 4).store(W.I32_STORE, low32(x, 1));
+    else setXmmLow32(x, 0, low32(x, 1));
   }),
 );
 row(
@@ -108,7 +108,7 @@ row(
   [Vx, Wx(8)],
   sse((x) => {
     if (x.isMem(1)) setXmm(x, 0, sourceVector(x, 1, 8));
-    else setXmmLow64(x, 0, xmmLow64(x, 1));
+    else setXmmLow64(x, 0, low64(x, 1));
   }),
 );
 row(
@@ -117,8 +117,8 @@ row(
   "movsd",
   [Wx(8), Vx],
   sse((x) => {
-    if (x.isMem(0)) target(x, 0, 8).store(W.I64_STORE, xmmLow64(x, 1));
-    else setXmmLow64(x, 0, xmmLow64(x, 1));
+    if (x.isMem(0)) target(x, 0, 8).store(W.I64_STORE, low64(x, 1));
+    else setXmmLow64(x, 0, low64(x, 1));
   }),
 );
 row(
@@ -134,13 +134,13 @@ row(
   "movq",
   [Wx(8), Vx],
   sse((x) => {
-    if (x.isMem(0)) target(x, 0, 8).store(W.I64_STORE, xmmLow64(x, 1));
+    if (x.isMem(0)) target(x, 0, 8).store(W.I64_STORE, low64(x, 1));
     else setXmm(x, 0, sourceVector(x, 1, 8));
   }),
 );
 const LOAD_LOW: Semantics = sse((x) => setXmmLow64(x, 0, source64(x, 1)));
 const LOAD_HIGH: Semantics = sse((x) => setXmmHigh64(x, 0, source64(x, 1)));
-const STORE_LOW: Semantics = sse((x) => target(x, 0, 8).store(W.I64_STORE, xmmLow64(x, 1)));
+const STORE_LOW: Semantics = sse((x) => target(x, 0, 8).store(W.I64_STORE, low64(x, 1)));
 const STORE_HIGH: Semantics = sse((x) => target(x, 0, 8).store(W.I64_STORE, xmmHigh64(x, 1)));
 for (const [prefix, suffix] of [
   [0, "ps"],
@@ -164,7 +164,7 @@ row(
   0,
   "movlhps",
   [Vx, Wx()],
-  sse((x) => setXmmHigh64(x, 0, xmmLow64(x, 1))),
+  sse((x) => setXmmHigh64(x, 0, low64(x, 1))),
   "reg",
 );
 row(
@@ -201,7 +201,7 @@ row(
   "movd",
   [Ed, Pq],
   mmx((x) => {
-    x.write(0, xmmLow32(x, 1));
+    x.write(0, low32(x, 1));
     mmxTouched(x);
   }),
 );
@@ -217,7 +217,7 @@ row(
   0x66,
   "movd",
   [Ed, Vx],
-  sse((x) => x.write(0, xmmLow32(x, 1))),
+  sse((x) => x.write(0, low32(x, 1))),
 );
 row(
   0x0f6f,
@@ -236,8 +236,8 @@ row(
   "movq",
   [Qq(), Pq],
   mmx((x) => {
-    if (x.isMem(0)) target(x, 0, 8).store(W.I64_STORE, xmmLow64(x, 1));
-    else setMm64(x, 0, xmmLow64(x, 1));
+    if (x.isMem(0)) target(x, 0, 8).store(W.I64_STORE, low64(x, 1));
+    else setMm64(x, 0, low64(x, 1));
     mmxTouched(x);
   }),
 );
@@ -247,7 +247,7 @@ row(
   "movntq",
   [Qq(), Pq],
   mmx((x) => {
-    target(x, 0, 8).store(W.I64_STORE, xmmLow64(x, 1));
+    target(x, 0, 8).store(W.I64_STORE, low64(x, 1));
     mmxTouched(x);
   }),
   "mem",
@@ -259,7 +259,7 @@ row(
   [Pq, Wx()],
   mmx((x) => {
     mmxTouched(x);
-    setMm64(x, 0, xmmLow64(x, 1));
+    setMm64(x, 0, low64(x, 1));
   }),
   "reg",
 );

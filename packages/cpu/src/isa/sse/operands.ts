@@ -7,12 +7,19 @@
  */
 import { EXC_GP, EXC_MF, EXC_NM, EXC_UD } from "../../exception.ts";
 import { CR0, CR0_EM, CR0_TS, FSW, FTOP, FTW } from "../../state.ts";
-import { and, eqz, i32, or, type Expr } from "../../wasm/expr.ts";
+import { and, i32, wrap, type Expr } from "../../wasm/expr.ts";
 import * as W from "../../wasm/opcodes.ts";
-import { I32, I64, V128 } from "../../wasm/opcodes.ts";
+import { F32, F64, I32, I64, V128 } from "../../wasm/opcodes.ts";
 import type { Ctx, MemRef } from "../ctx.ts";
 import { op, type Row, type RowOptions, type Semantics } from "../row.ts";
-import { V128_LOAD32_ZERO, V128_LOAD64_ZERO, i64x2Extract } from "./simd.ts";
+import {
+  V128_LOAD32_ZERO,
+  V128_LOAD64_ZERO,
+  ZERO_VECTOR,
+  i32x4Replace,
+  i64x2Extract,
+  i64x2Replace,
+} from "./simd.ts";
 
 /** FSW.ES: an unmasked x87 exception is pending. */
 const FSW_ES = 0x80;
@@ -37,30 +44,36 @@ export function mmxTouched(x: Ctx): void {
   x.setState(FTW, i32(0xff));
 }
 
+/** Whether operand `i` is an mmx register or memory, not an xmm register. */
+function isMmx(x: Ctx, i: number): boolean {
+  return x.form.classes[i] === "mmx";
+}
+
 export function xmm(x: Ctx, i: number): Expr {
-  return x.stateLoad(W.V128_LOAD, V128, x.registerSlot(i));
+  return x.xmm(i);
 }
 export function setXmm(x: Ctx, i: number, value: Expr): void {
-  x.stateStore(W.V128_STORE, x.registerSlot(i), value);
+  x.setXmm(i, value);
 }
-/** The low 8 bytes of xmm register operand `i`. */
-export function xmmLow64(x: Ctx, i: number): Expr {
-  return x.stateLoad(W.I64_LOAD, I64, x.registerSlot(i));
+/** The low 8 bytes of xmm or mmx register operand `i`. */
+export function low64(x: Ctx, i: number): Expr {
+  return isMmx(x, i) ? x.mmx(i) : x.xmmLane(i, I64);
+}
+/** The low 4 bytes of xmm or mmx register operand `i`. */
+export function low32(x: Ctx, i: number): Expr {
+  return isMmx(x, i) ? wrap(x.mmx(i)) : x.xmmLane(i, I32);
 }
 export function xmmHigh64(x: Ctx, i: number): Expr {
-  return x.stateLoad(W.I64_LOAD, I64, x.registerSlot(i), 8);
-}
-export function xmmLow32(x: Ctx, i: number): Expr {
-  return x.stateLoad(W.I32_LOAD, I32, x.registerSlot(i));
+  return x.xmmLane(i, I64, 1);
 }
 export function setXmmLow64(x: Ctx, i: number, value: Expr): void {
-  x.stateStore(W.I64_STORE, x.registerSlot(i), value);
+  x.setXmmLane(i, value);
 }
 export function setXmmHigh64(x: Ctx, i: number, value: Expr): void {
-  x.stateStore(W.I64_STORE, x.registerSlot(i), value, 8);
+  x.setXmmLane(i, value, 1);
 }
 export function setXmmLow32(x: Ctx, i: number, value: Expr): void {
-  x.stateStore(W.I32_STORE, x.registerSlot(i), value);
+  x.setXmmLane(i, value);
 }
 
 /** Linear address of memory operand `i`, #GP(0) unless it is a multiple of 16. */
@@ -77,19 +90,34 @@ export function source128(x: Ctx, i: number, unaligned = false): Expr {
 }
 /** The low 8 bytes of operand `i` (xmm or mmx register, or memory). */
 export function source64(x: Ctx, i: number): Expr {
-  if (!x.isMem(i)) return x.tmp(xmmLow64(x, i));
+  if (!x.isMem(i)) return x.tmp(low64(x, i));
   return x.load(W.I64_LOAD, I64, 8, x.address(i));
+}
+/** The low double of operand `i` (xmm register or memory), in a temporary. */
+export function sourceDouble(x: Ctx, i: number): Expr {
+  if (!x.isMem(i)) return x.tmp(x.xmmLane(i, F64));
+  return x.load(W.F64_LOAD, F64, 8, x.address(i));
+}
+/** The low single of operand `i`. */
+export function sourceSingle(x: Ctx, i: number): Expr {
+  if (!x.isMem(i)) return x.tmp(x.xmmLane(i, F32));
+  return x.load(W.F32_LOAD, F32, 4, x.address(i));
 }
 /** The low 4 bytes of operand `i`. */
 export function source32(x: Ctx, i: number): Expr {
-  if (!x.isMem(i)) return x.tmp(xmmLow32(x, i));
+  if (!x.isMem(i)) return x.tmp(low32(x, i));
   return x.load(W.I32_LOAD, I32, 4, x.address(i));
 }
 /** Operand `i` of `n` bytes (4, 8 or 16) as a vector, zero above. 16-byte memory must be aligned. */
 export function sourceVector(x: Ctx, i: number, n: number): Expr {
   if (n === 16) return source128(x, i);
   const op = n === 8 ? V128_LOAD64_ZERO : V128_LOAD32_ZERO;
-  if (!x.isMem(i)) return x.tmp(x.stateLoad(op, V128, x.registerSlot(i)));
+  if (!x.isMem(i)) {
+    if (isMmx(x, i)) return x.tmp(mm(x, i));
+    return x.tmp(
+      n === 8 ? i64x2Replace(ZERO_VECTOR, 0, low64(x, i)) : i32x4Replace(ZERO_VECTOR, 0, low32(x, i)),
+    );
+  }
   return x.load(op, V128, n, x.address(i));
 }
 
@@ -109,11 +137,6 @@ export function setMm64(x: Ctx, i: number, value: Expr): void {
 }
 export function setMm(x: Ctx, i: number, vector: Expr): void {
   setMm64(x, i, i64x2Extract(vector, 0));
-}
-
-/** 1 when any of the expressions is non-zero. */
-export function anyOf(...conditions: Expr[]): Expr {
-  return eqz(eqz(conditions.reduce((a, b) => or(a, b))));
 }
 
 /** Mandatory prefix of an opcode in the 0F map; 0 = none. */

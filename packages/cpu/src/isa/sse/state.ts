@@ -79,6 +79,7 @@ const FX_ST = 32;
 const FX_XMM = 160;
 
 function fxsave(x: Ctx): void {
+  x.xmmInState();
   const ref = x.writable(512, alignedAddress(x, 0));
   const word = (offset: number, value: Expr): void => ref.store(W.I32_STORE, value, offset);
   word(0, or(x.state(S.FCW), shl(or(x.state(S.FSW), shl(x.state(S.FTOP), 11)), 16)));
@@ -103,6 +104,7 @@ function fxsave(x: Ctx): void {
 }
 
 function fxrstor(x: Ctx): void {
+  x.xmmInState();
   const at = alignedAddress(x, 0);
   const load32 = (offset: number): Expr => x.load(W.I32_LOAD, I32, 4, x.tmp(add(at, offset)));
   const control = load32(0);
