@@ -270,9 +270,46 @@ export class Freemap {
     this.#sealLayer2(b, at);
   }
 
+  /** Layer 2 entry of the big-block at an address of `zone`: buffer and byte in it. Throws EIO if it is not the zone's. */
+  #entryOf(zone: number, address: number): { buffer: Buffer; at: number } {
+    const bigblock = address - address % BIGBLOCK_SIZE;
+    const entry = this.#layer2Address(bigblock, this.#layer1(bigblock));
+    if (entry === NO_ADDRESS) throw this.#notOurs(zone, address, "does not exist");
+    const buffer = this.#layer2(bigblock, entry);
+    const at = entry & BUFMASK;
+    if (buffer.bytes[at] !== zone) throw this.#notOurs(zone, address, `belongs to zone ${buffer.bytes[at]}`);
+    return { buffer, at };
+  }
+
+  /** bytes_free of the big-block at an address of `zone`; shared data can make it negative. */
+  bytesFree(zone: number, address: number): number {
+    const { buffer, at } = this.#entryOf(zone, address);
+    return buffer.view.getInt32(at + L2_FREE, true);
+  }
+
+  /** True if the zone is filling the big-block that holds `address`. */
+  isFilling(zone: number, address: number): boolean {
+    const next = this.#cursors[zone]!.next;
+    return next - next % BIGBLOCK_SIZE === address - address % BIGBLOCK_SIZE;
+  }
+
+  /**
+   * Counts another reference to `bytes` at `address`, which are in use. Returns false where the big-block's count cannot
+   * take any more of them.
+   */
+  share(zone: number, address: number, bytes: number): boolean {
+    const { buffer, at } = this.#entryOf(zone, address);
+    const left = buffer.view.getInt32(at + L2_FREE, true);
+    if (left - 2 * BIGBLOCK_SIZE < -0x8000_0000) return false;
+    this.#cache.modify(buffer);
+    buffer.view.setInt32(at + L2_FREE, left - ((bytes + 15) & ~15), true);
+    this.#sealLayer2(buffer, at);
+    return true;
+  }
+
   #notOurs(zone: number, address: number, why: string): HammerError {
     const offset = offset64(zone, address);
-    return new HammerError("EIO", `freeing ${hex64(offset)}: its big-block ${why}`, { offset });
+    return new HammerError("EIO", `${hex64(offset)}: its big-block ${why}`, { offset });
   }
 
   /** Copies the allocation cursors into the root header's zone table, with fresh CRCs. */

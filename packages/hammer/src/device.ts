@@ -81,6 +81,18 @@ class ChunkStore {
   }
 }
 
+/** True if there is no byte but zeros. */
+function isZero(part: Uint8Array): boolean {
+  let i = 0;
+  if (part.byteOffset % 4 === 0) {
+    const words = new Int32Array(part.buffer, part.byteOffset, part.length >> 2);
+    for (let w = 0; w < words.length; w++) if (words[w] !== 0) return false;
+    i = words.length * 4;
+  }
+  for (; i < part.length; i++) if (part[i] !== 0) return false;
+  return true;
+}
+
 function leaveZero(): void {}
 function fillZero(_at: number, part: Uint8Array): void { part.fill(0); }
 
@@ -101,7 +113,7 @@ export class MemoryDevice implements BlockDevice {
     checkExtent(this, 0, content.length);
     for (let at = 0; at < content.length; at += CHUNK_SIZE) {
       const part = content.subarray(at, Math.min(at + CHUNK_SIZE, content.length));
-      if (part.some((byte) => byte !== 0)) this.#store.write(at, part, leaveZero);
+      if (!isZero(part)) this.#store.write(at, part, leaveZero);
     }
   }
 

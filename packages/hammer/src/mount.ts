@@ -462,6 +462,17 @@ export class HammerMount {
     e.flush();
   }
 
+  /**
+   * The writing side, for maintenance, with nothing dirty and no operation under way. Throws EROFS on a read-only mount and
+   * what sync throws.
+   */
+  engine(): Engine {
+    const e = this.#writing(this.root);
+    e.flush();
+    this.#trim();
+    return e;
+  }
+
   /** Makes everything durable and gives up the file system, also when that fails. The devices stay open unless the options say otherwise; they are the caller's. */
   unmount(): void {
     this.#check();

@@ -5,7 +5,7 @@ import { BTree, Cursor } from "../src/btree/cursor.ts";
 import { cmpKey, hi32, int64, Key, lo32, makeSeparator, uint64, visible } from "../src/btree/key.ts";
 import { BufferCache } from "../src/buffer.ts";
 import { W_TYPES } from "../src/disk/btree.ts";
-import { MemoryDevice } from "../src/device.ts";
+import { MemoryDevice, OverlayDevice } from "../src/device.ts";
 import { isHammerError } from "../src/error.ts";
 import { openVolumes } from "../src/io.ts";
 import { fixtureDir, loadImage, readFixture } from "./fixtures.ts";
@@ -57,8 +57,10 @@ describe.skipIf(dir === null)("keys against the genuine functions (fixtures/hamm
   });
 });
 
+const load = (name: string): OverlayDevice => loadImage(`${dir}/${name}.img.gz`);
+
 function open(name: string): { tree: BTree; cursor: Cursor } {
-  const tree = new BTree(new BufferCache(openVolumes([loadImage(`${dir}/${name}.img.gz`)]), 1 << 20));
+  const tree = new BTree(new BufferCache(openVolumes([load(name)]), 1 << 20));
   return { tree, cursor: new Cursor(tree) };
 }
 
@@ -107,8 +109,7 @@ describe.skipIf(dir === null)("cursor over genuine and synthesised images", () =
   });
 
   it("names a node with a bad CRC", () => {
-    const image = readFixture(`${dir}/small-v7.img.gz`);
-    const volumes = openVolumes([new MemoryDevice(image.length, { content: image })]);
+    const volumes = openVolumes([load("small-v7")]);
     const root = new BTree(new BufferCache(volumes, 1 << 20)).root;
     const v = volumes.root;
     const byte = new Uint8Array(1);
@@ -123,18 +124,18 @@ describe.skipIf(dir === null)("cursor over genuine and synthesised images", () =
 });
 
 describe.skipIf(dir === null)("opening volumes", () => {
-  const load = (n: string): MemoryDevice => loadImage(`${dir}/${n}.img.gz`);
   const code = (f: () => unknown): unknown => { try { f(); return "opened"; } catch (e) { return (e as { code: string }).code; } };
 
   it("accepts volumes in any order and refuses wrong sets", () => {
-    const [a, b, c] = [0, 1, 2].map((i) => load(`threevol-v7.vol${i}`)) as [MemoryDevice, MemoryDevice, MemoryDevice];
+    const [a, b, c] = [0, 1, 2].map((i) => load(`threevol-v7.vol${i}`)) as [OverlayDevice, OverlayDevice, OverlayDevice];
     expect(openVolumes([c, a, b]).list.map((v) => v.number)).toEqual([0, 1, 2]);
     expect(code(() => openVolumes([a, b]))).toBe("E_VOLUME_MISSING");
     expect(code(() => openVolumes([b, c]))).toBe("E_VOLUME_MISSING");
     expect(code(() => openVolumes([a, b, b]))).toBe("E_VOLUME_DUPLICATE");
     expect(code(() => openVolumes([new MemoryDevice(1 << 20)]))).toBe("E_NOT_HAMMER");
     expect(code(() => openVolumes([]))).toBe("EINVAL");
-    const short = readFixture(`${dir}/small-v7.img.gz`);
-    expect(code(() => openVolumes([new MemoryDevice(short.length - 16384, { content: short.subarray(0, -16384) })]))).toBe("E_BAD_VOLUME");
+    const header = new Uint8Array(16384);
+    load("small-v7").read(0, header);
+    expect(code(() => openVolumes([new MemoryDevice(load("small-v7").size - 16384, { content: header })]))).toBe("E_BAD_VOLUME");
   });
 });

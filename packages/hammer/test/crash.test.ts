@@ -99,16 +99,17 @@ function cutEverywhere(base: BlockDevice, log: SimEvent[], states: string[], see
 
 /** Multiplies the number of cuts and the length of workloads; 1 is meant for every run, 5 for a night. */
 const DEEP = Number(process.env["HAMMER_CRASH_DEPTH"] ?? "1");
+const SEED = Number(process.env["HAMMER_SEED"] ?? "1");
 /** Up to version 3 the FIFO's end is found by the header's index, from 4 on by sequence numbers. */
-const VERSIONS: [version: number, seed: number][] = [[1, 11], [7, 33]];
-if (DEEP > 1) VERSIONS.push([4, 22]);
+const VERSIONS: [version: number, seed: number][] = [[1, 10 + SEED], [7, 32 + SEED]];
+if (DEEP > 1) VERSIONS.push([4, 21 + SEED]);
 
 describe.each(VERSIONS)("version %i", (version, seed) => {
   it("every cut leaves a durable state and a sound image", () => {
     const base = formatted(version);
-    const { log, states } = record(base, seed, 6 * DEEP, 10);
+    const { log, states } = record(base, seed, 5 * DEEP, 10);
     const tried = cutEverywhere(base, log, states, seed, { perKind: 4 * DEEP, random: 4 * DEEP });
-    expect(tried).toBeGreaterThan(200);
+    expect(tried).toBeGreaterThan(150);
   });
 
   it("a device that drops flushes is noticed", () => {
@@ -154,7 +155,7 @@ describe.each(VERSIONS)("version %i", (version, seed) => {
   });
 });
 
-describe.each([3, 7])("version %i: the FIFO wraps around", (version) => {
+describe.each(DEEP > 1 ? [3, 7] : [7])("version %i: the FIFO wraps around", (version) => {
   it("every cut on both sides of the wrap leaves a durable state", () => {
     const base = formatted(version);
     const names = Array.from({ length: 250 }, (_, i) => `f${i}`);
@@ -194,8 +195,8 @@ describe.each([3, 7])("version %i: the FIFO wraps around", (version) => {
       m.sync();
       disk.mark({ state: states.length - 1 } satisfies Mark);
     }
-    const tried = cutEverywhere(base, disk.log, states, version, { perKind: 2 * DEEP, random: 3 * DEEP });
-    expect(tried).toBeGreaterThan(60);
+    const tried = cutEverywhere(base, disk.log, states, version, { perKind: DEEP, random: DEEP });
+    expect(tried).toBeGreaterThan(30);
     const after = new OverlayDevice(base);
     imageAt(after, disk.log, { start: disk.log.length, writes: [] }, []);
     const h = volumeHeaders([after])[0]!;

@@ -7,7 +7,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
-import { MemoryDevice } from "../src/device.ts";
+import { MemoryDevice, OverlayDevice } from "../src/device.ts";
 
 const ROOT = fileURLToPath(new URL("../../../../shared/fixtures/", import.meta.url));
 
@@ -23,8 +23,15 @@ export function readFixture(path: string): Buffer {
   return path.endsWith(".gz") ? gunzipSync(raw) : raw;
 }
 
-/** A writable device holding the unpacked image. */
-export function loadImage(path: string): MemoryDevice {
-  const content = readFixture(path);
-  return new MemoryDevice(content.length, { name: path, content });
+const $images = new Map<string, MemoryDevice>();
+
+/** A writable device holding the unpacked image, which is unpacked once only. */
+export function loadImage(path: string): OverlayDevice {
+  let image = $images.get(path);
+  if (image === undefined) {
+    const content = readFixture(path);
+    image = new MemoryDevice(content.length, { name: path, content });
+    $images.set(path, image);
+  }
+  return new OverlayDevice(image);
 }

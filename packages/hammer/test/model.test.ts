@@ -10,7 +10,7 @@ import { formatted } from "./formatted.ts";
 import { Driver, textOf } from "./model.ts";
 
 /** How many seeds to run; more for a night. */
-const SEEDS = Array.from({ length: Number(process.env["HAMMER_MODEL_SEEDS"] ?? "1") }, (_, i) => i + 1);
+const SEEDS = Array.from({ length: Number(process.env["HAMMER_MODEL_SEEDS"] ?? "1") }, (_, i) => i + Number(process.env["HAMMER_SEED"] ?? "1"));
 
 /** Every CRC, the shape of the tree, the freemap. */
 export function expectSound(device: OverlayDevice): void {

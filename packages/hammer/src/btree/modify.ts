@@ -52,7 +52,7 @@ export class TreeWriter {
   }
 
   /** To be called before words of the node at word `word` of `b` change. */
-  #touch(b: Buffer, word: number): void {
+  touch(b: Buffer, word: number): void {
     this.tree.cache.modify(b);
     b.nodes |= 1 << (word >> 10);
   }
@@ -69,7 +69,7 @@ export class TreeWriter {
     const d = cur.depth;
     const b = cur.pathBuffer[d]!;
     const word = cur.pathWord[d]!;
-    this.#touch(b, word);
+    this.touch(b, word);
     const w = b.words;
     const count = w[word + W_COUNT]!;
     const at = cur.at;
@@ -83,7 +83,7 @@ export class TreeWriter {
     w[at + W_DATA_LO] = offsetLo(dataAddress);
     w[at + W_DATA_LEN] = dataLength;
     w[at + W_DATA_CRC] = dataCrc;
-    this.#raiseMirror(cur);
+    this.raiseMirror(cur);
   }
 
   /**
@@ -122,10 +122,10 @@ export class TreeWriter {
       const first = word + W_ELMS;
       const boundary = first + w[word + W_COUNT]! * ELM_WORDS;
       if (cmpKey(key, w, first) < 0) {
-        this.#touch(b, word);
+        this.touch(b, word);
         this.#copyBound(w, first, parent, slot);
       } else if (cmpKey(key, w, boundary) >= 0) {
-        this.#touch(b, word);
+        this.touch(b, word);
         this.#copyBound(w, boundary, parent, slot + ELM_WORDS);
       }
     }
@@ -139,7 +139,7 @@ export class TreeWriter {
   }
 
   /** Allocates a node, zeroed, and returns its address; its buffer is modified and at hand in the cache. */
-  #allocNode(type: number): number {
+  allocNode(type: number): number {
     const b = this.#freemap.allocBuffered(ZONE_BTREE, NODE_SIZE);
     const address = this.#freemap.allocatedAt;
     const word = nodeWord(address);
@@ -156,7 +156,7 @@ export class TreeWriter {
     const oldAddress = tree.root;
     const old = tree.node(oldAddress);
     const oldWord = nodeWord(oldAddress);
-    const address = this.#allocNode(TYPE_INTERNAL);
+    const address = this.allocNode(TYPE_INTERNAL);
     const b = tree.node(address), w = b.words, word = nodeWord(address);
     const first = word + W_ELMS;
     const mirrorHi = old.words[oldWord + W_NODE_MIRROR_HI]!, mirrorLo = old.words[oldWord + W_NODE_MIRROR_LO]!;
@@ -167,9 +167,9 @@ export class TreeWriter {
     w[first + W_DELETE_LO] = 1;
     this.#pointAt(w, first, oldAddress, mirrorHi, mirrorLo);
     TREE_RIGHT.store(w, first + ELM_WORDS, 0, 0);
-    this.#touch(old, oldWord);
-    this.#setParent(old.words, oldWord, address);
-    this.#setRoot(address);
+    this.touch(old, oldWord);
+    this.setParent(old.words, oldWord, address);
+    this.setRoot(address);
   }
 
   #pointAt(w: Int32Array, elm: number, child: number, mirrorHi: number, mirrorLo: number): void {
@@ -179,12 +179,14 @@ export class TreeWriter {
     w[elm + W_SUBTREE_LO] = offsetLo(child);
   }
 
-  #setParent(w: Int32Array, word: number, parent: number): void {
+  /** Makes `parent` the parent of the node at word `word` of a touched buffer. */
+  setParent(w: Int32Array, word: number, parent: number): void {
     w[word + W_PARENT_HI] = offsetHi(ZONE_BTREE, parent);
     w[word + W_PARENT_LO] = offsetLo(parent);
   }
 
-  #setRoot(address: number): void {
+  /** Makes the node at `address` the root. */
+  setRoot(address: number): void {
     this.tree.root = address;
     this.tree.shape++;
     this.tree.cache.volumes.root.view.setBigUint64(VOLUME.off.vol0_btree_root, offset64(ZONE_BTREE, address), true);
@@ -205,19 +207,19 @@ export class TreeWriter {
     const moved = count - split;
     // Everything that has to be read is read, and space is allocated, before anything changes (T4).
     if (internal) for (let i = 0; i < moved; i++) this.#child(w, from + i * ELM_WORDS);
-    const address = this.#allocNode(type);
+    const address = this.allocNode(type);
     const nb = tree.node(address), nw = nb.words, nword = nodeWord(address);
     const first = nword + W_ELMS;
     const parentAddress = cur.pathAddress[level - 1]!;
     const pb = cur.pathBuffer[level - 1]!, pword = cur.pathWord[level - 1]!, pw = pb.words;
     const mirrorHi = w[word + W_NODE_MIRROR_HI]!, mirrorLo = w[word + W_NODE_MIRROR_LO]!;
 
-    this.#touch(b, word);
-    this.#touch(pb, pword);
+    this.touch(b, word);
+    this.touch(pb, pword);
     nw[nword + W_COUNT] = moved;
     nw[nword + W_NODE_MIRROR_HI] = mirrorHi;
     nw[nword + W_NODE_MIRROR_LO] = mirrorLo;
-    this.#setParent(nw, nword, parentAddress);
+    this.setParent(nw, nword, parentAddress);
     const words = (moved + (internal ? 1 : 0)) * ELM_WORDS;
     for (let i = 0; i < words; i++) nw[first + i] = w[from + i]!;
     const separator = this.#separator;
@@ -229,8 +231,8 @@ export class TreeWriter {
       for (let i = 0; i < moved; i++) {
         const childAddress = this.#child(nw, first + i * ELM_WORDS);
         const cb = tree.node(childAddress), cword = nodeWord(childAddress);
-        this.#touch(cb, cword);
-        this.#setParent(cb.words, cword, address);
+        this.touch(cb, cword);
+        this.setParent(cb.words, cword, address);
       }
     } else {
       makeSeparator(this.#left.load(w, from - ELM_WORDS), this.#right.load(w, from), separator);
@@ -262,8 +264,26 @@ export class TreeWriter {
 
   /** Sets the data CRC of the current element. */
   setDataCrc(cur: Cursor, crc: number): void {
-    this.#touch(cur.buffer, cur.pathWord[cur.depth]!);
+    this.touch(cur.buffer, cur.pathWord[cur.depth]!);
     cur.words[cur.at + W_DATA_CRC] = crc;
+  }
+
+  /** Takes back the deletion of the current element. mirror_tid stays: it tells mirrors to look here again. */
+  restore(cur: Cursor): void {
+    this.touch(cur.buffer, cur.pathWord[cur.depth]!);
+    const w = cur.words, at = cur.at;
+    w[at + W_DELETE_HI] = 0;
+    w[at + W_DELETE_LO] = 0;
+    w[at + W_DELETE_TS] = 0;
+  }
+
+  /** Says where the data of the current element lies from now on, and its CRC. Allocation and freeing are the caller's. */
+  relocate(cur: Cursor, dataZone: number, dataAddress: number, dataCrc: number): void {
+    this.touch(cur.buffer, cur.pathWord[cur.depth]!);
+    const w = cur.words, at = cur.at;
+    w[at + W_DATA_HI] = offsetHi(dataZone, dataAddress);
+    w[at + W_DATA_LO] = offsetLo(dataAddress);
+    w[at + W_DATA_CRC] = dataCrc;
   }
 
   /**
@@ -273,43 +293,47 @@ export class TreeWriter {
    */
   delete(cur: Cursor, history: boolean): boolean {
     if (history && !this.isFresh(cur)) {
-      this.#touch(cur.buffer, cur.pathWord[cur.depth]!);
+      this.touch(cur.buffer, cur.pathWord[cur.depth]!);
       const w = cur.words, at = cur.at;
       w[at + W_DELETE_HI] = this.tidHi;
       w[at + W_DELETE_LO] = this.tidLo;
       w[at + W_DELETE_TS] = this.seconds;
-      this.#raiseMirror(cur);
+      this.raiseMirror(cur);
       return false;
     }
     if (!this.isFresh(cur)) {
       // What mirrors go by has to grow even though the element itself disappears.
-      this.#touch(cur.buffer, cur.pathWord[cur.depth]!);
-      this.#raiseMirror(cur);
+      this.touch(cur.buffer, cur.pathWord[cur.depth]!);
+      this.raiseMirror(cur);
     }
     this.destroy(cur);
     return true;
   }
 
-  /** Removes the current element for good and frees its data. The cursor must be positioned again. */
-  destroy(cur: Cursor): void {
+  /**
+   * Removes the current element for good and frees its data. The cursor must be positioned again. Returns the bytes
+   * this gave back: its data's and those of nodes that became empty.
+   */
+  destroy(cur: Cursor): number {
     const w = cur.words, at = cur.at;
     const hi = w[at + W_DATA_HI]!, lo = w[at + W_DATA_LO]!;
     if ((hi | lo) !== 0) this.#freemap.free(zoneOf(hi), addressOf(hi, lo), w[at + W_DATA_LEN]!);
     const d = cur.depth, word = cur.pathWord[d]!;
-    this.#touch(cur.buffer, word);
+    this.touch(cur.buffer, word);
     const count = w[word + W_COUNT]! - 1;
+    const length = (hi | lo) === 0 ? 0 : w[at + W_DATA_LEN]!;
     w.copyWithin(at, at + ELM_WORDS, word + W_ELMS + (count + 1) * ELM_WORDS);
     w[word + W_COUNT] = count;
-    if (count === 0 && d > 0) this.#removeEmpty(cur);
+    return count === 0 && d > 0 ? length + this.#removeEmpty(cur) * NODE_SIZE : length;
   }
 
-  /** Takes the empty leaf of the path out of the tree, with ancestors that had nothing else below them. */
-  #removeEmpty(cur: Cursor): void {
+  /** Takes the empty leaf of the path out of the tree, with ancestors that had nothing else below them; returns how many nodes. */
+  #removeEmpty(cur: Cursor): number {
     let level = cur.depth;
     while (level > 0 && cur.pathBuffer[level - 1]!.words[cur.pathWord[level - 1]! + W_COUNT] === 1) level--;
     if (level === 0) {
       const root = cur.pathBuffer[0]!, word = cur.pathWord[0]!;
-      this.#touch(root, word);
+      this.touch(root, word);
       root.words[word + W_COUNT] = 0;
       root.words[word + W_TYPE] = (root.words[word + W_TYPE]! & ~0xff) | TYPE_LEAF;
       level = 1;
@@ -318,18 +342,19 @@ export class TreeWriter {
     }
     for (let l = level; l <= cur.depth; l++) {
       const b = cur.pathBuffer[l]!, word = cur.pathWord[l]!;
-      this.#touch(b, word);
+      this.touch(b, word);
       b.words[word + W_COUNT] = 0;
       b.words[word + W_TYPE] = (b.words[word + W_TYPE]! & ~0xff) | TYPE_DELETED;
       b.checked &= ~(1 << (word >> 10));
       this.#freemap.free(ZONE_BTREE, cur.pathAddress[l]!, NODE_SIZE);
     }
     this.tree.shape++;
+    return cur.depth - level + 1;
   }
 
   /** Drops a slot of an internal node with others; a neighbour inherits its mirror_tid and, to the left, its range. */
   #dropSlot(b: Buffer, word: number, slot: number): void {
-    this.#touch(b, word);
+    this.touch(b, word);
     const w = b.words;
     const count = w[word + W_COUNT]!;
     const elm = word + W_ELMS + slot * ELM_WORDS;
@@ -343,14 +368,14 @@ export class TreeWriter {
   }
 
   /** Raises mirror_tid to the open TID from the current leaf up to where it already is (T2). */
-  #raiseMirror(cur: Cursor): void {
+  raiseMirror(cur: Cursor): void {
     const hi = this.tidHi, lo = this.tidLo;
     let d = cur.depth;
     let b = cur.pathBuffer[d]!, word = cur.pathWord[d]!;
     for (;;) {
       const w = b.words;
       if (cmpU64(w[word + W_NODE_MIRROR_HI]!, w[word + W_NODE_MIRROR_LO]!, hi, lo) >= 0) return;
-      this.#touch(b, word);
+      this.touch(b, word);
       w[word + W_NODE_MIRROR_HI] = hi;
       w[word + W_NODE_MIRROR_LO] = lo;
       if (d-- === 0) return;
@@ -358,7 +383,7 @@ export class TreeWriter {
       word = cur.pathWord[d]!;
       const elm = word + W_ELMS + cur.pathSlot[d]! * ELM_WORDS;
       if (cmpU64(b.words[elm + W_MIRROR_HI]!, b.words[elm + W_MIRROR_LO]!, hi, lo) >= 0) return;
-      this.#touch(b, word);
+      this.touch(b, word);
       b.words[elm + W_MIRROR_HI] = hi;
       b.words[elm + W_MIRROR_LO] = lo;
     }
