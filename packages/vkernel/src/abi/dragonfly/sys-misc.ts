@@ -7,7 +7,6 @@ import { exit1 } from "../../kern/exit.ts";
 import { FORK_PROCESS, fork1, mustSleep, startLwp } from "../../kern/fork.ts";
 import { FUTEX_BITSET_ALL, futexWait, futexWake } from "../../kern/futex.ts";
 import type { KernelFrame, Lwp } from "../../kern/proc.ts";
-import { AST_RESCHED } from "../../kern/proc.ts";
 import { suser } from "../../kern/prot.ts";
 import { FOREVER } from "../../kern/sleep.ts";
 import { getTls, setTls } from "../../kern/tls.ts";
@@ -130,7 +129,7 @@ function sysLwpCreate(lp: Lwp, a: Int32Array): number {
 
 /** Gives the processor to whoever else is runnable. */
 function yieldCpu(lp: Lwp): number {
-  lp.ast |= AST_RESCHED;
+  lp.k.sched.yield(lp);
   return 0;
 }
 
