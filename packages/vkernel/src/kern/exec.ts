@@ -258,6 +258,7 @@ function buildImage(p: Proc, file: ExecFile, args: ExecArgs): BuiltImage {
     // Images without a word about the stack, and all of DragonFly's, come from before there was such a permission.
     const readExec = abi.name === "dragonfly" || elf.stackExec;
     const bias = elf.type === ET_DYN ? placeElf(vm, elf, pieBase(elf, abi)) : 0;
+    if (readExec) vm.heapProt |= PROT_EXEC;
     const program = loadElf(vm, elf, vnodeObject(k.vm, vp), bias, readExec);
     vm.brkBase = program.brk;
     vm.brkEnd = program.brk;

@@ -7,7 +7,8 @@
  * Invariants
  *   Q1  A thread is in queue[q] for one q, exactly while it is LSRUN and not k.curlwp; bit q of `mask` is set
  *       exactly while queue[q] is not empty.
- *   Q2  A thread that has waited on the queue keeps its place: queues are FIFO.
+ *   Q2  Queues are FIFO; a thread that had to leave the processor before its slice was over goes to the head of its
+ *       queue and keeps the rest of the slice.
  *   Q3  Usage is decayed lazily, by the time that has passed, when the thread is queued.
  * @module
  */
@@ -36,6 +37,8 @@ export class Scheduler {
   /** Runnable threads, for the load average. */
   nrunnable = 0;
   private nextBreathNs = 0;
+  /** The clock when it was last looked at here, ns. */
+  private nowNs = 0;
   private readonly load = [0, 0, 0];
   private loadStampNs = 0;
 
@@ -57,29 +60,33 @@ export class Scheduler {
   }
 
   private enqueue(lp: Lwp): void {
-    const now = this.k.nanouptime();
-    this.decay(lp, now);
-    const nice = lp.proc.nice;
-    let q = 10 + (nice >> 1) + Math.min(10, lp.estcpu / 20e6);
+    this.decay(lp);
+    let q = 10 + (lp.proc.nice >> 1) + Math.min(10, lp.estcpu / 20e6);
     q = q < 0 ? 0 : q > NQS - 1 ? NQS - 1 : q | 0;
     lp.priority = q;
-    lp.nextRun = null;
-    const last = this.tail[q]!;
-    if (last === null) this.head[q] = lp;
-    else last.nextRun = lp;
-    this.tail[q] = lp;
-    this.mask |= 1 << q;
+    const first = this.head[q]!;
+    if (first === null) {
+      lp.nextRun = null;
+      this.head[q] = lp;
+      this.tail[q] = lp;
+      this.mask |= 1 << q;
+    } else if (lp.sliceEndNs > this.nowNs) {
+      lp.nextRun = first;
+      this.head[q] = lp;
+    } else {
+      lp.nextRun = null;
+      this.tail[q]!.nextRun = lp;
+      this.tail[q] = lp;
+    }
     this.nrunnable++;
     const cur = this.k.curlwp;
-    if (cur !== null && cur !== lp && q < cur.priority) {
-      cur.ast |= AST_RESCHED;
-    }
+    if (cur !== null && cur !== lp && q < cur.priority) cur.ast |= AST_RESCHED;
   }
 
-  private decay(lp: Lwp, now: number): void {
-    const dt = now - lp.stampNs;
+  private decay(lp: Lwp): void {
+    const dt = this.nowNs - lp.stampNs;
     if (dt <= 0) return;
-    lp.stampNs = now;
+    lp.stampNs = this.nowNs;
     lp.estcpu = dt >= 16 * DECAY_NS ? 0 : lp.estcpu * 2 ** (-dt / DECAY_NS);
   }
 
@@ -106,24 +113,24 @@ export class Scheduler {
   /** Runs threads until `finished()`; the machine's main loop. */
   async run(finished: () => boolean): Promise<void> {
     const k = this.k;
-    this.nextBreathNs = k.nanouptime() + BREATHE_NS;
+    this.nextBreathNs = this.readClock() + BREATHE_NS;
     while (!finished()) {
-      const before = k.nanouptime();
-      k.callouts.run(before);
-      if (before - this.loadStampNs > LOAD_STEP_NS) this.updateLoad(before);
+      if (this.nowNs >= k.callouts.nextDeadline) k.callouts.run(this.nowNs);
+      if (this.nowNs - this.loadStampNs > LOAD_STEP_NS) this.updateLoad(this.nowNs, this.nrunnable);
       const lp = this.choose();
       if (lp === null) {
         if (finished()) break;
+        const before = this.nowNs;
         await k.machine.idle(k.callouts.nextDeadline);
-        const now = k.nanouptime();
-        k.stats.idleNs += now - before;
-        this.nextBreathNs = now + BREATHE_NS;
+        k.stats.idleNs += this.readClock() - before;
+        this.updateLoad(this.nowNs, 0);
+        this.nextBreathNs = this.nowNs + BREATHE_NS;
         continue;
       }
       this.dispatch(lp);
-      if (k.nanouptime() >= this.nextBreathNs) {
+      if (this.nowNs >= this.nextBreathNs) {
         await k.machine.breathe();
-        this.nextBreathNs = k.nanouptime() + BREATHE_NS;
+        this.nextBreathNs = this.readClock() + BREATHE_NS;
       }
     }
   }
@@ -135,17 +142,17 @@ export class Scheduler {
       lp.state = LSSTOP;
       return;
     }
-    const start = k.nanouptime();
     k.curlwp = lp;
-    lp.sliceEndNs = start + SLICE_NS;
+    if (lp.sliceEndNs <= this.nowNs) lp.sliceEndNs = this.nowNs + SLICE_NS;
     lp.ast &= ~AST_RESCHED;
     k.stats.switches++;
     this.setTimer(lp);
-    lp.chargedNs = start;
+    lp.chargedNs = this.nowNs;
     if (lp.kcont === null || resumeKernel(lp)) {
       if (lp.state === LSRUN) k.machine.userland(lp);
     }
-    if (lp.state !== LSZOMB) {
+    if (lp.state === LSZOMB) this.readClock();
+    else {
       this.charge(lp);
       checkCpuTimers(lp.proc);
     }
@@ -154,13 +161,25 @@ export class Scheduler {
       lp.ru.nivcsw++;
       this.enqueue(lp);
     } else {
+      // Whoever waits gives the rest of his slice away.
+      lp.sliceEndNs = 0;
       if (lp.state !== LSZOMB) lp.ru.nvcsw++;
     }
   }
 
-  /** Lets the load averages take in the time since they were last touched, at the present number of threads. */
-  private updateLoad(now: number): void {
-    const n = this.nrunnable + (this.k.curlwp === null ? 0 : 1);
+  /** sched_yield(2): the thread lets others of its priority go first. */
+  yield(lp: Lwp): void {
+    lp.sliceEndNs = 0;
+    lp.ast |= AST_RESCHED;
+  }
+
+  /** Looks at the clock; between two looks `nowNs` is taken for the time, which costs nothing. */
+  private readClock(): number {
+    return (this.nowNs = this.k.nanouptime());
+  }
+
+  /** Lets the load averages take in the time since they were last touched, in which `n` threads were runnable. */
+  private updateLoad(now: number, n: number): void {
     const dt = now - this.loadStampNs;
     this.loadStampNs = now;
     for (let i = 0; i < 3; i++) {
@@ -170,13 +189,13 @@ export class Scheduler {
   }
 
   loadAverages(now: number): readonly number[] {
-    this.updateLoad(now);
+    this.updateLoad(now, this.nrunnable + (this.k.curlwp === null ? 0 : 1));
     return this.load.slice();
   }
 
   /** Brings the running thread's processor time up to date. */
   charge(lp: Lwp): void {
-    const now = this.k.nanouptime();
+    const now = this.readClock();
     const used = now - lp.chargedNs;
     lp.chargedNs = now;
     lp.runtimeNs += used;
@@ -193,8 +212,8 @@ export class Scheduler {
    */
   hardclock(lp: Lwp): void {
     const k = this.k;
-    const now = k.nanouptime();
-    k.callouts.run(now);
+    const now = this.readClock();
+    if (now >= k.callouts.nextDeadline) k.callouts.run(now);
     if (now >= this.nextBreathNs || (now >= lp.sliceEndNs && this.mask !== 0)) lp.ast |= AST_RESCHED;
     else if (now >= lp.sliceEndNs) lp.sliceEndNs = now + SLICE_NS;
     this.setTimer(lp);

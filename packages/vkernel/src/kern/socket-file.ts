@@ -13,7 +13,7 @@ import { ENOTTY, ETOOMANYREFS } from "../sys/errno.ts";
 import { FREAD, FWRITE } from "../sys/fcntl.ts";
 import { FIONREAD } from "../sys/ioctl.ts";
 import type { WaitChannel } from "../sys/wait.ts";
-import { type PeerCred, type Rights, UnixSocket } from "../net/unix/socket.ts";
+import type { PeerCred, Rights, UnixSocket } from "../net/unix/socket.ts";
 import type { Vattr, Vnode } from "../vfs/vnode.ts";
 import { VSOCK, vrele } from "../vfs/vnode.ts";
 import type { Uio } from "../vm/uio.ts";

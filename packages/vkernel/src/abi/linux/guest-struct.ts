@@ -9,10 +9,12 @@ import { sigcantmask, sigset, type Sigset } from "../../sys/signal.ts";
 export const NS = 1_000_000_000;
 const TWO32 = 4294967296;
 
+/** Holds a structure on its way to or from user memory; valid within one function. */
+const $scratchWords = new Int32Array(4);
+
 const words = (lp: Lwp, uaddr: number, n: number): Int32Array => {
-  const w = new Int32Array(n);
-  copyinWords(lp.proc.vmspace!, uaddr, w, n);
-  return w;
+  copyinWords(lp.proc.vmspace!, uaddr, $scratchWords, n);
+  return $scratchWords;
 };
 
 /** struct timespec, 8 bytes. Throws EINVAL for a negative time or bad nanoseconds. */
@@ -38,16 +40,24 @@ export function getTimeval(lp: Lwp, uaddr: number): number {
 
 export function putTimespec(lp: Lwp, uaddr: number, ns: number): void {
   const sec = Math.floor(ns / NS);
-  copyoutWords(lp.proc.vmspace!, Int32Array.of(sec, ns - sec * NS), uaddr, 2);
+  $scratchWords[0] = sec;
+  $scratchWords[1] = ns - sec * NS;
+  copyoutWords(lp.proc.vmspace!, $scratchWords, uaddr, 2);
 }
 export function putTimespec64(lp: Lwp, uaddr: number, ns: number): void {
   const sec = Math.floor(ns / NS);
-  copyoutWords(lp.proc.vmspace!, Int32Array.of(sec | 0, Math.floor(sec / TWO32), ns - sec * NS, 0), uaddr, 4);
+  $scratchWords[0] = sec;
+  $scratchWords[1] = Math.floor(sec / TWO32);
+  $scratchWords[2] = ns - sec * NS;
+  $scratchWords[3] = 0;
+  copyoutWords(lp.proc.vmspace!, $scratchWords, uaddr, 4);
 }
 export function putTimeval(lp: Lwp, uaddr: number, ns: number): void {
   const us = Math.floor(ns / 1000);
   const sec = Math.floor(us / 1e6);
-  copyoutWords(lp.proc.vmspace!, Int32Array.of(sec, us - sec * 1e6), uaddr, 2);
+  $scratchWords[0] = sec;
+  $scratchWords[1] = us - sec * 1e6;
+  copyoutWords(lp.proc.vmspace!, $scratchWords, uaddr, 2);
 }
 
 /** sigset_t of 8 bytes, without SIGKILL and SIGSTOP. */

@@ -4,7 +4,6 @@ import { EFAULT, EINVAL, EPERM, ESRCH } from "../../sys/errno.ts";
 import { WOULDBLOCK } from "../../sys/wait.ts";
 import { copyin, copyout, copyoutWords, suword } from "../../vm/copyio.ts";
 import type { KernelFrame, Lwp } from "../../kern/proc.ts";
-import { AST_RESCHED } from "../../kern/proc.ts";
 import { suser } from "../../kern/prot.ts";
 import { FOREVER, PCATCH, tsleep } from "../../kern/sleep.ts";
 import { hex, int, partial, pid, plain, size, sleeps, type Sysent, uptr } from "../../kern/sysent.ts";
@@ -86,7 +85,7 @@ const SCHED_IDLE = 5;
 
 /** Leaves the processor to others of the same priority. */
 function sysSchedYield(lp: Lwp): number {
-  lp.ast |= AST_RESCHED;
+  lp.k.sched.yield(lp);
   return 0;
 }
 function target(lp: Lwp, tid: number): Lwp {
