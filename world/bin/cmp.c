@@ -1,28 +1,88 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* cmp [-ls] file1 file2 [skip1 [skip2]]. Status 0 same, 1 different, 2 trouble. */
 #include <err.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-static FILE *open_at(const char *name, const char *skip)
+struct side { const char *name; int fd; size_t at, have; unsigned char buf[32768]; };
+
+static struct side a, b;
+static int list, silent, differ;
+static long long byte = 1, line = 1;
+
+static void fill(struct side *s)
 {
-	FILE *f = strcmp(name, "-") == 0 ? stdin : fopen(name, "r");
+	ssize_t n;
+
+	if (s->at < s->have)
+		return;
+	n = read(s->fd, s->buf, sizeof(s->buf));
+	if (n == -1)
+		err(2, "%s", s->name);
+	s->at = 0;
+	s->have = (size_t)n;
+}
+
+static void open_at(struct side *s, const char *name, const char *skip)
+{
 	long long n = skip != NULL ? strtoll(skip, NULL, 0) : 0;
 
-	if (f == NULL)
+	s->name = name;
+	s->fd = strcmp(name, "-") == 0 ? 0 : open(name, O_RDONLY);
+	if (s->fd == -1)
 		err(2, "%s", name);
-	while (n-- > 0 && getc(f) != EOF)
-		;
-	return f;
+	for (fill(s); n > 0 && s->have > 0; fill(s)) {
+		size_t step = (long long)(s->have - s->at) < n ? s->have - s->at : (size_t)n;
+
+		s->at += step;
+		n -= (long long)step;
+	}
+}
+
+static void count_lines(const unsigned char *p, size_t n)
+{
+	const unsigned char *end = p + n;
+
+	while ((p = memchr(p, '\n', (size_t)(end - p))) != NULL) {
+		line++;
+		p++;
+	}
+}
+
+/* Compares what both have in memory; returns 1 when there is nothing more to say. */
+static int compare(size_t n)
+{
+	const unsigned char *p = a.buf + a.at, *q = b.buf + b.at;
+	size_t i;
+
+	if (memcmp(p, q, n) != 0) {
+		differ = 1;
+		if (silent)
+			return 1;
+		for (i = 0; i < n; i++) {
+			if (p[i] == q[i])
+				continue;
+			if (!list) {
+				count_lines(p, i);
+				printf("%s %s differ: char %lld, line %lld\n", a.name, b.name, byte + (long long)i, line);
+				return 1;
+			}
+			printf("%6lld %3o %3o\n", byte + (long long)i, p[i], q[i]);
+		}
+	} else if (!list && !silent)
+		count_lines(p, n);
+	byte += (long long)n;
+	a.at += n;
+	b.at += n;
+	return 0;
 }
 
 int main(int argc, char **argv)
 {
-	int c, list = 0, silent = 0, a, b, differ = 0;
-	long long byte = 1, line = 1;
-	FILE *f, *g;
+	int c;
 
 	while ((c = getopt(argc, argv, "ls")) != -1)
 		switch (c) {
@@ -36,31 +96,23 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: cmp [-l | -s] file1 file2 [skip1 [skip2]]\n");
 		return 2;
 	}
-	f = open_at(argv[0], argc > 2 ? argv[2] : NULL);
-	g = open_at(argv[1], argc > 3 ? argv[3] : NULL);
-	for (;; byte++) {
-		a = getc(f);
-		b = getc(g);
-		if (a == EOF || b == EOF)
-			break;
-		if (a != b) {
-			differ = 1;
-			if (silent)
-				return 1;
-			if (!list) {
-				printf("%s %s differ: char %lld, line %lld\n", argv[0], argv[1], byte, line);
-				return 1;
-			}
-			printf("%6lld %3o %3o\n", byte, a, b);
+	open_at(&a, argv[0], argc > 2 ? argv[2] : NULL);
+	open_at(&b, argv[1], argc > 3 ? argv[3] : NULL);
+	for (;;) {
+		size_t left, right;
+
+		fill(&a);
+		fill(&b);
+		left = a.have - a.at;
+		right = b.have - b.at;
+		if (left == 0 || right == 0) {
+			if (left == right)
+				return differ;
+			if (!silent)
+				warnx("EOF on %s", left == 0 ? a.name : b.name);
+			return 1;
 		}
-		line += a == '\n';
+		if (compare(left < right ? left : right))
+			return 1;
 	}
-	if (ferror(f) || ferror(g))
-		err(2, "%s", ferror(f) ? argv[0] : argv[1]);
-	if (a != b) {
-		if (!silent)
-			warnx("EOF on %s", a == EOF ? argv[0] : argv[1]);
-		return 1;
-	}
-	return differ;
 }

@@ -60,6 +60,15 @@ int main(int argc, char **argv)
 
 		width = a > b ? a : b;
 	}
+	if (prec == 0 && first > -9e15 && last < 9e15 && first < 9e15 && last > -9e15 && step > -9e15 && step < 9e15) {
+		long long i = (long long)first, by = (long long)step, end = (long long)last;
+
+		for (; by > 0 ? i <= end : i >= end; i += by)
+			printf("%s%0*lld", n++ > 0 ? sep : "", width, i);
+		if (n > 0)
+			putchar('\n');
+		return 0;
+	}
 	/* Counting steps keeps the sum of rounding errors out. */
 	for (v = first; step > 0 ? v <= last + step * 1e-10 : v >= last + step * 1e-10; v = first + ++n * step)
 		printf("%s%0*.*f", n > 0 ? sep : "", width, prec, v);

@@ -336,6 +336,14 @@ struct words **expand_word(const char *text, int flags, struct words **tail)
 {
 	struct xbuf x = { 0 };
 
+	/* Most words have nothing to expand. */
+	if (text[strcspn(text, "\\'\"$`~*?[")] == '\0' && *text != '\0') {
+		struct words *w = arena_alloc(scratch, sizeof(*w));
+
+		w->text = arena_strdup(scratch, text);
+		*tail = w;
+		return &w->next;
+	}
 	x_text(&x, text, text + strlen(text), flags, 0);
 	tail = split(&x, tail);
 	free(x.c);

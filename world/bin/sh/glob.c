@@ -19,12 +19,13 @@ static void add(struct words ***tail, const char *text)
 	*tail = &w->next;
 }
 
+/* A bracket counts only with its partner: the command [ is no pattern. */
 static int has_magic(const char *p, const char *end)
 {
 	for (; p < end; p++) {
 		if (*p == '\\')
 			p++;
-		else if (*p == '*' || *p == '?' || *p == '[')
+		else if (*p == '*' || *p == '?' || (*p == '[' && memchr(p, ']', (size_t)(end - p)) != NULL))
 			return 1;
 	}
 	return 0;

@@ -10,6 +10,8 @@
 struct chunk { struct chunk *next; size_t used, size; char data[]; };
 
 struct arena *scratch;
+static struct chunk *spare; /* ordinary chunks to use again, a few */
+static int nspare;
 
 void *xmalloc(size_t n)
 {
@@ -51,7 +53,12 @@ void arena_free(struct arena *a)
 		return;
 	for (c = a->chunks; c != NULL; c = next) {
 		next = c->next;
-		free(c);
+		if (c->size == CHUNK && nspare < 8) {
+			c->next = spare;
+			spare = c;
+			nspare++;
+		} else
+			free(c);
 	}
 	free(a);
 }
@@ -65,7 +72,12 @@ void *arena_alloc(struct arena *a, size_t n)
 	if (c == NULL || c->size - c->used < n) {
 		size_t size = n > CHUNK ? n : CHUNK;
 
-		c = xmalloc(sizeof(*c) + size);
+		if (size == CHUNK && spare != NULL) {
+			c = spare;
+			spare = c->next;
+			nspare--;
+		} else
+			c = xmalloc(sizeof(*c) + size);
 		c->next = a->chunks;
 		c->used = 0;
 		c->size = size;

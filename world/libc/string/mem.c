@@ -3,8 +3,7 @@
 #include <string.h>
 
 /*
- * Copies and fills use the string instructions: the emulated processor runs a REP block as one host copy, far
- * faster than any loop.
+ * The string instructions: the emulated processor runs a REP block as one operation, far faster than any loop.
  */
 void *memcpy(void *restrict dst, const void *restrict src, size_t n)
 {
@@ -46,20 +45,20 @@ int memcmp(const void *a, const void *b, size_t n)
 {
 	const unsigned char *p = a, *q = b;
 
-	for (; n > 0; n--, p++, q++)
-		if (*p != *q)
-			return *p - *q;
-	return 0;
+	if (n == 0)
+		return 0;
+	__asm__ volatile("repe cmpsb" : "+S"(p), "+D"(q), "+c"(n) : : "memory", "cc");
+	return p[-1] - q[-1];
 }
 
 void *memchr(const void *s, int c, size_t n)
 {
 	const unsigned char *p = s;
 
-	for (; n > 0; n--, p++)
-		if (*p == (unsigned char)c)
-			return (void *)p;
-	return NULL;
+	if (n == 0)
+		return NULL;
+	__asm__ volatile("repne scasb" : "+D"(p), "+c"(n) : "a"(c) : "memory", "cc");
+	return p[-1] == (unsigned char)c ? (void *)(p - 1) : NULL;
 }
 
 void *memrchr(const void *s, int c, size_t n)
