@@ -63,6 +63,8 @@ export const T_SYSCALL80 = 0x80;
 export const PGEX_P = 0x01;
 export const PGEX_W = 0x02;
 export const PGEX_U = 0x04;
+/** An instruction fetch from a page without execute permission; only with vmspaceCheckExecute(). */
+export const PGEX_I = 0x10;
 /** On entry to RUN: the thread does not own the FP contents, so its first FP instruction must come back as T_DNA. */
 export const PGEX_FPFAULT = 0x80;
 

@@ -21,7 +21,7 @@ import {
   Translation,
   type AddressSpace,
 } from "@vkernel/mmu";
-import { HostErrno, VMSPACE_CTL_RUN as VMSPACE_CTL_RUN_ } from "./frame.ts";
+import { HostErrno, MADV_INVAL, VM_MAX_USER_ADDRESS, VMSPACE_CTL_RUN as VMSPACE_CTL_RUN_ } from "./frame.ts";
 import { MemoryImage } from "./image.ts";
 import { Interrupts } from "./interrupts.ts";
 import type { HostPlatform } from "./platform.ts";
@@ -178,6 +178,17 @@ export class HostKernel {
    */
   vmspacePrefault(id: number, va: number, write: boolean): void {
     this.#lookup(id).translate(va, write ? ACCESS_WRITE : ACCESS_READ);
+  }
+
+  /**
+   * Beyond DragonFly's calls, whose host never tests X: from now on fetches in this space need X in the entries of every
+   * level, and a page fault for want of it carries PGEX_I. Who takes X from an entry reports the page as written(), so
+   * that code already decoded from it is forgotten, besides invalidating.
+   */
+  vmspaceCheckExecute(id: number): void {
+    const space = this.#lookup(id);
+    space.checkExecute = true;
+    space.mcontrol(0, VM_MAX_USER_ADDRESS, MADV_INVAL, 0);
   }
 
   /** Declared and never implemented by the original: EINVAL after the lookup. */

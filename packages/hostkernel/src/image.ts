@@ -21,6 +21,8 @@ export class MemoryImage {
   readonly dv: DataView;
   /** Walks virtual page tables kept in this image. */
   readonly walker: VpteWalker;
+  /** The same, for fetches from spaces that check execute permission: entries of all levels need X besides R. */
+  readonly fetchWalker: VpteWalker;
   readonly #memory: MachineMemory;
   readonly #codePages: Uint8Array;
   readonly #firstHpn: number;
@@ -35,7 +37,9 @@ export class MemoryImage {
     this.u32 = new Uint32Array(memory.buffer, hostBase, bytes >>> 2);
     this.i32 = new Int32Array(memory.buffer, hostBase, bytes >>> 2);
     this.dv = new DataView(memory.buffer, hostBase, bytes);
-    this.walker = new VpteWalker(memory, new RamObject(memory, hostBase, this.npages), VPTE_2007);
+    const object = new RamObject(memory, hostBase, this.npages);
+    this.walker = new VpteWalker(memory, object, VPTE_2007);
+    this.fetchWalker = new VpteWalker(memory, object, { ...VPTE_2007, R: VPTE_2007.R | VPTE_2007.X });
     this.#codePages = memory.codePages;
     this.#firstHpn = memory.hpnOf(hostBase);
   }

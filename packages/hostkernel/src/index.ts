@@ -57,6 +57,7 @@ export {
   PGEX_W,
   PGEX_U,
   PGEX_FPFAULT,
+  PGEX_I,
   LUCODE_SEL,
   LUDATA_SEL,
   GTLS_START,

@@ -14,6 +14,7 @@
  * @module
  */
 import {
+  ACCESS_EXEC as ACCESS_EXEC_,
   ACCESS_WRITE as ACCESS_WRITE_,
   FLAT_BIAS as FLAT_BIAS_,
   PF_PRESENT,
@@ -31,17 +32,21 @@ import {
   MAP_FIXED,
   MAP_STACK,
   MAP_VPAGETABLE,
-  PROT_EXEC,
+  PGEX_I as PGEX_I_,
+  PROT_EXEC as PROT_EXEC_,
   PROT_READ as PROT_READ_,
   PROT_WRITE as PROT_WRITE_,
   VM_MAX_USER_ADDRESS,
 } from "./frame.ts";
 import type { MemoryImage } from "./image.ts";
 
+const ACCESS_EXEC = ACCESS_EXEC_;
 const ACCESS_WRITE = ACCESS_WRITE_;
 const FLAT_BIAS = FLAT_BIAS_;
 const PF_USER = PF_USER_;
 const PF_WRITE = PF_WRITE_;
+const PGEX_I = PGEX_I_;
+const PROT_EXEC = PROT_EXEC_;
 const PROT_READ = PROT_READ_;
 const PROT_WRITE = PROT_WRITE_;
 const PROT_RW = PROT_READ | PROT_WRITE;
@@ -106,6 +111,11 @@ export class HostVmspace implements AddressSpace {
   #hint: MapEntry | null = null;
   /** Slow accesses that the mappings resolved. */
   faults = 0;
+  /** Fetches through virtual page tables need X in the entries of every level. */
+  checkExecute = false;
+  /** The page fetched from last and its host address, since the last invalidation; for checkExecute. */
+  #fetchPage = -1;
+  #fetchHost = 0;
 
   constructor(id: number, translation: Translation) {
     this.id = id;
@@ -114,11 +124,14 @@ export class HostVmspace implements AddressSpace {
   }
 
   get table(): number {
+    // A table that is taken anew is empty, and what was fetched last has to be entered again.
+    if (!this.#table.resident) this.#fetchPage = -1;
     return this.#table.address;
   }
 
   translate(address: number, access: number): number {
     const va = address >>> 0;
+    if (access === ACCESS_EXEC && this.checkExecute) return this.#translateFetch(va);
     const write = access === ACCESS_WRITE;
     if (!write && this.#table.resident) {
       // A cached read is a right to read and to fetch; walking again would take a cached write away.
@@ -143,6 +156,34 @@ export class HostVmspace implements AddressSpace {
     const host = image.hostBase + page * 4096;
     this.#table.fill(va, host, true, writable);
     return host + (va & 0xfff);
+  }
+
+  #translateFetch(va: number): number {
+    const page = va - (va & 0xfff);
+    if (page === this.#fetchPage) return this.#fetchHost + (va & 0xfff);
+    const entry = this.#find(va);
+    if (entry === null || (entry.prot & PROT_EXEC) === 0) return -1 - (PF_USER | PGEX_I);
+    const image = entry.image;
+    let index = entry.pindex + ((va - entry.start) >>> 12);
+    if (entry.vpagetable) {
+      index = image.fetchWalker.walk(entry.master, index, ACCESS_EXEC);
+      if (index < 0) return -1 - (PF_USER | PGEX_I);
+    } else if (index >= image.npages) {
+      return -1 - (PF_USER | PGEX_I);
+    }
+    this.faults++;
+    const host = image.hostBase + index * 4096;
+    // What is cached for reading and writing stays; a write would otherwise have to walk again.
+    if (this.#i32[(this.#table.address >>> 2) + (va >>> 12) * 2] === 0)
+      this.#table.fill(va, host, true, false);
+    this.#fetchPage = page;
+    this.#fetchHost = host;
+    return host + (va & 0xfff);
+  }
+
+  #invalidate(start: number, length: number): void {
+    this.#fetchPage = -1;
+    this.#table.invalidate(start, length);
   }
 
   #find(va: number): MapEntry | null {
@@ -239,7 +280,7 @@ export class HostVmspace implements AddressSpace {
     this.#clip(end);
     this.#entries = this.#entries.filter((entry) => entry.end <= start || entry.start >= end);
     this.#hint = null;
-    this.#table.invalidate(start, end - start);
+    this.#invalidate(start, end - start);
   }
 
   /**
@@ -253,7 +294,7 @@ export class HostVmspace implements AddressSpace {
     const end = roundPage(addr + len);
     if (len < 0 || end > VM_MAX_USER_ADDRESS) throw einval("mcontrol: range ends beyond the user limit");
     if (behav === MADV_INVAL) {
-      this.#table.invalidate(start, end - start);
+      this.#invalidate(start, end - start);
     } else if (behav === MADV_SETMAP) {
       this.#clip(start);
       this.#clip(end);
@@ -263,7 +304,7 @@ export class HostVmspace implements AddressSpace {
         if (entry.vpagetable) entry.master = value | 0;
         else refused = true;
       }
-      this.#table.invalidate(start, end - start);
+      this.#invalidate(start, end - start);
       if (refused) throw einval("mcontrol: MADV_SETMAP on a mapping without a virtual page table");
     }
   }
@@ -275,6 +316,7 @@ export class HostVmspace implements AddressSpace {
 
   /** Empties the space and gives its table back. */
   destroy(): void {
+    this.#fetchPage = -1;
     this.#entries = [];
     this.#hint = null;
     this.#table.release();

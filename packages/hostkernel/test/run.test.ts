@@ -11,6 +11,7 @@ import {
   MAP_SHARED,
   MAP_VPAGETABLE,
   PGEX_FPFAULT,
+  PGEX_I,
   PGEX_W,
   PROT_READ,
   PROT_WRITE,
@@ -41,6 +42,7 @@ import {
   T_TRCTRAP,
   VPTE_A,
   VPTE_M,
+  VPTE_X,
 } from "../src/index.ts";
 import { DATA, RO, RW, STACK_TOP, TEXT, Tiny } from "./tiny.ts";
 
@@ -468,6 +470,55 @@ describe("code that changes, in worse places", () => {
     }
     expect(tiny.host.spaceCount).toBe(1);
     expect(tiny.host.stats().evictions).toBe(0);
+  });
+});
+
+describe("execute permission, where it is asked for", () => {
+  const XRO = RO | VPTE_X;
+  /** The page directory of the one program. */
+  let PDIR = 0;
+  const setup = (): Tiny => {
+    const tiny = new Tiny();
+    const { pdir, text } = tiny.program(1, [...movEax(7), ...INT80, 0xeb, 0xf7]);
+    PDIR = pdir;
+    tiny.host.vmspaceCheckExecute(1);
+    for (const va of [TEXT, DATA]) tiny.image.u32[(pdir << 10) + (va >>> 22)]! |= VPTE_X;
+    tiny.host.vmspaceMcontrol(1, 0, 0x4000_0000, MADV_SETMAP, (pdir << 12) | RW | VPTE_X);
+    tiny.map(pdir, TEXT, text, XRO);
+    tiny.start();
+    return tiny;
+  };
+
+  it("code runs from pages with X; a jump to a page without is a fault with PGEX_I at its address", () => {
+    const tiny = setup();
+    tiny.run(1);
+    expect(tiny.tf[TF_EAX]).toBe(7);
+    tiny.tf[TF_EIP] = DATA + 4;
+    tiny.run(1);
+    expect([tiny.tf[TF_TRAPNO], tiny.tf[TF_ERR], tiny.tf[TF_EIP]]).toEqual([T_PAGEFLT, DATA + 4, DATA + 4]);
+    expect(tiny.tf[TF_XFLAGS]! & (PGEX_I | PGEX_W)).toBe(PGEX_I);
+  });
+
+  it("reading such a page first does not make it executable", () => {
+    const tiny = setup();
+    expect(tiny.host.addressSpace(1).translate(DATA, 0)).toBeGreaterThan(0);
+    tiny.tf[TF_EIP] = DATA;
+    tiny.run(1);
+    expect([tiny.tf[TF_TRAPNO], tiny.tf[TF_ERR]]).toEqual([T_PAGEFLT, DATA]);
+  });
+
+  it("X taken away holds for code that has run; X given counts at once", () => {
+    const tiny = setup();
+    for (let i = 0; i < 5; i++) tiny.run(1);
+    const pte = tiny.pte(PDIR, TEXT);
+    tiny.image.u32[pte]! &= ~VPTE_X;
+    tiny.image.written(tiny.image.u32[pte]! & ~0xfff, 4096);
+    tiny.host.vmspaceMcontrol(1, TEXT, 4096, MADV_INVAL, 0);
+    tiny.run(1);
+    expect([tiny.tf[TF_TRAPNO], tiny.tf[TF_XFLAGS]! & PGEX_I]).toEqual([T_PAGEFLT, PGEX_I]);
+    tiny.image.u32[pte]! |= VPTE_X;
+    tiny.run(1);
+    expect([tiny.tf[TF_TRAPNO], tiny.tf[TF_EAX]]).toEqual([T_SYSCALL80, 7]);
   });
 });
 

@@ -21,6 +21,7 @@ import {
   VPTE_R,
   VPTE_V,
   VPTE_W,
+  VPTE_X,
   type HostFiles,
   type HostPlatform,
   type HostSignalName,
@@ -67,8 +68,9 @@ class HostPmaps implements PmapHost {
         this.#image,
         start,
       );
-      host.vmspaceMcontrol(id, start, len, MADV_SETMAP, (pdir << 12) | VPTE_V | VPTE_R | VPTE_W);
+      host.vmspaceMcontrol(id, start, len, MADV_SETMAP, (pdir << 12) | VPTE_V | VPTE_R | VPTE_W | VPTE_X);
     }
+    host.vmspaceCheckExecute(id);
     return id;
   }
 

@@ -14,6 +14,7 @@
  */
 import {
   PGEX_FPFAULT as PGEX_FPFAULT_,
+  PGEX_I as PGEX_I_,
   PGEX_W as PGEX_W_,
   T_ALIGNFLT,
   T_ARITHTRAP,
@@ -64,6 +65,7 @@ import type { MachIntr } from "./machintr.ts";
 import { outOfMemory } from "./oom.ts";
 
 const PGEX_FPFAULT = PGEX_FPFAULT_,
+  PGEX_I = PGEX_I_,
   PGEX_W = PGEX_W_;
 const T_DNA = T_DNA_,
   T_PAGEFLT = T_PAGEFLT_,
@@ -105,7 +107,7 @@ export class UserMode {
       if (trapno === T_SYSCALL80) {
         if (!syscall(lp)) return;
       } else if (trapno === T_PAGEFLT) {
-        if (!this.#pageFault(lp, tf[TF_ERR]! >>> 0, (tf[TF_XFLAGS]! & PGEX_W) !== 0)) return;
+        if (!this.#pageFault(lp, tf[TF_ERR]! >>> 0, tf[TF_XFLAGS]!)) return;
       } else if (trapno === 0) {
         this.#intr.dispatch();
         lp.k.sched.hardclock(lp);
@@ -118,7 +120,9 @@ export class UserMode {
   }
 
   /** Returns false when the thread waits for a page to be read. */
-  #pageFault(lp: Lwp, va: number, write: boolean): boolean {
+  #pageFault(lp: Lwp, va: number, xflags: number): boolean {
+    const write = (xflags & PGEX_W) !== 0;
+    const fetch = (xflags & PGEX_I) !== 0;
     const k = lp.k;
     const timed = this.#faultSkip === 0;
     const start = timed ? k.nanouptime() : 0;
@@ -126,7 +130,7 @@ export class UserMode {
     lp.ru.minflt++;
     let result: number;
     try {
-      result = vmFault(lp.proc.vmspace!, va, write);
+      result = vmFault(lp.proc.vmspace!, va, write, fetch);
     } catch (e) {
       if (!(e instanceof IoMiss)) throw e;
       lp.ru.minflt--;
@@ -135,8 +139,8 @@ export class UserMode {
     }
     if (timed) lp.sysNs += (k.nanouptime() - start) * FAULT_SAMPLE;
     this.#faultSkip = timed ? FAULT_SAMPLE - 1 : this.#faultSkip - 1;
-    if (result === FAULT_OK) this.#host.vmspacePrefault(lp.proc.vmspace!.hostId, va, write);
-    else this.#badFault(lp, va, result);
+    if (result !== FAULT_OK) this.#badFault(lp, va, result);
+    else if (!fetch) this.#host.vmspacePrefault(lp.proc.vmspace!.hostId, va, write);
     return true;
   }
 

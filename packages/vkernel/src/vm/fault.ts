@@ -8,6 +8,7 @@
 import { Errno } from "../sys/errno.ts";
 import {
   PAGE_SIZE as PAGE_SIZE_,
+  PROT_EXEC as PROT_EXEC_,
   PROT_WRITE as PROT_WRITE_,
   VM_MAX_USER_ADDRESS as VM_MAX_USER_ADDRESS_,
 } from "../sys/mman.ts";
@@ -17,6 +18,7 @@ import {
   VPTE_M as VPTE_M_,
   VPTE_MANAGED as VPTE_MANAGED_,
   VPTE_W as VPTE_W_,
+  VPTE_X,
   pmapOwnPte as pmapOwnPte_,
   pmapPte,
   pteBits as pteBits_,
@@ -25,6 +27,7 @@ import {
 import type { Vmspace } from "./vmspace.ts";
 
 const PAGE_SIZE = PAGE_SIZE_,
+  PROT_EXEC = PROT_EXEC_,
   PROT_WRITE = PROT_WRITE_,
   VM_MAX_USER_ADDRESS = VM_MAX_USER_ADDRESS_;
 const PAGE_BEYOND = PAGE_BEYOND_;
@@ -49,15 +52,19 @@ export const FAULT_NOMEM = 4;
 const FAULT_AROUND = 0x1_0000;
 
 /**
- * Resolves an access to `va` (unsigned). Returns FAULT_OK or another FAULT_*; throws IoMiss, with nothing changed, when a page
- * of a file has to be read first.
+ * Resolves an access to `va` (unsigned): a store if `write`, an instruction fetch if `fetch`. Returns FAULT_OK or another
+ * FAULT_*; throws IoMiss, with nothing changed, when a page of a file has to be read first.
  */
-export function vmFault(vm: Vmspace, va: number, write: boolean): number {
+export function vmFault(vm: Vmspace, va: number, write: boolean, fetch = false): number {
   if (va >= VM_MAX_USER_ADDRESS) return FAULT_MAPERR;
   const entry = vm.map.find(va);
   if (entry === null) return FAULT_MAPERR;
   const prot = entry.prot;
   if (prot === 0 || (write && (prot & PROT_WRITE) === 0)) return FAULT_ACCERR;
+  if (fetch) {
+    if ((prot & PROT_EXEC) === 0) return FAULT_ACCERR;
+    if (pmapPte(vm.pmap, va) >>> 12 !== 0) return allowFetch(vm, va);
+  }
   if (entry.object !== null) return objectFault(vm, entry, entry.object, va, write);
 
   const sys = vm.sys;
@@ -73,6 +80,14 @@ export function vmFault(vm: Vmspace, va: number, write: boolean): number {
     return FAULT_OK;
   }
   return write ? anonymousWrite(vm, va, at, pte, prot) : FAULT_OK;
+}
+
+/** The page is there and was entered before its mapping became executable. */
+function allowFetch(vm: Vmspace, va: number): number {
+  const at = pmapOwnPte(vm.pmap, va);
+  if (at === 0) return FAULT_NOMEM;
+  vm.sys.phys.u32[at]! |= VPTE_X;
+  return FAULT_OK;
 }
 
 /** A store into an anonymous page that its entry does not let through: the last holder takes it, others copy. */

@@ -22,9 +22,6 @@ import {
   PAGE_MASK,
   PAGE_SIZE,
   PROT_ALL,
-  PROT_EXEC,
-  PROT_READ,
-  PROT_WRITE,
   VM_MAX_USER_ADDRESS,
 } from "../sys/mman.ts";
 import { VmMapEntry } from "./map-entry.ts";
@@ -294,16 +291,7 @@ export function brk(vm: Vmspace, newEnd: number, limit = Infinity): number {
   const newTop = roundPage(newEnd);
   if (newTop > oldTop) {
     if (!vm.map.isFree(oldTop, newTop)) return vm.brkEnd;
-    const entry = new VmMapEntry(
-      vm.pmap,
-      oldTop,
-      newTop,
-      PROT_READ | PROT_WRITE | PROT_EXEC,
-      PROT_ALL,
-      false,
-      null,
-      0,
-    );
+    const entry = new VmMapEntry(vm.pmap, oldTop, newTop, vm.heapProt, PROT_ALL, false, null, 0);
     entry.tag = "heap";
     vm.map.insert(entry);
   } else if (newTop < oldTop) {

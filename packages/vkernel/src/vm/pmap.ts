@@ -21,14 +21,16 @@
  * Entry format: DragonFly 1.8 … 3.4 sys/sys/vkernel.h. Counterpart: sys/platform/vkernel/platform/pmap.c.
  * @module
  */
-import { PROT_WRITE as PROT_WRITE_, VM_MAX_USER_ADDRESS } from "../sys/mman.ts";
+import { PROT_EXEC as PROT_EXEC_, PROT_WRITE as PROT_WRITE_, VM_MAX_USER_ADDRESS } from "../sys/mman.ts";
 import type { VmSystem } from "./system.ts";
 
+const PROT_EXEC = PROT_EXEC_;
 const PROT_WRITE = PROT_WRITE_;
 
 export const VPTE_V = 0x001;
 export const VPTE_R = 0x004;
 export const VPTE_W = 0x008;
+export const VPTE_X = 0x010;
 export const VPTE_A = 0x020;
 export const VPTE_M = 0x040;
 export const VPTE_U = 0x080;
@@ -41,9 +43,10 @@ const V = VPTE_V,
   A = VPTE_A,
   M = VPTE_M,
   U = VPTE_U,
+  X = VPTE_X,
   MANAGED = VPTE_MANAGED;
 /** Bits of a directory entry for a table that one owner holds. A and M are preset to save the host marking them. */
-const PDE_OWNED = V | R | W | U | A | M;
+const PDE_OWNED = V | R | W | X | U | A | M;
 const TABLE_SPAN = 0x40_0000;
 const USER_PDES = VM_MAX_USER_ADDRESS / TABLE_SPAN;
 
@@ -135,7 +138,9 @@ function ownTableSlow(pm: Pmap, slot: number, pde: number): number {
 /** Page table entry bits for a page under protection `prot`; `writable` = stores may go ahead without asking (PT3). */
 export function pteBits(prot: number, writable: boolean): number {
   if (prot === 0) return V | U | A;
-  return writable && (prot & PROT_WRITE) !== 0 ? V | R | W | U | A : V | R | U | A;
+  let bits = V | R | U | A;
+  if ((prot & PROT_EXEC) !== 0) bits |= X;
+  return writable && (prot & PROT_WRITE) !== 0 ? bits | W : bits;
 }
 
 /** Releases what a removed entry named. */
@@ -261,7 +266,9 @@ export function pmapProtect(pm: Pmap, start: number, end: number, prot: number):
       if (pte >>> 12 === 0) continue;
       // Object pages regain W through a fault, which knows whether the mapping is shared.
       const writable = (pte & MANAGED) === 0 && pages.refs[pte >>> 12] === 1;
-      u32[at] = (pte & ~(R | W)) | pteBits(prot, writable);
+      u32[at] = (pte & ~(R | W | X)) | pteBits(prot, writable);
+      // Code decoded from the page must not run on through this mapping.
+      if ((pte & X) !== 0 && (prot & PROT_EXEC) === 0) phys.written((pte >>> 12) * 4096, 4096);
     }
     return true;
   });

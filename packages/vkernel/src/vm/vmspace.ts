@@ -6,7 +6,7 @@
  * @module
  */
 import { ENOMEM } from "../sys/errno.ts";
-import { INHERIT_NONE, VM_MAX_USER_ADDRESS } from "../sys/mman.ts";
+import { INHERIT_NONE, PROT_READ, PROT_WRITE, VM_MAX_USER_ADDRESS } from "../sys/mman.ts";
 import type { VmMapEntry } from "./map-entry.ts";
 import { VmMap } from "./map.ts";
 import { pmapCreate, pmapDestroy, pmapFork, pmapRemove, pmapResidentCount, type Pmap } from "./pmap.ts";
@@ -26,6 +26,8 @@ export class Vmspace {
   /** The heap: set by exec to the end of the program's data; brkEnd moves. Equal while there is no heap. */
   brkBase = 0;
   brkEnd = 0;
+  /** Protection of the heap: executable for programs of systems where readable memory is. */
+  heapProt = PROT_READ | PROT_WRITE;
   /** New mappings without an address are placed downward from here. */
   mmapTop = VM_MAX_USER_ADDRESS - DEFAULT_STACK_ROOM;
 
@@ -92,6 +94,7 @@ export function vmspaceFork(vm: Vmspace): Vmspace {
   child.brkBase = vm.brkBase;
   child.brkEnd = vm.brkEnd;
   child.mmapTop = vm.mmapTop;
+  child.heapProt = vm.heapProt;
   pmapFork(vm.pmap, child.pmap);
   let dropped = true;
   for (const entry of vm.map.entries) {

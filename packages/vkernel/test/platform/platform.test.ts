@@ -37,6 +37,7 @@ interface World {
 async function run(
   program: Asm,
   prepare: (node: TmpfsNode, machine: VkMachine) => void = () => {},
+  options: { stackFlags?: number } = {},
 ): Promise<World> {
   const platform = new SimPlatform();
   const log: string[] = [];
@@ -45,6 +46,8 @@ async function run(
     segments: [
       { type: 1, offset: 0, vaddr: BASE, filesz: 0x2000, memsz: 0x2000, flags: 5 },
       { type: 1, offset: 0, vaddr: DATA, filesz: 0, memsz: 0x4000, flags: 6 },
+      // PT_GNU_STACK
+      { type: 0x6474_e551, flags: options.stackFlags ?? 6 },
     ],
     contents: [{ at: 0x100, bytes: program.code() }],
     size: 0x2000,
@@ -87,6 +90,25 @@ describe("programs on the machine", () => {
     expect(await ends(new Asm().raw(0x0f, 0x0b))).toBe(4);
     expect(await ends(new Asm().raw(0xcc))).toBe(5);
     expect(await ends(new Asm().raw(0xf4))).toBe(11);
+  });
+
+  it("a jump into data is SIGSEGV unless the image asks for an executable stack: then readable means executable", async () => {
+    // Stores `exit(33)` as code at DATA and jumps there.
+    const program = (): Asm => {
+      const asm = new Asm();
+      const code = new Asm().sys(SYS.exit, 33).bytes;
+      for (let i = 0; i < code.length; i += 4) {
+        asm
+          .mov(EAX, code[i]! | (code[i + 1]! << 8) | (code[i + 2]! << 16) | (code[i + 3]! << 24))
+          .store(DATA + i, EAX);
+      }
+      return asm.mov(EAX, DATA).raw(0xff, 0xe0);
+    };
+    expect((await run(program(), undefined, { stackFlags: 7 })).result).toMatchObject({
+      status: 33,
+      signal: 0,
+    });
+    expect((await run(program(), undefined, { stackFlags: 6 })).result.signal).toBe(11);
   });
 
   it("copy on write: parent and child see their own stores only", async () => {
@@ -243,6 +265,7 @@ describe("programs on the machine", () => {
         const count = text.findIndex((byte, i) => byte === 0xb9 && text[i + 1] === 16);
         node.write(0x100 + count + 1, Uint8Array.of(all.length), 0, 1);
       },
+      { stackFlags: 7 },
     );
     expect(result.status).toBe(99);
   });
