@@ -226,8 +226,11 @@ function limitsText(p: Proc): string {
 
 function fdTarget(p: Proc, fp: File): string {
   if (fp instanceof VnodeFile || fp instanceof FifoFile) {
-    const path = cacheFullpath(fp.nch, p.fd?.rdir ?? p.k.mounts.root);
-    return path ?? `/${fp.nch.name} (deleted)`;
+    const root = p.fd?.rdir ?? p.k.mounts.root;
+    const path = cacheFullpath(fp.nch, root);
+    if (path !== null) return path;
+    const above = fp.nch.parent === null ? null : cacheFullpath(fp.nch.parent, root);
+    return `${above === null || above === "/" ? "" : above}/${fp.nch.name} (deleted)`;
   }
   const id = fp.stat().fileid;
   if (fp.type === "pipe" || fp.type === "socket") return `${fp.type}:[${id}]`;
@@ -339,7 +342,7 @@ export function pidDir(p: Proc, thread: Lwp | null, mount: () => Mount): ProcDir
     fd: fdDir(
       p,
       (_fd, fp) => ({
-        kind: "link", mode: 0o700, ident: fp, owner,
+        kind: "link", mode: (fp.readable ? 0o500 : 0) | (fp.writable ? 0o300 : 0), ident: fp, owner,
         target: () => fdTarget(p, fp),
         jump: () => fdJump(mount, fp),
       }),

@@ -19,6 +19,9 @@ import { TmpfsMount, TmpfsNode } from "../tmpfs/tmpfs.ts";
 import type { DirfsHost, DirfsHostStat } from "./host.ts";
 import { FdPool, hostCall, lstatOrNull, vtypeOf } from "./host.ts";
 
+/** Files of the host tree that may be known at a time, and what df -i shows. */
+const MAX_NODES = 2 ** 24;
+
 export class OverlayMount extends TmpfsMount {
   override readonly fstype = "dirfs";
   readonly host: DirfsHost;
@@ -28,7 +31,7 @@ export class OverlayMount extends TmpfsMount {
 
   /** Throws the Errno of a directory that cannot be looked at. `options.maxBytes` bounds the changes in memory. */
   constructor(host: DirfsHost, path: string, flags: number, options: TmpfsOptions) {
-    super(path, flags, { maxNodes: Infinity, ...options });
+    super(path, flags, { maxNodes: MAX_NODES, ...options });
     this.host = host;
     this.fds = new FdPool(host);
     const st = hostCall(() => host.lstat(path));
