@@ -334,7 +334,7 @@ export class VirtualKernel {
 
 /** Boots: memory, devices, file systems, first process. Throws BootError. */
 export async function bootKernel(options: BootOptions): Promise<VirtualKernel> {
-  const machine = new VkMachine({ platform: options.platform, ramBytes: options.ramBytes });
+  const machine = makeMachine(options);
   const k = new Kernel({
     machine,
     vm: machine.vm,
@@ -368,6 +368,15 @@ export async function bootKernel(options: BootOptions): Promise<VirtualKernel> {
       k.log(`unmount after a failed start: ${String(later)}`);
     }
     throw e;
+  }
+}
+
+function makeMachine(options: BootOptions): VkMachine {
+  try {
+    return new VkMachine({ platform: options.platform, ramBytes: options.ramBytes });
+  } catch (e) {
+    if (!(e instanceof RangeError)) throw e;
+    throw new BootError("ENOMEM", e.message, e);
   }
 }
 
@@ -439,9 +448,10 @@ function candidates(first: FirstProgram): string[] {
   return search.split(":").map((dir) => (dir === "" ? first.path : `${dir}/${first.path}`));
 }
 
-function execError(k: Kernel, path: string, e: unknown): BootError {
-  const why = k.execRefusal === "" ? `${path}: ${e instanceof Errno ? e.message : String(e)}` : k.execRefusal;
-  const code = e instanceof Errno && (e.name === "ENOENT" || e.name === "EACCES" || e.name === "ENOMEM") ? e.name : "ENOEXEC";
+function execError(k: Kernel, path: string, e: unknown): BootError | KernelPanic {
+  if (!(e instanceof Errno)) return new KernelPanic(panicState(k), e);
+  const why = k.execRefusal === "" ? `${path}: ${e.message}` : k.execRefusal;
+  const code = e.name === "ENOENT" || e.name === "EACCES" || e.name === "ENOMEM" ? e.name : "ENOEXEC";
   return new BootError(code, why, e);
 }
 
