@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * Genuine i386 programs: bash, coreutils and their C library from a directory that VKERNEL_DEBIAN_ROOT names, e.g. the
- * unpacked Debian packages bash, dash, coreutils, sed, grep, gzip, tar, findutils, procps, libc6 and what they need.
+ * Genuine i386 programs: Debian's bash, coreutils and their C library from the folder that tooling/roots.mjs fills
+ * (scratch/roots, or the one that VKERNEL_ROOTS names).
  */
+import { existsSync } from "node:fs";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { SimPlatform } from "@vkernel/hostkernel";
 import { NodePlatform } from "@vkernel/hostkernel/node";
 import { bootKernel, devFs, overlayFs, procFs } from "@vkernel/vkernel";
 
-const root = process.env.VKERNEL_DEBIAN_ROOT;
+const roots = process.env.VKERNEL_ROOTS ?? fileURLToPath(new URL("../../../../scratch/roots", import.meta.url));
+const root = existsSync(path.join(roots, "debian/bin/bash")) ? path.join(roots, "debian") : undefined;
 const { files } = new NodePlatform();
 
 /** Runs a shell script in the directory's system; host files come from Node, everything else is simulated. */
@@ -39,7 +43,7 @@ async function bash(script: string, input = ""): Promise<{ output: string; error
   return { output: platform.terminal.output.text, errors: platform.terminal.error.text, status: r.status, signal: r.signal };
 }
 
-describe.skipIf(root === undefined)("Debian programs (set VKERNEL_DEBIAN_ROOT to a directory of them)", () => {
+describe.skipIf(root === undefined)(`Debian programs${root === undefined ? ": none there (make them with: node tooling/roots.mjs)" : ""}`, () => {
   it.each([
     ["arithmetic and loops", "for i in 1 2 3; do echo $((i * i)); done", "1\n4\n9\n"],
     ["a pipeline of three programs", "seq 1 1000 | sort -rn | head -3", "1000\n999\n998\n"],
