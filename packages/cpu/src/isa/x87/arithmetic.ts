@@ -28,11 +28,11 @@ import type { ModuleBuilder } from "../../wasm/module.ts";
 import { I32, I64 } from "../../wasm/opcodes.ts";
 import * as S from "../../state.ts";
 import { EXACT_ZERO, UNROUNDED } from "./kernels.ts";
-import { isNormal, type FastFunctions } from "./fast.ts";
+import { isNormal, isNormalDouble, widenDouble, type FastFunctions } from "./fast.ts";
 import * as F from "./frame.ts";
 import { precisionMask } from "./round.ts";
 
-import { type Soft } from "./soft.ts";
+import { MEM_DOUBLE, type Soft } from "./soft.ts";
 
 /** The two-operand operations, dst op other or (reversed) other op dst. */
 export const ARITHMETIC = ["add", "mul", "sub", "subr", "div", "divr"] as const;
@@ -106,8 +106,17 @@ export function buildArithmetic(m: ModuleBuilder, soft: Soft, fast: FastFunction
     // (kind, bits): ST(0) = ST(0) op memory
     out[`x87${name}Memory`] = m.func([I32, I64], [], (f) => {
       const p = fr.st(f, 0);
+      const se = f.tmp(fr.regSe(p));
+      const sig = f.tmp(fr.regM(p));
+      const empty = f.tmp(fr.isEmpty(p));
+      const isPlain = and(and(eq(f.param(0), MEM_DOUBLE), eqz(empty)), isNormal(se, sig));
+      f.if(and(isPlain, isNormalDouble(f.param(1))), () => {
+        const [wideSe, wideM] = widenDouble(f.param(1));
+        f.exec(normal, p, ...(reversed ? [wideSe, wideM, se, sig] : [se, sig, wideSe, wideM]));
+        f.ret();
+      });
       fr.begin(f);
-      f.if(fr.isEmpty(p), () => {
+      f.if(empty, () => {
         f.if(call(underflow), () => {
           fr.setReg(f, p, fr.resultSe(), fr.resultM());
           fr.markFull(f, p);
@@ -115,8 +124,6 @@ export function buildArithmetic(m: ModuleBuilder, soft: Soft, fast: FastFunction
         f.ret();
       });
       f.exec(fromMemory, f.param(0), f.param(1));
-      const se = f.tmp(fr.regSe(p));
-      const sig = f.tmp(fr.regM(p));
       const otherSe = f.tmp(fr.resultSe());
       const otherM = f.tmp(fr.resultM());
       const operands = reversed ? [otherSe, otherM, se, sig] : [se, sig, otherSe, otherM];
@@ -154,8 +161,23 @@ export function buildArithmetic(m: ModuleBuilder, soft: Soft, fast: FastFunction
   };
   unary("x87fsqrt", (f, p) => f.exec(round, call(a.squareRoot, fr.regSe(p), fr.regM(p))));
   unary("x87frndint", (f, p) => f.exec(c.roundToInteger, fr.regSe(p), fr.regM(p)));
-  unary("x87fchs", (f, p) => fr.result(f, xor(fr.regSe(p), F.SIGN), fr.regM(p)));
-  unary("x87fabs", (f, p) => fr.result(f, and(fr.regSe(p), F.EXP_MASK), fr.regM(p)));
+  /** FCHS and FABS raise nothing but a stack fault. */
+  const signChange = (name: string, sign: (se: Expr) => Expr): void => {
+    out[name] = m.func([], [], (f) => {
+      const p = fr.st(f, 0);
+      f.if(fr.isEmpty(p), () => {
+        f.if(call(underflow), () => {
+          fr.setReg(f, p, fr.resultSe(), fr.resultM());
+          fr.markFull(f, p);
+        });
+        f.ret();
+      });
+      fr.setReg(f, p, sign(fr.regSe(p)), fr.regM(p));
+      fr.clearC1(f);
+    });
+  };
+  signChange("x87fchs", (se) => xor(se, F.SIGN));
+  signChange("x87fabs", (se) => and(se, F.EXP_MASK));
 
   /** Two-operand instructions that replace ST(0) and look at ST(1). */
   const withSecond = (name: string, apply: (f: Func, p: Expr, q: Expr) => void): void => {

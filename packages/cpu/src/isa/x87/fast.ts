@@ -68,6 +68,16 @@ export function isNormal(se: Expr, m: Expr): Expr {
   return and(ltU(sub(and(se, F.EXP_MASK), 1), F.EXP_MASK - 1), ltS(m, 0));
 }
 
+/** 1 when the bits are a normal double's. */
+export function isNormalDouble(bits: Expr): Expr {
+  return ltU(sub(and(wrap(shrU(bits, 52)), 0x7ff), 1), 0x7fe);
+}
+/** Sign and exponent, and significand, of a normal double in the register format. */
+export function widenDouble(bits: Expr): [se: Expr, m: Expr] {
+  const sign = and(wrap(shrU(bits, 48)), F.SIGN);
+  return [or(sign, add(and(wrap(shrU(bits, 52)), 0x7ff), REBIAS_DOUBLE)), or(shl(bits, 11), J)];
+}
+
 export function buildFast(mod: ModuleBuilder, soft: Soft): FastFunctions {
   const { fr, r, a } = soft;
   const plain = (): Expr => eq(and(fr.fcw(), CONTROL_MASK), CONTROL_PLAIN);

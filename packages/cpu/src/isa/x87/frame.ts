@@ -155,6 +155,9 @@ export class Frame {
   isEmpty(p: Expr): Expr {
     return eqz(and(shrU(this.ld32(S.FTW), p), 1));
   }
+  clearC1(f: Func): void {
+    this.st32(f, S.FSW, and(this.ld32(S.FSW), ~C1));
+  }
   markFull(f: Func, p: Expr): void {
     this.st32(f, S.FTW, or(this.ld32(S.FTW), shl(i32(1), p)));
   }

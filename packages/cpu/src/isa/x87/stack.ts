@@ -89,6 +89,14 @@ export function buildStack(m: ModuleBuilder, soft: Soft, fast: FastFunctions): R
   // (i)
   out["x87fldSt"] = m.func([I32], [], (f) => {
     const p = fr.st(f, f.param(0));
+    const top = fr.st(f, 7);
+    f.if(and(eqz(fr.isEmpty(p)), fr.isEmpty(top)), () => {
+      fr.setReg(f, top, fr.regSe(p), fr.regM(p));
+      fr.st32(f, S.FTOP, top);
+      fr.markFull(f, top);
+      fr.clearC1(f);
+      f.ret();
+    });
     fr.begin(f);
     f.if(
       and(fr.isEmpty(p), fr.isEmpty(fr.physical(7))),
@@ -108,7 +116,6 @@ export function buildStack(m: ModuleBuilder, soft: Soft, fast: FastFunctions): R
   out["x87fxch"] = m.func([I32], [], (f) => {
     const p = fr.st(f, 0);
     const q = fr.st(f, f.param(0));
-    fr.begin(f);
     const pEmpty = f.tmp(fr.isEmpty(p));
     const qEmpty = f.tmp(fr.isEmpty(q));
     f.if(
@@ -125,7 +132,7 @@ export function buildStack(m: ModuleBuilder, soft: Soft, fast: FastFunctions): R
           });
         }
       },
-      () => f.exec(commit),
+      () => fr.clearC1(f),
     );
     const se = f.tmp(fr.regSe(p));
     const sig = f.tmp(fr.regM(p));
@@ -136,16 +143,17 @@ export function buildStack(m: ModuleBuilder, soft: Soft, fast: FastFunctions): R
   out["x87fstSt"] = m.func([I32, I32], [], (f) => {
     const p = fr.st(f, 0);
     const q = fr.st(f, f.param(0));
-    fr.begin(f);
     f.if(
       fr.isEmpty(p),
-      () => f.if(eqz(call(underflow)), () => f.ret()),
       () => {
-        fr.result(f, fr.regSe(p), fr.regM(p));
-        f.exec(commit);
+        f.if(eqz(call(underflow)), () => f.ret());
+        fr.setReg(f, q, fr.resultSe(), fr.resultM());
+      },
+      () => {
+        fr.setReg(f, q, fr.regSe(p), fr.regM(p));
+        fr.clearC1(f);
       },
     );
-    fr.setReg(f, q, fr.resultSe(), fr.resultM());
     fr.markFull(f, q);
     popIf(f, f.param(1));
   });
