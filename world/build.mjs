@@ -25,7 +25,7 @@ const MTIME = 1234742400;
 const CFLAGS = [
   "-m32", "-march=i686", "-mtune=generic", "-Os", "-std=gnu11", "-ffreestanding", "-fno-builtin", "-fno-pic", "-fno-pie",
   "-fno-stack-protector", "-fno-asynchronous-unwind-tables", "-fno-ident", "-ffunction-sections", "-fdata-sections",
-  "-fcf-protection=none", "-mpreferred-stack-boundary=2", "-fomit-frame-pointer", "-Wall", "-Wextra", "-Wno-clobbered",
+  "-fno-tree-loop-distribute-patterns", "-fcf-protection=none", "-mpreferred-stack-boundary=2", "-fomit-frame-pointer", "-Wall", "-Wextra", "-Wno-clobbered",
 ];
 const LDFLAGS = [
   "-m32", "-nostdlib", "-static", "-no-pie", "-Wl,--build-id=none", "-Wl,--gc-sections", "-Wl,-z,noseparate-code",

@@ -25,11 +25,12 @@ static void syntax(struct expr *e)
 /* Takes `op` if it stands here and is not the start of a longer operator. */
 static int take(struct expr *e, const char *op)
 {
-	size_t n = strlen(op);
+	size_t n;
 
 	space(e);
-	if (strncmp(e->p, op, n) != 0)
+	if (*e->p != *op || (op[1] != '\0' && e->p[1] != op[1]))
 		return 0;
+	n = op[1] != '\0' ? 2 : 1;
 	if (e->p[n] == '=' && strchr("+-*/%&|^<>=!", op[n - 1]) != NULL && op[n - 1] != '=')
 		return 0;
 	if (n == 1 && strchr("&|<>", *op) != NULL && e->p[1] == *op)

@@ -520,7 +520,7 @@ const struct builtin *builtin_find(const char *name)
 
 	for (i = 0; i < 3; i++)
 		for (b = tables[i]; b->name != NULL; b++)
-			if (strcmp(b->name, name) == 0)
+			if (b->name[0] == name[0] && strcmp(b->name, name) == 0)
 				return b;
 	return NULL;
 }

@@ -3,16 +3,28 @@
 #include <string.h>
 
 /*
- * The string instructions: the emulated processor runs a REP block as one operation, far faster than any loop.
+ * Long copies and fills use the string instructions: the emulated processor runs a REP block as one operation, but
+ * starting one costs as much as some dozen plain instructions, so short ones are loops.
  */
+#define LONG 64
+
+typedef uint32_t __attribute__((may_alias, aligned(1))) word;
+
 void *memcpy(void *restrict dst, const void *restrict src, size_t n)
 {
-	void *d = dst;
-	size_t words = n >> 2;
+	char *d = dst;
+	const char *s = src;
 
-	__asm__ volatile("rep movsl" : "+D"(d), "+S"(src), "+c"(words) : : "memory");
-	n &= 3;
-	__asm__ volatile("rep movsb" : "+D"(d), "+S"(src), "+c"(n) : : "memory");
+	if (n >= LONG) {
+		size_t words = n >> 2;
+
+		__asm__ volatile("rep movsl" : "+D"(d), "+S"(s), "+c"(words) : : "memory");
+		n &= 3;
+	}
+	for (; n >= 4; n -= 4, d += 4, s += 4)
+		*(word *)d = *(const word *)s;
+	while (n-- > 0)
+		*d++ = *s++;
 	return dst;
 }
 
@@ -23,21 +35,33 @@ void *memmove(void *dst, const void *src, size_t n)
 
 	if ((uintptr_t)dst - (uintptr_t)src >= n)
 		return memcpy(dst, src, n);
-	d = (char *)dst + n - 1;
-	s = (const char *)src + n - 1;
-	__asm__ volatile("std; rep movsb; cld" : "+D"(d), "+S"(s), "+c"(n) : : "memory");
+	d = (char *)dst + n;
+	s = (const char *)src + n;
+	for (; n >= 4; n -= 4) {
+		d -= 4;
+		s -= 4;
+		*(word *)d = *(const word *)s;
+	}
+	while (n-- > 0)
+		*--d = *--s;
 	return dst;
 }
 
 void *memset(void *dst, int c, size_t n)
 {
-	void *d = dst;
-	size_t words = n >> 2;
+	char *d = dst;
 	uint32_t pattern = (uint8_t)c * 0x01010101u;
 
-	__asm__ volatile("rep stosl" : "+D"(d), "+c"(words) : "a"(pattern) : "memory");
-	n &= 3;
-	__asm__ volatile("rep stosb" : "+D"(d), "+c"(n) : "a"(pattern) : "memory");
+	if (n >= LONG) {
+		size_t words = n >> 2;
+
+		__asm__ volatile("rep stosl" : "+D"(d), "+c"(words) : "a"(pattern) : "memory");
+		n &= 3;
+	}
+	for (; n >= 4; n -= 4, d += 4)
+		*(word *)d = pattern;
+	while (n-- > 0)
+		*d++ = (char)c;
 	return dst;
 }
 
@@ -45,20 +69,22 @@ int memcmp(const void *a, const void *b, size_t n)
 {
 	const unsigned char *p = a, *q = b;
 
-	if (n == 0)
-		return 0;
-	__asm__ volatile("repe cmpsb" : "+S"(p), "+D"(q), "+c"(n) : : "memory", "cc");
-	return p[-1] - q[-1];
+	for (; n >= 4 && *(const word *)p == *(const word *)q; n -= 4, p += 4, q += 4)
+		;
+	for (; n > 0; n--, p++, q++)
+		if (*p != *q)
+			return *p - *q;
+	return 0;
 }
 
 void *memchr(const void *s, int c, size_t n)
 {
 	const unsigned char *p = s;
 
-	if (n == 0)
-		return NULL;
-	__asm__ volatile("repne scasb" : "+D"(p), "+c"(n) : "a"(c) : "memory", "cc");
-	return p[-1] == (unsigned char)c ? (void *)(p - 1) : NULL;
+	for (; n > 0; n--, p++)
+		if (*p == (unsigned char)c)
+			return (void *)p;
+	return NULL;
 }
 
 void *memrchr(const void *s, int c, size_t n)

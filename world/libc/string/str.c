@@ -6,10 +6,10 @@
 size_t strlen(const char *s)
 {
 	const char *p = s;
-	size_t left = (size_t)-1;
 
-	__asm__ volatile("repne scasb" : "+D"(p), "+c"(left) : "a"(0) : "memory", "cc");
-	return (size_t)(p - s) - 1;
+	while (*p != '\0')
+		p++;
+	return (size_t)(p - s);
 }
 
 size_t strnlen(const char *s, size_t max)
