@@ -234,6 +234,43 @@ describe("file systems against each other", () => {
   });
 });
 
+describe("removed files", () => {
+  it("work on for whoever has them open, on every file system", async () => {
+    const bench = new UserBench(32 * 1024 * 1024);
+    const mounts = makeMounts(bench, 900);
+    await bench.run(
+      bench.start(function* (u) {
+        for (const [kind, mount] of Object.entries(mounts)) {
+          yield sys("mkdir", u.text(P, `/${kind}`), 0o755);
+          bench.k.mounts.mountOn(mount, bench.k.mounts.root.children!.get(kind)!);
+          const fds: number[] = [];
+          // More files than a host may have open at a time for one mount.
+          for (let i = 0; i < 100; i++) {
+            const fd = yield sys("open", u.text(P, `/${kind}/f${i}`), O_RDWR | O_CREAT, 0o644);
+            u.text(B, `file ${i}`);
+            yield sys("write", fd, B, `file ${i}`.length);
+            fds.push(fd);
+          }
+          for (let i = 0; i < 100; i++) {
+            if (i % 2 === 0) expect(yield sys("unlink", u.text(P, `/${kind}/f${i}`))).toBe(0);
+            else expect(yield sys("rename", u.text(P, `/${kind}/f${i}`), u.text(Q, `/${kind}/last`))).toBe(0);
+          }
+          for (let i = 0; i < 100; i++) {
+            expect(yield sys("pwrite64", fds[i]!, u.text(B, "F"), 1, 0, 0)).toBe(1);
+            const n = yield sys("pread64", fds[i]!, B, 100, 0, 0);
+            expect([kind, u.read(B, Math.max(0, n))]).toEqual([kind, `File ${i}`]);
+            expect(yield sys("fstat64", fds[i]!, B)).toBe(0);
+            expect([kind, i, u.word(B + 20)]).toEqual([kind, i, i === 99 ? 1 : 0]);
+            expect(yield sys("close", fds[i]!)).toBe(0);
+          }
+          expect(yield* list(u, `/${kind}`)).toEqual(["last"]);
+        }
+      }),
+    );
+    for (const mount of Object.values(mounts).reverse()) bench.k.mounts.unmount(mount, false);
+  });
+});
+
 /** The files of a host tree, for comparison. */
 function hostTree(dir: string): string[] {
   return readdirSync(dir, { recursive: true, withFileTypes: true })

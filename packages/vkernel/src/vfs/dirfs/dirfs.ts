@@ -178,9 +178,9 @@ export class DirfsNode extends Vnode {
     (vp as DirfsNode).orphan();
   }
 
-  /** A file that others than the caller hold is opened before its name goes (DF3). */
+  /** A file that others than the caller hold, by node or by name, is opened before its name goes (DF3). */
   private keepOpen(node: DirfsNode): void {
-    if (node.type !== VREG || node.refs <= 1) return;
+    if (node.type !== VREG || (node.refs <= 1 && (node.nch === null || node.nch.refs <= 1))) return;
     try {
       this.mount.fds.get(node, () => node.path, true);
     } catch (e) {
