@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * FPATAN, to below two units in the last place: atan(y/x) from a table of atan(i/8) and a series in the small rest.
+ * FPATAN, to below five units in the last place: atan(y/x) from a table of atan(i/8) and a series in the small rest.
  *
  * Source: SDM vol. 2A, FPATAN (table of special operands); vol. 1 §8.3.10 (accuracy).
  * @module

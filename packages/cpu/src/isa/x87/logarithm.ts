@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * F2XM1, FYL2X, FYL2XP1: powers of two and logarithms, to below two units in the last place.
+ * F2XM1, FYL2X, FYL2XP1: powers of two and logarithms, to below five units in the last place.
  *
  * Source: SDM vol. 1 §8.3.9, §8.3.10 (accuracy); vol. 2A tables of special operands at each instruction.
  * @module

@@ -3,7 +3,7 @@
  * FSIN, FCOS, FSINCOS, FPTAN.
  *
  * The argument is reduced exactly by π/2, the series are summed in 64-bit fixed point, and the result is rounded once; the error is below
- * two units in the last place. The reduction uses the 66-bit π that the manual documents, so large arguments come out as
+ * five units in the last place. The reduction uses the 66-bit π that the manual documents, so large arguments come out as
  * on the processors rather than as in a table.
  *
  * Source: SDM vol. 1 §8.3.8 (π), §8.3.10 (accuracy); vol. 2A at each instruction.
