@@ -194,6 +194,9 @@ static long long binary(struct expr *e, int level)
 	size_t i;
 
 	for (;;) {
+		space(e);
+		if (*e->p == '\0' || strchr("|&^=!<>+-*/%", *e->p) == NULL)
+			return a;
 		for (i = 0; i < NOPS; i++)
 			if (operators[i].level >= level && take(e, operators[i].op))
 				break;

@@ -16,13 +16,36 @@
 #include <unistd.h>
 #include "sh.h"
 
+static struct xbuf spare; /* buffers of the last one given back */
+
+static void x_grow(struct xbuf *x)
+{
+	if (x->room == 0 && spare.room > 0) {
+		*x = spare;
+		spare.room = 0;
+		return;
+	}
+	x->room = x->room * 2 + 128;
+	x->c = xrealloc(x->c, (size_t)x->room);
+	x->f = xrealloc(x->f, (size_t)x->room);
+}
+
+static void x_free(struct xbuf *x)
+{
+	if (x->room > 0 && spare.room == 0) {
+		spare = *x;
+		spare.n = 0;
+	} else {
+		free(x->c);
+		free(x->f);
+	}
+	*x = (struct xbuf){ 0 };
+}
+
 void x_put(struct xbuf *x, int c, int flags)
 {
-	if (x->n + 1 >= x->room) {
-		x->room = x->room * 2 + 64;
-		x->c = xrealloc(x->c, (size_t)x->room);
-		x->f = xrealloc(x->f, (size_t)x->room);
-	}
+	if (x->n >= x->room)
+		x_grow(x);
 	x->c[x->n] = (char)c;
 	x->f[x->n++] = (unsigned char)flags;
 }
@@ -254,26 +277,44 @@ void x_text(struct xbuf *x, const char *p, const char *end, int flags, int quote
 }
 
 /* The bytes as one malloc'd string; as a pattern, quoted bytes that mean something get a backslash. Frees x. */
-char *x_string(const struct xbuf *x, int pattern)
+char *x_string(struct xbuf *x, int pattern)
 {
-	struct str s = { 0 };
+	char *text = xmalloc((size_t)x->n * 2 + 1), *out = text;
 	int i;
 
-	str_add(&s, "", 0);
 	for (i = 0; i < x->n; i++) {
-		if (x->f[i] & F_NULL)
+		int c = x->c[i], f = x->f[i];
+
+		if (f & F_NULL)
 			continue;
-		if (x->f[i] & F_BREAK) {
-			str_addc(&s, ' ');
-			continue;
-		}
-		if (pattern && (x->f[i] & F_QUOTED || x->c[i] == '\\') && strchr("*?[]\\-!^", x->c[i]) != NULL)
-			str_addc(&s, '\\');
-		str_addc(&s, x->c[i]);
+		if (f & F_BREAK)
+			c = ' ';
+		else if (pattern && (f & F_QUOTED || c == '\\') && c != '\0' && strchr("*?[]\\-!^", c) != NULL)
+			*out++ = '\\';
+		*out++ = (char)c;
 	}
-	free(x->c);
-	free(x->f);
-	return s.s;
+	*out = '\0';
+	x_free(x);
+	return text;
+}
+
+/* True when expanding the text gives the text. */
+static int is_plain(const char *text)
+{
+	for (; *text != '\0'; text++)
+		switch (*text) {
+		case '\\':
+		case '\'':
+		case '"':
+		case '$':
+		case '`':
+		case '~':
+		case '*':
+		case '?':
+		case '[':
+			return 0;
+		}
+	return 1;
 }
 
 /* One string, no splitting, in scratch. */
@@ -282,6 +323,8 @@ char *expand_one(const char *text, int flags)
 	struct xbuf x = { 0 };
 	char *s, *copy;
 
+	if (is_plain(text))
+		return arena_strdup(scratch, text);
 	x_text(&x, text, text + strlen(text), flags, (flags & X_HEREDOC) != 0);
 	s = x_string(&x, flags & X_PATTERN);
 	copy = arena_strdup(scratch, s);
@@ -337,7 +380,7 @@ struct words **expand_word(const char *text, int flags, struct words **tail)
 	struct xbuf x = { 0 };
 
 	/* Most words have nothing to expand. */
-	if (text[strcspn(text, "\\'\"$`~*?[")] == '\0' && *text != '\0') {
+	if (*text != '\0' && is_plain(text)) {
 		struct words *w = arena_alloc(scratch, sizeof(*w));
 
 		w->text = arena_strdup(scratch, text);
@@ -346,8 +389,7 @@ struct words **expand_word(const char *text, int flags, struct words **tail)
 	}
 	x_text(&x, text, text + strlen(text), flags, 0);
 	tail = split(&x, tail);
-	free(x.c);
-	free(x.f);
+	x_free(&x);
 	return tail;
 }
 

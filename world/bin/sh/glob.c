@@ -10,11 +10,11 @@
 
 struct matches { char **v; int n, room; };
 
-static void add(struct words ***tail, const char *text)
+static void add(struct words ***tail, char *text)
 {
 	struct words *w = arena_alloc(scratch, sizeof(*w));
 
-	w->text = arena_strdup(scratch, text);
+	w->text = text;
 	**tail = w;
 	*tail = &w->next;
 }
@@ -96,33 +96,54 @@ static int by_name(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Adds the field x[from, to) to the list, as file names where it is a pattern that has some. */
-void glob_field(const struct xbuf *x, int from, int to, struct words ***tail)
+/* The bytes as they are, without the marks between them. */
+static char *plain(const struct xbuf *x, int from, int to)
 {
-	struct xbuf part = { 0 };
-	struct matches m = { 0 };
-	char *pattern, *plain, done[MAXPATHLEN] = "";
+	char *text = arena_alloc(scratch, (size_t)(to - from) + 1), *out = text;
 	int i;
 
 	for (i = from; i < to; i++)
-		x_put(&part, x->c[i], x->f[i]);
-	pattern = x_string(&part, 1);
-	part = (struct xbuf){ 0 };
-	if (!opt('f') && has_magic(pattern, pattern + strlen(pattern))) {
-		match(done, pattern, &m);
-		qsort(m.v, (size_t)m.n, sizeof(char *), by_name);
-		for (i = 0; i < m.n; i++) {
-			add(tail, m.v[i]);
-			free(m.v[i]);
-		}
-		free(m.v);
-	}
-	if (m.n == 0) {
+		if (!(x->f[i] & (F_NULL | F_BREAK)))
+			*out++ = x->c[i];
+	*out = '\0';
+	return text;
+}
+
+static int may_match(const struct xbuf *x, int from, int to)
+{
+	int i;
+
+	for (i = from; i < to; i++)
+		if ((x->c[i] == '*' || x->c[i] == '?' || x->c[i] == '[') && !(x->f[i] & F_QUOTED))
+			return !opt('f');
+	return 0;
+}
+
+/* Adds the field x[from, to) to the list, as file names where it is a pattern that has some. */
+void glob_field(const struct xbuf *x, int from, int to, struct words ***tail)
+{
+	struct matches m = { 0 };
+	int i;
+
+	if (may_match(x, from, to)) {
+		struct xbuf part = { 0 };
+		char *pattern, done[MAXPATHLEN];
+
 		for (i = from; i < to; i++)
 			x_put(&part, x->c[i], x->f[i]);
-		plain = x_string(&part, 0);
-		add(tail, plain);
-		free(plain);
+		pattern = x_string(&part, 1);
+		if (has_magic(pattern, pattern + strlen(pattern))) {
+			done[0] = '\0';
+			match(done, pattern, &m);
+			qsort(m.v, (size_t)m.n, sizeof(char *), by_name);
+		}
+		free(pattern);
 	}
-	free(pattern);
+	for (i = 0; i < m.n; i++) {
+		add(tail, arena_strdup(scratch, m.v[i]));
+		free(m.v[i]);
+	}
+	free(m.v);
+	if (m.n == 0)
+		add(tail, plain(x, from, to));
 }

@@ -119,7 +119,7 @@ void x_put(struct xbuf *, int c, int flags);
 void x_text(struct xbuf *, const char *text, const char *end, int flags, int quoted);
 void x_value(struct xbuf *, const char *value, int quoted);
 const char *x_param(struct xbuf *, const char *p, int flags, int quoted); /* p after '$' */
-char *x_string(const struct xbuf *, int pattern);
+char *x_string(struct xbuf *, int pattern);
 const char *skip_word_part(const char *p); /* past one quoted or $ construct, or one byte */
 char *command_output(const char *text);
 long long arith(const char *text);

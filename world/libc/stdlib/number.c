@@ -28,7 +28,9 @@ static unsigned long long parse(const char *s, const char **stop, int base, int 
 
 		if (d >= base)
 			break;
-		if (__builtin_mul_overflow(value, (unsigned)base, &value) ||
+		if (value < 1u << 24)
+			value = (unsigned)value * (unsigned)base + (unsigned)d; /* cannot overflow: no 64-bit arithmetic */
+		else if (__builtin_mul_overflow(value, (unsigned)base, &value) ||
 		    __builtin_add_overflow(value, (unsigned)d, &value))
 			*range = 1;
 	}
