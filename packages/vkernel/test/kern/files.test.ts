@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { describe, expect, it } from "vitest";
 import { MNT_NODEV, MNT_RDONLY } from "../../src/vfs/mount.ts";
-import { TmpfsMount } from "../../src/vfs/tmpfs/tmpfs.ts";
+import type { TmpfsMount } from "../../src/vfs/tmpfs/tmpfs.ts";
 import { registerTestFilesystems } from "./mounts.ts";
 import { type Call, DATA, type Program, sys, type User, UserBench } from "./user-bench.ts";
 
@@ -237,6 +237,7 @@ describe("positions and sizes", () => {
       let signals = 0;
       yield u.sigaction(25, u.handler(function* () {
         signals++;
+        yield sys("getpid");
       }));
       const fd = yield open(u, "/big", O_CREAT | O_RDWR);
       u.words(B, 10, 10);

@@ -68,7 +68,9 @@ describe("/proc/PID", () => {
   it("follows signals and their masks", () =>
     run(function* (u) {
       yield u.sigaction(10, 1);
-      yield u.sigaction(12, u.handler(function* () {}));
+      yield u.sigaction(12, u.handler(function* () {
+        yield sys("getpid");
+      }));
       u.words(Q, 1 << 14, 0);
       yield sys("rt_sigprocmask", 0, Q, 0, 8);
       const status = String(yield* cat(u, "/proc/self/status"));

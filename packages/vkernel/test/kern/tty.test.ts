@@ -188,6 +188,7 @@ describe("job control", () => {
         for (const sig of [SIGINT, SIGWINCH]) {
           yield c.sigaction(sig, c.handler(function* () {
             got.push(sig);
+            yield sys("getpid");
           }));
         }
         expect(yield* read(c, slave)).toBe(EINTR);
@@ -213,6 +214,7 @@ describe("job control", () => {
         yield sys("ioctl", slave, TIOCSCTTY, 0);
         yield c.sigaction(SIGHUP, c.handler(function* () {
           hup++;
+          yield sys("getpid");
         }));
         // The hangup ends the read before the signal does.
         expect(yield* read(c, slave)).toBe("");
