@@ -264,6 +264,15 @@ describe("removed files", () => {
             expect(yield sys("close", fds[i]!)).toBe(0);
           }
           expect(yield* list(u, `/${kind}`)).toEqual(["last"]);
+          // A working directory that was removed: it is still there, empty, and ".." leads out of it.
+          yield sys("mkdir", u.text(P, `/${kind}/cwd`), 0o755);
+          yield sys("chdir", P);
+          expect(yield sys("rmdir", P)).toBe(0);
+          expect(yield* list(u, ".")).toEqual([]);
+          expect([kind, yield sys("open", u.text(P, "new"), O_RDWR | O_CREAT, 0o644)]).toEqual([kind, -2]);
+          expect([kind, yield sys("chdir", u.text(P, ".."))]).toEqual([kind, 0]);
+          expect(yield sys("getcwd", B, 100)).toBe(kind.length + 2);
+          yield sys("chdir", u.text(P, "/"));
         }
       }),
     );

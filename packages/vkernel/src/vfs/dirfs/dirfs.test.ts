@@ -69,6 +69,17 @@ describe("dirfs", () => {
     vrele(vp);
   });
 
+  it("a removed directory that somebody is in is empty", () => {
+    const root = new DirfsMount(files, dir, 0).root();
+    const made = root.create("gone", { type: VDIR, mode: 0o755, uid: 0, gid: 0 });
+    root.rmdir("gone", made);
+    expect(made.getattr()).toMatchObject({ type: VDIR, nlink: 0, mode: 0o755 });
+    expect(made.lookup("x")).toBeNull();
+    const names: string[] = [];
+    expect(made.readdir(0, (name) => names.push(name) > 0)).toBe(true);
+    expect(names).toEqual([".", ".."]);
+  });
+
   it("sees what the host does meanwhile", () => {
     const root = new DirfsMount(files, dir, 0).root();
     const before = root.lookup("file")!;

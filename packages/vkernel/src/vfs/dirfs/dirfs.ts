@@ -6,11 +6,12 @@
  *   DF1  A node's path on the host is its parent's path and its name; renames move nodes, so paths stay right.
  *   DF2  Symbolic links are never followed on the host: every component is looked at by lstat and belongs to the
  *        guest's path walk.
- *   DF3  A file that loses its name while somebody holds it keeps an open host descriptor (`fd`), and works on.
+ *   DF3  A file that loses its name while somebody holds it keeps an open host descriptor (`fd`), and works on; what
+ *        is no file keeps the attributes it had (`last`), and a directory is empty from then on.
  *   DF4  The host's owners are shown; they cannot be changed.
  * @module
  */
-import { EACCES, EINVAL, EISDIR, EPERM, EROFS, ETXTBSY } from "../../sys/errno.ts";
+import { EACCES, EINVAL, EISDIR, EPERM, EROFS, ESTALE, ETXTBSY } from "../../sys/errno.ts";
 import type { Statfs } from "../mount.ts";
 import { MNT_LOCAL, MNT_RDONLY, Mount } from "../mount.ts";
 import type { ReaddirSink, Vattr, VattrChange, VnodeCreate, Vtype } from "../vnode.ts";
@@ -55,8 +56,9 @@ export class DirfsNode extends Vnode {
   private readonly ino: number;
   /** Nodes below that are in use. */
   private readonly live = new Map<string, DirfsNode>();
-  /** Set once the name is gone (DF3); -1 when no descriptor could be had. */
+  /** Set once the name is gone (DF3). */
   private fd: number | null = null;
+  private last: Vattr | null = null;
   /** The last listing, so that positions stay valid while it is read. */
   private listing: readonly { readonly name: string; readonly type: DirfsHostStat["type"] }[] = [];
 
@@ -86,10 +88,12 @@ export class DirfsNode extends Vnode {
   }
 
   private hostFd(write: boolean): number {
+    if (this.last !== null) throw ESTALE;
     return this.fd ?? this.mount.fds.get(this, () => this.path, write);
   }
 
   override getattr(): Vattr {
+    if (this.last !== null) return { ...this.last };
     const { host } = this.mount;
     const st = hostCall(() => (this.fd !== null ? host.fstat(this.fd) : host.lstat(this.path)));
     const split = (ms: number): [number, number] => [Math.floor(ms / 1000), Math.floor((ms % 1000) * 1e6)];
@@ -126,15 +130,16 @@ export class DirfsNode extends Vnode {
   }
 
   override lookup(name: string): Vnode | null {
+    if (this.last !== null) return null;
     const st = lstatOrNull(this.mount.host, this.childPath(name));
     const held = this.live.get(name);
     if (st === null) {
-      held?.orphan();
+      held?.orphan(null);
       return null;
     }
     if (held !== undefined) {
       if (held.ino === st.ino && held.type === vtypeOf(st.type)) return vref(held);
-      held.orphan();
+      held.orphan(null);
     }
     return new DirfsNode(this.mount, vtypeOf(st.type), this, name, st.ino);
   }
@@ -143,11 +148,20 @@ export class DirfsNode extends Vnode {
     return vref(this.up ?? this);
   }
 
-  /** The name is about to go or has gone: keeps the contents reachable for holders (DF3). */
-  private orphan(): void {
+  /** The name has gone: contents stay reachable for holders; `before` is what getattr said last (DF3). */
+  private orphan(before: Vattr | null): void {
     if (this.up === null || this.up.live.get(this.name) !== this) return;
     this.up.live.delete(this.name);
-    if (this.type === VREG && this.fd === null) this.fd = this.mount.fds.take(this) ?? -1;
+    if (this.type === VREG) this.fd ??= this.mount.fds.take(this);
+    if (this.fd === null) this.last = before === null ? this.vanished() : { ...before, nlink: 0 };
+  }
+
+  /** Attributes of what the host took away before anybody asked for them. */
+  private vanished(): Vattr {
+    return {
+      type: this.type, mode: 0, nlink: 0, uid: 0, gid: 0, fsid: this.mount.fsid, fileid: this.ino, size: 0, blocksize: 65536,
+      bytes: 0, rdev: 0, flags: 0, atimeSec: 0, atimeNsec: 0, mtimeSec: 0, mtimeNsec: 0, ctimeSec: 0, ctimeNsec: 0,
+    };
   }
 
   override create(name: string, what: VnodeCreate): Vnode {
@@ -173,9 +187,11 @@ export class DirfsNode extends Vnode {
 
   override unlink(name: string, vp: Vnode): void {
     this.checkWritable();
-    this.keepOpen(vp as DirfsNode);
+    const node = vp as DirfsNode;
+    const before = node.getattr();
+    this.keepOpen(node);
     hostCall(() => this.mount.host.unlink(this.childPath(name)));
-    (vp as DirfsNode).orphan();
+    node.orphan(before);
   }
 
   /** A file that others than the caller hold, by node or by name, is opened before its name goes (DF3). */
@@ -191,17 +207,19 @@ export class DirfsNode extends Vnode {
 
   override rmdir(name: string, vp: Vnode): void {
     this.checkWritable();
+    const before = vp.getattr();
     hostCall(() => this.mount.host.rmdir(this.childPath(name)));
-    (vp as DirfsNode).orphan();
+    (vp as DirfsNode).orphan(before);
   }
 
   override rename(name: string, vp: Vnode, toDir: Vnode, toName: string, toVp: Vnode | null): void {
     this.checkWritable();
     const node = vp as DirfsNode;
     const to = toDir as DirfsNode;
+    const before = toVp === null ? null : toVp.getattr();
     if (toVp !== null) this.keepOpen(toVp as DirfsNode);
     hostCall(() => this.mount.host.rename(this.childPath(name), to.childPath(toName)));
-    if (toVp !== null) (toVp as DirfsNode).orphan();
+    if (toVp !== null) (toVp as DirfsNode).orphan(before);
     this.live.delete(name);
     vref(to);
     const from = node.up;
@@ -213,7 +231,7 @@ export class DirfsNode extends Vnode {
 
   override readdir(cookie: number, sink: ReaddirSink): boolean {
     if (cookie === 0) {
-      this.listing = hostCall(() => this.mount.host.readdir(this.path));
+      this.listing = this.last !== null ? [] : hostCall(() => this.mount.host.readdir(this.path));
       if (!sink(".", this.ino, VDIR, 1)) return false;
     }
     if (cookie <= 1 && !sink("..", (this.up ?? this).ino, VDIR, 2)) return false;
@@ -251,7 +269,7 @@ export class DirfsNode extends Vnode {
   }
 
   override inactive(): void {
-    if (this.fd !== null && this.fd >= 0) this.mount.host.close(this.fd);
+    if (this.fd !== null) this.mount.host.close(this.fd);
     this.fd = null;
     this.mount.fds.drop(this);
     const { up } = this;
