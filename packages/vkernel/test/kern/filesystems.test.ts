@@ -229,7 +229,7 @@ async function runAll(seed: number, steps: number, setup: (bench: UserBench) => 
 }
 
 describe("file systems against each other", () => {
-  it.each([1, 2, 3, 4, 5, 6])("random calls, seed %i", async (seed) => {
+  it.each([1, 2, 3, 4])("random calls, seed %i", async (seed) => {
     await runAll(seed, 500, (bench) => makeMounts(bench, seed));
   });
 });
@@ -288,7 +288,7 @@ function hostTree(dir: string): string[] {
 }
 
 describe("overlay", () => {
-  it.each([11, 12, 13])("on a populated host tree behaves as tmpfs with the same contents, seed %i (OV1, OV2)", async (seed) => {
+  it.each([11, 12])("on a populated host tree behaves as tmpfs with the same contents, seed %i (OV1, OV2)", async (seed) => {
     const lower = join(host, `populated${seed}`);
     const fill = (r: Random, write: (path: string, kind: "dir" | "file" | "link", contents: string) => void): void => {
       for (const d of ["a0", "b1", "a0/c2", "a0/b0"]) write(d, "dir", "");
