@@ -106,6 +106,8 @@ export const REGION_ENTRIES = 0x350;
 export const REGION_MISS = 0x354;
 /** Page base of the region that wanted it. */
 export const REGION_MISS_FROM = 0x358;
+/** Table index of that region. */
+export const REGION_MISS_SLOT = 0x35c;
 
 // EFLAGS, SDM vol. 1 §3.4.3
 export const CF = 0x0001;

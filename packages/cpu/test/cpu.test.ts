@@ -1,5 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
-import { FlatSpace } from "@vkernel/mmu";
+import {
+  ACCESS_WRITE,
+  FlatSpace,
+  PF_USER,
+  PF_WRITE,
+  faultResult,
+  type AddressSpace,
+  type SpaceTable,
+  type Translation,
+} from "@vkernel/mmu";
 import { describe, expect, test } from "vitest";
 import {
   CS,
@@ -289,5 +298,65 @@ describe.each(TIERS)("%s", (_name, jit) => {
         expect(bytes.every((b, i) => b === le32(value)[i & 3])).toBe(true);
       }
     });
+  });
+});
+
+describe("regions of several pages", () => {
+  /** A space of single pages over RAM. */
+  class PagedSpace implements AddressSpace {
+    readonly #pages: ReadonlyMap<number, number>;
+    readonly #table: SpaceTable;
+    constructor(translation: Translation, pages: ReadonlyMap<number, number>) {
+      this.#pages = pages;
+      this.#table = translation.createTable();
+    }
+    get table(): number {
+      return this.#table.address;
+    }
+    translate(va: number, access: number): number {
+      const host = this.#pages.get((va >>> 0) & ~0xfff);
+      if (host === undefined) return faultResult(PF_USER | (access === ACCESS_WRITE ? PF_WRITE : 0));
+      this.#table.fill(va, host, true, true);
+      return host + (va & 0xfff);
+    }
+  }
+
+  test("a hot loop over two pages is right in every space, also where the second page is another one", () => {
+    const { cpu, memory, translation, poke } = makeMachine([], {
+      jit: { threshold: 1, sampleInterval: 200 },
+    });
+    const le32 = (n: number): number[] => [n & 0xff, (n >> 8) & 0xff, (n >> 16) & 0xff, (n >>> 24) & 0xff];
+    // Page A: l: add eax, 1; jmp B. Page B and C: add edx, imm; dec ecx; jnz l; int3.
+    const jump = [0x83, 0xc0, 1, 0xe9, ...le32(0x1000 - 8)];
+    const tail = (imm: number): number[] => [0x83, 0xc2, imm, 0x49, 0x0f, 0x85, ...le32(-0x1000 - 10), 0xcc];
+    poke(0x4000, jump);
+    poke(0x6000, tail(2));
+    poke(0x9000, tail(5));
+    const host = (offset: number): number => memory.ramBase + offset;
+    const spaces = [0x6000, 0x9000].map(
+      (second) =>
+        new PagedSpace(
+          translation,
+          new Map([
+            [0x10_0000, host(0x4000)],
+            [0x10_1000, host(second)],
+          ]),
+        ),
+    );
+    const rounds = 200_000;
+    for (const turn of [0, 1, 0, 1, 1, 0]) {
+      cpu.gpr.fill(0);
+      cpu.gpr[ECX] = rounds;
+      cpu.eip = 0x10_0000;
+      let exit: number = EXIT_BUDGET;
+      for (let i = 0; i < 1000 && exit === EXIT_BUDGET; i++) exit = cpu.run(spaces[turn]!, 5000);
+      expect([exit, cpu.vector, cpu.gpr[EAX], cpu.gpr[EDX]]).toEqual([
+        EXIT_EXCEPTION,
+        EXC_BP,
+        rounds,
+        rounds * (turn === 0 ? 2 : 5),
+      ]);
+    }
+    expect(cpu.jitStatistics.regions).toBeGreaterThan(0);
   });
 });

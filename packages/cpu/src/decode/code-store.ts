@@ -39,8 +39,10 @@ export class CodePage {
   live = true;
   /** How often execution was seen in the page, for the compiler. */
   samples = 0;
-  /** How often something of it was compiled. */
-  compiles = 0;
+  /** How many samples it takes until the compiler looks at it again. */
+  needed = 0;
+  /** Regions reach beyond it: not when they turned out not to fit other spaces. */
+  joins = true;
 
   constructor(hpn: number, mode: number, index: number) {
     this.hpn = hpn;

@@ -13,7 +13,7 @@
 import { ACCESS_EXEC, FLAT_BIAS, PGMASK, PGSHIFT, TABLE_ENTRY_BYTES, faultCode } from "@vkernel/mmu";
 import type { AddressSpace, MachineMemory } from "@vkernel/mmu";
 import { FEATURES } from "../cpuid.ts";
-import { CodeStore, MODE_CODE16, MODE_GENERAL } from "../decode/code-store.ts";
+import { CodeStore, MODE_CODE16, MODE_GENERAL, type CodePage } from "../decode/code-store.ts";
 import { DECODE_FETCH_FAULT, DECODE_OK, DECODE_TOO_LONG } from "../decode/instruction.ts";
 import { Decoder } from "../decode/decoder.ts";
 import { OpcodeMap } from "../decode/opcode-map.ts";
@@ -32,7 +32,14 @@ import {
 } from "../exception.ts";
 import type { ExitReason } from "../exception.ts";
 import { FormLookup } from "../isa/forms.ts";
-import { DEFAULT_JIT, ENTRY_TABLE_BYTES, Jit, type JitOptions, type JitStatistics } from "../jit/jit.ts";
+import {
+  DEFAULT_JIT,
+  ENTRY_TABLE_BYTES,
+  Jit,
+  type AddressToPage,
+  type JitOptions,
+  type JitStatistics,
+} from "../jit/jit.ts";
 import { SegmentLoader } from "../isa/segment-load.ts";
 import type { DescriptorSource } from "../segment.ts";
 import { RIGHTS_DB } from "../segment.ts";
@@ -196,6 +203,8 @@ export class Engine {
         return this.#stepAndTell();
       case X.X_MISS:
         return this.#resolveMiss();
+      case X.X_STALE:
+        return this.#resolveStale();
       default:
         return this.#exit(code);
     }
@@ -212,20 +221,37 @@ export class Engine {
     w[REGION_MISS_W] = 0;
     this.#sampleLeft = sampleInterval;
     if (this.#mode !== 0) return;
-    if (missed !== 0) this.#show(missed, ((missed - w[S.REGION_MISS_FROM >> 2]!) & ~PGMASK) === 0);
-    if (this.#show(w[EIP_W]!, false)) this.#sampleLeft = COMPILED_INTERVAL * sampleInterval;
+    const target = missed === 0 ? undefined : this.#pageOf(missed);
+    if (target !== undefined) {
+      const from = { slot: w[S.REGION_MISS_SLOT >> 2]!, pageBase: w[S.REGION_MISS_FROM >> 2]! };
+      this.#jit.sampleLeave(target, missed, from, this.#pageFinder);
+    }
+    const eip = w[EIP_W]!;
+    const page = this.#pageOf(eip);
+    if (page !== undefined && this.#jit.sample(page, eip, this.#pageFinder)) {
+      this.#sampleLeft = COMPILED_INTERVAL * sampleInterval;
+    }
   }
-  /**
-   * Shows the compiler one address; returns whether it is compiled.
-   *
-   * @param isLink compiled code of the same page left to go there
-   */
-  #show(eip: number, isLink: boolean): boolean {
-    const linear = eip >>> 0;
+  /** The decoded page at a flat address of the running space, as far as the table knows it. */
+  #pageOf(address: number): CodePage | undefined {
+    const linear = address >>> 0;
     const word = this.#memory.i32[(this.#space.table + (linear >>> PGSHIFT) * TABLE_ENTRY_BYTES) >> 2]!;
-    if (word === 0) return false;
-    const page = this.#store.page(this.#memory.hpnOf((linear + word + FLAT_BIAS) >>> 0), 0);
-    return page !== undefined && this.#jit.sample(page, linear & PGMASK, isLink);
+    return word === 0
+      ? undefined
+      : this.#store.page(this.#memory.hpnOf((linear + word + FLAT_BIAS) >>> 0), 0);
+  }
+  readonly #pageFinder: AddressToPage = (address) => this.#pageOf(address) ?? null;
+
+  /** A region did not find its pages in the running space: looks for them, and executes one instruction without it. */
+  #resolveStale(): number {
+    const eip = this.#words[EIP_W]!;
+    const record = this.#recordAt(eip);
+    if (record < 0) return EXIT_EXCEPTION;
+    this.#jit.stale(record, eip, (address) => {
+      const host = this.#space.translate(address >>> 0, ACCESS_EXEC);
+      return host < 0 ? null : (this.#store.page(this.#memory.hpnOf(host), 0) ?? null);
+    });
+    return this.#stepAndTell();
   }
 
   /** EIP has no record the loop could find: decodes, or executes one instruction where the loop cannot see the page. */
@@ -380,7 +406,7 @@ export class Engine {
     const result = decoder.decode(this.#space, linear, host, this.#mode);
     switch (result) {
       case DECODE_OK:
-        if (this.#jit.options.threshold === 0 && this.#mode === 0) this.#compileAt(host);
+        if (this.#jit.options.threshold === 0 && this.#mode === 0) this.#compileAt(linear);
         return this.#lookup(host);
       case DECODE_FETCH_FAULT:
         this.#slow.fault(decoder.faultAddress, decoder.faultCode);
@@ -394,9 +420,9 @@ export class Engine {
         return -1;
     }
   }
-  #compileAt(host: number): void {
-    const page = this.#store.page(this.#memory.hpnOf(host), 0);
-    if (page !== undefined) this.#jit.compile(page, host & PGMASK);
+  #compileAt(linear: number): void {
+    const page = this.#pageOf(linear);
+    if (page !== undefined) this.#jit.compile(page, linear, this.#pageFinder);
   }
   #describe(linear: number, host: number, length: number): string {
     const inPage = Math.min(length, PGMASK + 1 - (host & PGMASK));

@@ -25,3 +25,5 @@ export const X_MISS = 8;
 export const X_BUDGET = 9;
 /** Step functions of prefix records: go on with the next record. */
 export const X_PREFIX = 10;
+/** A region was compiled for pages that the running space does not have (any more) at their places; nothing was done. */
+export const X_STALE = 11;

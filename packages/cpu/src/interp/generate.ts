@@ -67,7 +67,7 @@ import {
 import type { Func } from "../wasm/func.ts";
 import { ModuleBuilder } from "../wasm/module.ts";
 import { I32, I32_LOAD, I32_LOAD16_U, I32_LOAD8_U, I32_STORE } from "../wasm/opcodes.ts";
-import { X_AGAIN, X_BUDGET, X_EXCEPTION, X_JUMP, X_MISS, X_PREFIX, X_SLOW } from "./exits.ts";
+import { X_AGAIN, X_BUDGET, X_EXCEPTION, X_JUMP, X_MISS, X_PREFIX, X_SLOW, X_STALE } from "./exits.ts";
 import { FN_EA16, FN_EA32, FN_FIRST, FN_LEA16, REGION_SLOTS } from "./functions.ts";
 import { IntCtx, type LoopFrame } from "./int-ctx.ts";
 
@@ -299,6 +299,7 @@ class Generator {
           code,
           callIndirect(this.#handlerType, I32, load(I32_LOAD, I32, entry), load(I32_LOAD, I32, entry, 4), pb),
         );
+        f.brIf(common, eq(code, X_STALE));
         f.if(ne(code, X_JUMP), () => f.ret(code));
         f.set(acc, this.#state(S.COUNTER));
         f.set(eip, this.#state(S.EIP));

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * Which instructions of a page make a region, and its blocks.
+ * Which instructions make a region, and its blocks.
  *
- * A region starts at one instruction and takes in what direct jumps and calls reach inside the page, and the places calls
- * and software interrupts return to, up to a number of instructions. It is found from the decoded records, which have
- * everything a compiler needs as constants.
+ * A region takes in what direct jumps reach from its starts, what calls reach in the same page, and the places calls and
+ * software interrupts return to, up to a number of instructions and pages. It is found from the decoded records, which
+ * have everything a compiler needs as constants.
  *
  * Source of the idea and the limits: docs/ARCHITECTURE.md, processor.
  * @module
@@ -19,10 +19,25 @@ import type { Form } from "../isa/row.ts";
 /** Compile time rises steeply with region size; see docs/ARCHITECTURE.md. */
 export const MAX_INSTRUCTIONS = 300;
 
+/** More pages would make the check at every entry dear. */
+const MAX_PAGES = 4;
+
+/**
+ * A page of a region. Offsets in a region count from the start of its base page: byte `b` of the page at `delta` has offset
+ * `4096 * delta + b`.
+ */
+export interface RegionPage {
+  readonly page: CodePage;
+  /** Distance from the base page in pages, in the address space. */
+  readonly delta: number;
+}
+
+/** Finds decoded pages by their distance from the base page, in the space that runs; null where there is none. */
+export type PageFinder = (delta: number) => CodePage | null;
+
 export interface RegionInstruction {
-  /** Offset in the page. */
   readonly offset: number;
-  /** First record: the instruction's own or its address record. */
+  /** First record: the instruction's own, its address record or its guard for crossing into the next page. */
   readonly first: number;
   /** The instruction's own record. */
   readonly record: number;
@@ -30,9 +45,9 @@ export interface RegionInstruction {
   readonly addressRecord: number;
   readonly fn: number;
   readonly form: Form;
-  /** Offset of what follows; 4096 or more in the next page. */
+  /** Offset of what follows. */
   readonly next: number;
-  /** Offset of a direct target, which may lie outside the page; NaN without one. */
+  /** Offset of a direct target; NaN without one. */
   readonly target: number;
 }
 
@@ -50,7 +65,8 @@ export interface Loop {
 }
 
 export interface Region {
-  readonly page: CodePage;
+  /** The base page first. */
+  readonly pages: readonly RegionPage[];
   /** In address order. */
   readonly blocks: readonly Block[];
   readonly blockAt: ReadonlyMap<number, number>;
@@ -58,72 +74,111 @@ export interface Region {
   readonly loops: readonly Loop[];
   /** Blocks with an entry number, by number. */
   readonly entries: readonly Block[];
-  /** Offsets of all instructions. */
-  readonly offsets: ReadonlySet<number>;
+  /** Offset of each instruction by the address of its first record. */
+  readonly offsetOf: ReadonlyMap<number, number>;
   /** Where it was asked to start. */
   readonly starts: readonly number[];
 }
 
-/** Instruction of the record chain at `record`, or null where compiled code has to leave. */
-function instructionAt(memory: MachineMemory, forms: FormLookup, record: number): RegionInstruction | null {
-  const { u16, i32 } = memory;
-  let at = record;
-  let addressRecord = 0;
-  const handler = u16[(at + R.R_HANDLER) >> 1]!;
-  if (handler === R.H_CROSS || handler === R.H_MISS || handler === R.H_NEXT_PAGE || handler === R.H_LINK)
-    return null;
-  let fn = u16[(at + R.R_FUNCTION) >> 1]!;
-  if (fn <= FN_LEA16) {
-    if (fn !== FN_EA32) return null;
-    addressRecord = at;
-    at += R.RECORD_BYTES;
-    fn = u16[(at + R.R_FUNCTION) >> 1]!;
+/** Collects the pages of a region while it is discovered. */
+class Pages {
+  readonly list: RegionPage[];
+  readonly #find: PageFinder;
+  readonly #known = new Map<number, CodePage | null>();
+  readonly #memory: MachineMemory;
+
+  constructor(memory: MachineMemory, base: CodePage, find: PageFinder) {
+    this.#memory = memory;
+    this.#find = find;
+    this.list = [{ page: base, delta: 0 }];
+    this.#known.set(0, base);
   }
-  const form = forms.form(fn - FN_FIRST);
-  const next = u16[(at + R.R_NEXT) >> 1]!;
-  const direct = form.flow === "branch" || form.flow === "jump" || form.flow === "call";
-  return {
-    offset: u16[(at + R.R_OFF) >> 1]!,
-    first: record,
-    record: at,
-    addressRecord,
-    fn,
-    form,
-    next,
-    target: direct && form.size === 4 ? next + i32[(at + R.R_IMM) >> 2]! : NaN,
-  };
+
+  at(delta: number): CodePage | null {
+    let page = this.#known.get(delta);
+    if (page !== undefined) return page;
+    page = this.list.length < MAX_PAGES ? this.#find(delta) : null;
+    // A page at two places of one region would have two blocks for one record.
+    if (this.list.some((known) => known.page === page)) page = null;
+    this.#known.set(delta, page);
+    if (page !== null) this.list.push({ page, delta });
+    return page;
+  }
+
+  /** The instruction at `offset`, or null where compiled code has to leave. */
+  instruction(forms: FormLookup, offset: number): RegionInstruction | null {
+    const { u16, i32 } = this.#memory;
+    const delta = Math.floor(offset / 4096);
+    const page = this.at(delta);
+    const first = page === null ? 0 : i32[(page.index >> 2) + (offset & 0xfff)]!;
+    if (first === 0) return null;
+    let at = first;
+    const handler = u16[(at + R.R_HANDLER) >> 1]!;
+    if (handler === R.H_MISS || handler === R.H_NEXT_PAGE || handler === R.H_LINK) return null;
+    if (handler === R.H_CROSS) {
+      const following = this.at(delta + 1);
+      if (following === null) return null;
+      if (this.#memory.pageAddress(following.hpn) !== this.#memory.u32[(at + R.R_IMM) >> 2]!) return null;
+      at += R.RECORD_BYTES;
+    }
+    let addressRecord = 0;
+    let fn = u16[(at + R.R_FUNCTION) >> 1]!;
+    if (fn <= FN_LEA16) {
+      if (fn !== FN_EA32) return null;
+      addressRecord = at;
+      at += R.RECORD_BYTES;
+      fn = u16[(at + R.R_FUNCTION) >> 1]!;
+    }
+    const form = forms.form(fn - FN_FIRST);
+    const next = 4096 * delta + u16[(at + R.R_NEXT) >> 1]!;
+    const direct = form.flow === "branch" || form.flow === "jump" || form.flow === "call";
+    const target = direct && form.size === 4 ? next + i32[(at + R.R_IMM) >> 2]! : NaN;
+    return { offset, first, record: at, addressRecord, fn, form, next, target };
+  }
 }
 
-/** Offsets where control may go from an instruction, inside the page. */
+/** Whether a call leads to another page: such callees come into a region only when execution shows the way. */
+function isFarCall(i: RegionInstruction): boolean {
+  return i.form.flow === "call" && Math.floor(i.target / 4096) !== Math.floor(i.offset / 4096);
+}
+
+/** Offsets where control may go from an instruction and the region follows. */
 function successors(i: RegionInstruction): number[] {
   const { flow } = i.form;
   const list: number[] = [];
   if (flow !== "stop" && flow !== "jump") list.push(i.next);
-  if (!Number.isNaN(i.target)) list.push(i.target);
-  return list.filter((offset) => offset >= 0 && offset < 4096);
+  if (!Number.isNaN(i.target) && !isFarCall(i)) list.push(i.target);
+  return list;
 }
 
-/** The region from `starts`, the first being the most wanted; null when nothing there can be compiled. */
+/**
+ * The region from `starts`, the first being the most wanted; null when nothing there can be compiled.
+ *
+ * @param avoidCompiled leave where other regions are entered instead of taking the code in once more
+ */
 export function discoverRegion(
   memory: MachineMemory,
   forms: FormLookup,
-  page: CodePage,
+  base: CodePage,
+  find: PageFinder,
   starts: readonly number[],
+  avoidCompiled = false,
 ): Region | null {
-  const { i32 } = memory;
+  const pages = new Pages(memory, base, find);
   const found = new Map<number, RegionInstruction>();
   const leaders = new Set<number>(starts);
   const entered = new Set<number>(starts);
   const pending = [...starts];
+  const leadsFrom = new Set(starts);
   for (let k = 0; k < pending.length && found.size < MAX_INSTRUCTIONS; k++) {
     let offset = pending[k]!;
     while (!found.has(offset) && found.size < MAX_INSTRUCTIONS) {
-      const record = i32[(page.index >> 2) + offset]!;
-      const instruction = record === 0 ? null : instructionAt(memory, forms, record);
+      const instruction = pages.instruction(forms, offset);
       if (instruction === null) break;
+      if (avoidCompiled && !leadsFrom.has(offset) && memory.u16[instruction.first >> 1] === R.H_REGION) break;
       found.set(offset, instruction);
-      if (instruction.form.flow === "next") {
-        if (instruction.next >= 4096) break;
+      const { flow } = instruction.form;
+      if (flow === "next") {
         offset = instruction.next;
         continue;
       }
@@ -131,19 +186,21 @@ export function discoverRegion(
         leaders.add(next);
         pending.push(next);
       }
-      if ((instruction.form.flow === "call" || instruction.form.flow === "away") && instruction.next < 4096) {
-        entered.add(instruction.next);
-      }
+      if (flow === "call" || flow === "away") entered.add(instruction.next);
       break;
     }
   }
   if (!starts.some((start) => found.has(start))) return null;
-  for (const i of found.values()) if (i.target <= i.offset) entered.add(i.target);
-  return makeBlocks(page, found, leaders, entered, starts);
+  // Far callees that are inside anyway are jumped to like near ones.
+  for (const i of found.values()) {
+    if (found.has(i.target)) leaders.add(i.target);
+    if (i.target <= i.offset) entered.add(i.target);
+  }
+  return makeBlocks(pages.list, found, leaders, entered, starts);
 }
 
 function makeBlocks(
-  page: CodePage,
+  pages: readonly RegionPage[],
   found: ReadonlyMap<number, RegionInstruction>,
   leaders: ReadonlySet<number>,
   entered: Set<number>,
@@ -173,7 +230,8 @@ function makeBlocks(
   });
   const entries: Block[] = [];
   for (const block of blocks) if (entered.has(block.offset)) block.entry = entries.push(block) - 1;
-  return { page, blocks, blockAt, loops, entries, offsets: new Set(found.keys()), starts };
+  const offsetOf = new Map([...found.values()].map((i) => [i.first, i.offset]));
+  return { pages, blocks, blockAt, loops, entries, offsetOf, starts };
 }
 
 /** Where a block's last instruction may go directly, fall-through included. */

@@ -2,9 +2,9 @@
 /**
  * The function of one region: general and xmm registers and flags in locals, blocks in address order, one common exit.
  *
- *   end: static: fault(value): slow(value): loop dispatch {
+ *   end: static: fault(value): slow(value): loop dispatch { indirect: {
  *     block n { … block 0 { br_table entry } code of item 0 } … code of item n
- *   }
+ *   } find the entry for an indirect jump }
  *
  * An item is a block or a loop whose body has the same form. A jump forward branches out of nested blocks, a jump back to the loop
  * around; what cannot be said so sets `entry` and branches to the dispatcher, which leads there through the dispatchers of
@@ -14,12 +14,16 @@
  * Invariants
  *   J1  At every exit the state block has the registers, flags, EIP and COUNTER of an instruction boundary.
  *   J2  `acc` counts a block's instructions at its start; the exits inside it take back what was not executed.
+ *   J6  A region of several pages is entered only when the running space maps all of them as when it was compiled; nothing
+ *       inside can change that.
  *   J3  Every jump back and every indirect jump that stays inside looks at the budget.
  *
  * @module
  */
+import { FLAT_BIAS, TABLE_ENTRY_BYTES } from "@vkernel/mmu";
+import type { CodePage } from "../decode/code-store.ts";
 import * as R from "../decode/record.ts";
-import { X_AGAIN, X_BUDGET, X_EXCEPTION, X_JUMP, X_SLOW } from "../interp/exits.ts";
+import { X_AGAIN, X_BUDGET, X_EXCEPTION, X_JUMP, X_SLOW, X_STALE } from "../interp/exits.ts";
 import * as S from "../state.ts";
 import {
   add,
@@ -32,6 +36,7 @@ import {
   i32,
   load,
   ltU,
+  ne,
   or,
   shl,
   shrS,
@@ -54,6 +59,10 @@ const FLAG_OFFSETS = [S.FLAGS_KIND, S.FLAGS_P, S.FLAGS_Q, S.FLAGS_X, S.FLAGS_RES
 const RECORD_BYTES = R.RECORD_BYTES;
 /** `entry` while a block runs: dispatchers on the way choose their first item. */
 const NO_ENTRY = -1;
+/** Exits from within a block carry an offset in the low bits and the number of instructions not executed above. */
+const OFFSET_BITS = 20;
+/** Entries from the interpreter carry the number of their block in the low half and the distance of their page above. */
+const ENTRY_MASK = 0xffff;
 
 export interface RegionPlace {
   readonly stateBase: number;
@@ -61,6 +70,8 @@ export interface RegionPlace {
   readonly slot: number;
   /** Linear-memory address of the table of entries. */
   readonly entryTable: number;
+  /** Host address of a page. */
+  readonly pageAddress: (page: CodePage) => number;
   /** Calls an out-of-line handler: (fn, record, page base) → interpreter exit. */
   readonly callHandler: Callee;
 }
@@ -88,6 +99,7 @@ export class RegionEmitter {
   #fault: Label = 0;
   #slow: Label = 0;
   #dispatch: Label = 0;
+  #indirect: Label = 0;
   /** Open labels of blocks ahead, and of the loops around, by block number. */
   readonly #labels = new Map<number, Label>();
   readonly #loops = new Map<number, Label>();
@@ -123,7 +135,10 @@ export class RegionEmitter {
     this.#fault = f.openValue(I32);
     this.#slow = f.openValue(I32);
     this.#dispatch = f.openLoop();
+    this.#indirect = f.open();
     this.#emitRange(0, region.blocks.length - 1, true, instruction);
+    f.end(); // indirect
+    this.#findIndirect();
     f.end(); // dispatch
     f.unreachable();
     f.end(); // slow
@@ -137,8 +152,8 @@ export class RegionEmitter {
     f.set(this.#code, i32(X_EXCEPTION));
     f.set(this.#eip, where);
     f.end(); // static
-    f.set(this.#acc, sub(this.#acc, shl(shrU(this.#eip, 16), R.RECORD_SHIFT)));
-    f.set(this.#eip, add(this.pageBase, and(this.#eip, 0xffff)));
+    f.set(this.#acc, sub(this.#acc, shl(shrU(this.#eip, OFFSET_BITS), R.RECORD_SHIFT)));
+    f.set(this.#eip, add(this.pageBase, shrS(shl(this.#eip, 32 - OFFSET_BITS), 32 - OFFSET_BITS)));
     f.end(); // end
     this.#spill();
     this.#putState(S.EIP, this.#eip);
@@ -276,8 +291,23 @@ export class RegionEmitter {
   #prologue(): void {
     const { f } = this;
     f.set(this.table, this.#state(S.TABLE));
+    this.#checkPages();
     f.set(this.#acc, this.#state(S.COUNTER));
     this.#reload();
+  }
+  /** Goes from the page of the entry to the base page, and makes sure that all pages are those compiled. */
+  #checkPages(): void {
+    const { f } = this;
+    const { pages } = this.region;
+    if (pages.length === 1) return;
+    f.set(this.pageBase, sub(this.pageBase, shl(shrS(this.entry, 16), 12)));
+    f.set(this.entry, and(this.entry, ENTRY_MASK));
+    for (const { page, delta } of pages) {
+      const at = f.tmp(add(this.pageBase, 4096 * delta));
+      const word = load(I32_LOAD, I32, add(this.table, shl(shrU(at, 12), Math.log2(TABLE_ENTRY_BYTES))));
+      const host = this.place.pageAddress(page);
+      f.if(ne(add(at, word), i32(host - FLAT_BIAS)), () => f.ret(i32(X_STALE)));
+    }
   }
   #reload(): void {
     for (let n = 0; n < 8; n++)
@@ -315,7 +345,7 @@ export class RegionEmitter {
 
   /** Offset of the instruction being written, with the count its exits have to take back. */
   #here(): Expr {
-    return i32((this.#remaining << 16) | this.#current!.offset);
+    return i32((this.#remaining << OFFSET_BITS) | (this.#current!.offset & ((1 << OFFSET_BITS) - 1)));
   }
   leaveSlowIf(condition: Expr): void {
     this.f.brIfValue(this.#slow, this.#here(), condition);
@@ -343,7 +373,7 @@ export class RegionEmitter {
       }
     } else {
       f.if(geS(this.#acc, 0), () => {
-        f.set(this.#eip, i32(offset));
+        f.set(this.#eip, i32(offset & ((1 << OFFSET_BITS) - 1)));
         f.set(this.#code, i32(X_BUDGET));
         f.br(this.#static);
       });
@@ -368,20 +398,33 @@ export class RegionEmitter {
   }
   /** Jumps to EIP `target`: inside when it is an entry of this region, else through the interpreter. */
   jumpIndirect(target: Expr): void {
+    this.f.set(this.#eip, target);
+    this.f.br(this.#indirect);
+  }
+  /** Where all indirect jumps of the region come together, with the target in `eip`. */
+  #findIndirect(): void {
     const { f } = this;
     const { entryTable, slot } = this.place;
-    f.set(this.#eip, target);
+    f.resetTemps();
     const offset = f.tmp(sub(this.#eip, this.pageBase));
-    f.if(ltU(offset, 4096), () => {
-      // Where nothing is decoded the record address is 0, and the guard page there holds no H_REGION.
-      const record = f.tmp(load(I32_LOAD, I32, shl(offset, 2), this.region.page.index));
-      f.if(eq(load(I32_LOAD16_U, I32, record, R.R_HANDLER), R.H_REGION), () => {
-        const entry = f.tmp(shl(load(I32_LOAD16_U, I32, record, R.R_ENTRY), 3));
-        const mine = eq(load(I32_LOAD, I32, entry, entryTable), slot);
-        f.if(and(mine, shrU(this.#acc, 31)), () => {
-          f.set(this.entry, load(I32_LOAD, I32, entry, entryTable + 4));
-          f.br(this.#dispatch);
+    const record = f.temp(I32);
+    f.block((known) => {
+      for (const { page, delta } of this.region.pages) {
+        const inPage = f.tmp(sub(offset, 4096 * delta));
+        f.if(ltU(inPage, 4096), () => {
+          f.set(record, load(I32_LOAD, I32, shl(inPage, 2), page.index));
+          f.br(known);
         });
+      }
+      this.#leaveTo();
+    });
+    // Where nothing is decoded the record address is 0, and the guard page there holds no H_REGION.
+    f.if(eq(load(I32_LOAD16_U, I32, record, R.R_HANDLER), R.H_REGION), () => {
+      const entry = f.tmp(shl(load(I32_LOAD16_U, I32, record, R.R_ENTRY), 3));
+      const mine = eq(load(I32_LOAD, I32, entry, entryTable), slot);
+      f.if(and(mine, shrU(this.#acc, 31)), () => {
+        f.set(this.entry, and(load(I32_LOAD, I32, entry, entryTable + 4), ENTRY_MASK));
+        f.br(this.#dispatch);
       });
     });
     this.#leaveTo();
@@ -391,6 +434,7 @@ export class RegionEmitter {
     const { f } = this;
     this.#putState(S.REGION_MISS, this.#eip);
     this.#putState(S.REGION_MISS_FROM, this.pageBase);
+    this.#putState(S.REGION_MISS_SLOT, i32(this.place.slot));
     f.set(this.#code, i32(X_JUMP));
     f.br(this.#end);
   }
@@ -403,7 +447,8 @@ export class RegionEmitter {
     this.#written = 0xff;
     this.#flagsWritten = true;
     this.#spill();
-    f.set(this.#code, call(this.place.callHandler, i32(insn.fn), i32(insn.record), this.pageBase));
+    const pageBase = add(this.pageBase, insn.offset & ~0xfff);
+    f.set(this.#code, call(this.place.callHandler, i32(insn.fn), i32(insn.record), pageBase));
     f.if(this.#code, () => this.#leaveAfterHandler(insn));
     this.#reload();
     this.kind = -1;

@@ -14,7 +14,7 @@
  *
  * @module
  */
-import type { MachineMemory } from "@vkernel/mmu";
+import { PGMASK, type MachineMemory } from "@vkernel/mmu";
 import type { CodePage, CodeStore } from "../decode/code-store.ts";
 import * as R from "../decode/record.ts";
 import { REGION_SLOTS } from "../interp/functions.ts";
@@ -33,16 +33,18 @@ import { JitCtx, NotCompiled, xmmRegisters } from "./jit-ctx.ts";
 
 /** Entries of all live regions: 8 bytes each, {table index, entry number}. */
 const MAX_ENTRIES = 0x1_0000;
+/** Offsets in a region must fit its exits' encoding. */
+const MAX_DISTANCE = 0x6_0000;
 export const ENTRY_TABLE_BYTES = MAX_ENTRIES * 8;
 
 export interface JitOptions {
-  /** How many samples of a page make it hot. 0 = compile whatever is decoded, at once; Infinity = never compile. */
+  /** How many samples of a page make it hot at least; large regions need more. 0 = compile whatever is decoded, at once; Infinity = never compile. */
   readonly threshold: number;
   /** Instructions between two samples. */
   readonly sampleInterval: number;
 }
-/** 20,000 instructions take 50 µs to interpret, and four samples about what compiling a region costs. */
-export const DEFAULT_JIT: JitOptions = { threshold: 4, sampleInterval: 20_000 };
+/** 20,000 instructions take 50 µs to interpret. */
+export const DEFAULT_JIT: JitOptions = { threshold: 2, sampleInterval: 20_000 };
 
 export interface JitStatistics {
   readonly regions: number;
@@ -63,12 +65,22 @@ export interface JitParts {
   readonly firstSlot: number;
 }
 
+/** Finds the decoded page at an address of the running space; null where there is none. */
+export type AddressToPage = (address: number) => CodePage | null;
+
 interface LiveRegion {
   readonly region: Region;
   readonly slot: number;
   /** Records that enter it, and the entry numbers they hold. */
   readonly entries: readonly { readonly record: number; readonly entry: number }[];
+  /** How often it did not fit the running space. */
+  stale: number;
 }
+
+/** What compiling an instruction costs, in interpreted instructions; a fraction, since most code pays back again and again. */
+const COMPILE_COST = 1500;
+/** A region of several pages that does not fit this often is given up. */
+const MAX_STALE = 64;
 
 export class Jit {
   readonly options: JitOptions;
@@ -80,8 +92,10 @@ export class Jit {
   #nextEntry = 0;
   #regions = 0;
   #codeBytes = 0;
-  /** Live regions of each page. */
-  readonly #byPage = new Map<CodePage, LiveRegion[]>();
+  /** Live regions by each of their pages, by slot and by entry number. */
+  readonly #byPage = new Map<CodePage, Set<LiveRegion>>();
+  readonly #bySlot = new Map<number, LiveRegion>();
+  readonly #byEntry: (LiveRegion | undefined)[] = [];
 
   constructor(parts: JitParts, options: JitOptions) {
     this.#p = parts;
@@ -95,71 +109,154 @@ export class Jit {
     return { regions: this.#regions, codeBytes: this.#codeBytes };
   }
 
-  /**
-   * Tells that execution stands at `offset` of `page`. Returns whether it is compiled code.
-   *
-   * @param isLink compiled code of the same page had to leave to get there: the two belong into one region
-   */
-  sample(page: CodePage, offset: number, isLink: boolean): boolean {
-    const record = this.#p.memory.i32[(page.index >> 2) + offset]!;
+  /** Tells that execution stands at `address`, in `page`. Returns whether it is compiled code. */
+  sample(page: CodePage, address: number, find: AddressToPage): boolean {
+    const record = this.#recordOf(page, address);
     if (record === 0) return false;
-    const compiled = this.#p.memory.u16[(record + R.R_HANDLER) >> 1] === R.H_REGION;
-    if (compiled && !isLink) return true;
-    if (++page.samples >= this.options.threshold * (1 + page.compiles / 4)) {
-      page.samples = 0;
-      page.compiles++;
-      if (isLink) this.#join(page, offset);
-      else this.compile(page, offset);
-    }
-    return compiled;
+    if (this.#ownerOf(record) !== undefined) return true;
+    if (this.#isDue(page)) this.compile(page, address, find);
+    return false;
+  }
+
+  /** Tells that compiled code, the region in `from.slot` with its base page at `from.pageBase`, left for `address` in `page`. */
+  sampleLeave(
+    page: CodePage,
+    address: number,
+    from: { readonly slot: number; readonly pageBase: number },
+    find: AddressToPage,
+  ): void {
+    const record = this.#recordOf(page, address);
+    if (record === 0 || !this.#isDue(page)) return;
+    const source = this.#bySlot.get(from.slot);
+    const target = this.#ownerOf(record);
+    if (source !== undefined && this.#join(page, source, from.pageBase, target, record, address, find))
+      return;
+    if (target === undefined) this.compile(page, address, find);
+  }
+
+  /** Counts a sample of `page`; whether it is time to look for something to compile. */
+  #isDue(page: CodePage): boolean {
+    return ++page.samples >= Math.max(page.needed, this.options.threshold);
+  }
+  /**
+   * Whether so much time was spent in `page` since the last compilation that compiling `region` for it costs no more. If not,
+   * the page is looked at again when it may be.
+   */
+  #isWorthIt(page: CodePage, region: Region): boolean {
+    const { threshold, sampleInterval } = this.options;
+    page.needed = threshold === 0 ? 0 : Math.ceil((region.offsetOf.size * COMPILE_COST) / sampleInterval);
+    if (page.samples < page.needed) return false;
+    page.samples = 0;
+    return true;
+  }
+  #recordOf(page: CodePage, address: number): number {
+    return this.#p.memory.i32[(page.index >> 2) + (address & PGMASK)]!;
+  }
+  /** The region that the interpreter enters at `record`. */
+  #ownerOf(record: number): LiveRegion | undefined {
+    const { u16 } = this.#p.memory;
+    if (u16[(record + R.R_HANDLER) >> 1] !== R.H_REGION) return undefined;
+    return this.#byEntry[u16[(record + R.R_ENTRY) >> 1]!];
   }
 
   /**
-   * Compiles a region from `offset` of `page`, unless there is none to be had. Regions that share instructions with it are
+   * Compiles a region from `address` in `page`, unless there is none to be had. Regions that share instructions with it are
    * replaced by one with all their starts.
    */
-  compile(page: CodePage, offset: number): void {
-    const { memory, forms } = this.#p;
-    const region = discoverRegion(memory, forms, page, [offset]);
+  compile(page: CodePage, address: number, find: AddressToPage): void {
+    const pageBase = address & ~PGMASK;
+    const start = address & PGMASK;
+    const region = this.#discover(page, pageBase, find, [start]);
     if (region === null) return;
-    const live = this.#byPage.get(page) ?? [];
-    const replaced = live.filter((old) => [...old.region.offsets].some((o) => region.offsets.has(o)));
-    if (replaced.length === 0) this.#make(region, replaced);
-    else this.#makeFrom(page, [offset, ...replaced.flatMap((old) => old.region.starts)], replaced);
-  }
-
-  /** One region of all that is compiled of a page and `offset`, as far as it does not become too large. */
-  #join(page: CodePage, offset: number): void {
-    const live = this.#byPage.get(page) ?? [];
-    const size = live.reduce((sum, { region }) => sum + region.offsets.size, 0);
-    if (live.length > 1 && size <= MAX_INSTRUCTIONS) {
-      this.#makeFrom(page, [offset, ...live.flatMap((old) => old.region.starts)], live);
-    } else {
-      this.compile(page, offset);
+    const replaced = new Set<LiveRegion>();
+    const starts = new Set([start]);
+    for (const part of region.pages) {
+      for (const old of this.#byPage.get(part.page) ?? []) {
+        const shift = distance(old.region, region);
+        if (shift === null) continue;
+        replaced.add(old);
+        for (const s of old.region.starts) starts.add(s + shift);
+      }
     }
+    if (replaced.size > 0) {
+      const whole = this.#discover(page, pageBase, find, [...starts]);
+      if (whole !== null && holdsAll(whole, replaced)) {
+        if (this.#isWorthIt(page, whole)) this.#make(whole, replaced);
+        return;
+      }
+      replaced.clear();
+    }
+    const own = this.#discover(page, pageBase, find, [start], true);
+    if (own !== null && this.#isWorthIt(page, own)) this.#make(own, replaced);
   }
 
-  #makeFrom(page: CodePage, starts: readonly number[], replaced: readonly LiveRegion[]): void {
+  /** Makes one region of `source` and `address`, with all of the region there, when it does not become too large. */
+  #join(
+    page: CodePage,
+    source: LiveRegion,
+    pageBase: number,
+    target: LiveRegion | undefined,
+    record: number,
+    address: number,
+    find: AddressToPage,
+  ): boolean {
+    const base = source.region.pages[0]!.page;
+    const size = source.region.offsetOf.size + (target?.region.offsetOf.size ?? 0);
+    if (source === target || !base.joins || size > MAX_INSTRUCTIONS) return false;
+    const start = (address - pageBase) | 0;
+    if (Math.abs(start) > MAX_DISTANCE) return false;
+    const starts = new Set([...source.region.starts, start]);
+    const replaced = new Set([source]);
+    if (target !== undefined) {
+      const shift = start - target.region.offsetOf.get(record)!;
+      for (const s of target.region.starts) starts.add(s + shift);
+      replaced.add(target);
+    }
+    const region = this.#discover(base, pageBase, find, [...starts]);
+    if (region === null || !region.offsetOf.has(record) || !holdsAll(region, replaced)) return false;
+    if (this.#isWorthIt(page, region)) this.#make(region, replaced);
+    return true;
+  }
+
+  #discover(
+    base: CodePage,
+    pageBase: number,
+    find: AddressToPage,
+    starts: readonly number[],
+    avoidCompiled = false,
+  ): Region | null {
     const { memory, forms } = this.#p;
-    const region = discoverRegion(memory, forms, page, [...new Set(starts)]);
-    if (region !== null) this.#make(region, replaced);
+    const pageAt = base.joins
+      ? (delta: number): CodePage | null => find(pageBase + 4096 * delta)
+      : (): null => null;
+    return discoverRegion(memory, forms, base, pageAt, starts, avoidCompiled);
   }
 
-  /** Compiles a region in place of others of its page. */
-  #make(region: Region, replaced: readonly LiveRegion[]): void {
+  /**
+   * The region entered at `record`, of an instruction at `address`, did not find its pages in the translation table. Looks them
+   * up with `fetch`, which enters them there; a region that really does not fit the space is given up after a while.
+   */
+  stale(record: number, address: number, fetch: (address: number) => CodePage | null): void {
+    const live = this.#ownerOf(record);
+    if (live === undefined) return;
+    const base = address - live.region.offsetOf.get(record)!;
+    let fits = true;
+    for (const { page, delta } of live.region.pages) if (fetch(base + 4096 * delta) !== page) fits = false;
+    if (fits || ++live.stale < MAX_STALE) return;
+    for (const { page } of live.region.pages) page.joins = false;
+    this.#drop(live);
+  }
+
+  /** Compiles a region in place of others. */
+  #make(region: Region, replaced: ReadonlySet<LiveRegion>): void {
     const room = this.#freeEntries.length + MAX_ENTRIES - this.#nextEntry;
-    const isFull = this.#freeSlots.length === 0 || room < region.entries.length;
-    if (isFull) this.#dropAll();
+    if (this.#freeSlots.length === 0 || room < region.entries.length) this.#dropAll();
     const slot = this.#freeSlots.pop()!;
     const { bytes, imports } = this.#generate(region, slot);
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { m: imports });
     this.#p.exports.table.set(slot, instance.exports["region"]);
-    const made = this.#install(region, slot);
-    if (!isFull) for (const old of replaced) this.#drop(old);
-    const others = isFull
-      ? []
-      : (this.#byPage.get(region.page) ?? []).filter((old) => !replaced.includes(old));
-    this.#byPage.set(region.page, [...others, made]);
+    this.#install(region, slot, replaced);
+    for (const old of replaced) this.#drop(old);
     this.#regions++;
     this.#codeBytes += bytes.length;
   }
@@ -172,12 +269,9 @@ export class Jit {
     const imports: Record<string, unknown> = { memory: memory.memory, call: exports.call };
     const f = m.declare([I32, I32], [I32], "region");
     const rt = lateRuntime(m, signatures, exports, imports);
-    const emitter = new RegionEmitter(
-      f,
-      region,
-      { stateBase, slot, entryTable, callHandler },
-      xmmRegisters(region, memory),
-    );
+    const pageAddress = (page: CodePage): number => memory.pageAddress(page.hpn);
+    const place = { stateBase, slot, entryTable, pageAddress, callHandler };
+    const emitter = new RegionEmitter(f, region, place, xmmRegisters(region, memory));
     emitter.generate((insn) => this.#instruction(emitter, insn, rt));
     return { bytes: m.encode(), imports };
   }
@@ -201,40 +295,78 @@ export class Jit {
     emitter.callHandler();
   }
 
-  #install(region: Region, slot: number): LiveRegion {
+  #install(region: Region, slot: number, replaced: ReadonlySet<LiveRegion>): void {
     const { memory, entryTable } = this.#p;
-    const entries = region.entries.map((block, number) => {
+    const entries: { record: number; entry: number }[] = [];
+    const live: LiveRegion = { region, slot, entries, stale: 0 };
+    region.entries.forEach((block, number) => {
+      const record = block.instructions[0]!.first;
+      // The guard of an instruction that crosses into the next page must stay.
+      const handler = memory.u16[(record + R.R_HANDLER) >> 1];
+      if (handler === R.H_CROSS) return;
+      // Other regions keep their entries, except for the start that was asked for.
+      const isStart = region.starts.includes(block.offset);
+      if (handler === R.H_REGION && !isStart && !replaced.has(this.#ownerOf(record)!)) return;
       const entry = this.#freeEntries.pop() ?? this.#nextEntry++;
       memory.i32[(entryTable + entry * 8) >> 2] = slot;
-      memory.i32[(entryTable + entry * 8 + 4) >> 2] = number;
-      const record = block.instructions[0]!.first;
+      memory.i32[(entryTable + entry * 8 + 4) >> 2] = number | (Math.floor(block.offset / 4096) << 16);
       memory.u16[(record + R.R_ENTRY) >> 1] = entry;
       memory.u16[(record + R.R_HANDLER) >> 1] = R.H_REGION;
-      return { record, entry };
+      this.#byEntry[entry] = live;
+      entries.push({ record, entry });
     });
-    return { region, slot, entries };
+    this.#bySlot.set(slot, live);
+    for (const { page } of region.pages) {
+      const known = this.#byPage.get(page);
+      if (known === undefined) this.#byPage.set(page, new Set([live]));
+      else known.add(live);
+    }
   }
 
   #dropPage(page: CodePage): void {
-    const list = this.#byPage.get(page);
-    if (list === undefined) return;
-    this.#byPage.delete(page);
-    for (const region of list) this.#drop(region);
+    for (const live of [...(this.#byPage.get(page) ?? [])]) this.#drop(live);
   }
   /** Frees a region's slot and entries; records that no other region has taken over get their handlers back. */
-  #drop({ slot, entries }: LiveRegion): void {
+  #drop(live: LiveRegion): void {
     const { memory, exports, handlers } = this.#p;
+    const { region, slot, entries } = live;
+    if (this.#bySlot.get(slot) !== live) return;
+    this.#bySlot.delete(slot);
     exports.table.set(slot, null);
     this.#freeSlots.push(slot);
+    for (const { page } of region.pages) {
+      const known = this.#byPage.get(page);
+      known?.delete(live);
+      if (known?.size === 0) this.#byPage.delete(page);
+    }
     for (const { record, entry } of entries) {
       this.#freeEntries.push(entry);
+      this.#byEntry[entry] = undefined;
       if (memory.u16[(record + R.R_ENTRY) >> 1] !== entry) continue;
       memory.u16[(record + R.R_HANDLER) >> 1] = handlers[memory.u16[(record + R.R_FUNCTION) >> 1]!]!;
     }
   }
   #dropAll(): void {
-    for (const page of [...this.#byPage.keys()]) this.#dropPage(page);
+    for (const live of [...this.#bySlot.values()]) this.#drop(live);
   }
+}
+
+/** Whether a region has every instruction of the others, and was not cut off. */
+function holdsAll(region: Region, others: ReadonlySet<LiveRegion>): boolean {
+  if (region.offsetOf.size >= MAX_INSTRUCTIONS) return false;
+  for (const { region: other } of others) {
+    for (const record of other.offsetOf.keys()) if (!region.offsetOf.has(record)) return false;
+  }
+  return true;
+}
+
+/** By how much offsets of region `a` differ from those of `b`, when they have an instruction in common; else null. */
+function distance(a: Region, b: Region): number | null {
+  for (const [record, offset] of a.offsetOf) {
+    const other = b.offsetOf.get(record);
+    if (other !== undefined) return other - offset;
+  }
+  return null;
 }
 
 /** The runtime functions, imported from the interpreter when semantics first name them. */
