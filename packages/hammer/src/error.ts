@@ -13,6 +13,7 @@
 /** Every code a HammerError can have. */
 export type HammerErrorCode =
   | "EBADCRC"
+  | "EBUSY"
   | "EEXIST"
   | "EFBIG"
   | "EINVAL"

@@ -157,7 +157,7 @@ function writeBuffers(volumes: Volumes, dirty: readonly Buffer[], kind: number):
 }
 
 /** Writes the root header with this UNDO span. */
-function writeHeader(volumes: Volumes, first: number, next: number): void {
+export function writeHeader(volumes: Volumes, first: number, next: number): void {
   const { view, header, device } = volumes.root;
   const at = Volumes.blockmapAt(ZONE_UNDO);
   setFifoOffset(view, at + BLOCKMAP.off.first_offset, first);

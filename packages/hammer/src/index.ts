@@ -9,7 +9,6 @@ export {
 } from "./error.ts";
 
 export { crc32, crc32c } from "./crc.ts";
-export type { MirrorReadOptions } from "./mirror.ts";
 
 // Formatting.
 export { newfs, type NewfsOptions, type NewfsResult } from "./newfs.ts";
@@ -36,3 +35,22 @@ export { sizeToStr } from "./tools/format.ts";
 export { volumeHeaders, type RawHeader } from "./tools/raw.ts";
 export { show, type ShowOptions, type ShowSummary } from "./tools/show.ts";
 export { showUndo } from "./tools/show-undo.ts";
+
+// Mirroring.
+export type { MirrorReadOptions } from "./mirror/read.ts";
+export { mirrorCopy, type MirrorCopyOptions, type MirrorEnd } from "./mirror/copy.ts";
+export { MirrorDump, type MirrorDumpOptions } from "./mirror/dump.ts";
+export { MirrorReceiver, mirrorWrite, type MirrorPass, type MirrorWriteOptions } from "./mirror/write.ts";
+
+// Maintenance of a mounted file system.
+export { dedup, type DedupOptions, type DedupResult } from "./admin/dedup.ts";
+export {
+  createPfs, destroyPfs, downgradePfs, freePfsId, updatePfs, upgradePfs, type PfsCreateOptions, type PfsOptions,
+} from "./admin/pfs.ts";
+export { prune, pruneTable, type PruneOptions, type PruneRange, type PruneResult } from "./admin/prune.ts";
+export { rebalance, type RebalanceOptions, type RebalanceResult } from "./admin/rebalance.ts";
+export { reblock, type ReblockKind, type ReblockOptions, type ReblockResult } from "./admin/reblock.ts";
+export type { RollbackResult } from "./admin/rollback.ts";
+export type { ScanOptions, ScanOutcome, ScanPosition } from "./admin/scan.ts";
+export { addSnapshot, removeSnapshot, setConfig, takeSnapshotTid } from "./admin/snapshots.ts";
+export { upgradeVersion, VERSION_DESCRIPTIONS } from "./admin/version.ts";

@@ -79,6 +79,13 @@ export class UndoWriter {
     this.#seq = seq;
   }
 
+  /** Starts over at the beginning of a ring formatted anew; the span is empty. `seq` is the number of the next record. */
+  restart(seq: number): void {
+    this.first = this.next = 0;
+    this.#seq = seq;
+    this.#current = null;
+  }
+
   /** Bytes of the span. */
   get used(): number {
     return this.next >= this.first ? this.next - this.first : this.next + this.size - this.first;

@@ -5,7 +5,7 @@ import { BTree, Cursor } from "../src/btree/cursor.ts";
 import { cmpKey, hi32, int64, Key, lo32, makeSeparator, uint64, visible } from "../src/btree/key.ts";
 import { BufferCache } from "../src/buffer.ts";
 import { W_TYPES } from "../src/disk/btree.ts";
-import { MemoryDevice, OverlayDevice } from "../src/device.ts";
+import { MemoryDevice, type OverlayDevice } from "../src/device.ts";
 import { isHammerError } from "../src/error.ts";
 import { openVolumes } from "../src/io.ts";
 import { fixtureDir, loadImage, readFixture } from "./fixtures.ts";

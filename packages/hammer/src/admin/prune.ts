@@ -11,16 +11,15 @@
  * Source: DragonFly sys/vfs/hammer/hammer_prune.c, sbin/hammer/cmd_softprune.c.
  * @module
  */
-import { Key } from "../btree/key.ts";
 import {
-  INODE_DATA, REC_DIRENTRY, REC_INODE, W_CREATE_HI, W_CREATE_LO, W_DELETE_HI, W_DELETE_LO, W_LOCALIZATION, W_OBJ_HI,
+  INODE_DATA, REC_DIRENTRY, REC_INODE, W_CREATE_HI, W_CREATE_LO, W_DATA_LEN, W_DELETE_HI, W_DELETE_LO, W_LOCALIZATION, W_OBJ_HI,
   W_OBJ_LO, W_TYPES,
 } from "../disk/index.ts";
 import { HammerError } from "../error.ts";
 import type { HammerMount } from "../mount.ts";
 import { metaData } from "../object/record.ts";
-import { type SnapshotInfo } from "../snapshot.ts";
-import { keyOf, Pace, positionOf, rangeBegin, rangeEnd, type ScanOptions, type ScanOutcome } from "./scan.ts";
+import type { SnapshotInfo } from "../snapshot.ts";
+import { keyOf, Pace, positionOf, rangeBegin, rangeEnd, seekExactly, type ScanOptions, type ScanOutcome } from "./scan.ts";
 
 /** A range of TIDs; what was both created and deleted within one multiple of `mod` from `beg` on can go. */
 export interface PruneRange {
@@ -34,6 +33,8 @@ export interface PruneRange {
 export interface PruneOptions extends ScanOptions {
   /** The table, in descending order; "everything" destroys all deleted records. */
   ranges: readonly PruneRange[] | "everything";
+  /** Only count; of the bytes, nodes are left out then. Default false. */
+  dryRun?: boolean;
 }
 
 /** What pruning did; the counters of the original. */
@@ -117,15 +118,20 @@ export function prune(m: HammerMount, options: PruneOptions): PruneResult {
     const created = tid(w[elm + W_CREATE_HI]!, w[elm + W_CREATE_LO]!);
     const deleted = tid(w[elm + W_DELETE_HI]!, w[elm + W_DELETE_LO]!);
     const type = w[elm + W_TYPES]! & 0xffff;
-    if (condemned(table, created, deleted)) {
+    const goes = condemned(table, created, deleted);
+    if (goes && options.dryRun) {
+      result.bytes += w[elm + W_DATA_LEN]!;
+      if (type === REC_DIRENTRY) result.dirEntries++;
+      else result.records++;
+    } else if (goes) {
       pace.change();
       // Opening a group may have closed another: the cursor is placed anew.
-      if (!seekExactly(pace, at)) continue;
+      if (!seekExactly(cur, at)) continue;
       result.bytes += e.writer.destroy(cur);
       if (type === REC_DIRENTRY) result.dirEntries++;
       else result.records++;
       positioned = false;
-    } else if (type === REC_INODE && deleted === 0 && endDangling(m, pace)) {
+    } else if (type === REC_INODE && deleted === 0 && !options.dryRun && endDangling(m, pace)) {
       positioned = false;
     }
     if (pace.between()) positioned = false;
@@ -140,17 +146,6 @@ export function prune(m: HammerMount, options: PruneOptions): PruneResult {
 
 function tid(hi: number, lo: number): number {
   return (hi >>> 0) * TWO32 + (lo >>> 0);
-}
-
-const $found = new Key();
-
-/** Puts the cursor on the element with exactly this key; false if it is gone. */
-function seekExactly(pace: Pace, key: Key): boolean {
-  const cur = pace.cursor;
-  if (!cur.seek(key)) return false;
-  $found.load(cur.words, cur.at);
-  return $found.tidHi === key.tidHi && $found.tidLo === key.tidLo && $found.keyLo === key.keyLo && $found.keyHi === key.keyHi
-    && $found.recType === key.recType && $found.objLo === key.objLo && $found.objHi === key.objHi && $found.localization === key.localization;
 }
 
 /** Ends the object of the live INODE record under the cursor if it has no links and nobody has it open. */

@@ -8,7 +8,7 @@
  *   S2  What is done is not done again: an operation repeated, or resumed at the position it reported, goes on.
  * @module
  */
-import { BTree, Cursor } from "../btree/cursor.ts";
+import { type BTree, Cursor } from "../btree/cursor.ts";
 import { Key } from "../btree/key.ts";
 import type { Engine } from "../transaction.ts";
 
@@ -65,6 +65,26 @@ export function rangeBegin(pfs: number, k = new Key()): Key {
 /** A key behind every element of localizations of a PFS. */
 export function rangeEnd(pfs: number, k = new Key()): Key {
   return k.set((pfs << 16) | 0xffff, 0x7fff_ffff, -1, 0xffff, 0x7fff_ffff, -1).setTid(0, 0);
+}
+
+const $found = new Key();
+
+/** True if the element at word `at` has exactly this key. */
+export function hasKey(w: Int32Array, at: number, key: Key): boolean {
+  $found.load(w, at);
+  return $found.tidLo === key.tidLo && $found.tidHi === key.tidHi && $found.keyLo === key.keyLo && $found.keyHi === key.keyHi
+    && $found.recType === key.recType && $found.objLo === key.objLo && $found.objHi === key.objHi && $found.localization === key.localization;
+}
+
+/** Puts the cursor on the element with exactly this key; false if there is none. */
+export function seekExactly(cur: Cursor, key: Key): boolean {
+  return cur.seek(key) && hasKey(cur.words, cur.at, key);
+}
+
+/** Puts the cursor on the first element behind the key, whether there is one with it or not; false at the end of the tree. */
+export function seekBehind(cur: Cursor, key: Key): boolean {
+  if (!cur.seek(key)) return false;
+  return hasKey(cur.words, cur.at, key) ? cur.next() : true;
 }
 
 /** Paces an operation (S1). Owns its cursor, which flushes do not move. */

@@ -87,6 +87,34 @@ export class TreeWriter {
   }
 
   /**
+   * Inserts a leaf element that comes from elsewhere, with its own TIDs: the 16 words of `element`, whose key is `key`, with
+   * its data at `dataAddress` (zone 0: none). The identical key must not exist. Throws ENOSPC.
+   */
+  insertElement(cur: Cursor, key: Key, element: Int32Array, dataZone: number, dataAddress: number): void {
+    this.#makeRoom(cur, key, 1);
+    const d = cur.depth, word = cur.pathWord[d]!, b = cur.pathBuffer[d]!, w = b.words;
+    this.touch(b, word);
+    const count = w[word + W_COUNT]!, at = cur.at;
+    w.copyWithin(at + ELM_WORDS, at, word + W_ELMS + count * ELM_WORDS);
+    w[word + W_COUNT] = count + 1;
+    for (let i = 0; i < ELM_WORDS; i++) w[at + i] = element[i]!;
+    w[at + W_DATA_HI] = dataZone === 0 ? 0 : offsetHi(dataZone, dataAddress);
+    w[at + W_DATA_LO] = dataZone === 0 ? 0 : offsetLo(dataAddress);
+    this.#raiseMirrorTo(cur, w[at + W_CREATE_HI]!, w[at + W_CREATE_LO]!);
+    this.#raiseMirrorTo(cur, w[at + W_DELETE_HI]!, w[at + W_DELETE_LO]!);
+  }
+
+  /** Marks the current element deleted as of a TID other than the open one. */
+  deleteAt(cur: Cursor, tidHi: number, tidLo: number, seconds: number): void {
+    this.touch(cur.buffer, cur.pathWord[cur.depth]!);
+    const w = cur.words, at = cur.at;
+    w[at + W_DELETE_HI] = tidHi;
+    w[at + W_DELETE_LO] = tidLo;
+    w[at + W_DELETE_TS] = seconds;
+    this.#raiseMirrorTo(cur, tidHi, tidLo);
+  }
+
+  /**
    * Reads and splits what inserting `key` and a neighbour of it will need, so that the inserts themselves throw
    * neither BufferMiss nor ENOSPC. Changes nothing that a reader could see, and may be repeated.
    */
@@ -340,16 +368,34 @@ export class TreeWriter {
     } else {
       this.#dropSlot(cur.pathBuffer[level - 1]!, cur.pathWord[level - 1]!, cur.pathSlot[level - 1]!);
     }
-    for (let l = level; l <= cur.depth; l++) {
-      const b = cur.pathBuffer[l]!, word = cur.pathWord[l]!;
-      this.touch(b, word);
-      b.words[word + W_COUNT] = 0;
-      b.words[word + W_TYPE] = (b.words[word + W_TYPE]! & ~0xff) | TYPE_DELETED;
-      b.checked &= ~(1 << (word >> 10));
-      this.#freemap.free(ZONE_BTREE, cur.pathAddress[l]!, NODE_SIZE);
-    }
+    for (let l = level; l <= cur.depth; l++) this.discardNode(cur.pathBuffer[l]!, cur.pathWord[l]!, cur.pathAddress[l]!);
     this.tree.shape++;
     return cur.depth - level + 1;
+  }
+
+  /** Frees a node nothing refers to any more. */
+  discardNode(b: Buffer, word: number, address: number): void {
+    this.touch(b, word);
+    b.words[word + W_COUNT] = 0;
+    b.words[word + W_TYPE] = (b.words[word + W_TYPE]! & ~0xff) | TYPE_DELETED;
+    b.checked &= ~(1 << (word >> 10));
+    this.#freemap.free(ZONE_BTREE, address, NODE_SIZE);
+  }
+
+  /** Addresses of the children of an internal node, all loaded and checked; none of a leaf. */
+  childrenOf(b: Buffer, word: number): number[] {
+    const w = b.words;
+    if ((w[word + W_TYPE]! & 0xff) !== TYPE_INTERNAL) return [];
+    return Array.from({ length: w[word + W_COUNT]! }, (_, i) => this.#child(w, word + W_ELMS + i * ELM_WORDS));
+  }
+
+  /** Makes the slot taken at a level of the path refer to another node, a copy of the one it referred to. */
+  repoint(cur: Cursor, level: number, child: number): void {
+    const b = cur.pathBuffer[level]!, word = cur.pathWord[level]!;
+    this.touch(b, word);
+    const elm = word + W_ELMS + cur.pathSlot[level]! * ELM_WORDS;
+    b.words[elm + W_SUBTREE_HI] = offsetHi(ZONE_BTREE, child);
+    b.words[elm + W_SUBTREE_LO] = offsetLo(child);
   }
 
   /** Drops a slot of an internal node with others; a neighbour inherits its mirror_tid and, to the left, its range. */
@@ -368,8 +414,9 @@ export class TreeWriter {
   }
 
   /** Raises mirror_tid to the open TID from the current leaf up to where it already is (T2). */
-  raiseMirror(cur: Cursor): void {
-    const hi = this.tidHi, lo = this.tidLo;
+  raiseMirror(cur: Cursor): void { this.#raiseMirrorTo(cur, this.tidHi, this.tidLo); }
+
+  #raiseMirrorTo(cur: Cursor, hi: number, lo: number): void {
     let d = cur.depth;
     let b = cur.pathBuffer[d]!, word = cur.pathWord[d]!;
     for (;;) {
