@@ -10,6 +10,7 @@ import { openDevices, volumePaths } from "@vkernel/hammer/node";
 import { topCommand } from "../../ui/command.ts";
 import { CliError } from "../../ui/errors.ts";
 import { bufferedOutput } from "./output.ts";
+import { registerAdmin } from "./admin.ts";
 import { infoText } from "./info.ts";
 import { history, namekey1, namekey32, pfsStatus, snapls, version, volumeList } from "./queries.ts";
 
@@ -58,8 +59,8 @@ function showOptions(args: string[]): Parameters<typeof show>[2] {
 /** The whole command. */
 export function hammerCommand(): Command {
   const hammer = topCommand("hammer")
-    .description("look at HAMMER file systems in image files")
-    .usage("-f blkdevs [-qv] command [argument ...]")
+    .description("look at and maintain HAMMER file systems in image files")
+    .usage("-f blkdevs [-Aqvy] [-c cyclefile] [-t seconds] command [argument ...]")
     .enablePositionalOptions()
     .option("-f <blkdevs>", "volumes of the file system, joined by colons")
     .option("-q", "less; repeatable", count)
@@ -99,5 +100,6 @@ Examples:
     .action((name: string) => namekey1(name));
   hammer.command("namekey32").argument("<name>").description("print the upper half of it")
     .action((name: string) => namekey32(name));
+  registerAdmin(hammer, options, () => volumes(options()));
   return hammer;
 }

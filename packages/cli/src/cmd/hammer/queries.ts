@@ -67,7 +67,8 @@ function pruneMin(seconds: number): string {
   return days === 0 ? time : rest === 0 ? `${days}d` : `${days}d/${time}`;
 }
 
-function pfsText(m: HammerMount, p: PfsInfo, path: string): string {
+/** Attributes of a PFS as pfs-status and pfs-update print them. */
+export function pfsText(m: HammerMount, p: PfsInfo, path: string): string {
   let text = `    sync-beg-tid=0x${hex(p.syncBegTid)}\n    sync-end-tid=0x${hex(p.syncEndTid)}\n`
     + `    shared-uuid=${p.sharedUuid}\n    unique-uuid=${p.uniqueUuid}\n    label="${display(p.label)}"\n`;
   if (p.snapshotsDir !== "") text += `    snapshots="${display(p.snapshotsDir)}"\n`;

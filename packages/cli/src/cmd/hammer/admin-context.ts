@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * What the maintenance commands share: the image opened for writing, paths and pseudo file systems in it, questions,
+ * time limit, cycle file, progress.
+ * @module
+ */
+import { existsSync, readFileSync, readSync, rmSync, writeFileSync } from "node:fs";
+import { resolvePath, splitPath, toByteString, type HammerInode, type HammerMount, type PfsInfo, type ScanPosition } from "@vkernel/hammer";
+import { openImage } from "@vkernel/hammer/node";
+import { CliError } from "../../ui/errors.ts";
+
+/** Options given before the command. */
+export interface GlobalOptions {
+  f?: string;
+  q?: number;
+  v?: number;
+  y?: boolean;
+  A?: boolean;
+  F?: boolean;
+  c?: string;
+  t?: string;
+}
+
+/** Options of single commands. */
+export interface CommandOptions { json?: boolean; dryRun?: boolean }
+
+/** 64 bits in hex. */
+export const hex = (n: bigint): string => BigInt.asUintN(64, n).toString(16).padStart(16, "0");
+
+/** Opens the image for writing, runs `body`, unmounts; what `body` did before it failed stays done. */
+export function maintain<T>(volumes: string[], body: (m: HammerMount) => T, options: { readOnly?: boolean } = {}): T {
+  const m = openImage(volumes, { readOnly: options.readOnly ?? false });
+  let result: T;
+  try {
+    result = body(m);
+  } catch (e) {
+    try {
+      m.unmount();
+    } catch (unmountError) {
+      throw new AggregateError([e, unmountError], (e as Error).message, { cause: e });
+    }
+    throw e;
+  }
+  m.unmount();
+  return result;
+}
+
+/** The object at a path of the image, referenced. */
+export function find(m: HammerMount, path: string, options: { follow?: boolean } = {}): HammerInode {
+  const ip = resolvePath(m, toByteString(path), options);
+  if (ip === null) throw new CliError(path, "no such file or directory in the file system");
+  return ip;
+}
+
+/** Directory and name of a path whose last component need not exist; the directory is referenced. */
+export function findParent(m: HammerMount, path: string): { dir: HammerInode; name: string } {
+  const { dir: dirPath, name } = splitPath(toByteString(path));
+  if (name === "") throw new CliError(path, "names no entry");
+  const dir = resolvePath(m, dirPath);
+  if (dir === null) throw new CliError(path, "no such directory in the file system");
+  return { dir, name };
+}
+
+const PFS_NAME = /@@[^/]*:(\d{5})$/;
+
+/** Number of the pseudo file system that a path leads to: by its link, which may lead nowhere yet, or by what is there. */
+export function pfsIdAt(m: HammerMount, path: string): number {
+  const trimmed = path.replace(/\/+$/, "");
+  const direct = PFS_NAME.exec(trimmed);
+  if (direct) return Number(direct[1]);
+  const ip = find(m, path, { follow: false });
+  try {
+    if (ip.type !== "symlink") return ip.pfs;
+    const link = PFS_NAME.exec(m.readlink(ip));
+    if (link) return Number(link[1]);
+  } finally {
+    m.rele(ip);
+  }
+  const followed = find(m, path);
+  m.rele(followed);
+  return followed.pfs;
+}
+
+/** As pfsIdAt, with its record. */
+export function pfsAt(m: HammerMount, path: string): PfsInfo {
+  const id = pfsIdAt(m, path);
+  const info = m.listPfs().find((p) => p.id === id);
+  if (info === undefined) throw new CliError(path, `PFS#${id} does not exist`);
+  return info;
+}
+
+/** Asks on the terminal; -y answers yes. Throws where nobody can be asked. */
+export function confirm(g: GlobalOptions, question: string): boolean {
+  if (g.y) return true;
+  if (!process.stdin.isTTY) throw new CliError("this destroys data", "nobody is there to be asked", "-y before the command answers yes");
+  process.stderr.write(`${question} [y/n] `);
+  const answer = Buffer.alloc(64);
+  const length = readSync(0, answer, 0, answer.length, null);
+  return /^y/i.test(answer.toString("latin1", 0, length).trim());
+}
+
+/** A progress function that shows a count on a terminal and ends the operation when -t seconds are over. */
+export function pacing(g: GlobalOptions, what: string): { progress: (seen: number) => boolean; end(): void } {
+  let deadline = Infinity;
+  if (g.t !== undefined) {
+    if (!/^\d+$/.test(g.t)) throw new CliError("-t", `'${g.t}' is no number of seconds`);
+    if (Number(g.t) > 0) deadline = Date.now() + Number(g.t) * 1000;
+  }
+  const terminal = process.stderr.isTTY && (g.q ?? 0) === 0;
+  let shown = 0;
+  return {
+    progress(seen) {
+      const now = Date.now();
+      if (terminal && now - shown > 200) {
+        shown = now;
+        process.stderr.write(`\r${what}: ${seen} records\u001b[K`);
+      }
+      return now < deadline;
+    },
+    end() {
+      if (shown !== 0) process.stderr.write("\r\u001b[K");
+    },
+  };
+}
+
+const CYCLE_BYTES = 48;
+
+/** Where an earlier run stopped, from the -c file; undefined if there is none. The format is the original's. */
+export function readCycle(g: GlobalOptions, pfs: number): ScanPosition | undefined {
+  if (g.c === undefined || !existsSync(g.c)) return undefined;
+  const b = readFileSync(g.c);
+  if (b.length < CYCLE_BYTES - 8) throw new CliError(g.c, `not a cycle file: it has ${b.length} bytes`, "remove it to start over");
+  const localization = b.readUInt32LE(36);
+  return {
+    objLo: b.readInt32LE(0), objHi: b.readInt32LE(4), keyLo: b.readInt32LE(8), keyHi: b.readInt32LE(12),
+    tidLo: b.readInt32LE(16), tidHi: b.readInt32LE(20), recType: b.readUInt16LE(32),
+    // The original stores the localization without its PFS.
+    localization: localization > 0xffff ? localization : ((pfs << 16) | localization) >>> 0,
+  };
+}
+
+/** Notes in the -c file where the operation stopped, or removes it when all is done. */
+export function writeCycle(g: GlobalOptions, stoppedAt: ScanPosition | null): void {
+  if (g.c === undefined) return;
+  if (stoppedAt === null) {
+    rmSync(g.c, { force: true });
+    return;
+  }
+  const b = Buffer.alloc(CYCLE_BYTES);
+  const p = stoppedAt;
+  [p.objLo, p.objHi, p.keyLo, p.keyHi, p.tidLo, p.tidHi].forEach((half, i) => b.writeInt32LE(half | 0, i * 4));
+  b.writeUInt16LE(p.recType, 32);
+  b.writeUInt32LE(p.localization >>> 0, 36);
+  writeFileSync(g.c, b);
+}
+
+/** Prints an answer as JSON, 64-bit numbers as hex texts. */
+export function printJson(command: string, value: object): void {
+  const head = { output_version: { command, major: 1, minor: 0 } };
+  process.stdout.write(`${JSON.stringify({ ...head, ...value }, (_, v: unknown) => (typeof v === "bigint" ? `0x${hex(v)}` : v), 2)}\n`);
+}

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * `hammer` prune, prune-everything, reblock*, rebalance, dedup, dedup-simulate, version-upgrade, synctid.
+ * Formats: DragonFly sbin/hammer/cmd_softprune.c, cmd_reblock.c, cmd_rebalance.c, cmd_dedup.c, cmd_version.c.
+ * @module
+ */
+import {
+  dedup, prune, pruneTable, rebalance, reblock, removeSnapshot, takeSnapshotTid, upgradeVersion,
+  type HammerMount, type ReblockKind, type SnapshotInfo,
+} from "@vkernel/hammer";
+import { CliError } from "../../ui/errors.ts";
+import { confirm, find, hex, maintain, pacing, pfsAt, printJson, readCycle, writeCycle, type CommandOptions, type GlobalOptions } from "./admin-context.ts";
+
+const BIGBLOCK = 8388608;
+const NODE = 4096;
+const two = (n: number): string => String(n).padStart(2, "0");
+const place = (p: { objHi: number; objLo: number; localization: number }): string =>
+  `${hex((BigInt(p.objHi | 0) << 32n) | BigInt(p.objLo >>> 0))}:${(p.localization & 0xffff).toString(16).padStart(4, "0")}`;
+
+function percentage(text: string | undefined, fallback: number, least: number): number {
+  const value = text === undefined ? fallback : Number(text.replace(/%$/, ""));
+  if (!(value >= least && value <= 100)) throw new CliError(String(text), `a percentage from ${least} to 100 was expected`);
+  return value;
+}
+
+/** Snapshots that softlinks in a directory stand for: targets with @@0x…; age by the lesser of ctime and mtime. */
+function linkedSnapshots(m: HammerMount, path: string): Pick<SnapshotInfo, "tid" | "time">[] {
+  const dir = find(m, path);
+  const found: Pick<SnapshotInfo, "tid" | "time">[] = [];
+  if (dir.type === "dir") {
+    const names: string[] = [];
+    m.readdir(dir, 0, (name) => { names.push(name); return true; });
+    for (const name of names) {
+      const ip = m.lookup(dir, name);
+      if (ip === null) continue;
+      const tid = ip.type === "symlink" ? /@@(0x[0-9a-f]+)/i.exec(m.readlink(ip)) : null;
+      if (tid) found.push({ tid: BigInt(tid[1]!), time: Math.min(ip.ctime, ip.mtime) });
+      m.rele(ip);
+    }
+  }
+  m.rele(dir);
+  return found;
+}
+
+/** `hammer prune` and `prune-everything`. */
+export function pruneCommand(volumes: string[], g: GlobalOptions, path: string, everything: boolean, o: CommandOptions): void {
+  maintain(volumes, (m) => {
+    const pfs = pfsAt(m, path);
+    if (everything && !o.dryRun && !confirm(g, `All history of PFS#${pfs.id} and its snapshots will be destroyed. Proceed?`))
+      throw new CliError(path, "no action taken");
+    const snapshots = [...m.listSnapshots(pfs.id), ...linkedSnapshots(m, path)];
+    const ranges = everything ? "everything" as const : pruneTable(snapshots, pfs.pruneMin, Date.now() / 1000);
+    const say = (text: string): void => { if (!o.json) process.stdout.write(text); };
+    if (ranges !== "everything") for (const r of ranges) say(`TID ${hex(r.beg)} - ${hex(r.end)}\n`);
+    say(everything ? `Prune ${path}: EVERYTHING\n` : `Prune ${path}: ${ranges.length} snapshots\n`);
+    if (ranges.length === 0) {
+      if (o.json) printJson("prune", { path, pfs: pfs.id, ranges: [], pruned: null });
+      else process.stderr.write("No snapshots found\n");
+      return;
+    }
+    say(`Prune ${path}: objspace 8000000000000000:0000 7fffffffffffffff:ffff pfs_id ${pfs.id}\n`);
+    const s = pfs.pruneMin;
+    say(`Prune ${path}: prune_min is ${Math.floor(s / 86400)}d/${two(Math.floor(s / 3600) % 24)}:${two(Math.floor(s / 60) % 60)}:${two(s % 60)}\n`);
+    if (everything && !o.dryRun) for (const snapshot of m.listSnapshots(pfs.id)) removeSnapshot(m, snapshot.tid, pfs.id);
+    const pace = pacing(g, "prune");
+    const resume = readCycle(g, pfs.id);
+    const r = prune(m, { ranges, pfs: pfs.id, progress: pace.progress, dryRun: o.dryRun ?? false, ...(resume === undefined ? {} : { resume }) });
+    pace.end();
+    if (!o.dryRun) writeCycle(g, r.stoppedAt);
+    if (o.json) {
+      printJson("prune", { path, pfs: pfs.id, ranges, dryRun: o.dryRun ?? false, pruned: r });
+      return;
+    }
+    say(r.stoppedAt === null ? `Prune ${path} ${o.dryRun ? "would destroy what follows" : "succeeded"}\n` : `Prune ${path} interrupted by timer at ${place(r.stoppedAt).replace(":", " ")}\n`);
+    say(`Pruned ${r.records}/${r.scanned} records (${r.dirEntries} directory entries) and ${r.bytes} bytes\n`);
+  });
+}
+
+/** `hammer reblock` and its four kinds. */
+export function reblockCommand(volumes: string[], g: GlobalOptions, path: string, fillText: string | undefined, kinds: readonly ReblockKind[], o: CommandOptions): void {
+  const fill = percentage(fillText, 100, 0);
+  maintain(volumes, (m) => {
+    const pfs = pfsAt(m, path);
+    const say = (text: string): void => { if (!o.json) process.stdout.write(text); };
+    say(`reblock start 8000000000000000:0000\nfree level ${Math.floor((100 - fill) * BIGBLOCK / 100)}/${BIGBLOCK}\n`);
+    const pace = pacing(g, "reblock");
+    const resume = readCycle(g, pfs.id);
+    const r = reblock(m, { fill, kinds, pfs: pfs.id, allPfs: g.A ?? false, progress: pace.progress, ...(resume === undefined ? {} : { resume }) });
+    pace.end();
+    writeCycle(g, r.stoppedAt);
+    if (o.json) {
+      printJson("reblock", { path, pfs: pfs.id, fill, reblocked: r });
+      return;
+    }
+    say(r.stoppedAt === null ? `Reblock ${path} succeeded\n` : `Reblock ${path} interrupted by timer at ${place(r.stoppedAt)}\n`);
+    say(`Reblocked:\n    ${r.nodesMoved}/${r.nodes} B-Tree nodes\n    ${r.nodesMoved * NODE}/${r.nodes * NODE} B-Tree bytes\n`
+      + `    ${r.elementsMoved}/${r.elements} data elements\n    ${r.bytesMoved}/${r.bytes} data bytes\n`);
+    if (r.damaged > 0) process.stderr.write(`hammer: ${r.damaged} damaged data elements were left in place\n`);
+  });
+}
+
+/** `hammer rebalance`. */
+export function rebalanceCommand(volumes: string[], g: GlobalOptions, path: string, text: string | undefined, o: CommandOptions): void {
+  const saturation = Math.floor(62 * percentage(text, 85, 50) / 100);
+  maintain(volumes, (m) => {
+    const pfs = pfsAt(m, path);
+    if (!o.json) process.stdout.write("rebalance start 8000000000000000:0000\n");
+    const pace = pacing(g, "rebalance");
+    const resume = readCycle(g, pfs.id);
+    const r = rebalance(m, { saturation, pfs: pfs.id, allPfs: g.A ?? false, progress: pace.progress, ...(resume === undefined ? {} : { resume }) });
+    pace.end();
+    writeCycle(g, r.stoppedAt);
+    if (o.json) {
+      printJson("rebalance", { path, pfs: pfs.id, saturation, rebalanced: r });
+      return;
+    }
+    process.stdout.write(`${r.stoppedAt === null ? `Rebalance ${path} succeeded` : `Rebalance ${path} interrupted by timer at ${place(r.stoppedAt)}`}\n`
+      + `Rebalance:\n    ${r.nodes} B-Tree nodes scanned\n    ${r.deleted} B-Tree nodes deleted\n`
+      + `    0 collision retries\n    ${r.rebalanced} B-Tree nodes rebalanced\n`);
+  });
+}
+
+const UNITS = ["", "K", "M", "G", "T", "P"];
+
+/** humanize_unsigned() into eight characters. */
+function humanize(bytes: number): string {
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1024 && unit < UNITS.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  return `${value < 9.95 && unit > 0 ? value.toFixed(1) : Math.round(value)}${UNITS[unit]}B`.padStart(8);
+}
+
+/** `hammer dedup` and `dedup-simulate`. */
+export function dedupCommand(volumes: string[], g: GlobalOptions, path: string, simulate: boolean, o: CommandOptions): void {
+  maintain(volumes, (m) => {
+    const pfs = pfsAt(m, path);
+    const name = simulate ? "Dedup-simulate" : "Dedup";
+    if (!o.json) process.stdout.write(`${name} running\n`);
+    const pace = pacing(g, "dedup");
+    const r = dedup(m, { pfs: pfs.id, simulate, progress: pace.progress });
+    pace.end();
+    if (o.json) {
+      printJson(simulate ? "dedup-simulate" : "dedup", { path, pfs: pfs.id, ...r });
+      return;
+    }
+    process.stdout.write(`${name} ${path} ${r.complete ? "succeeded" : "interrupted by timer"}\n`);
+    if (simulate) {
+      process.stdout.write(`Simulated dedup ratio = ${r.ratio.toFixed(2)}\n`);
+      return;
+    }
+    const n = (value: number): string => String(value).padStart(8);
+    process.stdout.write(`Dedup ratio = ${r.ratio.toFixed(2)} (in this run)\n    ${humanize(r.referencedBytes)} referenced\n`
+      + `    ${humanize(r.allocatedBytes)} allocated\n    ${humanize(0)} skipped\n    ${n(r.crcCollisions)} CRC collisions\n`
+      + `    ${n(0)} SHA collisions\n    ${n(r.underflows)} big-block underflows\n`
+      + `    ${n(r.newRecords)} new dedup records\n    ${n(r.newBytes)} new dedup bytes\n`);
+  });
+}
+
+/** `hammer version-upgrade`. */
+export function versionUpgrade(volumes: string[], text: string): void {
+  if (!/^\d+$/.test(text)) throw new CliError(text, "is no version");
+  maintain(volumes, (m) => {
+    const before = m.version;
+    upgradeVersion(m, Number(text));
+    process.stdout.write("hammer version-upgrade: succeeded\n");
+    if (before < 3 && m.version >= 3)
+      process.stdout.write("NOTE! Please run 'hammer cleanup' to convert the\nconfigurations and snapshots of all PFSs to the new format.\n");
+  });
+}
+
+/** `hammer synctid`. */
+export function synctid(volumes: string[]): void {
+  maintain(volumes, (m) => process.stdout.write(`0x${hex(takeSnapshotTid(m))}\n`));
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** `hammer` snapshot, snap, snaplo, snapq, snaprm, config, viconfig. Source: DragonFly sbin/hammer/cmd_snapshot.c, cmd_config.c. */
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import {
+  addSnapshot, fromByteString, removeSnapshot, resolvePath, setConfig, takeSnapshotTid, toByteString, type HammerMount,
+} from "@vkernel/hammer";
+import { CliError } from "../../ui/errors.ts";
+import { find, findParent, hex, maintain, pfsAt, pfsIdAt } from "./admin-context.ts";
+
+const two = (n: number): string => String(n).padStart(2, "0");
+
+/** The conversions of strftime that names of snapshots use. */
+function strftime(format: string, d: Date): string {
+  return format.replaceAll(/%(.)/g, (whole, c: string) => {
+    switch (c) {
+      case "Y": return String(d.getFullYear());
+      case "m": return two(d.getMonth() + 1);
+      case "d": return two(d.getDate());
+      case "H": return two(d.getHours());
+      case "M": return two(d.getMinutes());
+      case "S": return two(d.getSeconds());
+      case "%": return "%";
+      default: throw new CliError(format, `conversion ${whole} is not known`, "%Y %m %d %H %M %S");
+    }
+  });
+}
+
+const isDirectory = (m: HammerMount, path: string): boolean => {
+  const ip = resolvePath(m, toByteString(path));
+  if (ip === null) return false;
+  const yes = ip.type === "dir";
+  m.rele(ip);
+  return yes;
+};
+
+function makeLink(m: HammerMount, path: string, target: string): void {
+  const { dir, name } = findParent(m, path);
+  try {
+    m.rele(m.create(dir, name, { type: "symlink", mode: 0o777, uid: 0, gid: 0, target: toByteString(target) }));
+  } finally {
+    m.rele(dir);
+  }
+  m.sync();
+}
+
+/** Directory part and, for a directory given, a link name made from the time. */
+function linkPath(m: HammerMount, path: string): string {
+  if (isDirectory(m, path)) return strftime(`${path.replace(/\/+$/, "")}/snap-%Y%m%d-%H%M`, new Date());
+  const slash = path.lastIndexOf("/") + 1;
+  return path.slice(0, slash) + strftime(path.slice(slash), new Date());
+}
+
+/** `hammer snapshot [fs] dir-or-format [note]`. */
+export function snapshotCommand(volumes: string[], args: readonly string[]): void {
+  maintain(volumes, (m) => {
+    const [first, second, third] = args;
+    // Two operands: a file system and a directory or format, or the latter and a note.
+    const withFs = third !== undefined || (second !== undefined && isDirectory(m, first!) && (second.includes("%") || isDirectory(m, second)));
+    const [fs, where, note] = withFs ? [first!, second!, third ?? ""] : ["/", first!, second ?? ""];
+    const link = linkPath(m, where);
+    const pfs = pfsAt(m, fs);
+    const tid = takeSnapshotTid(m, pfs.id);
+    makeLink(m, link, `${fs.replace(/\/+$/, "")}/@@0x${hex(tid)}`);
+    if (m.version >= 3) addSnapshot(m, tid, toByteString(note), pfs.id);
+    process.stdout.write(`${link}\n`);
+  });
+}
+
+/** `hammer snap`, `snaplo` (target built from the directory given) and `snapq` (no link). */
+export function snap(volumes: string[], kind: "snap" | "snaplo" | "snapq", path: string, note: string): void {
+  maintain(volumes, (m) => {
+    if (m.version < 3)
+      throw new CliError("Unable to create snapshot", "This directive requires you to upgrade the filesystem to version 3", "use 'hammer snapshot' for legacy operation");
+    const dirPath = isDirectory(m, path) ? path : path.slice(0, path.lastIndexOf("/") + 1) || "/";
+    const pfs = pfsAt(m, dirPath);
+    const link = kind === "snapq" ? null : linkPath(m, path);
+    const tid = takeSnapshotTid(m, pfs.id);
+    addSnapshot(m, tid, toByteString(note), pfs.id);
+    if (link === null) {
+      process.stdout.write(`${/^\.\.?$/.test(dirPath) ? `${dirPath}/` : dirPath}@@0x${hex(tid)}\n`);
+      return;
+    }
+    const base = dirPath.replace(/\/+$/, "");
+    makeLink(m, link, kind === "snap" ? `/@@0x${hex(tid)}${pfs.id === 0 ? "" : `:${String(pfs.id).padStart(5, "0")}`}` : `${base}/@@0x${hex(tid)}`);
+    process.stdout.write(`${link}\n`);
+  });
+}
+
+/** `hammer snaprm path… | tid… | fs tid…`. */
+export function snaprm(volumes: string[], args: readonly string[]): void {
+  maintain(volumes, (m) => {
+    let pfs = 0;
+    for (const arg of args) {
+      if (/^0x[0-9a-f]+$/i.test(arg)) {
+        removeSnapshot(m, BigInt(arg), pfs);
+        continue;
+      }
+      const ip = find(m, arg, { follow: false });
+      const target = ip.type === "symlink" ? fromByteString(m.readlink(ip)) : null;
+      const isDir = ip.type === "dir";
+      m.rele(ip);
+      const id = target === null ? null : /^(.*?)@@(0x[0-9a-f]+)(?::(\d{5}))?$/i.exec(target);
+      if (id) {
+        const base = id[1]! === "" ? "/" : id[1]!;
+        removeSnapshot(m, BigInt(id[2]!), id[3] === undefined ? pfsIdAt(m, base) : Number(id[3]));
+        const { dir, name } = findParent(m, arg);
+        m.unlink(dir, name);
+        m.rele(dir);
+      } else if (isDir || target !== null) {
+        pfs = pfsIdAt(m, arg);
+      } else {
+        throw new CliError(arg, "not directory or snapshot softlink");
+      }
+    }
+  });
+}
+
+const DEFAULT_CONFIG = "snapshots 1d 60d\nprune     1d 5m\nrebalance 1d 5m\n#dedup    1d 5m\nreblock   1d 5m\nrecopy    30d 10m\n";
+
+/** `hammer config [fs [file]]`. */
+export function config(volumes: string[], fs: string, file: string | undefined): void {
+  if (file === undefined) {
+    maintain(volumes, (m) => {
+      const text = m.config(pfsIdAt(m, fs));
+      if (text === null) throw new CliError(fs, "no configuration found");
+      process.stdout.write(Buffer.from(text, "latin1"));
+    }, { readOnly: true });
+    return;
+  }
+  const text = readFileSync(file).toString("latin1");
+  maintain(volumes, (m) => setConfig(m, text, pfsIdAt(m, fs)));
+}
+
+/** `hammer viconfig [fs]`: the configuration in the user's editor. */
+export function viconfig(volumes: string[], fs: string): void {
+  const old = maintain(volumes, (m) => m.config(pfsIdAt(m, fs)), { readOnly: true }) ?? DEFAULT_CONFIG;
+  const folder = mkdtempSync(`${tmpdir()}/hammer-`);
+  try {
+    const file = `${folder}/config`;
+    writeFileSync(file, old, "latin1");
+    const editor = process.env["VISUAL"] ?? process.env["EDITOR"] ?? "vi";
+    const run = spawnSync("/bin/sh", ["-c", `${editor} "$0"`, file], { stdio: "inherit" });
+    if (run.status !== 0) throw new CliError(editor, "the editor failed; nothing was changed");
+    const text = readFileSync(file).toString("latin1");
+    if (text !== old) maintain(volumes, (m) => setConfig(m, text, pfsIdAt(m, fs)));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
