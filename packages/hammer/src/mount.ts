@@ -25,7 +25,7 @@ import {
 } from "./history.ts";
 import { openVolumes, type Volumes } from "./io.ts";
 import { lookupDirent, readdir, type ReaddirCallback } from "./object/dirent.ts";
-import { mirrorRead, type MirrorReadOptions } from "./mirror.ts";
+import { mirrorRead, type MirrorReadOptions } from "./mirror/read.ts";
 import { BlockCache, readFile, truncateFile, writeFile } from "./object/file.ts";
 import { HammerInode, InodeTable, decodeInode, objTypeOf } from "./object/inode.ts";
 import { destroyInode } from "./object/inode-sync.ts";

@@ -1,37 +1,26 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * Mirror streams: a pseudo file system, or what changed in it, as a sequence of records for another HAMMER file system.
+ * Reading a pseudo file system, or what changed in it, as a mirror stream.
  *
- * The stream of one pass is PFSD (who the source is), PFSD (which TIDs the pass covers), then in key order REC (an element
- * with its data), PASS (an element the target has already), SKIP (a range without changes), and at last SYNC, or IDLE if
- * there was nothing to cover. Records are padded to 8 bytes; each head has a CRC-32 of what follows it, in every version.
+ * The scan is in key order. Subtrees whose mirror_tid lies before the range become SKIP records, elements the target has
+ * already PASS records, all others REC records with their data.
  * Source: DragonFly sys/vfs/hammer/hammer_mirror.c, hammer_cursor.c; sbin/hammer/cmd_mirror.c.
  * @module
  */
-import type { BTree, Cursor } from "./btree/cursor.ts";
-import { Key, cmpKey, cmpU64, hi32, lo32 } from "./btree/key.ts";
-import { crc32, crcMatches } from "./crc.ts";
+import type { BTree, Cursor } from "../btree/cursor.ts";
+import { Key, cmpKey, cmpU64, hi32, lo32 } from "../btree/key.ts";
+import { crcMatches } from "../crc.ts";
 import {
-  BASE_ELM, BUFMASK, BUFSIZE, ELM_SIZE, ELM_WORDS, INODE_CRC_SIZE, LEAF_ELM, LOCALIZE_MISC, MRECORD_HEAD, MRECORD_PFS, MRECORD_REC,
+  BASE_ELM, BUFMASK, BUFSIZE, ELM_SIZE, ELM_WORDS, INODE_CRC_SIZE, LEAF_ELM, LOCALIZE_MISC, MRECORD_HEAD, MRECORD_REC,
   MRECORD_SKIP, OBJID_ROOT, PFS_DATA, PFSD_DELETED, PFSD_SLAVE, REC_INODE, REC_MAX, REC_PFS, TYPE_LEAF, W_CREATE_HI, W_CREATE_LO,
   W_COUNT, W_DATA_CRC, W_DATA_HI, W_DATA_LEN, W_DATA_LO, W_DELETE_HI, W_DELETE_LO, W_ELMS, W_MIRROR_HI, W_MIRROR_LO, W_SUBTREE_HI,
   W_SUBTREE_LO, W_TYPE, W_TYPES, XBUFSIZE, addressOf, viewOf,
-} from "./disk/index.ts";
-import { HammerError } from "./error.ts";
-import { metaData } from "./object/record.ts";
-
-const SIGNATURE = 0x4dd9_7272;
-const TYPE_REC = 1;
-const TYPE_PFSD = 2;
-const TYPE_SYNC = 4;
-const TYPE_SKIP = 5;
-const TYPE_PASS = 6;
-const TYPE_IDLE = 8;
-const FLAG_CRC_ERROR = 0x8000_0000;
-const FLAG_DATA_CRC_BAD = 0x4000_0000;
-/** Sync packets are 8 bytes longer than their structure; what is there is the PFSD version, left over from that packet. */
-const SYNC_SIZE = 24;
-const PFSD_VERSION = 1;
+} from "../disk/index.ts";
+import { HammerError } from "../error.ts";
+import { metaData } from "../object/record.ts";
+import {
+  FLAG_CRC_ERROR, FLAG_DATA_CRC_BAD, TYPE_IDLE, TYPE_PASS, TYPE_REC, TYPE_SKIP, TYPE_SYNC, packet, pfsdPacket, seal, syncPacket,
+} from "./stream.ts";
 
 /** Which part of a PFS to stream. */
 export interface MirrorReadOptions {
@@ -40,33 +29,6 @@ export interface MirrorReadOptions {
   tidBeg?: bigint;
   /** Last TID of interest; default the PFS's sync_end_tid (of a master: the last durable one). */
   tidEnd?: bigint | undefined;
-}
-
-/** A record of `size` bytes, zero padded to 8, with its head but not its CRC. */
-function packet(type: number, size: number): Uint8Array {
-  const b = new Uint8Array((size + 7) & ~7);
-  MRECORD_HEAD.write(viewOf(b), 0, { signature: SIGNATURE, rec_size: size, type: type >>> 0 });
-  return b;
-}
-
-function seal(b: Uint8Array): Uint8Array {
-  const v = viewOf(b);
-  const size = v.getUint32(MRECORD_HEAD.off.rec_size, true);
-  v.setUint32(MRECORD_HEAD.off.rec_crc, crc32(b, MRECORD_HEAD.off.rec_size, size), true);
-  return b;
-}
-
-function pfsdPacket(data: Uint8Array, tidEnd: bigint): Uint8Array {
-  const b = packet(TYPE_PFSD, MRECORD_PFS.size);
-  MRECORD_PFS.write(viewOf(b), 0, { version: PFSD_VERSION, reserved01: 0, pfsd: data });
-  PFS_DATA.write(viewOf(b), MRECORD_PFS.off.pfsd, { sync_end_tid: tidEnd });
-  return seal(b);
-}
-
-function syncPacket(type: number): Uint8Array {
-  const b = packet(type, SYNC_SIZE);
-  b[MRECORD_HEAD.size] = PFSD_VERSION;
-  return seal(b);
 }
 
 /** A position in the tree as the walk needs it: 40 bytes of base, which go into SKIP records as they are. */
@@ -97,10 +59,15 @@ function cmpBounds(a: Bound, b: Bound): number {
   return cmpKey(a.key, $at, 0);
 }
 
+/** Where a scan begins: at a key, or behind it. */
+export interface ReadPosition { key: Key; behind: boolean }
+
 /** One scan over a PFS. */
 class Reader {
   readonly #tree: BTree;
   readonly #begin: Bound;
+  /** What cmpKey(begin, element) must be below for the element to be in the range. */
+  readonly #first: number;
   readonly #end: Bound;
   readonly #tidBeg: bigint;
   readonly #tidEnd: bigint;
@@ -109,11 +76,12 @@ class Reader {
   /** Nodes walked, each of which a sound tree leads to once. */
   readonly #seen = new Set<number>();
 
-  constructor(tree: BTree, pfs: number, tidBeg: bigint, tidEnd: bigint) {
+  constructor(tree: BTree, pfs: number, tidBeg: bigint, tidEnd: bigint, from: ReadPosition | null) {
     this.#tree = tree;
     this.#tidBeg = tidBeg;
     this.#tidEnd = tidEnd;
-    this.#begin = Bound.ofKey(new Key().set(pfs << 16, -0x8000_0000, 0, 0, -0x8000_0000, 0));
+    this.#begin = Bound.ofKey(from?.key ?? new Key().set(pfs << 16, -0x8000_0000, 0, 0, -0x8000_0000, 0));
+    this.#first = from?.behind ? 0 : 1;
     this.#end = Bound.ofKey(new Key().set((pfs << 16) | 0xffff, 0x7fff_ffff, -1, REC_MAX, 0x7fff_ffff, -1).setTid(-1, -1));
   }
 
@@ -129,7 +97,7 @@ class Reader {
       this.#started = true;
       for (let i = 0; i < count; i++) {
         const at = word + W_ELMS + i * ELM_WORDS;
-        if (cmpKey(this.#begin.key, w, at) > 0 || cmpKey(this.#end.key, w, at) < 0) continue;
+        if (cmpKey(this.#begin.key, w, at) >= this.#first || cmpKey(this.#end.key, w, at) < 0) continue;
         const record = this.#leaf(w, at);
         if (record) yield record;
       }
@@ -212,26 +180,38 @@ function pfsRecord(cur: Cursor, pfs: number, lastTid: bigint): Uint8Array {
   return data;
 }
 
+/** The range of TIDs of one pass, clipped to what the PFS has, and the PFS's record. Throws ENOENT if there is no such PFS. */
+export function mirrorRange(
+  cur: Cursor, lastTid: bigint, options: MirrorReadOptions,
+): { data: Uint8Array; newest: bigint; tidBeg: bigint; tidEnd: bigint } {
+  const data = pfsRecord(cur, options.pfs ?? 0, lastTid);
+  const { sync_beg_tid: oldest, sync_end_tid: newest } = PFS_DATA.read(viewOf(data), 0);
+  const wanted = options.tidBeg ?? 0n;
+  return { data, newest, tidBeg: wanted > oldest ? wanted : oldest, tidEnd: options.tidEnd ?? newest };
+}
+
 /**
  * One pass of `hammer mirror-read` over a PFS, record by record. `lastTid` is the last durable TID. The tree may not be
  * modified while the generator is in use.
  */
 export function* mirrorRead(cur: Cursor, lastTid: bigint, options: MirrorReadOptions): Generator<Uint8Array> {
   const pfs = options.pfs ?? 0;
-  const data = pfsRecord(cur, pfs, lastTid);
-  const { sync_beg_tid: oldest, sync_end_tid: newest } = PFS_DATA.read(viewOf(data), 0);
-  const tidEnd = options.tidEnd ?? newest;
-  const wanted = options.tidBeg ?? 0n;
-  const tidBeg = wanted > oldest ? wanted : oldest;
+  const { data, newest, tidBeg, tidEnd } = mirrorRange(cur, lastTid, options);
   yield pfsdPacket(data, newest);
   yield pfsdPacket(data, tidEnd);
   if (tidBeg >= tidEnd) {
     yield syncPacket(TYPE_IDLE);
     return;
   }
-  const reader = new Reader(cur.tree, pfs, tidBeg, tidEnd);
+  yield* mirrorRecords(cur, pfs, tidBeg, tidEnd, null);
+  yield syncPacket(TYPE_SYNC);
+}
+
+/** REC, PASS and SKIP records of one pass, from a position on. The tree may not be modified while the generator is in use. */
+export function* mirrorRecords(
+  cur: Cursor, pfs: number, tidBeg: bigint, tidEnd: bigint, from: ReadPosition | null,
+): Generator<Uint8Array> {
   const first = Bound.ofKey(new Key().set(0, -0x8000_0000, 0, 0, -0x8000_0000, 0));
   const last = Bound.ofKey(new Key().set(-1, 0x7fff_ffff, -1, REC_MAX, 0x7fff_ffff, -1).setTid(-1, -1));
-  yield* reader.node(cur.tree.root, first, last);
-  yield syncPacket(TYPE_SYNC);
+  yield* new Reader(cur.tree, pfs, tidBeg, tidEnd, from).node(cur.tree.root, first, last);
 }
