@@ -67,7 +67,7 @@ export function pruneTable(snapshots: readonly Pick<SnapshotInfo, "tid" | "time"
   for (let i = 1; i < kept.length; i++) table.push({ beg: kept[i]!.tid, end: kept[i - 1]!.tid, mod: kept[i - 1]!.tid - kept[i]!.tid });
   if (table.length > 0) {
     const oldest = kept[kept.length - 1]!.tid;
-    table.push({ beg: 1n, end: oldest, mod: oldest - 1n });
+    if (oldest > 1n) table.push({ beg: 1n, end: oldest, mod: oldest - 1n });
   }
   return table;
 }

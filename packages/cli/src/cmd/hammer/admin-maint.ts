@@ -9,6 +9,7 @@ import {
   type HammerMount, type ReblockKind, type SnapshotInfo,
 } from "@vkernel/hammer";
 import { CliError } from "../../ui/errors.ts";
+import { entriesOf } from "../image/open.ts";
 import { confirm, find, hex, maintain, pacing, pfsAt, printJson, readCycle, writeCycle, type CommandOptions, type GlobalOptions } from "./admin-context.ts";
 
 const BIGBLOCK = 8388608;
@@ -28,12 +29,12 @@ function linkedSnapshots(m: HammerMount, path: string): Pick<SnapshotInfo, "tid"
   const dir = find(m, path);
   const found: Pick<SnapshotInfo, "tid" | "time">[] = [];
   if (dir.type === "dir") {
-    const names: string[] = [];
-    m.readdir(dir, 0, (name) => { names.push(name); return true; });
-    for (const name of names) {
+    for (const name of entriesOf(m, dir)) {
       const ip = m.lookup(dir, name);
       if (ip === null) continue;
-      const tid = ip.type === "symlink" ? /@@(0x[0-9a-f]+)/i.exec(m.readlink(ip)) : null;
+      // The link of a pseudo file system reads much the same, but stands for no snapshot.
+      const target = ip.type === "symlink" ? m.readlink(ip) : "";
+      const tid = /^@@[^/]*:\d{5}$/.test(target) ? null : /@@(0x[0-9a-f]+)/i.exec(target);
       if (tid) found.push({ tid: BigInt(tid[1]!), time: Math.min(ip.ctime, ip.mtime) });
       m.rele(ip);
     }

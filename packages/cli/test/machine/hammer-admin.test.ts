@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** Maintenance of images with `hammer`, as users run it. */
+import { existsSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { describe, expect, it } from "vitest";
+import { hammer, scratch, vkernel, type Result } from "./harness.ts";
+
+const dir = scratch();
+const img = path.join(dir, "disk.img");
+
+function ok(r: Result): string {
+  expect({ status: r.status, stderr: r.stderr }).toEqual({ status: 0, stderr: "" });
+  return r.stdout;
+}
+const run = (...args: string[]): string => ok(hammer(["-f", img, ...args]));
+
+/** Puts a file of `size` bytes, all the same letter, into the image. */
+function put(name: string, letter: string, size = 100_000): void {
+  const file = path.join(dir, "file");
+  writeFileSync(file, letter.repeat(size));
+  ok(vkernel(["image", "cp", file, `${img}:/${name}`]));
+}
+
+describe("hammer on an image", () => {
+  it("snapshots keep what prune would take", () => {
+    ok(vkernel(["image", "create", img, "--size", "256m"]));
+    put("a", "1");
+    const first = run("snapq", "/", "first").trim();
+    expect(first).toMatch(/^\/@@0x[0-9a-f]{16}$/);
+    put("a", "2");
+    put("a", "3");
+    expect(run("snap", "/snap-%Y%m%d", "second")).toMatch(/^\/snap-\d{8}\n$/);
+    put("a", "4");
+    expect(run("snapls")).toMatch(/^Snapshots on \/\tPFS#0\nTransaction ID\t\tTimestamp\t\tNote\n0x[0-9a-f]{16}\t.*\tfirst\n0x[0-9a-f]{16}\t.*\tsecond\n$/);
+    const would = /Pruned (\d+)\/\d+ records/.exec(run("prune", "--dry-run", "/"))!;
+    const did = /Prune \/ succeeded\nPruned (\d+)\/\d+ records/.exec(run("prune", "/"))!;
+    expect(Number(did[1])).toBeGreaterThan(0);
+    expect(did[1]).toBe(would[1]);
+    expect(ok(vkernel(["image", "cat", img, `/a${first.slice(1)}`]))).toBe("1".repeat(100_000));
+    expect(ok(vkernel(["image", "cat", img, "/a"]))).toBe("4".repeat(100_000));
+  });
+
+  it("destroys only when told to", () => {
+    const refused = hammer(["-f", img, "prune-everything", "/"]);
+    expect(refused.status).toBe(1);
+    expect(refused.stderr).toContain("-y");
+    expect(ok(vkernel(["image", "cat", img, "/a"]))).toBe("4".repeat(100_000));
+    expect(run("-y", "prune-everything", "/")).toContain("Prune /: EVERYTHING\n");
+    expect(run("snapls")).not.toContain("first");
+  });
+
+  it("makes, changes and destroys pseudo file systems", () => {
+    expect(run("pfs-master", "/home", "label=Home", "prune-min=1d/02:00")).toMatch(
+      /^Creating PFS#1\tsucceeded!\n\/home\n {4}sync-beg-tid=0x0{15}1\n(?:.*\n){3} {4}label="Home"\n {4}prune-min=1d\/02:00:00\n {4}operating as a MASTER\n/);
+    expect(hammer(["-f", img, "pfs-master", "/home"]).stderr).toContain("file exists");
+    expect(run("pfs-slave", "/mirror")).toContain("operating as a SLAVE");
+    expect(run("pfs-downgrade", "/home")).toBe("pfs-downgrade of PFS#1 (Home) succeeded\n");
+    expect(run("pfs-upgrade", "/home")).toBe("pfs-upgrade of PFS#1 (Home) succeeded\n");
+    expect(hammer(["-f", img, "pfs-destroy", "/home"]).status).toBe(1);
+    expect(run("-y", "pfs-destroy", "/home")).toMatch(/pfs-destroy of PFS#1 succeeded!\n$/);
+    expect(ok(vkernel(["image", "ls", img, "/"]))).not.toContain("home");
+  });
+
+  it("moves data about without changing it", () => {
+    put("b", "4");
+    put("c", "4");
+    expect(run("reblock", "/")).toMatch(/^reblock start .*\nfree level 0\/8388608\nReblock \/ succeeded\nReblocked:\n {4}(\d+)\/\1 B-Tree nodes\n/);
+    expect(run("rebalance", "/")).toContain("Rebalance / succeeded\n");
+    expect(Number(/Simulated dedup ratio = (.*)\n/.exec(run("dedup-simulate", "/"))![1])).toBeGreaterThan(2.5);
+    const shared = JSON.parse(run("dedup", "--json", "/")) as { newRecords: number; output_version: { command: string } };
+    expect(shared.output_version.command).toBe("dedup");
+    expect(shared.newRecords).toBeGreaterThan(10);
+    for (const name of ["a", "b", "c"]) expect(ok(vkernel(["image", "cat", img, `/${name}`]))).toBe("4".repeat(100_000));
+    const cycle = path.join(dir, "cycle");
+    run("-c", cycle, "-t", "60", "reblock-data", "/", "90");
+    expect(existsSync(cycle)).toBe(false);
+  });
+
+  it("keeps a configuration, and leaves a sound image", () => {
+    const file = path.join(dir, "config");
+    writeFileSync(file, "snapshots 1d 10d\n");
+    run("config", "/", file);
+    expect(run("config", "/")).toBe("snapshots 1d 10d\n");
+    expect(run("-v", "show")).toMatch(/0 bad nodes\n0 bad elms\n0 bad records\n$/);
+    expect(run("-v", "checkmap")).toMatch(/0 bad nodes\n0 errors\n$/);
+  });
+});
