@@ -125,6 +125,91 @@ static void wait_status(void)
 	check(wait4(-1, &status, 0x100, NULL) == -1 && errno == EINVAL, "wait: unknown options");
 }
 
+/* --- sockets of the local domain --- */
+
+struct iovec {
+	void *iov_base;
+	unsigned iov_len;
+};
+struct sun {
+	unsigned char len, family;
+	char path[104];
+};
+struct message {
+	void *name;
+	unsigned namelen;
+	struct iovec *iov;
+	int iovlen;
+	void *control;
+	unsigned controllen;
+	int flags;
+};
+
+static int call(unsigned number, int a, const void *b, unsigned c)
+{
+	struct regs r = raw(number, (unsigned)a, (unsigned)b, c, 0, 0, 0);
+
+	return r.carry ? -(int)r.eax : (int)r.eax;
+}
+
+static void socket_pair(void)
+{
+	int fd[2] = { -1, -1 }, control[4] = { 16, 0xffff, 1, 1 };
+	char buf[8];
+	struct iovec iov = { (char *)"hi", 2 };
+	struct message m = { NULL, 0, &iov, 1, control, sizeof(control), 0 };
+
+	check(raw(135, 1, 1, 0, (unsigned)fd, 0, 0).carry == 0, "socketpair");
+	check(write(fd[0], "abc", 3) == 3 && read(fd[1], buf, 8) == 3, "socketpair: both ends are connected");
+	check(call(28, fd[0], &m, 0) == 2, "sendmsg with a descriptor");
+	iov.iov_base = buf;
+	memset(control, 0, sizeof(control));
+	check(call(27, fd[1], &m, 0) == 2 && m.controllen == 16 && control[0] == 16 && control[1] == 0xffff && control[2] == 1 &&
+	    control[3] > fd[1] && fcntl(control[3], F_GETFD) == 0 && m.flags == 0, "recvmsg: the descriptor arrives");
+	close(control[3]);
+	check(call(27, fd[1], &m, 0x80) == -EAGAIN, "recvmsg: MSG_DONTWAIT");
+	close(fd[0]);
+	check(read(fd[1], buf, 8) == 0, "the end of a closed peer");
+	signal(SIGPIPE, SIG_IGN);
+	check(write(fd[1], "x", 1) == -1 && errno == EPIPE, "EPIPE from a closed peer");
+	signal(SIGPIPE, SIG_DFL);
+	close(fd[1]);
+}
+
+static void socket_names(void)
+{
+	struct sun sun = { 0, 1, "abi.socket" }, from;
+	unsigned cred[20], len = 2 + 10;
+	int s = call(97, 1, (void *)1, 0), c, d;
+	char byte = 0;
+
+	check(s >= 0 && call(97, 2, (void *)1, 0) == -43, "socket: the local domain alone");
+	sun.len = (unsigned char)len;
+	check(call(104, s, &sun, len) == 0 && call(106, s, (void *)5, 0) == 0, "bind and listen");
+	check(call(104, s, &sun, len) == -EINVAL, "bind: once");
+	if (fork() == 0) {
+		c = call(97, 1, (void *)1, 0);
+		_exit(call(98, c, &sun, len) == 0 && write(c, "y", 1) == 1 ? 0 : 1);
+	}
+	len = sizeof(from);
+	d = call(30, s, &from, (unsigned)&len);
+	check(d > s && len == 16 && from.len == 16 && from.family == 1, "accept: a peer without a name");
+	check(read(d, &byte, 1) == 1 && byte == 'y', "accept: data from the peer");
+	len = sizeof(cred);
+	check(raw(118, (unsigned)d, 0, 1, (unsigned)cred, (unsigned)&len, 0).carry == 0 && len == 80 && cred[1] == getuid() &&
+	    cred[2] == 1, "LOCAL_PEERCRED");
+	len = sizeof(from);
+	check(call(32, s, &from, (unsigned)&len) == 0 && len == 12 && from.len == 12 && memcmp(from.path, "abi.socket", 10) == 0,
+	    "getsockname");
+	wait(NULL);
+	close(d);
+	close(s);
+	c = call(97, 1, (void *)1, 0);
+	check(call(98, c, &sun, 12) == -61, "connect: nobody listens");
+	close(c);
+	unlink("abi.socket");
+}
+
 /* --- files --- */
 
 static void files(void)
@@ -510,6 +595,8 @@ int main(int argc, char **argv, char **envp)
 	unknown_call();
 	forks();
 	wait_status();
+	socket_pair();
+	socket_names();
 	files();
 	directories();
 	readiness();

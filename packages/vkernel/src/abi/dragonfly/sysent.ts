@@ -10,6 +10,7 @@ import { MISC_ROWS } from "./sys-misc.ts";
 import { POLL_ROWS } from "./sys-poll.ts";
 import { PROCESS_ROWS } from "./sys-process.ts";
 import { SIGNAL_ROWS } from "./sys-signal.ts";
+import { SOCKET_ROWS } from "./sys-socket.ts";
 import { TIME_ROWS } from "./sys-time.ts";
 import { VFS_ROWS } from "./sys-vfs.ts";
 
@@ -26,12 +27,9 @@ const MISSING: Readonly<Record<string, readonly (readonly [number, string])[]>> 
     [110, "sigsetmask"], [112, "sigstack"], [142, "gethostid"], [143, "sethostid"], [144, "ogetrlimit"], [145, "osetrlimit"],
     [146, "killpg"], [149, "quota"], [156, "ogetdirentries"],
   ],
-  sockets: [
-    [27, "recvmsg"], [28, "sendmsg"], [29, "recvfrom"], [30, "accept"], [31, "getpeername"], [32, "getsockname"], [97, "socket"],
-    [98, "connect"], [99, "oaccept"], [101, "osend"], [102, "orecv"], [104, "bind"], [105, "setsockopt"], [106, "listen"],
-    [113, "orecvmsg"], [114, "osendmsg"], [118, "getsockopt"], [125, "orecvfrom"], [133, "sendto"], [134, "shutdown"],
-    [135, "socketpair"], [141, "ogetpeername"], [150, "ogetsockname"], [364, "sctp_peeloff"], [393, "sendfile"], [482, "extaccept"],
-    [483, "extconnect"],
+  "sockets beyond the local domain's calls": [
+    [99, "oaccept"], [101, "osend"], [102, "orecv"], [113, "orecvmsg"], [114, "osendmsg"], [125, "orecvfrom"], [141, "ogetpeername"],
+    [150, "ogetsockname"], [364, "sctp_peeloff"], [393, "sendfile"], [482, "extaccept"], [483, "extconnect"],
   ],
   "tracing and accounting": [[26, "ptrace"], [44, "profil"], [45, "ktrace"], [51, "acct"], [335, "utrace"]],
   "System V IPC": [
@@ -95,6 +93,7 @@ export const DRAGONFLY_SYSENT = sysentTable(
   FILE_ROWS,
   VFS_ROWS,
   POLL_ROWS,
+  SOCKET_ROWS,
   MISC_ROWS,
   MISSING_ROWS,
 );
