@@ -19,7 +19,7 @@ import { promisify } from "node:util";
 const run = promisify(execFile);
 const WORLD = dirname(fileURLToPath(import.meta.url));
 
-/** Modification time of everything in the tree: 2009-02-16, the day DragonFly 2.2 came out. */
+/** Modification time of everything in the tree: 2009-02-16, in the days of DragonFly 2.0 and 2.2. */
 const MTIME = 1234742400;
 
 const CFLAGS = [

@@ -100,6 +100,16 @@ describe("the programs", () => {
     expect(out).toMatch(/^i386\nDragonFly\nuid=0\(root\) gid=0\(wheel\)/m);
     expect(out).toMatch(/^1970-01-01$/m);
   });
+
+  it("history: hammer and undo find what a file was before each sync", () => {
+    const out = output("cd /root\necho one > f; sync; echo two >> f; sync; echo three > f; sync\nhammer history f\nundo f\nundo -d f");
+    const ids = [...out.matchAll(/^ {4}([0-9a-f]{16}) .*$/gm)].map((m) => m[1]!);
+    expect(ids.length).toBeGreaterThan(1);
+    expect([...ids].sort()).toEqual(ids);
+    // undo extracts the version before the newest: the two lines.
+    expect(out).toMatch(/one\ntwo\n/);
+    expect(out).toMatch(/^-one\n-two\n\+three$/m);
+  });
 });
 
 const compiler = ((): boolean => {
