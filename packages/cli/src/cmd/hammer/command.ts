@@ -11,6 +11,7 @@ import { topCommand } from "../../ui/command.ts";
 import { CliError } from "../../ui/errors.ts";
 import { bufferedOutput } from "./output.ts";
 import { registerAdmin } from "./admin.ts";
+import { registerMirror } from "./mirror.ts";
 import { infoText } from "./info.ts";
 import { history, namekey1, namekey32, pfsStatus, snapls, version, volumeList } from "./queries.ts";
 
@@ -101,5 +102,6 @@ Examples:
   hammer.command("namekey32").argument("<name>").description("print the upper half of it")
     .action((name: string) => namekey32(name));
   registerAdmin(hammer, options, () => volumes(options()));
+  registerMirror(hammer, options, () => volumes(options()));
   return hammer;
 }
