@@ -19,6 +19,7 @@ import type { Kernel } from "./kernel.ts";
 import { fixJobControl, joinPgrp } from "./pgrp.ts";
 import { Lwp, P_CONTROLT, P_PPWAIT, P_SUGID, Proc, SACTIVE } from "./proc.ts";
 import { RLIMIT_NPROC, Rusage } from "./resource.ts";
+import { ESTCPU_QUEUE_NS } from "./sched.ts";
 import { FOREVER, tsleep } from "./sleep.ts";
 import { Itimers } from "./time.ts";
 
@@ -69,10 +70,12 @@ function sessionExists(k: Kernel, sid: number): boolean {
 export function fork1(lp: Lwp, opt: ForkOptions): Lwp {
   const p = lp.proc;
   const k = lp.k;
+  // The system goes down: nobody gets away by multiplying.
+  if (k.shutdownRequest !== null) throw EAGAIN;
   if (opt.thread) return newThread(lp, opt);
 
   if (k.procs.size >= k.maxproc - (p.cred.uid === 0 ? 0 : ROOT_RESERVE)) {
-    k.log(`pid ${p.pid} (${p.comm}): the process table is full (${k.maxproc})`);
+    k.logRated(`the process table is full (${k.maxproc}): pid ${p.pid} (${p.comm}) cannot fork`);
     throw EAGAIN;
   }
   if (p.cred.ruid !== 0 && countProcs(k, p.cred.ruid) >= p.limits.cur[RLIMIT_NPROC]!) throw EAGAIN;
@@ -146,7 +149,8 @@ function cloneLwp(lp: Lwp, p: Proc, tid: number, opt: ForkOptions): Lwp {
   clp.vf.set(lp.vf);
   clp.sigmask.set(lp.sigmask);
   clp.comm = lp.comm;
-  clp.estcpu = lp.estcpu;
+  // A new process stands one queue behind its parent: whoever multiplies falls back behind all others.
+  clp.estcpu = lp.estcpu + (opt.thread ? 0 : ESTCPU_QUEUE_NS);
   clp.stampNs = k.nanouptime();
   if (opt.stack !== 0) clp.tf[TF_ESP] = opt.stack;
   k.machine.fpFork(lp, clp);

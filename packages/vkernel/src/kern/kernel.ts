@@ -147,6 +147,15 @@ export class Kernel {
     this.dmesg.write(line);
   }
 
+  /** log() for what a program can bring about at will: at most one line of it a second. */
+  logRated(line: string): void {
+    const now = this.nanouptime();
+    if (now - this.ratedNs < 1e9) return;
+    this.ratedNs = now;
+    this.log(line);
+  }
+  private ratedNs = -Infinity;
+
   /** Asks the main loop to end the system; the first request counts. */
   requestShutdown(request: ShutdownRequest): void {
     this.shutdownRequest ??= request;

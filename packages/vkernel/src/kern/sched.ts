@@ -10,6 +10,7 @@
  *   Q2  Queues are FIFO; a thread that had to leave the processor before its slice was over goes to the head of its
  *       queue and keeps the rest of the slice.
  *   Q3  Usage is decayed lazily, by the time that has passed, when the thread is queued.
+ *   Q4  No runnable thread waits for ever: every TURN-th choice goes round the queues.
  * @module
  */
 import type { Kernel } from "./kernel.ts";
@@ -19,11 +20,17 @@ import { resumeKernel } from "./syscall.ts";
 import { checkCpuTimers } from "./time.ts";
 
 const NQS = 32;
+/** One choice in this many goes to the queues in turn. */
+const TURN = 16;
+/** Usage that moves a thread by one queue, ns. */
+export const ESTCPU_QUEUE_NS = 20e6;
+/** Usage that counts at most, ns. */
+const ESTCPU_MAX_NS = 30 * ESTCPU_QUEUE_NS;
 /** Time slice, ns. */
 export const SLICE_NS = 10e6;
 /** User mode gives way to the host's event loop at least this often, ns. */
 export const BREATHE_NS = 5e6;
-/** Usage halves in this time, ns. */
+/** Usage halves in this time when nobody else is runnable, ns. */
 const DECAY_NS = 500e6;
 /** Load averages: their periods, and how often they take note of the queue's length. */
 const LOAD_PERIODS_NS = [60e9, 300e9, 900e9];
@@ -34,6 +41,8 @@ export class Scheduler {
   private readonly head: (Lwp | null)[] = new Array<Lwp | null>(NQS).fill(null);
   private readonly tail: (Lwp | null)[] = new Array<Lwp | null>(NQS).fill(null);
   private mask = 0;
+  private turn = TURN;
+  private lastTurn = 0;
   /** Runnable threads, for the load average. */
   nrunnable = 0;
   private nextBreathNs = 0;
@@ -61,7 +70,7 @@ export class Scheduler {
 
   private enqueue(lp: Lwp): void {
     this.decay(lp);
-    let q = 10 + (lp.proc.nice >> 1) + Math.min(10, lp.estcpu / 20e6);
+    let q = 10 + (lp.proc.nice >> 1) + Math.min(10, lp.estcpu / ESTCPU_QUEUE_NS);
     q = q < 0 ? 0 : q > NQS - 1 ? NQS - 1 : q | 0;
     lp.priority = q;
     const first = this.head[q]!;
@@ -87,13 +96,23 @@ export class Scheduler {
     const dt = this.nowNs - lp.stampNs;
     if (dt <= 0) return;
     lp.stampNs = this.nowNs;
-    lp.estcpu = dt >= 16 * DECAY_NS ? 0 : lp.estcpu * 2 ** (-dt / DECAY_NS);
+    // The more threads wait, the longer usage is remembered: else nobody would remember anything after one round.
+    const half = DECAY_NS * (1 + this.nrunnable);
+    lp.estcpu = dt >= 16 * half ? 0 : lp.estcpu * 2 ** (-dt / half);
   }
 
-  /** Takes the best thread off the queues; null when there is none. */
+  /** Takes a thread off the queues, as a rule the best one; null when there is none. */
   private choose(): Lwp | null {
     if (this.mask === 0) return null;
-    const q = 31 - Math.clz32(this.mask & -this.mask);
+    let from = this.mask;
+    if (--this.turn === 0) {
+      // Now and then the next queue in turn is served, whatever its number (Q4).
+      this.turn = TURN;
+      const worse = from & (-2 << this.lastTurn);
+      if (worse !== 0) from = worse;
+      this.lastTurn = 31 - Math.clz32(from & -from);
+    }
+    const q = 31 - Math.clz32(from & -from);
     const lp = this.head[q]!;
     this.head[q] = lp.nextRun;
     if (lp.nextRun === null) {
@@ -199,7 +218,7 @@ export class Scheduler {
     const used = now - lp.chargedNs;
     lp.chargedNs = now;
     lp.runtimeNs += used;
-    lp.estcpu += used;
+    lp.estcpu = Math.min(ESTCPU_MAX_NS, lp.estcpu + used);
   }
 
   private setTimer(lp: Lwp): void {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { describe, expect, it } from "vitest";
+import { psignal } from "../../src/kern/sig.ts";
 import { DATA, type Program, sys, UserBench } from "./user-bench.ts";
 
 const EPERM = -1, ESRCH = -3, EINTR = -4, EBADF = -9, ECHILD = -10, EAGAIN = -11, EFAULT = -14, EINVAL = -22, EPIPE = -32, ENOSYS = -38;
@@ -152,7 +153,7 @@ describe("exit and wait", () => {
       const orphan = u.bench.k.procs.get(4)!;
       expect(orphan.parent).toBe(u.bench.k.init);
       yield sys("kill", 4, 9);
-      yield sys("sched_yield");
+      for (let i = 0; i < 50; i++) yield sys("sched_yield");
     });
     expect(bench.k.procs.has(4)).toBe(false);
   });
@@ -186,6 +187,37 @@ describe("exit and wait", () => {
       expect(u.bench.k.procs.size).toBe(before);
     });
     expect(bench.log.join("\n")).toContain("process table is full");
+  });
+});
+
+describe("scheduling", () => {
+  it("Q4, F1: a fork bomb does not keep others from the processor, and ends with the system", async () => {
+    const bench = new UserBench(64 * 1024 * 1024);
+    (bench.k as { maxproc: number }).maxproc = 60;
+    const bomb: Program = function* (u) {
+      for (;;) {
+        u.bench.nextChild = bomb;
+        yield sys("fork");
+        yield sys("sched_yield");
+      }
+    };
+    let ticks = 0;
+    const p = bench.start(function* (u) {
+      u.child(bomb);
+      yield sys("fork");
+      u.words(A, 0, 1_000_000);
+      while (ticks < 20) {
+        yield sys("nanosleep", A, 0);
+        ticks++;
+      }
+    });
+    await bench.run(p);
+    expect(ticks).toBe(20);
+    expect(bench.k.procs.size).toBeGreaterThan(40);
+    bench.k.requestShutdown({ how: "halt", nosync: false });
+    for (const victim of [...bench.k.procs.values()]) psignal(victim, 9);
+    await bench.k.sched.run(() => bench.k.lwps.size === 0);
+    expect(bench.k.lwps.size).toBe(0);
   });
 });
 
