@@ -18,8 +18,8 @@ import type { Buffer, BufferCache } from "./buffer.ts";
 import { crcFor, crcMatches } from "./crc.ts";
 import { BLOCKMAP, LAYER1, LAYER1_SPAN, LAYER2 } from "./disk/blockmap.ts";
 import {
-  address64, BIGBLOCK_SIZE, BUFMASK, BUFSIZE, NO_ADDRESS, offset64, VOLUME_STRIDE, ZONE_BTREE,
-  ZONE_FREEMAP, ZONE_LARGE_DATA, ZONE_META, ZONE_SMALL_DATA,
+  address64, BIGBLOCK_SIZE, BUFMASK, BUFSIZE, NO_ADDRESS, offset64, OFFSET_UNAVAIL, VOLUME_STRIDE, volumeOf, ZONE_BTREE,
+  ZONE_FREEMAP, ZONE_LARGE_DATA, ZONE_META, ZONE_RAW_BUFFER, ZONE_SMALL_DATA, ZONE_UNAVAILABLE,
 } from "./disk/offset.ts";
 import { VOLUME } from "./disk/volume.ts";
 import { HammerError, hex64 } from "./error.ts";
@@ -49,6 +49,8 @@ export class Freemap {
   readonly #cursors: ZoneCursor[] = [];
   /** Big-blocks freed in this flush group (invariant M3). */
   readonly #quarantine = new Set<number>();
+  /** Volume on which nothing is allocated any more, or -1. */
+  #avoided = -1;
 
   constructor(cache: BufferCache) {
     this.#cache = cache;
@@ -163,7 +165,7 @@ export class Freemap {
     const stride = VOLUME_STRIDE;
     for (;;) {
       const volume = this.#volumes.byNumber[Math.floor(pos / stride)];
-      if (volume === undefined || pos % stride >= volume.usableBytes) {
+      if (volume === undefined || volume.number === this.#avoided || pos % stride >= volume.usableBytes) {
         const next = this.#volumes.list.find((v) => v.number * stride > pos);
         if (next !== undefined) {
           pos = next.number * stride;
@@ -321,6 +323,60 @@ export class Freemap {
       view.setBigUint64(at + BLOCKMAP.off.next_offset, offset64(zone, this.#cursors[zone]!.next), true);
       view.setUint32(at + BLOCKMAP.off.entry_crc, crc(header, at, at + BLOCKMAP.off.entry_crc), true);
     }
+  }
+
+  /** Allocates nothing on this volume from now on; -1: allocates everywhere. */
+  avoid(volume: number): void {
+    this.#avoided = volume;
+    for (const zone of ZONES_USED) {
+      const c = this.#cursors[zone]!;
+      if (volumeOf(c.next) === volume) c.bigblock = NO_ADDRESS;
+    }
+  }
+
+  /** Big-blocks of a volume that hold data or could, and those of them that are free. */
+  countVolume(number: number): { total: number; free: number } {
+    const volume = this.#volumes.byNumber[number]!;
+    let total = 0, free = 0;
+    const base = number * VOLUME_STRIDE;
+    for (let byte = 0; byte < volume.usableBytes; byte += BIGBLOCK_SIZE) {
+      const address = base + byte;
+      const entry = this.#layer2Address(address, this.#layer1(address));
+      if (entry === NO_ADDRESS) continue;
+      const b = this.#layer2(address, entry);
+      const zone = b.bytes[entry & BUFMASK]!;
+      if (zone === ZONE_FREEMAP || zone === ZONE_UNAVAILABLE) continue;
+      total++;
+      if (zone === 0) free++;
+    }
+    return { total, free };
+  }
+
+  /** Enters a volume's layer 2 big-blocks, its first, into layer 1: `free[n]` big-blocks are free in its n-th 4 TiB. */
+  enterVolume(number: number, free: readonly number[]): void {
+    for (const [n, count] of free.entries())
+      this.#setLayer1(number, n, offset64(ZONE_RAW_BUFFER, number * VOLUME_STRIDE + n * BIGBLOCK_SIZE), BigInt(count));
+    this.#countFree(free.reduce((sum, count) => sum + count, 0));
+  }
+
+  /** Takes a volume, which holds nothing any more, out of layer 1. */
+  leaveVolume(number: number): void {
+    const volume = this.#volumes.byNumber[number]!;
+    const { free } = this.countVolume(number);
+    for (let n = 0; n * LAYER1_SPAN < volume.usableBytes; n++) this.#setLayer1(number, n, OFFSET_UNAVAIL, 0n);
+    this.#countFree(-free);
+    for (const zone of ZONES_USED) {
+      const c = this.#cursors[zone]!;
+      if (volumeOf(c.next) === number) c.next = 0;
+    }
+  }
+
+  #setLayer1(volume: number, n: number, phys: bigint, free: bigint): void {
+    const { buffer, at } = this.#layer1(volume * VOLUME_STRIDE + n * LAYER1_SPAN);
+    this.#cache.modify(buffer);
+    buffer.view.setBigUint64(at + L1_PHYS, phys, true);
+    buffer.view.setBigUint64(at + L1_FREE, free, true);
+    this.#sealLayer1(buffer, at);
   }
 
   /** The flush is complete: what it freed may be used (M3). */

@@ -53,4 +53,7 @@ export { reblock, type ReblockKind, type ReblockOptions, type ReblockResult } fr
 export type { RollbackResult } from "./admin/rollback.ts";
 export type { ScanOptions, ScanOutcome, ScanPosition } from "./admin/scan.ts";
 export { addSnapshot, removeSnapshot, setConfig, takeSnapshotTid } from "./admin/snapshots.ts";
+export {
+  addVolume, removeVolume, type AddVolumeOptions, type RemoveVolumeOptions, type VolumeChange,
+} from "./admin/volumes.ts";
 export { upgradeVersion, VERSION_DESCRIPTIONS } from "./admin/version.ts";

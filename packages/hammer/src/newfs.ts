@@ -271,7 +271,7 @@ class Formatter {
     let total = 0;
     for (let i = 0; i < blocks; i++) {
       const address = base + first + i * BIGBLOCK_SIZE;
-      const layer2 = this.#emptyLayer2(v, i * LAYER1_SPAN);
+      const layer2 = layer2Image(this.#crc, v.taken, v.usable, i);
       const free = countOf(v.usable, i) - countOf(v.taken, i);
       total += free;
       const at = (v.number * LAYER1_INDEX_STEP + i) * LAYER1.size;
@@ -287,32 +287,9 @@ class Formatter {
     return total;
   }
 
-  /** Layer 2 entries for 4 TiB of a volume from `from` on: taken, free, and beyond the end. */
-  #emptyLayer2(v: Formatting, from: number): Uint8Array {
-    const layer2 = new Uint8Array(BIGBLOCK_SIZE);
-    const taken = countOf(v.taken, from / LAYER1_SPAN) * LAYER2.size;
-    const end = countOf(v.usable, from / LAYER1_SPAN) * LAYER2.size;
-    this.#fillLayer2(layer2.subarray(0, taken), ZONE_FREEMAP, BIGBLOCK_SIZE, 0);
-    this.#fillLayer2(layer2.subarray(taken, end), 0, 0, BIGBLOCK_SIZE);
-    this.#fillLayer2(layer2.subarray(end), ZONE_UNAVAILABLE, BIGBLOCK_SIZE, 0);
-    return layer2;
-  }
-
-  #fillLayer2(part: Uint8Array, zone: number, appendOff: number, bytesFree: number): void {
-    if (part.length === 0) return;
-    this.#entry(part, 0, zone, appendOff, bytesFree);
-    repeat(part, LAYER2.size);
-  }
-
-  #entry(layer2: Uint8Array, at: number, zone: number, appendOff: number, bytesFree: number): void {
-    const view = viewOf(layer2);
-    LAYER2.write(view, at, { zone, reserved01: 0, reserved02: 0, append_off: appendOff, bytes_free: bytesFree });
-    view.setUint32(at + LAYER2.off.entry_crc, this.#crc(layer2, at, at + LAYER2.off.entry_crc), true);
-  }
-
   /** Gives a big-block of the root volume to a zone. */
   #own(address: number, zone: number, appendOff: number, bytesFree: number): void {
-    this.#entry(this.#layer2, address / BIGBLOCK_SIZE * LAYER2.size, zone, appendOff, bytesFree);
+    layer2Entry(this.#crc, this.#layer2, address / BIGBLOCK_SIZE * LAYER2.size, zone, appendOff, bytesFree);
   }
 
   /** Fills the FIFO with dummy records, one a line, numbered from 0. */
@@ -387,8 +364,31 @@ function zoneBase(zone: number): bigint {
   return BigInt(zone) << 60n;
 }
 
+/** Sets the layer 2 entry at byte `at` of a layer 2 big-block. */
+function layer2Entry(crc: Crc, layer2: Uint8Array, at: number, zone: number, appendOff: number, bytesFree: number): void {
+  const view = viewOf(layer2);
+  LAYER2.write(view, at, { zone, reserved01: 0, reserved02: 0, append_off: appendOff, bytes_free: bytesFree });
+  view.setUint32(at + LAYER2.off.entry_crc, crc(layer2, at, at + LAYER2.off.entry_crc), true);
+}
+
+/** Layer 2 of the n-th 4 TiB of a volume: `taken` bytes from its start hold freemap, the rest of `usable` is free. */
+export function layer2Image(crc: Crc, taken: number, usable: number, n: number): Uint8Array {
+  const layer2 = new Uint8Array(BIGBLOCK_SIZE);
+  const fill = (part: Uint8Array, zone: number, appendOff: number, bytesFree: number): void => {
+    if (part.length === 0) return;
+    layer2Entry(crc, part, 0, zone, appendOff, bytesFree);
+    repeat(part, LAYER2.size);
+  };
+  const free = countOf(taken, n) * LAYER2.size;
+  const end = countOf(usable, n) * LAYER2.size;
+  fill(layer2.subarray(0, free), ZONE_FREEMAP, BIGBLOCK_SIZE, 0);
+  fill(layer2.subarray(free, end), 0, 0, BIGBLOCK_SIZE);
+  fill(layer2.subarray(end), ZONE_UNAVAILABLE, BIGBLOCK_SIZE, 0);
+  return layer2;
+}
+
 /** Big-blocks of the first `bytes` of a volume that fall into its n-th 4 TiB. */
-function countOf(bytes: number, n: number): number {
+export function countOf(bytes: number, n: number): number {
   return Math.min(Math.max(bytes - n * LAYER1_SPAN, 0), LAYER1_SPAN) / BIGBLOCK_SIZE;
 }
 

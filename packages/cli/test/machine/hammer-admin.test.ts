@@ -76,6 +76,17 @@ describe("hammer on an image", () => {
     expect(existsSync(cycle)).toBe(false);
   });
 
+  it("gains a volume and loses it again", () => {
+    const more = path.join(dir, "more.img");
+    expect(run("volume-add", more, "--size", "128m")).toBe(`Volume 1 added: the file system is now -f ${img}:${more}\n`);
+    expect(hammer(["-f", img, "pfs-status"]).status).toBe(1);
+    const both = `${img}:${more}`;
+    expect(ok(hammer(["-f", both, "volume-list"]))).toBe(`${img}\n${more}\n`);
+    expect(ok(vkernel(["image", "cat", both, "/b"]))).toBe("4".repeat(100_000));
+    expect(ok(hammer(["-f", both, "-y", "volume-del", more]))).toBe(`Volume 1 removed: the file system is now -f ${img}\n`);
+    expect(ok(vkernel(["image", "cat", img, "/b"]))).toBe("4".repeat(100_000));
+  });
+
   it("keeps a configuration, and leaves a sound image", () => {
     const file = path.join(dir, "config");
     writeFileSync(file, "snapshots 1d 10d\n");

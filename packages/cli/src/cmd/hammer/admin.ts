@@ -5,6 +5,7 @@ import type { ReblockKind } from "@vkernel/hammer";
 import type { CommandOptions, GlobalOptions } from "./admin-context.ts";
 import { dedupCommand, pruneCommand, reblockCommand, rebalanceCommand, synctid, versionUpgrade } from "./admin-maint.ts";
 import { pfsCreate, pfsDestroy, pfsDowngrade, pfsUpdate, pfsUpgrade } from "./admin-pfs.ts";
+import { volumeAdd, volumeDel } from "./admin-volumes.ts";
 import { config, snap, snaprm, snapshotCommand, viconfig } from "./admin-snapshots.ts";
 
 /** Adds them to `hammer`. `volumes` gives the -f volumes or throws. */
@@ -56,6 +57,11 @@ export function registerAdmin(hammer: Command, options: () => GlobalOptions, vol
   hammer.command("config").argument("[fs]").argument("[file]").description("print or replace the cleanup configuration")
     .action((fs: string | undefined, file: string | undefined) => config(volumes(), fs ?? "/", file));
   hammer.command("viconfig").argument("[fs]").description("edit the cleanup configuration").action((fs: string | undefined) => viconfig(volumes(), fs ?? "/"));
+
+  hammer.command("volume-add").argument("<device>").argument("[fs]").option("--size <size>", "make the file with this size, sparse")
+    .description("add a volume").action((device: string, _fs: string | undefined, o: { size?: string }) => volumeAdd(volumes(), options(), device, o));
+  hammer.command("volume-del").argument("<device>").argument("[fs]").description("move everything off a volume and take it away")
+    .action((device: string) => volumeDel(volumes(), options(), device));
 
   hammer.command("version-upgrade").argument("<version>").description("make the file system one of a later version")
     .action((text: string) => versionUpgrade(volumes(), text));

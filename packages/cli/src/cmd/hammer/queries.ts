@@ -4,7 +4,7 @@
  * cmd_snapshot.c, cmd_version.c, cmd_volume.c.
  * @module
  */
-import { namekey, resolvePath, toByteString, volumeHeaders, type HammerInode, type HammerMount, type PfsInfo } from "@vkernel/hammer";
+import { namekey, resolvePath, toByteString, VERSION_DESCRIPTIONS, volumeHeaders, type HammerInode, type HammerMount, type PfsInfo } from "@vkernel/hammer";
 import { openDevices, openImage } from "@vkernel/hammer/node";
 import { CliError } from "../../ui/errors.ts";
 import { display } from "../image/open.ts";
@@ -27,21 +27,14 @@ function find(m: HammerMount, path: string): HammerInode {
   return ip;
 }
 
-/** Descriptions of the versions, as `hammer version` prints them. */
-const VERSIONS: readonly string[] = [
-  "First HAMMER release (DragonFly 2.0+)", "New directory entry layout (DragonFly 2.3+)", "New snapshot management (DragonFly 2.5+)",
-  "New undo/flush, faster flush/sync (DragonFly 2.5+)", "Adjustments for dedup support (DragonFly 2.9+)",
-  "Directory Hash ALG1 (tmp/rename resistance)", "Use ISCSI CRC (faster than original crc32)",
-];
-
 /** `hammer version`. */
 export function version(volumes: string[]): void {
   const devices = openDevices(volumes, { readOnly: true });
   try {
     const current = volumeHeaders(devices).find((h) => h.volNo === 0)?.version;
     if (current === undefined) throw new CliError(volumes.join(":"), "the root volume (number 0) is missing");
-    process.stdout.write(`min=1 wip=8 max=7 current=${current} description="${VERSIONS[current - 1] ?? "Unknown version"}"\n`
-      + `available versions:\n${VERSIONS.map((d, i) => `    ${i + 1}\tNORM\t${d}\n`).join("")}`);
+    process.stdout.write(`min=1 wip=8 max=7 current=${current} description="${VERSION_DESCRIPTIONS[current] ?? "Unknown version"}"\n`
+      + `available versions:\n${VERSION_DESCRIPTIONS.slice(1).map((d, i) => `    ${i + 1}\tNORM\t${d}\n`).join("")}`);
   } finally {
     for (const d of devices) d.close();
   }

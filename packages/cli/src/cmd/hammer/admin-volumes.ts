@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** `hammer` volume-add and volume-del. Source: DragonFly sbin/hammer/cmd_volume.c. */
+import { existsSync, rmSync } from "node:fs";
+import path from "node:path";
+import { addVolume, isHammerError, removeVolume, volumeHeaders, type BlockDevice } from "@vkernel/hammer";
+import { FileDevice, openImage } from "@vkernel/hammer/node";
+import { CliError } from "../../ui/errors.ts";
+import { parseSize } from "../../ui/size.ts";
+import { confirm, pacing, type GlobalOptions } from "./admin-context.ts";
+
+function holdsHammer(device: BlockDevice): boolean {
+  try {
+    volumeHeaders([device]);
+    return true;
+  } catch (e) {
+    if (isHammerError(e, "E_NOT_HAMMER")) return false;
+    throw e;
+  }
+}
+
+/** `hammer volume-add device [fs]`. */
+export function volumeAdd(volumes: string[], g: GlobalOptions, file: string, o: { size?: string }): void {
+  const make = !existsSync(file);
+  if (make && o.size === undefined) throw new CliError(file, "no such file", "--size SIZE makes it");
+  const device = make ? new FileDevice(file, { create: true, size: parseSize(o.size!, "--size") }) : new FileDevice(file, { readOnly: false });
+  try {
+    if (!make && holdsHammer(device) && !confirm(g, `${file} holds a HAMMER volume. Overwrite it?`)) throw new CliError(file, "no action taken");
+    const m = openImage(volumes, { readOnly: false });
+    try {
+      const { number } = addVolume(m, device);
+      process.stdout.write(`Volume ${number} added: the file system is now -f ${[...volumes, file].join(":")}\n`);
+    } catch (e) {
+      m.vols.close();
+      throw e;
+    }
+  } catch (e) {
+    device.close();
+    if (make) rmSync(file, { force: true });
+    throw e;
+  }
+  device.close();
+}
+
+/** `hammer volume-del device [fs]`. */
+export function volumeDel(volumes: string[], g: GlobalOptions, file: string): void {
+  const index = volumes.findIndex((v) => path.resolve(v) === path.resolve(file));
+  if (index < 0) throw new CliError(file, "is none of the volumes given with -f");
+  const m = openImage(volumes, { readOnly: false });
+  try {
+    const volume = m.vols.list.find((v) => v.device.name === volumes[index]);
+    if (volume === undefined) throw new CliError(file, "is not open as a volume");
+    const pace = pacing({ ...g, t: "0" }, "volume-del");
+    if (!confirm(g, `Everything will be moved off ${file}, which then is no volume any more. Proceed?`)) throw new CliError(file, "no action taken");
+    const r = removeVolume(m, volume.number, { reblock: true, progress: pace.progress });
+    pace.end();
+    process.stdout.write(`Volume ${r.number} removed: the file system is now -f ${volumes.filter((_, i) => i !== index).join(":")}\n`);
+  } catch (e) {
+    m.vols.close();
+    throw e;
+  }
+}
