@@ -5,7 +5,7 @@ import { addVolume, removeVolume } from "../src/admin/volumes.ts";
 import { MemoryDevice, OverlayDevice, type BlockDevice } from "../src/device.ts";
 import { isHammerError } from "../src/error.ts";
 import { mount, type HammerMount } from "../src/mount.ts";
-import { SeededRandom } from "../src/sim-disk.ts";
+import { SeededRandom, SimDisk, cutsOfEpoch, epochs, imageAt } from "../src/sim-disk.ts";
 import { fixtureDir, loadImage } from "./fixtures.ts";
 import { formatted } from "./formatted.ts";
 import { Driver, textOf } from "./model.ts";
@@ -75,6 +75,39 @@ describe.each([1, 7])("version %i", (version) => {
     expect(addVolume(open([a, c]), b).number).toBe(1);
     expectSound(a, b, c);
   });
+});
+
+it("W2: a cut anywhere while a volume is added leaves the old set of volumes or the new one", () => {
+  const base = new OverlayDevice(formatted(7));
+  const driver = new Driver(new SeededRandom(3), { maxSize: 30_000, names: 12, maxDirs: 3 });
+  const filling = open([base]);
+  for (let i = 0; i < 80; i++) driver.step(filling);
+  filling.unmount();
+  const disk = new SimDisk(new OverlayDevice(base));
+  const added = new MemoryDevice(64 * MIB, { name: "b" });
+  addVolume(open([disk]), added);
+  const rnd = new SeededRandom(4);
+  const durable = new OverlayDevice(base);
+  const sets = new Set<number>();
+  for (const epoch of epochs(disk.log)) {
+    for (const cut of cutsOfEpoch(disk.log, epoch, rnd, { perKind: 2, random: 3 })) {
+      const a = new OverlayDevice(durable);
+      imageAt(a, disk.log, { start: 0, writes: epoch.writes }, cut);
+      const b = new OverlayDevice(added);
+      let m: HammerMount | null = null;
+      for (const devices of [[a], [a, b], [a]]) {
+        if (codeOf(() => { m = open(devices); }) === "done") break;
+      }
+      expect(textOf(m!, m!.root)).toBe(driver.model.text());
+      const { volumes } = m!.info();
+      sets.add(volumes);
+      m!.rele(m!.create(m!.root, "after", FILE));
+      m!.unmount();
+      expectSound(...(volumes === 2 ? [a, b] : [a]));
+    }
+    imageAt(durable, disk.log, { start: 0, writes: epoch.writes }, epoch.writes.map(() => true));
+  }
+  expect([...sets].sort()).toEqual([1, 2]);
 });
 
 const dir = fixtureDir("hammer-real");
