@@ -14,10 +14,13 @@ import {
   INHERIT_NONE,
   MINCORE_INCORE,
   PAGE_SIZE,
+  PROT_EXEC,
+  PROT_READ,
 } from "../../sys/mman.ts";
 import { copyinWords, copyout } from "../../vm/copyio.ts";
 import { madvise, mincore, minherit, mprotect, mremap, msync, munmap } from "../../vm/mmap.ts";
 import type { Lwp } from "../../kern/proc.ts";
+import { READ_IMPLIES_EXEC } from "../../kern/proc.ts";
 import { kernBrk, kernMmap } from "../../kern/sys-mmap.ts";
 import { fd, hex, int, partial, plain, size, type Sysent, uint, uptr } from "../../kern/sysent.ts";
 
@@ -80,7 +83,8 @@ function sysMunmap(lp: Lwp, a: Int32Array): number {
 function sysMprotect(lp: Lwp, a: Int32Array): number {
   const prot = a[2]! & ~(PROT_GROWSDOWN | PROT_GROWSUP);
   if ((prot & ~PROT_MASK) !== 0) throw EINVAL;
-  mprotect(lp.proc.vmspace!, a[0]! >>> 0, a[1]! >>> 0, prot);
+  const implied = (prot & PROT_READ) !== 0 && (lp.proc.personality & READ_IMPLIES_EXEC) !== 0 ? PROT_EXEC : 0;
+  mprotect(lp.proc.vmspace!, a[0]! >>> 0, a[1]! >>> 0, prot | implied);
   return 0;
 }
 
