@@ -50,6 +50,7 @@ test("the public names are these and no others", () => {
       "USER_CODE_SELECTOR",
       "USER_DATA_SELECTOR",
       "cpuAreaBytes",
+      "disassemble",
       "hasErrorCode",
     ]
   `);

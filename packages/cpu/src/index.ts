@@ -4,6 +4,7 @@
  * @packageDocumentation
  */
 export { Cpu, cpuAreaBytes, type CpuOptions } from "./cpu.ts";
+export { disassemble, type Disassembly } from "./decode/disassemble.ts";
 export {
   EXC_AC,
   EXC_BP,
