@@ -5,7 +5,7 @@
  * @module
  */
 import { readFileSync } from "node:fs";
-import { MemoryDevice, mount, newfs, toByteString, type BlockDevice, type HammerInode } from "@vkernel/hammer";
+import { MemoryDevice, mount, newfs, toByteString, type BlockDevice, type HammerInode, type HammerMount } from "@vkernel/hammer";
 
 const WORLD = new URL("../world/", import.meta.url);
 /** Bytes of the file system; only what is written takes memory. */
@@ -52,6 +52,13 @@ export function makeWorld(clock: WorldClock): BlockDevice {
   const device = new MemoryDevice(SIZE, { name: "world" });
   newfs([device], { label: "WORLD", undoBytes: UNDO_BYTES, force: true, now: clock.now, random: clock.random });
   const m = mount([device], { now: clock.now });
+  fillWorld(m);
+  m.unmount();
+  return device;
+}
+
+/** Copies the world into an empty file system. */
+export function fillWorld(m: HammerMount): void {
   const { mtime, entries } = readManifest();
   const made = new Map<string, HammerInode>([["/", m.root]]);
   for (const entry of entries) {
@@ -80,6 +87,4 @@ export function makeWorld(clock: WorldClock): BlockDevice {
     m.setattr(ip, { mtime: us });
     if (ip !== m.root) m.rele(ip);
   }
-  m.unmount();
-  return device;
 }
