@@ -87,6 +87,21 @@ describe("hammer on an image", () => {
     expect(ok(vkernel(["image", "cat", img, "/b"]))).toBe("4".repeat(100_000));
   });
 
+  it("cleans up what is due, remembers that, and expires snapshots", () => {
+    const first = run("cleanup");
+    expect(first).toBe("cleanup /                    - handle PFS#0 using /var/hammer/root\n           snapshots - run\n"
+      + "               prune - run\n           rebalance - run\n             reblock - run\n              recopy - run\n");
+    expect(run("cleanup")).toBe(first.replaceAll("- run", "- skip"));
+    expect(run("snapls").split("\n").length).toBe(4);
+    expect(ok(vkernel(["image", "ls", img, "/var/hammer/root"]))).toMatch(/snap-\d{8}-\d{4}/);
+    const file = path.join(dir, "config");
+    writeFileSync(file, "snapshots 0d 0d\nprune 1d 5m\nfrobnicate 1d\n");
+    run("config", "/", file);
+    expect(run("-F", "cleanup")).toContain("           snapshots - disabled\n               prune - run\n          frobnicate - unknown directive\n");
+    expect(run("snapls").split("\n").length).toBe(3);
+    expect(ok(vkernel(["image", "cat", img, "/b"]))).toBe("4".repeat(100_000));
+  });
+
   it("keeps a configuration, and leaves a sound image", () => {
     const file = path.join(dir, "config");
     writeFileSync(file, "snapshots 1d 10d\n");

@@ -125,11 +125,19 @@ export function pacing(g: GlobalOptions, what: string): { progress: (seen: numbe
 
 const CYCLE_BYTES = 48;
 
-/** Where an earlier run stopped, from the -c file; undefined if there is none. The format is the original's. */
-export function readCycle(g: GlobalOptions, pfs: number): ScanPosition | undefined {
-  if (g.c === undefined || !existsSync(g.c)) return undefined;
-  const b = readFileSync(g.c);
-  if (b.length < CYCLE_BYTES - 8) throw new CliError(g.c, `not a cycle file: it has ${b.length} bytes`, "remove it to start over");
+/** A position as a cycle file holds it; the format is the original's. */
+export function encodeCycle(p: ScanPosition): Uint8Array {
+  const b = Buffer.alloc(CYCLE_BYTES);
+  [p.objLo, p.objHi, p.keyLo, p.keyHi, p.tidLo, p.tidHi].forEach((half, i) => b.writeInt32LE(half | 0, i * 4));
+  b.writeUInt16LE(p.recType, 32);
+  b.writeUInt32LE(p.localization >>> 0, 36);
+  return b;
+}
+
+/** The position in a cycle file of an operation on `pfs`; undefined if it holds none. */
+export function decodeCycle(bytes: Uint8Array, pfs: number): ScanPosition | undefined {
+  if (bytes.length < CYCLE_BYTES - 8) return undefined;
+  const b = Buffer.from(bytes);
   const localization = b.readUInt32LE(36);
   return {
     objLo: b.readInt32LE(0), objHi: b.readInt32LE(4), keyLo: b.readInt32LE(8), keyHi: b.readInt32LE(12),
@@ -139,19 +147,19 @@ export function readCycle(g: GlobalOptions, pfs: number): ScanPosition | undefin
   };
 }
 
+/** Where an earlier run stopped, from the -c file; undefined if there is none. */
+export function readCycle(g: GlobalOptions, pfs: number): ScanPosition | undefined {
+  if (g.c === undefined || !existsSync(g.c)) return undefined;
+  const position = decodeCycle(readFileSync(g.c), pfs);
+  if (position === undefined) throw new CliError(g.c, "not a cycle file: it is too short", "remove it to start over");
+  return position;
+}
+
 /** Notes in the -c file where the operation stopped, or removes it when all is done. */
 export function writeCycle(g: GlobalOptions, stoppedAt: ScanPosition | null): void {
   if (g.c === undefined) return;
-  if (stoppedAt === null) {
-    rmSync(g.c, { force: true });
-    return;
-  }
-  const b = Buffer.alloc(CYCLE_BYTES);
-  const p = stoppedAt;
-  [p.objLo, p.objHi, p.keyLo, p.keyHi, p.tidLo, p.tidHi].forEach((half, i) => b.writeInt32LE(half | 0, i * 4));
-  b.writeUInt16LE(p.recType, 32);
-  b.writeUInt32LE(p.localization >>> 0, 36);
-  writeFileSync(g.c, b);
+  if (stoppedAt === null) rmSync(g.c, { force: true });
+  else writeFileSync(g.c, encodeCycle(stoppedAt));
 }
 
 /** Prints an answer as JSON, 64-bit numbers as hex texts. */

@@ -25,7 +25,7 @@ function percentage(text: string | undefined, fallback: number, least: number): 
 }
 
 /** Snapshots that softlinks in a directory stand for: targets with @@0x…; age by the lesser of ctime and mtime. */
-function linkedSnapshots(m: HammerMount, path: string): Pick<SnapshotInfo, "tid" | "time">[] {
+export function linkedSnapshots(m: HammerMount, path: string): Pick<SnapshotInfo, "tid" | "time">[] {
   const dir = find(m, path);
   const found: Pick<SnapshotInfo, "tid" | "time">[] = [];
   if (dir.type === "dir") {

@@ -12,7 +12,7 @@ import { find, findParent, hex, maintain, pfsAt, pfsIdAt } from "./admin-context
 const two = (n: number): string => String(n).padStart(2, "0");
 
 /** The conversions of strftime that names of snapshots use. */
-function strftime(format: string, d: Date): string {
+export function strftime(format: string, d: Date): string {
   return format.replaceAll(/%(.)/g, (whole, c: string) => {
     switch (c) {
       case "Y": return String(d.getFullYear());
@@ -35,7 +35,7 @@ const isDirectory = (m: HammerMount, path: string): boolean => {
   return yes;
 };
 
-function makeLink(m: HammerMount, path: string, target: string): void {
+export function makeLink(m: HammerMount, path: string, target: string): void {
   const { dir, name } = findParent(m, path);
   try {
     m.rele(m.create(dir, name, { type: "symlink", mode: 0o777, uid: 0, gid: 0, target: toByteString(target) }));
@@ -117,7 +117,8 @@ export function snaprm(volumes: string[], args: readonly string[]): void {
   });
 }
 
-const DEFAULT_CONFIG = "snapshots 1d 60d\nprune     1d 5m\nrebalance 1d 5m\n#dedup    1d 5m\nreblock   1d 5m\nrecopy    30d 10m\n";
+/** What cleanup does where nothing is configured. */
+export const DEFAULT_CONFIG = "snapshots 1d 60d\nprune     1d 5m\nrebalance 1d 5m\n#dedup    1d 5m\nreblock   1d 5m\nrecopy    30d 10m\n";
 
 /** `hammer config [fs [file]]`. */
 export function config(volumes: string[], fs: string, file: string | undefined): void {

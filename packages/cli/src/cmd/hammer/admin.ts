@@ -3,6 +3,7 @@
 import type { Command } from "commander";
 import type { ReblockKind } from "@vkernel/hammer";
 import type { CommandOptions, GlobalOptions } from "./admin-context.ts";
+import { cleanup } from "./admin-cleanup.ts";
 import { dedupCommand, pruneCommand, reblockCommand, rebalanceCommand, synctid, versionUpgrade } from "./admin-maint.ts";
 import { pfsCreate, pfsDestroy, pfsDowngrade, pfsUpdate, pfsUpgrade } from "./admin-pfs.ts";
 import { volumeAdd, volumeDel } from "./admin-volumes.ts";
@@ -13,6 +14,7 @@ export function registerAdmin(hammer: Command, options: () => GlobalOptions, vol
   hammer
     .option("-y", "answer yes to all questions")
     .option("-A", "reblock and rebalance: all pseudo file systems")
+    .option("-F", "cleanup: whether due or not")
     .option("-c <cyclefile>", "where an operation ended by -t notes how far it came, and goes on from")
     .option("-t <seconds>", "end prune, reblock, rebalance, dedup after this time");
   const json = (c: Command): Command => c.option("--json", "print the result as JSON");
@@ -37,6 +39,9 @@ export function registerAdmin(hammer: Command, options: () => GlobalOptions, vol
     .action((path: string, o: CommandOptions) => dedupCommand(volumes(), options(), path, false, o));
   json(hammer.command("dedup-simulate").argument("<fs>").description("tell how much could be shared"))
     .action((path: string, o: CommandOptions) => dedupCommand(volumes(), options(), path, true, o));
+
+  hammer.command("cleanup").argument("[fs...]", "default: the root").description("snapshots, prune, rebalance, dedup, reblock as configured and due")
+    .action((paths: string[]) => cleanup(volumes(), options(), paths.length === 0 ? ["/"] : paths));
 
   json(hammer.command("pfs-master").argument("<path>").argument("[options...]", "label=… snapshots=… prune-min=… …").description("make a pseudo file system"))
     .action((path: string, args: string[], o: CommandOptions) => pfsCreate(volumes(), path, false, args, o));
