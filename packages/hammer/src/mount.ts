@@ -7,7 +7,7 @@
  * anything, and is to be repeated once the bytes named are there.
  *
  * Invariants
- *   M1  Whatever is reached through a TID other than the present is read-only, and so is all below it.
+ *   M1  Whatever is reached through a TID other than the present is read-only, and so is all below it; so are slave PFSs.
  *   M2  A read-only mount writes nothing to any device, not even to recover.
  *   M3  After a call the cache may shrink; between calls only inodes live on.
  * @module
@@ -93,6 +93,8 @@ export class HammerMount {
   /** Root directory of PFS 0, now. Referenced while mounted. */
   readonly root: HammerInode;
   #mounted = true;
+  /** Ids of the slave PFSs, once somebody has asked. */
+  #slaves: Set<number> | null = null;
   /** The writing side; null on a read-only mount. */
   readonly #engine: Engine | null;
 
@@ -147,6 +149,16 @@ export class HammerMount {
     this.blocks.trim();
   }
 
+  /** True for objects of a slave PFS. */
+  #inSlave(ip: HammerInode): boolean {
+    if (ip.loc === 0) return false;
+    this.#slaves ??= new Set(listPfs(this.cursor, 0n).filter((p) => p.slave).map((p) => p.id));
+    return this.#slaves.has(ip.pfs);
+  }
+
+  /** To be called when PFS records have changed. */
+  pfsChanged(): void { this.#slaves = null; }
+
   /** The writing side, for an operation on `ip`. Throws EROFS for what cannot be changed (M1). */
   #writing(ip: HammerInode): Engine {
     this.#check();
@@ -154,6 +166,7 @@ export class HammerMount {
       throw new HammerError("EROFS", `${this.vols.root.device.name}: mounted read-only`, { objId: ip.objId });
     if (ip.historical) throw new HammerError("EROFS", `object ${hex64(ip.objId)} is seen as of ${hex64(ip.asof)}`, { objId: ip.objId });
     if (ip.dummy) throw new HammerError("EROFS", `object ${hex64(ip.objId)} has no inode`, { objId: ip.objId });
+    if (this.#inSlave(ip)) throw new HammerError("EROFS", `PFS #${ip.pfs} is a slave: it changes by mirroring only`, { objId: ip.objId });
     return this.#engine;
   }
 
@@ -181,7 +194,7 @@ export class HammerMount {
   /** Gives a reference back. The last one of an object without links ends the object; that may throw ENOSPC or EIO. */
   rele(ip: HammerInode): void {
     if (--ip.refs > 0) return;
-    if (ip.nlinks === 0 && this.#engine !== null && !ip.historical && !ip.dummy) this.#end(this.#engine, ip);
+    if (ip.nlinks === 0 && this.#engine !== null && !ip.historical && !ip.dummy && !this.#inSlave(ip)) this.#end(this.#engine, ip);
     else if (ip.dummy) this.inodes.remove(ip);
     else if (ip.dirty === 0) this.inodes.idle(ip);
   }
@@ -480,7 +493,7 @@ export class HammerMount {
     try {
       if (e !== null) {
         // Files that were removed while open end now; their users are gone.
-        for (const ip of [...this.inodes.values()]) if (ip.nlinks === 0 && !ip.historical && !ip.dummy) this.#destroy(e, ip);
+        for (const ip of [...this.inodes.values()]) if (ip.nlinks === 0 && !ip.historical && !ip.dummy && !this.#inSlave(ip)) this.#destroy(e, ip);
         e.flush();
       }
     } catch (error) {

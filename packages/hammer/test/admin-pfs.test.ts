@@ -89,6 +89,10 @@ describe("pseudo file systems of our own", () => {
     const down = downgradePfs(m, 1);
     expect(down.slave).toBe(true);
     expect(down.syncEndTid).toBeGreaterThan(0x1_0000_0000n);
+    const slave = m.asof(0xffff_ffff_ffff_ffffn, 1)!;
+    expect(codeOf(() => m.create(slave, "refused", FILE))).toBe("EROFS");
+    expect(codeOf(() => m.unlink(slave, "inside"))).toBe("EROFS");
+    m.rele(slave);
     upgradePfs(m, 1);
     expect(treeOf(m, 1)).toContain("inside");
     m.unmount();

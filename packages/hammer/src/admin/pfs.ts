@@ -85,6 +85,7 @@ function saveRecord(e: Engine, m: HammerMount, id: number, raw: Uint8Array): voi
   insertMeta(e, pfsKey(id), objTypeOf("dir"), PFS_DATA.size, (view, at) => {
     for (let i = 0; i < PFS_DATA.size; i++) view.setUint8(at + i, raw[i]!);
   });
+  m.pfsChanged();
 }
 
 function setText(raw: Uint8Array, at: number, text: string, what: string): void {
