@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The image commands, newfs_hammer, hammer and undo, as users run them. */
-import { chmodSync, linkSync, lstatSync, mkdirSync, readFileSync, readlinkSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, linkSync, lstatSync, mkdirSync, readFileSync, readlinkSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { unpackTar } from "modern-tar";
 import { describe, expect, it } from "vitest";
@@ -44,6 +44,23 @@ describe("image commands", () => {
     expect(ok(image("ls", img, "/link"))).toBe("ünïcode\n");
     const { entries } = JSON.parse(ok(image("ls", "--json", "-R", img))) as { entries: { path: string; size: number }[] };
     expect(entries.find((e) => e.path === "/sub/big")?.size).toBe(1_500_000);
+  });
+
+  it("create refuses a size without room, naming the minimum; what does not fit says how much it needs, which then fits", () => {
+    const tiny = path.join(dir, "tiny.img");
+    expect(image("create", tiny, "--size", "64m")).toMatchObject({ status: 1, stderr: expect.stringMatching(/^vkernel: --size: 64m leaves no room for files \(the minimum is 96m/) as string });
+    ok(image("create", tiny, "--size", "96m"));
+    ok(image("cp", path.join(source, "sub/big"), `${tiny}:/`));
+    const much = path.join(dir, "much"), full = path.join(dir, "full.img");
+    mkdirSync(much);
+    for (let i = 0; i < 40; i++) writeFileSync(path.join(much, `f${i}`), Buffer.alloc(2_000_000, i));
+    for (let i = 0; i < 2000; i++) writeFileSync(path.join(much, `small${i}`), "x");
+    const refused = image("create", full, "--from", much, "--size", "100m");
+    expect(refused.status).toBe(1);
+    const [, needed] = /does not fit into 100M \(it needs --size (\d+m)\)/.exec(refused.stderr)!;
+    expect(existsSync(full)).toBe(false);
+    ok(image("create", full, "--from", much, "--size", needed!));
+    expect(Number.parseInt(needed!, 10)).toBeLessThan(220);
   });
 
   it("export gives the tree back", async () => {

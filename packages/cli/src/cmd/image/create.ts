@@ -3,9 +3,10 @@
 import { createReadStream, existsSync, lstatSync, readdirSync, rmSync, statSync } from "node:fs";
 import { basename } from "node:path";
 import type { Readable } from "node:stream";
+import { isHammerError } from "@vkernel/hammer";
 import { createImage } from "@vkernel/hammer/node";
 import { CliError } from "../../ui/errors.ts";
-import { parseSize } from "../../ui/size.ts";
+import { formatSize, parseSize } from "../../ui/size.ts";
 import { Importer } from "./import.ts";
 import { withImage } from "./open.ts";
 
@@ -15,15 +16,32 @@ export interface CreateOptions { size?: string; from?: string; label?: string; f
 const DEFAULT_SIZE = 8 * 2 ** 30;
 const LABEL_MAX = 63;
 
-/** Bytes in the files below a directory. */
+const MIB = 2 ** 20;
+/** Below this, next to nothing is left beside the UNDO FIFO and the three big-blocks kept for removals. */
+const MINIMUM = 96 * MIB;
+/** Inode, directory entry, and their share of the B-Tree. */
+const BYTES_PER_OBJECT = 1024;
+
+/** Bytes that a file of this size takes: its last block is stored whole. */
+function stored(size: number): number {
+  const block = size <= 16384 ? 16 : size <= MIB ? 16384 : 65536;
+  return Math.ceil(size / block) * block;
+}
+
+/** Bytes that the files below a directory take in an image, with all that belongs to them. */
 function bytesBelow(dir: Buffer): number {
   let sum = 0;
   for (const name of readdirSync(dir, { encoding: "buffer" })) {
     const path = Buffer.concat([dir, Buffer.from("/"), name]);
     const st = lstatSync(path);
-    sum += st.isDirectory() ? bytesBelow(path) : st.isFile() ? st.size : 0;
+    sum += BYTES_PER_OBJECT + name.length + (st.isDirectory() ? bytesBelow(path) : st.isFile() ? stored(st.size) : 0);
   }
   return sum;
+}
+
+/** Size of an image that surely holds this much. */
+function sizeFor(bytes: number): number {
+  return MINIMUM + Math.ceil(bytes * 1.05 / (8 * MIB)) * 8 * MIB;
 }
 
 /** Room for the content, its metadata and as much again to work in. */
@@ -46,6 +64,8 @@ function source(from: string): { kind: "dir"; path: string; bytes: number } | { 
 export async function create(image: string, options: CreateOptions): Promise<void> {
   const from = options.from === undefined ? null : source(options.from);
   const size = options.size === undefined ? roomFor(from?.bytes ?? 0) : parseSize(options.size, "--size");
+  if (size < MINIMUM)
+    throw new CliError("--size", `${options.size} leaves no room for files`, `the minimum is ${MINIMUM / MIB}m; the file is sparse, so more costs nothing until it is used`);
   const label = (options.label ?? basename(image).replace(/\.[^.]*$/, "").toUpperCase()).slice(0, LABEL_MAX) || "IMAGE";
   const version = options.fsVersion === undefined ? {} : { version: Number(options.fsVersion) };
   if (options.force) rmSync(image, { force: true });
@@ -64,6 +84,9 @@ export async function create(image: string, options: CreateOptions): Promise<voi
     });
   } catch (e) {
     rmSync(image, { force: true });
-    throw e;
+    if (!isHammerError(e, "ENOSPC")) throw e;
+    throw new CliError(image, from.kind === "dir" ? `${options.from} does not fit into ${formatSize(size)}` : `the archive does not fit into ${formatSize(size)}`,
+      from.kind === "dir" ? `it needs --size ${sizeFor(from.bytes) / MIB}m` : "a larger --size is needed; the file is sparse, so more costs nothing until it is used",
+      undefined, e);
   }
 }
