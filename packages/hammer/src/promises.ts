@@ -7,10 +7,15 @@
  * Paths are text (UTF-8 in the image), absolute or not, and may carry `@@0x<tid>` to name the past.
  * @packageDocumentation
  */
+import { createPfs, type PfsCreateOptions } from "./admin/pfs.ts";
+import { addSnapshot, takeSnapshotTid } from "./admin/snapshots.ts";
 import { AsyncDeviceAdapter, type AsyncBlockDevice } from "./async-device.ts";
 import type { BlockDevice } from "./device.ts";
 import { HammerError, isBufferMiss } from "./error.ts";
 import type { HistoryEntry } from "./history.ts";
+import { MirrorSource } from "./mirror/copy.ts";
+import type { MirrorReadOptions } from "./mirror/read.ts";
+import { MirrorReceiver, type MirrorPass, type MirrorWriteOptions } from "./mirror/write.ts";
 import { mount as mountSync, type HammerInfo, type HammerMount, type MountOptions } from "./mount.ts";
 import type { HammerFileType, HammerInode } from "./object/inode.ts";
 import { fromByteString, resolvePath, splitPath, toByteString } from "./path.ts";
@@ -46,6 +51,20 @@ export interface Stats {
 
 /** An entry of a directory. */
 export interface Dirent { name: string; type: HammerFileType; objId: bigint }
+
+/** A long operation can be given up. It ends at the next piece, and rejects with the signal's reason. */
+export interface Abortable { signal?: AbortSignalLike }
+
+/** What is needed of an AbortSignal. */
+export interface AbortSignalLike { readonly aborted: boolean; throwIfAborted(): void }
+
+/** Which bytes of a file, and when to stop. */
+export interface ReadStreamOptions extends Abortable {
+  /** First byte; default 0. */
+  start?: number;
+  /** Byte behind the last; default the end of the file. */
+  end?: number;
+}
 
 /** Owner and permissions of what is made. */
 export interface CreateAttributes { mode?: number; uid?: number; gid?: number }
@@ -127,11 +146,11 @@ export class HammerFs {
   }
 
   /** A whole file. */
-  async readFile(path: string): Promise<Uint8Array> {
+  async readFile(path: string, options: Abortable = {}): Promise<Uint8Array> {
     const { size } = await this.stat(path);
     const out = new Uint8Array(size);
     let at = 0;
-    for await (const piece of this.readStream(path)) {
+    for await (const piece of this.readStream(path, options)) {
       const n = Math.min(piece.length, size - at);
       out.set(piece.subarray(0, n), at);
       at += n;
@@ -139,13 +158,42 @@ export class HammerFs {
     return at === size ? out : out.subarray(0, at);
   }
 
-  /** A file in pieces. */
-  async *readStream(path: string): AsyncGenerator<Uint8Array> {
-    for (let at = 0; ;) {
-      const piece = await this.read(path, at, READ_BYTES);
+  /** A file, or a part of it, in pieces. What is written meanwhile may be in the pieces or not. */
+  async *readStream(path: string, options: ReadStreamOptions = {}): AsyncGenerator<Uint8Array> {
+    const { start = 0, end = Infinity, signal } = options;
+    for (let at = start; at < end;) {
+      signal?.throwIfAborted();
+      const piece = await this.read(path, at, Math.min(READ_BYTES, end - at));
       if (piece.length === 0) return;
       yield piece;
       at += piece.length;
+    }
+  }
+
+  /**
+   * Makes a file of pieces as they come, or replaces the contents of an existing one. Returns its size. If it is given up,
+   * what was written stays.
+   */
+  async writeStream(
+    path: string, pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, options: CreateAttributes & Abortable = {},
+  ): Promise<number> {
+    const { signal, ...attributes } = options;
+    await this.writeFile(path, new Uint8Array(0), attributes);
+    let at = 0;
+    for await (const piece of pieces) {
+      signal?.throwIfAborted();
+      for (let from = 0; from < piece.length; from += READ_BYTES) at += await this.write(path, at, piece.subarray(from, from + READ_BYTES));
+    }
+    return at;
+  }
+
+  /** Everything below a directory, each before what is in it, symlinks not followed. Paths begin with that of the directory. */
+  async *walk(path: string, options: Abortable = {}): AsyncGenerator<Dirent & { path: string }> {
+    for (const entry of await this.readdir(path)) {
+      options.signal?.throwIfAborted();
+      const child = `${path.replace(/\/+$/, "")}/${entry.name}`;
+      yield { ...entry, path: child };
+      if (entry.type === "dir") yield* this.walk(child, options);
     }
   }
 
@@ -221,6 +269,53 @@ export class HammerFs {
 
   /** TIDs at which the object changed, oldest first: what can stand behind `@@`. */
   history(path: string): Promise<HistoryEntry[]> { return this.#at(path, false, (ip, m) => m.fullHistory(ip)); }
+  /**
+   * Makes everything durable and notes a snapshot that pruning will keep: what can stand behind `@@`. Throws E_VERSION below
+   * version 3.
+   */
+  snapshot(note = "", pfs = 0): Promise<bigint> {
+    return this.#run((m) => {
+      const tid = takeSnapshotTid(m, pfs);
+      addSnapshot(m, tid, toByteString(note), pfs);
+      return tid;
+    });
+  }
+
+  /** Makes a PFS, a slave on request, and its link at `path`, a directory of PFS 0. */
+  createPfs(path: string, options: PfsCreateOptions): Promise<PfsInfo> {
+    return this.#in(path, (dir, name, m) => createPfs(m, dir, name, options));
+  }
+
+  /** What changed in a PFS since a TID, or all of it, as a mirror stream. Other operations wait until a piece is taken. */
+  async *mirrorRead(options: MirrorReadOptions & Abortable = {}): AsyncGenerator<Uint8Array> {
+    const { signal, ...what } = options;
+    const range = await this.#run((m) => {
+      if (!m.readOnly) m.sync();
+      return new MirrorSource(m, what);
+    });
+    for (;;) {
+      signal?.throwIfAborted();
+      const piece = await this.#run(() => range.next(READ_BYTES));
+      if (piece === null) return;
+      yield piece;
+    }
+  }
+
+  /** Applies a mirror stream to a slave; see mirrorWrite. Durable on resolution. Given up, it can be resumed. */
+  async mirrorWrite(
+    stream: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, options: MirrorWriteOptions & Abortable,
+  ): Promise<MirrorPass[]> {
+    const receiver = await this.#run((m) => new MirrorReceiver(m, options));
+    for await (const piece of stream) {
+      options.signal?.throwIfAborted();
+      receiver.feed(piece);
+      while (await this.#run(() => receiver.step()));
+    }
+    const passes = receiver.end();
+    for (const a of this.#adapters) await a.drain();
+    return passes;
+  }
+
   info(): Promise<HammerInfo> { return this.#run((m) => m.info()); }
   listPfs(): Promise<PfsInfo[]> { return this.#run((m) => m.listPfs()); }
   listSnapshots(pfs = 0): Promise<SnapshotInfo[]> { return this.#run((m) => m.listSnapshots(pfs)); }
@@ -277,6 +372,6 @@ export async function mount(
     adapters.push(a);
     return a;
   });
-  const m = await withBytes(() => mountSync(all, { readOnly: true, ...options }));
+  const m = await withBytes(() => mountSync(all, { readOnly: true, closeDevices: true, ...options }));
   return new HammerFs(m, adapters);
 }

@@ -102,3 +102,55 @@ it("A3: a device that fails is not written to again, and the caller learns it", 
   expect([m.lookup(m.root, "a")?.size, m.lookup(m.root, "b")]).toEqual([7, null]);
   m.unmount();
 });
+
+it("streams in and out; a signal ends them at the next piece", async () => {
+  const fs = await mount([remote(formatted())], { ...options, readOnly: false });
+  const pieces = Array.from({ length: 5 }, (_, i) => new Uint8Array(700_000).fill(i));
+  expect(await fs.writeStream("/f", pieces, { mode: 0o600 })).toBe(3_500_000);
+  expect(await fs.stat("/f")).toMatchObject({ size: 3_500_000, mode: 0o600 });
+  const part: Uint8Array[] = [];
+  for await (const piece of fs.readStream("/f", { start: 699_999, end: 1_400_001 })) part.push(piece);
+  expect(Buffer.concat(part).equals(Buffer.concat([Buffer.of(0), pieces[1]!, Buffer.of(2)]))).toBe(true);
+
+  const stop = new AbortController();
+  const got: number[] = [];
+  await expect((async () => {
+    for await (const piece of fs.readStream("/f", { signal: stop.signal })) {
+      got.push(piece.length);
+      stop.abort(new Error("enough"));
+    }
+  })()).rejects.toThrow("enough");
+  expect(got).toEqual([1 << 20]);
+  await expect(fs.readFile("/f", { signal: stop.signal })).rejects.toThrow("enough");
+  await expect(fs.writeStream("/f", pieces, { signal: stop.signal })).rejects.toThrow("enough");
+  expect((await fs.stat("/f")).size).toBe(0);
+  await expect((async () => { for await (const _ of fs.mirrorRead({ signal: stop.signal })) throw new Error("not reached"); })()).rejects.toThrow("enough");
+  await fs.unmount();
+});
+
+it("mirrors from one asynchronous device to another; given up, it is resumed", async () => {
+  const from = formatted(), to = formatted();
+  const source = await mount([remote(from)], { ...options, readOnly: false, cacheBytes: 1 << 20 });
+  const target = await mount([remote(to)], { ...options, readOnly: false, cacheBytes: 1 << 20 });
+  const { sharedUuid } = (await source.listPfs())[0]!;
+  const slave = await target.createPfs("/slave", { slave: true, sharedUuid, random: (b) => b.fill(5) });
+  for (let i = 0; i < 40; i++) await source.writeFile(`/f${i}`, new Uint8Array(80_000).fill(i));
+  const since = async (): Promise<bigint> => (await target.listPfs()).find((p) => p.id === slave.id)!.syncEndTid + 1n;
+  const stop = new AbortController();
+  let taken = 0;
+  const some = async function* (): AsyncGenerator<Uint8Array> {
+    for await (const piece of source.mirrorRead({ tidBeg: await since() })) {
+      if (++taken === 3) stop.abort(new Error("enough"));
+      yield piece;
+    }
+  };
+  await expect(target.mirrorWrite(some(), { pfs: slave.id, signal: stop.signal })).rejects.toThrow("enough");
+  expect(await since()).toBe(2n);
+  const [pass] = await target.mirrorWrite(source.mirrorRead({ tidBeg: await since() }), { pfs: slave.id });
+  expect(pass!.damaged).toBe(0);
+  for (let i = 0; i < 40; i++) expect((await target.readFile(`/slave/f${i}`)).every((b) => b === i)).toBe(true);
+  await source.unmount();
+  await target.unmount();
+  expect(show([to], () => {})).toMatchObject({ badNodes: 0, badElements: 0, badRecords: 0 });
+  expect(checkmap([to], () => {}).errors).toBe(0);
+});
