@@ -22,6 +22,9 @@ export const MAX_INSTRUCTIONS = 300;
 /** More pages would make the check at every entry dear. */
 const MAX_PAGES = 4;
 
+/** Farthest page from the base page: exits from inside a block encode offsets in 20 bits, see RegionEmitter. */
+const MAX_DELTA = 96;
+
 /**
  * A page of a region. Offsets in a region count from the start of its base page: byte `b` of the page at `delta` has offset
  * `4096 * delta + b`.
@@ -97,7 +100,9 @@ class Pages {
   at(delta: number): CodePage | null {
     let page = this.#known.get(delta);
     if (page !== undefined) return page;
-    page = this.list.length < MAX_PAGES ? this.#find(delta) : null;
+    // Jumps, unlike calls, are followed wherever they lead: tail calls in large programs go millions of bytes.
+    const inReach = this.list.length < MAX_PAGES && Math.abs(delta) <= MAX_DELTA;
+    page = inReach ? this.#find(delta) : null;
     // A page at two places of one region would have two blocks for one record.
     if (this.list.some((known) => known.page === page)) page = null;
     this.#known.set(delta, page);
