@@ -16,6 +16,7 @@ import { volumeHeaders } from "../src/tools/raw.ts";
 import { show } from "../src/tools/show.ts";
 import { formatted } from "./formatted.ts";
 import { Driver, textOf } from "./model.ts";
+import { tally } from "./tally.ts";
 
 const quiet = (): void => {};
 
@@ -109,6 +110,7 @@ describe.each(VERSIONS)("version %i", (version, seed) => {
     const base = formatted(version);
     const { log, states } = record(base, seed, 5 * DEEP, 10);
     const tried = cutEverywhere(base, log, states, seed, { perKind: 4 * DEEP, random: 4 * DEEP });
+    tally("cuts", tried);
     expect(tried).toBeGreaterThan(150);
   });
 
@@ -151,6 +153,7 @@ describe.each(VERSIONS)("version %i", (version, seed) => {
       }
     }
     expect(states.length).toBe(4);
+    tally("cuts", nested);
     expect(nested).toBeGreaterThan(20);
   });
 });
@@ -196,6 +199,7 @@ describe.each(DEEP > 1 ? [3, 7] : [7])("version %i: the FIFO wraps around", (ver
       disk.mark({ state: states.length - 1 } satisfies Mark);
     }
     const tried = cutEverywhere(base, disk.log, states, version, { perKind: DEEP, random: DEEP });
+    tally("cuts", tried);
     expect(tried).toBeGreaterThan(30);
     const after = new OverlayDevice(base);
     imageAt(after, disk.log, { start: disk.log.length, writes: [] }, []);

@@ -19,6 +19,7 @@ import { showUndo } from "../src/tools/show-undo.ts";
 import { show } from "../src/tools/show.ts";
 import { formatted } from "./formatted.ts";
 import { Driver } from "./model.ts";
+import { tally } from "./tally.ts";
 
 const IMAGES = Number(process.env["HAMMER_FUZZ_IMAGES"] ?? "40");
 const SEED = Number(process.env["HAMMER_FUZZ_SEED"] ?? "1");
@@ -169,10 +170,13 @@ function useReadWrite(d: OverlayDevice): void {
 
 it(`${IMAGES} damaged images from seed ${SEED} on`, () => {
   const mutants = Array.from({ length: IMAGES }, (_, i) => SEED + i);
+  let structures = 0;
   for (const seed of mutants) {
     const rnd = new SeededRandom(seed * 7919);
     const d = new OverlayDevice(base);
-    const what = `seed ${seed}: ${damage(d, rnd)}`;
+    const done = damage(d, rnd);
+    const what = `seed ${seed}: ${done}`;
+    structures += done.split(", ").length;
     if (rnd.below(2) === 0) repairChecksums(d);
     const start = performance.now();
     try {
@@ -187,4 +191,5 @@ it(`${IMAGES} damaged images from seed ${SEED} on`, () => {
     }
     expect(performance.now() - start, what).toBeLessThan(SECONDS_EACH * 1000);
   }
+  tally("structures", structures);
 });
