@@ -4,13 +4,16 @@
  *
  *   directory   one for each mode, 4 bytes a host page: address of the page's index table, 0 = nothing decoded
  *   index       4 bytes for each byte of the page: address of the record of the instruction that starts there, or 0
- *   pool        index tables and records, handed out in order; when it is full everything is forgotten
+ *   pool        index tables and records, handed out in order from segments; a full pool starts again with its oldest
+ *               segment, and the pages that have something there are forgotten
  *
  * Invariants
  *   D2  A host page has MachineMemory.codePages set exactly while it has decoded code in some mode (I-CODE, M2).
  *   D3  A page whose bytes an instruction of another page reaches into knows that page as dependent: dropping it drops
  *       the dependent too.
- *   D4  Dropping never reuses storage; only flush() does, and only between two instructions.
+ *   D4  Dropping never reuses storage; only reserve() does, and only between two instructions.
+ *   D6  A page whose storage is in a segment has the segment's bit in `segments`; what one reserve() promises lies in one
+ *       segment.
  *
  * @module
  */
@@ -23,6 +26,11 @@ export const MODE_CODE16 = 2;
 const MODES = 4;
 
 const INDEX_BYTES = 4096 * 4;
+/** What reserve() promises besides records: the page's index and its neighbour's. */
+const RESERVED_INDEXES = 2 * INDEX_BYTES;
+const MIN_SEGMENT_BYTES = 0x4_0000;
+/** One bit each in CodePage.segments. */
+const MAX_SEGMENTS = 32;
 /** Writes to a code page that hit no code: after this many the page is given up, so that data may be written at speed. */
 const FALSE_HITS = 64;
 
@@ -35,6 +43,10 @@ export class CodePage {
   readonly covered = new Uint32Array(128);
   /** Pages with an instruction that ends in this one. */
   readonly dependents = new Set<CodePage>();
+  /** Pool segments with storage of the page. */
+  segments = 0;
+  /** The page's H_MISS records, linked by their IMM; 0 = none. */
+  openEnds = 0;
   falseHits = 0;
   live = true;
   /** How often execution was seen in the page, for the compiler. */
@@ -51,7 +63,8 @@ export class CodePage {
   }
 
   cover(from: number, to: number): void {
-    for (let i = from; i < to; i++) this.covered[i >> 5]! |= 1 << (i & 31);
+    const { covered } = this;
+    for (let i = from; i < to; i++) covered[i >> 5]! |= 1 << (i & 31);
   }
   covers(from: number, to: number): boolean {
     for (let i = from; i < to; i++) if ((this.covered[i >> 5]! & (1 << (i & 31))) !== 0) return true;
@@ -64,8 +77,12 @@ export class CodeStore {
   readonly #pages = new Map<number, CodePage>();
   readonly #directories: number;
   readonly #poolStart: number;
-  readonly #poolEnd: number;
+  readonly #segmentBytes: number;
+  readonly #segments: number;
+  /** The segment that storage is taken from. */
+  #segment = 0;
   #next: number;
+  #end: number;
   /** Told before a page is forgotten. */
   onDrop: (page: CodePage) => void = () => {};
 
@@ -74,13 +91,16 @@ export class CodeStore {
     this.#memory = memory;
     this.#directories = base;
     this.#poolStart = base + CodeStore.directoryBytes(memory.npages);
-    this.#poolEnd = base + bytes;
     this.#next = this.#poolStart;
-    if (this.#poolEnd - this.#poolStart < 1024 * 1024) {
+    const pool = base + bytes - this.#poolStart;
+    if (pool < 1024 * 1024) {
       throw new RangeError(
         `cpu: ${bytes} bytes of cpu area are too few for ${memory.npages} host pages; see cpuAreaBytes()`,
       );
     }
+    this.#segmentBytes = Math.max(MIN_SEGMENT_BYTES, Math.floor(pool / MAX_SEGMENTS / 64) * 64);
+    this.#segments = Math.floor(pool / this.#segmentBytes);
+    this.#end = this.#poolStart + this.#segmentBytes;
     memory.onCodeWritten((hpn, offset, length) => this.written(hpn, offset, length));
   }
 
@@ -99,23 +119,22 @@ export class CodeStore {
   directoryOrigin(mode: number): number {
     return this.directory(mode) - (this.#memory.ramBase >>> 12) * 4;
   }
-  /** Storage used by index tables and records, in bytes. */
-  get usedBytes(): number {
-    return this.#next - this.#poolStart;
-  }
-
   page(hpn: number, mode: number): CodePage | undefined {
     return this.#pages.get(hpn * MODES + mode);
   }
 
-  /** The page's decoded code, made when there is none. Needs hasRoom(). */
+  /** The page's decoded code, made when there is none. Takes from what reserve() promised. */
   obtain(hpn: number, mode: number): CodePage {
     const known = this.page(hpn, mode);
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      known.segments |= 1 << this.#segment;
+      return known;
+    }
     const index = this.#next;
     this.#next += INDEX_BYTES;
     this.#memory.u8.fill(0, index, index + INDEX_BYTES);
     const page = new CodePage(hpn, mode, index);
+    page.segments = 1 << this.#segment;
     this.#pages.set(hpn * MODES + mode, page);
     this.#memory.i32[(this.directory(mode) >> 2) + hpn] = index;
     this.#memory.protectCode(hpn);
@@ -129,9 +148,17 @@ export class CodeStore {
   take(): void {
     this.#next += RECORD_BYTES;
   }
-  /** Whether a whole page, decoded from every byte, and its neighbour's index fit. */
-  hasRoom(): boolean {
-    return this.#poolEnd - this.#next > 2 * INDEX_BYTES + 4096 * 4 * RECORD_BYTES;
+  /**
+   * Makes sure that storage for `records` records and for the indexes of two pages is there. May forget any page, so it is
+   * called before obtain().
+   */
+  reserve(records: number): void {
+    if (this.#end - this.#next >= records * RECORD_BYTES + RESERVED_INDEXES) return;
+    this.#segment = (this.#segment + 1) % this.#segments;
+    this.#next = this.#poolStart + this.#segment * this.#segmentBytes;
+    this.#end = this.#next + this.#segmentBytes;
+    const bit = 1 << this.#segment;
+    for (const page of [...this.#pages.values()]) if ((page.segments & bit) !== 0) this.drop(page);
   }
 
   /** Bytes [offset, offset + length) of host page `hpn` have changed. */
@@ -160,11 +187,5 @@ export class CodeStore {
     for (const dependent of page.dependents) this.drop(dependent);
     for (let mode = 0; mode < MODES; mode++) if (this.page(page.hpn, mode) !== undefined) return;
     this.#memory.unprotectCode(page.hpn);
-  }
-
-  /** Forgets everything and starts the pool anew. */
-  flush(): void {
-    for (const page of [...this.#pages.values()]) this.drop(page);
-    this.#next = this.#poolStart;
   }
 }

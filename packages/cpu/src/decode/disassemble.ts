@@ -41,16 +41,10 @@ export interface Disassembly {
   readonly text: string;
 }
 
-let shared: { readonly insn: Instruction; bytes: Uint8Array } | null = null;
+let shared: Instruction | null = null;
 
-function decoder(): { readonly insn: Instruction; bytes: Uint8Array } {
-  if (shared === null) {
-    const state = { bytes: new Uint8Array(0) };
-    const reader = { byteAt: (offset: number): number => state.bytes[offset] ?? -1 };
-    shared = Object.assign(state, {
-      insn: new Instruction(new OpcodeMap(restoreForms(ROWS, new Uint16Array(0))), reader),
-    });
-  }
+function decoder(): Instruction {
+  shared ??= new Instruction(new OpcodeMap(restoreForms(ROWS, new Uint16Array(0))));
   return shared;
 }
 
@@ -115,7 +109,7 @@ function operandText(insn: Instruction, o: OperandSpec, address: number, immedia
 }
 
 function mnemonic(insn: Instruction): string {
-  const { row } = insn.prepared!;
+  const { row } = insn.row!;
   const bare = row.name.replace(/^rep(ne)? /, "");
   if (STRING_NAMES.includes(bare) && row.operands.length === 0) {
     return row.name + (insn.size === 1 ? "b" : insn.size === 2 ? "w" : "d");
@@ -129,13 +123,11 @@ function mnemonic(insn: Instruction): string {
  * @param code32 whether operands and addresses are 32-bit by default
  */
 export function disassemble(bytes: Uint8Array, address: number, code32 = true): Disassembly {
-  const state = decoder();
-  state.bytes = bytes;
-  const { insn } = state;
-  if (insn.decode(0, code32) !== DECODE_OK) {
+  const insn = decoder();
+  if (insn.decode(bytes, 0, bytes.length, code32) !== DECODE_OK) {
     return { length: 1, text: bytes.length === 0 ? "(no byte)" : `db ${hex(bytes[0]!)}` };
   }
-  const { row } = insn.prepared!;
+  const { row } = insn.row!;
   const immediates = [insn.imm, insn.imm2];
   const operands = row.operands.map((o) => operandText(insn, o, address, immediates));
   const head = `${insn.lock ? "lock " : ""}${mnemonic(insn)}`;

@@ -8,7 +8,20 @@
  */
 import { CS, DS, ES, FS, GS, SS, EBP, ESP, EBX, EDI, ESI } from "../state.ts";
 import type { Size } from "../isa/ctx.ts";
-import { MEM_BASE, MEM_INDEXED, MEM_NONE, type PreparedRow } from "../isa/forms.ts";
+import { MEM_BASE, MEM_INDEXED, MEM_NONE } from "../isa/forms.ts";
+import {
+  IMM_FAR,
+  IMM_MOFFS,
+  IMM_NONE,
+  IMM_ONE,
+  IMM_S16,
+  IMM_S8,
+  IMM_SIGNED,
+  IMM_U16,
+  IMM_U8,
+  IMM_UNSIGNED,
+  type DecodeRow,
+} from "./decode-row.ts";
 import type { OpcodeMap } from "./opcode-map.ts";
 
 /** decode() results. */
@@ -17,52 +30,31 @@ export const DECODE_OK = 0;
 export const DECODE_UNDEFINED = 1;
 /** More than 15 bytes: #GP(0). */
 export const DECODE_TOO_LONG = 2;
-/** The code goes on in a page that cannot be fetched; CodeReader.fault tells. */
+/** The bytes end before the instruction does. */
 export const DECODE_FETCH_FAULT = 3;
 export type DecodeResult =
   typeof DECODE_OK | typeof DECODE_UNDEFINED | typeof DECODE_TOO_LONG | typeof DECODE_FETCH_FAULT;
 
-const MAX_LENGTH = 15;
+export const MAX_LENGTH = 15;
+const NO_BYTES = new Uint8Array(0);
 /** Number of "no register". */
 export const NO_REGISTER = 8;
 
-/** Where instruction bytes come from. */
-export interface CodeReader {
-  /** Byte `offset` of the page that holds the first byte; 4096 and more lie in the page that follows. −1 = cannot be fetched. */
-  byteAt(offset: number): number;
-}
-
-const SEGMENT_PREFIX: Readonly<Record<number, number>> = {
-  0x26: ES,
-  0x2e: CS,
-  0x36: SS,
-  0x3e: DS,
-  0x64: FS,
-  0x65: GS,
-};
-/** 16-bit addressing by the rm field: base, index. */
-const RM16: readonly (readonly [number, number])[] = [
-  [EBX, ESI],
-  [EBX, EDI],
-  [EBP, ESI],
-  [EBP, EDI],
-  [ESI, NO_REGISTER],
-  [EDI, NO_REGISTER],
-  [EBP, NO_REGISTER],
-  [EBX, NO_REGISTER],
-];
-
-class FetchStop {
-  readonly result: DecodeResult;
-  constructor(result: DecodeResult) {
-    this.result = result;
-  }
-}
-const TOO_LONG = new FetchStop(DECODE_TOO_LONG);
-const FETCH_FAULT = new FetchStop(DECODE_FETCH_FAULT);
+/** Segment register of each prefix byte, −1 for other bytes. */
+const SEGMENT_PREFIX = new Int8Array(256).fill(-1);
+SEGMENT_PREFIX[0x26] = ES;
+SEGMENT_PREFIX[0x2e] = CS;
+SEGMENT_PREFIX[0x36] = SS;
+SEGMENT_PREFIX[0x3e] = DS;
+SEGMENT_PREFIX[0x64] = FS;
+SEGMENT_PREFIX[0x65] = GS;
+/** 16-bit addressing by the rm field: base and index. */
+const RM16_BASE = Uint8Array.of(EBX, EBX, EBP, EBP, ESI, EDI, EBP, EBX);
+const RM16_INDEX = Uint8Array.of(ESI, EDI, ESI, EDI, NO_REGISTER, NO_REGISTER, NO_REGISTER, NO_REGISTER);
 
 export class Instruction {
-  prepared: PreparedRow | null = null;
+  /** The row of a decoded instruction. */
+  row: DecodeRow | null = null;
   length = 0;
   opcode = 0;
   size: Size = 4;
@@ -83,13 +75,13 @@ export class Instruction {
   imm2 = 0;
 
   readonly #map: OpcodeMap;
-  #reader: CodeReader;
-  #start = 0;
+  #bytes: Uint8Array = NO_BYTES;
   #at = 0;
+  /** Reading goes on behind it, for zeros; what came of it is refused in the end. */
+  #limit = 0;
 
-  constructor(map: OpcodeMap, reader: CodeReader) {
+  constructor(map: OpcodeMap) {
     this.#map = map;
-    this.#reader = reader;
   }
 
   /** Segment register of the memory operand. */
@@ -99,35 +91,36 @@ export class Instruction {
   }
 
   /**
-   * Decodes the instruction at page offset `offset`.
+   * Decodes the instruction at bytes[start…start + available). DECODE_FETCH_FAULT says that it goes on behind them.
    *
    * @param code32 default operand and address size are 32 bits
    */
-  decode(offset: number, code32: boolean): DecodeResult {
-    this.#start = offset;
-    this.#at = offset;
-    try {
-      return this.#decode(code32);
-    } catch (e) {
-      if (e instanceof FetchStop) return e.result;
-      throw e;
-    } finally {
-      this.length = this.#at - offset;
+  decode(bytes: Uint8Array, start: number, available: number, code32: boolean): DecodeResult {
+    const limit = start + (available < MAX_LENGTH ? available : MAX_LENGTH);
+    this.#bytes = bytes;
+    this.#at = start;
+    this.#limit = limit;
+    const result = this.#decode(code32);
+    if (this.#at <= limit) {
+      this.length = this.#at - start;
+      return result;
     }
+    this.length = limit - start;
+    return available < MAX_LENGTH ? DECODE_FETCH_FAULT : DECODE_TOO_LONG;
   }
 
   #u8(): number {
-    if (this.#at - this.#start === MAX_LENGTH) throw TOO_LONG;
-    const b = this.#reader.byteAt(this.#at);
-    if (b < 0) throw FETCH_FAULT;
-    this.#at++;
-    return b;
+    const at = this.#at++;
+    return at < this.#limit ? this.#bytes[at]! : 0;
   }
   #s8(): number {
     return (this.#u8() << 24) >> 24;
   }
   #u16(): number {
     return this.#u8() | (this.#u8() << 8);
+  }
+  #s16(): number {
+    return (this.#u16() << 16) >> 16;
   }
   #i32(): number {
     return this.#u16() | (this.#u16() << 16);
@@ -145,13 +138,13 @@ export class Instruction {
     this.imm = 0;
     this.imm2 = 0;
     this.modrm = -1;
-    this.prepared = null;
+    this.row = null;
     let operand66 = false;
     let address67 = false;
     let b = this.#u8();
     for (;;) {
-      const segment = SEGMENT_PREFIX[b];
-      if (segment !== undefined) this.override = segment;
+      const segment = SEGMENT_PREFIX[b]!;
+      if (segment >= 0) this.override = segment;
       else if (b === 0x66) operand66 = true;
       else if (b === 0x67) address67 = true;
       else if (b === 0xf0) this.lock = true;
@@ -175,12 +168,15 @@ export class Instruction {
     }
     if (this.#map.hasModrm[slot] !== 0) this.#decodeModrm();
     const prefix = this.repeat !== 0 ? this.repeat : operand66 ? 0x66 : 0;
-    const prepared = this.#map.find(slot, prefix, this.modrm);
-    if (prepared === null) return DECODE_UNDEFINED;
-    this.prepared = prepared;
-    this.size = prepared.sized ? (operand66 === code32 ? 2 : 4) : prepared.fixedSize;
-    this.#decodeImmediates(prepared);
-    if (this.lock && (prepared.row.lock !== true || this.mem === MEM_NONE)) return DECODE_UNDEFINED;
+    const row = this.#map.find(slot, prefix, this.modrm);
+    if (row === null) return DECODE_UNDEFINED;
+    this.row = row;
+    this.size = row.sized ? (operand66 === code32 ? 2 : 4) : row.fixedSize;
+    if (row.imm1 !== IMM_NONE) {
+      this.imm = this.#immediate(row.imm1);
+      if (row.imm2 !== IMM_NONE) this.imm2 = this.#immediate(row.imm2);
+    }
+    if (this.lock && (!row.lockable || this.mem === MEM_NONE)) return DECODE_UNDEFINED;
     return DECODE_OK;
   }
 
@@ -214,41 +210,39 @@ export class Instruction {
       this.disp = this.#u16();
       return;
     }
-    const pair = RM16[rm]!;
-    this.base = pair[0];
-    this.index = pair[1];
+    this.base = RM16_BASE[rm]!;
+    this.index = RM16_INDEX[rm]!;
     if (mod === 1) this.disp = this.#s8();
-    else if (mod === 2) this.disp = (this.#u16() << 16) >> 16;
+    else if (mod === 2) this.disp = this.#s16();
   }
 
-  #immediate(bytes: number, signed: boolean): number {
-    switch (bytes) {
-      case -1:
+  #immediate(kind: number): number {
+    switch (kind) {
+      case IMM_ONE:
         return 1;
-      case 1:
-        return signed ? this.#s8() : this.#u8();
-      case 2:
-        return signed ? (this.#u16() << 16) >> 16 : this.#u16();
-      default:
-        return this.#i32();
-    }
-  }
-  #decodeImmediates(prepared: PreparedRow): void {
-    let seen = 0;
-    for (const o of prepared.row.operands) {
-      if (o.place === "imm") {
-        const value = this.#immediate(o.bytes === 0 ? this.size : o.bytes!, o.signed === true);
-        if (seen++ === 0) this.imm = value;
-        else this.imm2 = value;
-      } else if (o.place === "rel") {
-        this.imm = this.#immediate(o.bytes === 0 ? this.size : o.bytes!, true);
-      } else if (o.place === "moffs") {
+      case IMM_U8:
+        return this.#u8();
+      case IMM_S8:
+        return this.#s8();
+      case IMM_U16:
+        return this.#u16();
+      case IMM_S16:
+        return this.#s16();
+      case IMM_SIGNED:
+        return this.size === 2 ? this.#s16() : this.#i32();
+      case IMM_UNSIGNED:
+        return this.size === 2 ? this.#u16() : this.#i32();
+      case IMM_MOFFS:
         this.disp = this.addressSize === 2 ? this.#u16() : this.#i32();
         this.mem = MEM_BASE;
-      } else if (o.place === "far") {
-        this.imm = this.size === 2 ? this.#u16() : this.#i32();
+        return 0;
+      case IMM_FAR: {
+        const offset = this.size === 2 ? this.#u16() : this.#i32();
         this.imm2 = this.#u16();
+        return offset;
       }
+      default:
+        return this.#i32();
     }
   }
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import type { PreparedRow } from "../isa/forms.ts";
+import { decodeRow, type DecodeRow } from "./decode-row.ts";
 
 /** Slots: one byte, 0F, 0F 38, 0F 3A. */
 const SLOTS = 4 * 256;
@@ -15,7 +16,7 @@ export function slotOf(opcode: number): number {
 }
 
 export class OpcodeMap {
-  readonly #slots: readonly PreparedRow[][];
+  readonly #slots: readonly DecodeRow[][];
   /** Whether the opcode of a slot is followed by modrm; slots without row are taken to have none. */
   readonly hasModrm: Uint8Array;
 
@@ -25,7 +26,7 @@ export class OpcodeMap {
     rows.forEach((prepared) => {
       const { row } = prepared;
       const slot = slotOf(row.opcode);
-      this.#slots[slot]!.push(prepared);
+      this.#slots[slot]!.push(decodeRow(prepared));
       const modrm =
         row.digit !== undefined || row.operands.some((o) => o.place === "rm" || o.place === "reg");
       const had = this.#slots[slot]!.length > 1;
@@ -42,9 +43,11 @@ export class OpcodeMap {
    * @param prefix the effective mandatory prefix: 0xf3 or 0xf2 (the last given) before 0x66 before 0
    * @param modrm the modrm byte, or −1 without one
    */
-  find(slot: number, prefix: number, modrm: number): PreparedRow | null {
-    for (const prepared of this.#slots[slot]!) {
-      const { row } = prepared;
+  find(slot: number, prefix: number, modrm: number): DecodeRow | null {
+    const candidates = this.#slots[slot]!;
+    for (let i = 0; i < candidates.length; i++) {
+      const candidate = candidates[i]!;
+      const { row } = candidate;
       if (row.prefix !== undefined && row.prefix !== prefix) continue;
       if (modrm >= 0) {
         if (row.digit !== undefined && row.digit !== ((modrm >> 3) & 7)) continue;
@@ -52,7 +55,7 @@ export class OpcodeMap {
         if (row.mod !== undefined && (row.mod === "reg") !== isRegister) continue;
         if (row.rm !== undefined && (!isRegister || row.rm !== (modrm & 7))) continue;
       }
-      return prepared;
+      return candidate;
     }
     return null;
   }

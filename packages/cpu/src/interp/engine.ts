@@ -59,8 +59,8 @@ export interface EngineOptions {
 const SLICE = 1 << 20;
 /** What a slice of a repeated string instruction costs of the budget: about the time of as many instructions. */
 const REPEAT_COST = 4096;
-/** Pool for decoded code: 32 MiB hold some 300 pages decoded completely, or several thousand as programs use them. */
-const POOL_BYTES = 32 * 1024 * 1024;
+/** Pool for decoded code, as much as the largest programs execute: a page takes 16 KiB and 40 bytes for each instruction. */
+const POOL_BYTES = 128 * 1024 * 1024;
 /** Code and data segments of these rights, base 0 and limit 4 GiB need no checks: accessed, type, S, DPL 3, P, D/B, G. */
 const FLAT_DATA_MASK = 0x409e;
 const FLAT_DATA_RIGHTS = 0x4092;
