@@ -43,6 +43,7 @@ test("the public names are these and no others", () => {
       "FS",
       "FSW",
       "GS",
+      "GdbStub",
       "NULL_SEGMENT",
       "SEG",
       "SEG_BYTES",

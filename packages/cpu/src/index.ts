@@ -4,6 +4,9 @@
  * @packageDocumentation
  */
 export { Cpu, cpuAreaBytes, type CpuOptions } from "./cpu.ts";
+export { GdbStub, type GdbTarget } from "./debug/gdb-stub.ts";
+export type { GdbRegisters } from "./debug/gdb-registers.ts";
+export type { JitStatistics } from "./jit/jit.ts";
 export { disassemble, type Disassembly } from "./decode/disassemble.ts";
 export {
   EXC_AC,

@@ -11,7 +11,7 @@
  * Source: DragonFly 2.0 sys/vm/vm_vmspace.c.
  * @module
  */
-import { Cpu, cpuAreaBytes } from "@vkernel/cpu";
+import { Cpu, cpuAreaBytes, type JitStatistics } from "@vkernel/cpu";
 import {
   ACCESS_READ as ACCESS_READ_,
   ACCESS_WRITE as ACCESS_WRITE_,
@@ -49,6 +49,8 @@ export interface HostStats {
   readonly walks: number;
   /** Spaces that lost their translation table to another. */
   readonly evictions: number;
+  /** What the region compiler has done. */
+  readonly jit: JitStatistics;
 }
 
 const DEFAULT_SPACES = 64;
@@ -229,6 +231,7 @@ export class HostKernel {
       runs: this.#runner.runs,
       walks,
       evictions: this.#translation.evictions,
+      jit: this.cpu.jitStatistics,
     };
   }
 }

@@ -5,6 +5,7 @@
  * @packageDocumentation
  */
 export { HostKernel, type HostKernelOptions, type HostStats } from "./hostkernel.ts";
+export { GdbStub, type GdbTarget } from "@vkernel/cpu";
 export { MemoryImage } from "./image.ts";
 export { Cothread } from "./cothread.ts";
 export { INTR_IO, INTR_TERM, INTR_TIMER, INTR_WINCH, Interrupts } from "./interrupts.ts";
@@ -101,6 +102,7 @@ export {
 } from "./frame.ts";
 export {
   HostFileError,
+  type DebugLink,
   type HostDirent,
   type HostFiles,
   type HostFileType,

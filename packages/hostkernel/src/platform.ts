@@ -11,6 +11,15 @@
  * @module
  */
 
+/** A connection to a debugger. */
+export interface DebugLink {
+  write(bytes: Uint8Array): void;
+  /** Delivers what arrives from now on, and what has arrived before. */
+  onBytes(sink: (bytes: Uint8Array) => void): void;
+  /** Called once, when the debugger has gone. */
+  onClose(callback: () => void): void;
+}
+
 /** A failed file operation. Not built on hot paths: only when the host itself failed. */
 export class HostFileError extends Error {
   /** Symbolic errno, e.g. "ENOENT". */

@@ -8,7 +8,7 @@
  *   B3  Nothing here touches the host but through `platform`.
  * @module
  */
-import type { HostPlatform } from "@vkernel/hostkernel";
+import type { DebugLink, HostPlatform } from "@vkernel/hostkernel";
 import { dragonflyAbi } from "./abi/dragonfly/abi.ts";
 import { LinuxAbi } from "./abi/linux/abi.ts";
 import { ConsoleSet, type StdioKind } from "./boot-console.ts";
@@ -94,6 +94,8 @@ export interface BootOptions {
   /** ABIs besides DragonFly's and Linux's, made for the kernel. */
   readonly abis?: readonly ((k: Kernel) => Abi)[];
   readonly maxproc?: number;
+  /** A debugger that the first program starts under. */
+  readonly debug?: DebugLink;
 }
 
 export type BootErrorCode = "ENOENT" | "EACCES" | "ENOEXEC" | "EROOT" | "EMOUNT" | "ENOMEM" | "EOTHER";
@@ -241,6 +243,7 @@ export class VirtualKernel {
       await this.endProcesses();
       if (!request.nosync) await this.unmountAll();
       const signal = request.how === "exit" ? this.firstSignal : 0;
+      this.machine.debugEnded(k.exitStatus & 0xff, signal);
       const guestSignal = signal === 0 ? 0 : this.first!.abi.signo(signal);
       return { status: k.exitStatus & 0xff, signal, guestSignal, signalText: signalText(signal), how: request.how };
     } catch (e) {
@@ -357,6 +360,7 @@ export async function bootKernel(options: BootOptions): Promise<VirtualKernel> {
     await mountAll(k, ctx, options);
     const lp = await startFirst(k, consoles, options.first);
     vk.watch(lp.proc);
+    if (options.debug !== undefined) machine.debug(lp, options.debug);
     startSyncer(k);
     handleHostSignals(vk, machine);
     return vk;

@@ -4,6 +4,7 @@ import { writeFileSync } from "node:fs";
 import { NodePlatform } from "@vkernel/hostkernel/node";
 import { bootKernel, BootError, type RunResult, type VirtualKernel } from "@vkernel/vkernel";
 import { toByteString } from "@vkernel/hammer";
+import { awaitGdb } from "../gdb-link.ts";
 import { panicked, ramBytes, standardMounts } from "../machine.ts";
 import { rootSource, volume } from "../root-source.ts";
 import { guestUser } from "../users.ts";
@@ -21,6 +22,7 @@ export interface RunOptions {
   readonly time?: boolean;
   readonly stats?: string;
   readonly verbose?: boolean;
+  readonly gdb?: string;
 }
 
 const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -84,6 +86,7 @@ export async function runProgram(program: string, args: readonly string[], optio
   }
   const ram = ramBytes(options.memory);
   const volumes = (options.volume ?? []).map((spec) => ({ ...volume(spec), create: true }));
+  const gdb = options.gdb === undefined ? null : await awaitGdb(options.gdb);
   const root = rootSource(platform, options.root);
   let vk: VirtualKernel;
   try {
@@ -99,6 +102,7 @@ export async function runProgram(program: string, args: readonly string[], optio
       warn: (line) => {
         if (options.verbose !== true) process.stderr.write(`vkernel: ${line}\n`);
       },
+      ...(gdb === null ? {} : { debug: gdb }),
       first: {
         path: toByteString(program),
         argv: [program, ...args].map(toByteString),
@@ -112,6 +116,7 @@ export async function runProgram(program: string, args: readonly string[], optio
     });
   } catch (error) {
     root.close();
+    gdb?.end();
     if (!(error instanceof BootError)) throw error;
     const why = error.message.startsWith(`${program}: `) ? error.message.slice(program.length + 2) : error.message;
     throw new CliError(program, why, undefined, STATUS[error.code] ?? EX_OWN, error);
@@ -121,6 +126,8 @@ export async function runProgram(program: string, args: readonly string[], optio
     result = await vk.run();
   } catch (error) {
     return panicked(error);
+  } finally {
+    gdb?.end();
   }
   if (options.time === true) printTimes(vk);
   if (options.stats !== undefined) writeStats(vk, options.stats);

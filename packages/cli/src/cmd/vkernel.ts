@@ -65,6 +65,7 @@ Examples:
     .option("--time", "print wall, user and system time on standard error at the end")
     .option("--verbose", "show the kernel's messages on standard error")
     .option("--stats <file>", "write one JSON object of statistics at the end ('-' = standard error)")
+    .option("--gdb <port>", "wait for gdb on this port of the loopback interface, and start the program stopped")
     .addHelpText(
       "after",
       `

@@ -22,6 +22,7 @@ import {
   VPTE_V,
   VPTE_W,
   VPTE_X,
+  type DebugLink,
   type HostFiles,
   type HostPlatform,
   type HostSignalName,
@@ -33,6 +34,7 @@ import type { Machine } from "../kern/kernel.ts";
 import type { Lwp } from "../kern/proc.ts";
 import { installReclaim } from "../vm/reclaim.ts";
 import { VmSystem, type PmapHost } from "../vm/system.ts";
+import { Debugger } from "./debugger.ts";
 import { Fpu } from "./fpu.ts";
 import { HostEvents } from "./host-events.ts";
 import { MachIntr } from "./machintr.ts";
@@ -135,6 +137,15 @@ export class VkMachine implements Machine {
   /** Runs `event` in kernel context soon; for completions of other host calls. Ends an idle sleep. */
   post(event: () => void): void {
     this.#events.post(event);
+  }
+
+  /** Puts `lp`, which has not run yet, under the debugger at the other end of `link`; it starts stopped. */
+  debug(lp: Lwp, link: DebugLink): void {
+    this.#user.debugger = new Debugger(lp, this.#fpu, link, (event) => this.post(event));
+  }
+  /** Tells the debugger, if there is one, how the program has ended. */
+  debugEnded(status: number, signal: number): void {
+    this.#user.debugger?.ended(status, signal);
   }
 
   nanouptime(): number {

@@ -33,7 +33,7 @@ import {
   type HostKernel,
 } from "@vkernel/hostkernel";
 import type { Lwp } from "../kern/proc.ts";
-import { trapsignal, userret as userret_ } from "../kern/sig-deliver.ts";
+import { trapsignal as trapsignal_, userret as userret_ } from "../kern/sig-deliver.ts";
 import { syscall as syscall_, waitForFault } from "../kern/syscall.ts";
 import { TF_ERR as TF_ERR_, TF_TRAPNO as TF_TRAPNO_, TF_XFLAGS as TF_XFLAGS_ } from "../sys/frame.ts";
 import {
@@ -60,6 +60,7 @@ import {
   FAULT_OK as FAULT_OK_,
   vmFault as vmFault_,
 } from "../vm/fault.ts";
+import type { Debugger } from "./debugger.ts";
 import type { Fpu } from "./fpu.ts";
 import type { MachIntr } from "./machintr.ts";
 import { outOfMemory } from "./oom.ts";
@@ -87,6 +88,8 @@ export class UserMode {
   readonly #host: HostKernel;
   readonly #fpu: Fpu;
   readonly #intr: MachIntr;
+  /** Debugs one thread; null but under a debugger. */
+  debugger: Debugger | null = null;
   #faultSkip = 0;
 
   constructor(host: HostKernel, fpu: Fpu, intr: MachIntr) {
@@ -101,9 +104,12 @@ export class UserMode {
     const tf = lp.tf;
     for (;;) {
       if (lp.ast !== 0 && !userret(lp)) return;
+      const debug = this.debugger !== null && this.debugger.owns(lp) ? this.debugger : null;
+      if (debug !== null && !debug.enter()) return;
       tf[TF_XFLAGS] = fpu.owner === lp ? 0 : PGEX_FPFAULT;
       host.vmspaceCtl(lp.proc.vmspace!.hostId, VMSPACE_CTL_RUN, tf, lp.vf);
       const trapno = tf[TF_TRAPNO]!;
+      if (debug !== null && debug.left(trapno)) continue;
       if (trapno === T_SYSCALL80) {
         if (!syscall(lp)) return;
       } else if (trapno === T_PAGEFLT) {
@@ -144,11 +150,17 @@ export class UserMode {
     return true;
   }
 
+  /** A signal for a fault, of which a debugger hears first. */
+  #signal(lp: Lwp, sig: number, code: number, addr: number, trapno: number, err: number): void {
+    if (this.debugger !== null && this.debugger.owns(lp) && this.debugger.reports(sig)) return;
+    trapsignal_(lp, sig, code, addr, trapno, err);
+  }
+
   #badFault(lp: Lwp, va: number, result: number): void {
     const err = lp.tf[TF_XFLAGS]!;
     if (result === FAULT_NOMEM) outOfMemory(lp);
-    else if (result === FAULT_BUSERR) trapsignal(lp, SIGBUS, BUS_ADRERR, va, T_PAGEFLT, err);
-    else trapsignal(lp, SIGSEGV, result === FAULT_ACCERR ? SEGV_ACCERR : SEGV_MAPERR, va, T_PAGEFLT, err);
+    else if (result === FAULT_BUSERR) this.#signal(lp, SIGBUS, BUS_ADRERR, va, T_PAGEFLT, err);
+    else this.#signal(lp, SIGSEGV, result === FAULT_ACCERR ? SEGV_ACCERR : SEGV_MAPERR, va, T_PAGEFLT, err);
   }
 
   /** Every other exception becomes a signal. */
@@ -158,27 +170,27 @@ export class UserMode {
       case T_PRIVINFLT: {
         const what = this.#host.cpu.undefinedInstruction;
         if (what !== null) lp.k.log(`pid ${lp.proc.pid} (${lp.proc.comm}): undefined instruction ${what}`);
-        return trapsignal(lp, SIGILL, ILL_ILLOPN, eip, trapno, err);
+        return this.#signal(lp, SIGILL, ILL_ILLOPN, eip, trapno, err);
       }
       case T_BPTFLT:
-        return trapsignal(lp, SIGTRAP, TRAP_BRKPT, eip, trapno, err);
+        return this.#signal(lp, SIGTRAP, TRAP_BRKPT, eip, trapno, err);
       case T_TRCTRAP:
-        return trapsignal(lp, SIGTRAP, TRAP_TRACE, eip, trapno, err);
+        return this.#signal(lp, SIGTRAP, TRAP_TRACE, eip, trapno, err);
       case T_DIVIDE:
-        return trapsignal(lp, SIGFPE, FPE_INTDIV, eip, trapno, err);
+        return this.#signal(lp, SIGFPE, FPE_INTDIV, eip, trapno, err);
       case T_ARITHTRAP:
-        return trapsignal(lp, SIGFPE, err, eip, trapno, err);
+        return this.#signal(lp, SIGFPE, err, eip, trapno, err);
       case T_XMMFLT:
         this.#fpu.save(lp);
-        return trapsignal(lp, SIGFPE, xmmCode(lp.fp), eip, trapno, err);
+        return this.#signal(lp, SIGFPE, xmmCode(lp.fp), eip, trapno, err);
       case T_ALIGNFLT:
-        return trapsignal(lp, SIGBUS, BUS_ADRALN, eip, trapno, err);
+        return this.#signal(lp, SIGBUS, BUS_ADRALN, eip, trapno, err);
       case T_STKFLT:
-        return trapsignal(lp, SIGBUS, SI_KERNEL, 0, trapno, err);
+        return this.#signal(lp, SIGBUS, SI_KERNEL, 0, trapno, err);
       case T_OFLOW:
       case T_BOUND:
       default:
-        return trapsignal(lp, SIGSEGV, SI_KERNEL, 0, trapno, err);
+        return this.#signal(lp, SIGSEGV, SI_KERNEL, 0, trapno, err);
     }
   }
 }
