@@ -359,4 +359,26 @@ describe("regions of several pages", () => {
     }
     expect(cpu.jitStatistics.regions).toBeGreaterThan(0);
   });
+
+  test("a jump farther than offsets in a region reach: a slow access behind it resumes where it stands", () => {
+    const { cpu, space, poke, peek } = makeMachine([], { jit: { threshold: 1, sampleInterval: 200 } });
+    const le32 = (n: number): number[] => [n & 0xff, (n >> 8) & 0xff, (n >> 16) & 0xff, (n >>> 24) & 0xff];
+    const near = 0x1000;
+    const far = 0xe_0000;
+    // near: add eax, 1; jmp far. far: mov [0x42ffe], eax; add edx, 2; dec ecx; jnz near; int3. The store over a page end
+    // leaves the region at its instruction.
+    const store = [0x89, 0x05, ...le32(0x4_2ffe)];
+    const back = near - (far + 6 + 3 + 1 + 6);
+    poke(near, [0x83, 0xc0, 1, 0xe9, ...le32(far - (near + 8))]);
+    poke(far, [...store, 0x83, 0xc2, 2, 0x49, 0x0f, 0x85, ...le32(back), 0xcc]);
+    const rounds = 50_000;
+    cpu.gpr[ECX] = rounds;
+    cpu.eip = near;
+    let exit: number = EXIT_BUDGET;
+    for (let i = 0; i < 1000 && exit === EXIT_BUDGET; i++) exit = cpu.run(space, 5000);
+    expect([exit, cpu.vector, cpu.eip]).toEqual([EXIT_EXCEPTION, EXC_BP, far + 17]);
+    expect([cpu.gpr[EAX], cpu.gpr[EDX]]).toEqual([rounds, 2 * rounds]);
+    expect(peek(0x4_2ffe, 4)).toEqual(le32(rounds));
+    expect(cpu.jitStatistics.regions).toBeGreaterThan(0);
+  });
 });
