@@ -30,6 +30,7 @@ Examples:
     .argument("<image>")
     .option("--size <size>", "size of the file system (k, m, g, t); the file is sparse; default 8g or twice the content")
     .option("--from <src>", "directory, tar archive (plain or gzip), or - for one on standard input")
+    .option("--world", "fill it with the embedded world, to boot from with -r")
     .option("--label <text>", "label; default the file's name")
     .option("--fs-version <n>", "file system version 1 to 7; default 7")
     .option("--force", "replace an existing file")

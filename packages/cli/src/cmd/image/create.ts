@@ -7,10 +7,11 @@ import { isHammerError } from "@vkernel/hammer";
 import { createImage } from "@vkernel/hammer/node";
 import { CliError } from "../../ui/errors.ts";
 import { formatSize, parseSize } from "../../ui/size.ts";
+import { fillWorld } from "../../world.ts";
 import { Importer } from "./import.ts";
 import { withImage } from "./open.ts";
 
-export interface CreateOptions { size?: string; from?: string; label?: string; fsVersion?: string; force?: boolean }
+export interface CreateOptions { size?: string; from?: string; world?: boolean; label?: string; fsVersion?: string; force?: boolean }
 
 /** The file is sparse, so that room costs nothing until it is used. */
 const DEFAULT_SIZE = 8 * 2 ** 30;
@@ -62,6 +63,7 @@ function source(from: string): { kind: "dir"; path: string; bytes: number } | { 
 
 /** Makes the image. If it cannot be filled, no file is left behind. */
 export async function create(image: string, options: CreateOptions): Promise<void> {
+  if (options.world === true && options.from !== undefined) throw new CliError("--world", "goes without --from", "one source at a time");
   const from = options.from === undefined ? null : source(options.from);
   const size = options.size === undefined ? roomFor(from?.bytes ?? 0) : parseSize(options.size, "--size");
   if (size < MINIMUM)
@@ -71,9 +73,13 @@ export async function create(image: string, options: CreateOptions): Promise<voi
   if (options.force) rmSync(image, { force: true });
   else if (existsSync(image)) throw new CliError(image, "the file exists already", "--force replaces it");
   createImage(image, { label, size, ...version });
-  if (from === null) return;
+  if (from === null && options.world !== true) return;
   try {
     await withImage(image, { write: true }, async (m) => {
+      if (from === null) {
+        fillWorld(m);
+        return;
+      }
       const importer = new Importer(m);
       const root = m.lookup(m.root, ".")!;
       if (from.kind === "dir") importer.tree(Buffer.from(from.path), root);
@@ -85,8 +91,8 @@ export async function create(image: string, options: CreateOptions): Promise<voi
   } catch (e) {
     rmSync(image, { force: true });
     if (!isHammerError(e, "ENOSPC")) throw e;
-    throw new CliError(image, from.kind === "dir" ? `${options.from} does not fit into ${formatSize(size)}` : `the archive does not fit into ${formatSize(size)}`,
-      from.kind === "dir" ? `it needs --size ${sizeFor(from.bytes) / MIB}m` : "a larger --size is needed; the file is sparse, so more costs nothing until it is used",
+    throw new CliError(image, from?.kind === "dir" ? `${options.from} does not fit into ${formatSize(size)}` : `the content does not fit into ${formatSize(size)}`,
+      from?.kind === "dir" ? `it needs --size ${sizeFor(from.bytes) / MIB}m` : "a larger --size is needed; the file is sparse, so more costs nothing until it is used",
       undefined, e);
   }
 }
