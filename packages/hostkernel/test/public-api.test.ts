@@ -14,6 +14,7 @@ it("exposes exactly these names, besides the constants of frame.ts", () => {
     [
       "Cothread",
       "FX_BYTES",
+      "GdbStub",
       "HostErrno",
       "HostFileError",
       "HostKernel",
