@@ -91,3 +91,26 @@ export function procTimes(p: Proc): { userNs: number; sysNs: number } {
   }
   return { userNs: run - sys, sysNs: sys };
 }
+
+/** Bytes of struct rusage; the layout is the same for DragonFly and Linux (sys/resource.h). */
+export const RUSAGE_SIZE = 72;
+
+/** struct rusage as words, for copyout. `ru.maxrss` is in bytes, shown in KiB; times in ns. */
+export function encodeRusage(ru: Rusage, userNs: number, sysNs: number): Int32Array {
+  const w = new Int32Array(RUSAGE_SIZE / 4);
+  w[0] = Math.floor(userNs / 1e9);
+  w[1] = Math.floor((userNs % 1e9) / 1000);
+  w[2] = Math.floor(sysNs / 1e9);
+  w[3] = Math.floor((sysNs % 1e9) / 1000);
+  w[4] = Math.floor(ru.maxrss / 1024);
+  w[8] = ru.minflt;
+  w[9] = ru.majflt;
+  w[11] = ru.inblock;
+  w[12] = ru.oublock;
+  w[13] = ru.msgsnd;
+  w[14] = ru.msgrcv;
+  w[15] = ru.nsignals;
+  w[16] = ru.nvcsw;
+  w[17] = ru.nivcsw;
+  return w;
+}

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { describe, expect, it } from "vitest";
 import { VREG } from "../../vfs/vnode.ts";
-import { Rusage } from "../../kern/resource.ts";
-import { direntSize, encodeDirent, encodeRusage, encodeStat, encodeStat12, off64At } from "./guest-struct.ts";
+import { encodeRusage, Rusage } from "../../kern/resource.ts";
+import { direntSize, encodeDirent, encodeStat, encodeStat12, off64At } from "./guest-struct.ts";
 import { TRAMPOLINE, TRAMPOLINE_ADDRESS } from "./sigframe.ts";
 import { DRAGONFLY_SYSENT, SYSENT_SIZE, TWO_WORDS } from "./sysent.ts";
 

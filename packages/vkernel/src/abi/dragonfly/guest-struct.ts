@@ -12,7 +12,6 @@ import type { Vattr } from "../../vfs/vnode.ts";
 import { copyin, copyinstr, copyinWords, copyout, copyoutWords } from "../../vm/copyio.ts";
 import { Uio } from "../../vm/uio.ts";
 import type { Lwp } from "../../kern/proc.ts";
-import type { Rusage } from "../../kern/resource.ts";
 
 export const NS = 1_000_000_000;
 export const TWO32 = 4294967296;
@@ -212,28 +211,6 @@ export function encodeStatvfs(mount: Mount, st: Statfs): Uint8Array {
   dv.setInt32(60, mount.flags, true);
   dv.setUint32(64, mount.nameMax, true);
   return b;
-}
-
-export const RUSAGE_SIZE = 72;
-
-/** struct rusage. Sizes are in KB, times in ns. */
-export function encodeRusage(ru: Rusage, userNs: number, sysNs: number): Int32Array {
-  const w = new Int32Array(RUSAGE_SIZE / 4);
-  w[0] = Math.floor(userNs / 1e9);
-  w[1] = Math.floor((userNs % 1e9) / 1000);
-  w[2] = Math.floor(sysNs / 1e9);
-  w[3] = Math.floor((sysNs % 1e9) / 1000);
-  w[4] = Math.floor(ru.maxrss / 1024);
-  w[8] = ru.minflt;
-  w[9] = ru.majflt;
-  w[11] = ru.inblock;
-  w[12] = ru.oublock;
-  w[13] = ru.msgsnd;
-  w[14] = ru.msgrcv;
-  w[15] = ru.nsignals;
-  w[16] = ru.nvcsw;
-  w[17] = ru.nivcsw;
-  return w;
 }
 
 /** UIO_MAXIOV */

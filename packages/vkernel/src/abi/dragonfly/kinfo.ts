@@ -4,7 +4,8 @@ import type { Kernel } from "../../kern/kernel.ts";
 import type { Lwp, Proc } from "../../kern/proc.ts";
 import { LSRUN, P_CONTROLT, P_EXEC, P_PPWAIT, P_SUGID, P_SYSTEM, P_WEXIT } from "../../kern/proc.ts";
 import { SIG_DFL, SIG_IGN, SIGCKPTEXIT, sigaddset, sigset, type Sigset } from "../../sys/signal.ts";
-import { encodeRusage, NATIVE_HIGH, put64, putField } from "./guest-struct.ts";
+import { encodeRusage } from "../../kern/resource.ts";
+import { NATIVE_HIGH, put64, putField } from "./guest-struct.ts";
 import { selfUsage } from "./sys-process.ts";
 
 export const KINFO_PROC_SIZE = 664;

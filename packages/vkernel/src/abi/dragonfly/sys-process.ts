@@ -11,7 +11,7 @@ import { setpgid, setsid } from "../../kern/pgrp.ts";
 import type { KernelFrame, Lwp, Proc } from "../../kern/proc.ts";
 import { P_SUGID } from "../../kern/proc.ts";
 import { ID_KEEP, setgid, setgroups, setregid, setresgid, setresuid, setreuid, setuid } from "../../kern/prot.ts";
-import { RLIMIT_NOFILE, RLIMIT_POSIXLOCKS, ruadd, Rusage, procTimes } from "../../kern/resource.ts";
+import { encodeRusage, RLIMIT_NOFILE, RLIMIT_POSIXLOCKS, ruadd, Rusage, RUSAGE_SIZE, procTimes } from "../../kern/resource.ts";
 import { hex, int, partial, path, pid, plain, sleeps, type Sysent, uint, uptr } from "../../kern/sysent.ts";
 import {
   W_CONTINUED,
@@ -25,7 +25,7 @@ import {
   type WaitResult,
   waitScan,
 } from "../../kern/wait.ts";
-import { encodeRusage, getWords, off64At, putBytes, putField, putWords, RUSAGE_SIZE, TWO32 } from "./guest-struct.ts";
+import { getWords, off64At, putBytes, putField, putWords, TWO32 } from "./guest-struct.ts";
 
 // ---------------------------------------------------------------------------------------------------------
 // fork, exec, exit

@@ -8,7 +8,7 @@ import { copyinExecArgs, type ExecArgs, execve, execveSlow } from "../../kern/ex
 import { exit1, exitStatus, lwpExit } from "../../kern/exit.ts";
 import { FORK_PROCESS, fork1, mustSleep, startLwp, waitVfork } from "../../kern/fork.ts";
 import type { KernelFrame, Lwp, Proc } from "../../kern/proc.ts";
-import { type Rusage, ruadd, Rusage as RusageClass, procTimes } from "../../kern/resource.ts";
+import { encodeRusage, type Rusage, ruadd, Rusage as RusageClass, RUSAGE_SIZE, procTimes } from "../../kern/resource.ts";
 import { ksiginfo } from "../../kern/sig.ts";
 import { hex, int, partial, path, pid, plain, sleeps, type Sysent, uptr } from "../../kern/sysent.ts";
 import {
@@ -198,22 +198,7 @@ function* sysWaitidSlow(lp: Lwp, a: Int32Array): KernelFrame {
 
 /** struct rusage, 72 bytes. */
 function putRusage(lp: Lwp, uaddr: number, ru: Rusage, userNs: number, sysNs: number): void {
-  const w = new Int32Array(18);
-  w[0] = Math.floor(userNs / 1e9);
-  w[1] = Math.floor((userNs % 1e9) / 1000);
-  w[2] = Math.floor(sysNs / 1e9);
-  w[3] = Math.floor((sysNs % 1e9) / 1000);
-  w[4] = Math.floor(ru.maxrss / 1024);
-  w[8] = ru.minflt;
-  w[9] = ru.majflt;
-  w[11] = ru.inblock;
-  w[12] = ru.oublock;
-  w[13] = ru.msgsnd;
-  w[14] = ru.msgrcv;
-  w[15] = ru.nsignals;
-  w[16] = ru.nvcsw;
-  w[17] = ru.nivcsw;
-  copyoutWords(lp.proc.vmspace!, w, uaddr, 18);
+  copyoutWords(lp.proc.vmspace!, encodeRusage(ru, userNs, sysNs), uaddr, RUSAGE_SIZE / 4);
 }
 
 function sysGetrusage(lp: Lwp, a: Int32Array): number {
