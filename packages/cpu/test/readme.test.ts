@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+/** Every example of the README runs and prints what stands below it. */
 import { readFileSync } from "node:fs";
 import * as mmu from "@vkernel/mmu";
 import { expect, test } from "vitest";
@@ -7,24 +8,23 @@ import * as cpu from "../src/index.ts";
 const MODULES: Readonly<Record<string, unknown>> = { "@vkernel/cpu": cpu, "@vkernel/mmu": mmu };
 
 const text = readFileSync(new URL("../README.md", import.meta.url), "utf8");
+const EXAMPLE = /^## ([^\n]*)\n(?:(?!^## )[^])*?```js\n([^]*?)\n```\n\n```text\n([^]*?)\n```/gm;
+const examples = [...text.matchAll(EXAMPLE)].map(([, title, code, output]) => ({ title: title!, code: code!, output: output! }));
 
 /** Runs an example and returns what it printed. */
 function printed(example: string): string[] {
   const body = example.replace(/import (\{.*\}) from ("@vkernel\/.*");/g, "const $1 = modules[$2];");
   const lines: string[] = [];
   const run = new Function("modules", "console", body) as (modules: unknown, console: unknown) => void;
-  run(MODULES, { log: (line: string) => lines.push(line) });
+  run(MODULES, { log: (...words: unknown[]) => lines.push(words.join(" ")) });
   return lines;
 }
 
-test("the first example of the README runs and prints what it says", () => {
-  const example = /```js\n([^]*?)```/.exec(text)![1]!;
-  expect(printed(example)).toEqual([/console\.log\(.*\); \/\/ (.*)/.exec(example)![1]]);
+test("every block of code has its output", () => {
+  expect(examples.length).toBe(text.split("```js").length - 1);
+  expect(examples.length).toBeGreaterThanOrEqual(4);
 });
 
-test("the example of stepping, counting, saving and resuming prints what stands below it", () => {
-  const chapter = text.slice(text.indexOf("## Step"));
-  const example = /```js\n([^]*?)\n```/.exec(chapter)![1]!;
-  const output = /```text\n([^]*?)\n```/.exec(chapter)![1]!;
-  expect(printed(example)).toEqual(output.split("\n"));
+test.each(examples)("$title", ({ code, output }) => {
+  expect(printed(code)).toEqual(output.split("\n"));
 });

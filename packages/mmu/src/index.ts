@@ -27,6 +27,8 @@ export {
   ACCESS_EXEC,
   ACCESS_READ,
   ACCESS_WRITE,
+  DEVICE_PAGE,
+  PF_DEVICE,
   PF_PRESENT,
   PF_USER,
   PF_WRITE,
@@ -34,9 +36,11 @@ export {
   faultResult,
   type Access,
   type AddressSpace,
+  type DeviceAccess,
 } from "./space.ts";
 export { SpaceTable, Translation } from "./translation.ts";
 export { FlatSpace, type FlatSpaceOptions } from "./flat.ts";
+export { DeviceSpace, type Device } from "./device.ts";
 export {
   PDE_PS,
   PF_RSVD,

@@ -4,7 +4,7 @@
  *
  * Invariants
  *   M1  The memory is sized at construction and never grows, so the views stay valid for the object's life.
- *   M2  codePages[hpn] ≠ 0 exactly while somebody holds decoded or compiled code of that host page. While it is set no
+ *   M2  codePages[hpn] is the number of holders of decoded or compiled code of that host page. While it is not 0 no
  *       translation word grants writing to the page: every write either passes the slow path of the CPU or is made
  *       by kernel-side code, which reports it with memoryWritten().
  *
@@ -91,16 +91,16 @@ export class MachineMemory {
     return hostAddress >= this.ramBase && hostAddress + length <= this.ramBase + this.ramBytes;
   }
 
-  /** Marks a page as holding decoded or compiled code and withdraws write permission in every alias (M2). */
+  /** One more holder of decoded or compiled code of a page; the first withdraws write permission in every alias (M2). */
   protectCode(hpn: number): void {
-    if (this.codePages[hpn] !== 0) return;
-    this.codePages[hpn] = 1;
+    if (this.codePages[hpn]!++ !== 0) return;
     for (const listener of this.#protect) listener(hpn);
   }
 
-  /** The page holds no code any more; the next write through each alias gets its permission back on the slow path. */
+  /** One holder less; after the last, the next write through each alias gets its permission back on the slow path. */
   unprotectCode(hpn: number): void {
-    this.codePages[hpn] = 0;
+    if (this.codePages[hpn] === 0) throw new Error(`machine memory: page ${hpn} has no holder of code`);
+    this.codePages[hpn]!--;
   }
 
   /**

@@ -127,11 +127,9 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
   {
     weight: 1,
-    arbitrary: pageNo.map(
-      (p): Step =>
-        (m) =>
-          m.memory.unprotectCode(p),
-    ),
+    arbitrary: pageNo.map((p): Step => (m) => {
+      if (m.memory.codePages[p] !== 0) m.memory.unprotectCode(p);
+    }),
   },
   {
     weight: 1,

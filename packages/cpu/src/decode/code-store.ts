@@ -8,7 +8,7 @@
  *               segment, and the pages that have something there are forgotten
  *
  * Invariants
- *   D2  A host page has MachineMemory.codePages set exactly while it has decoded code in some mode (I-CODE, M2).
+ *   D2  Each CodePage is one holder of its host page in MachineMemory.codePages (I-CODE, M2).
  *   D3  A page whose bytes an instruction of another page reaches into knows that page as dependent: dropping it drops
  *       the dependent too.
  *   D4  Dropping never reuses storage; only reserve() does, and only between two instructions.
@@ -185,7 +185,6 @@ export class CodeStore {
     this.#pages.delete(page.hpn * MODES + page.mode);
     this.#memory.i32[(this.directory(page.mode) >> 2) + page.hpn] = 0;
     for (const dependent of page.dependents) this.drop(dependent);
-    for (let mode = 0; mode < MODES; mode++) if (this.page(page.hpn, mode) !== undefined) return;
     this.#memory.unprotectCode(page.hpn);
   }
 }

@@ -183,6 +183,7 @@ export class Engine {
       if (exit >= 0) return exit as ExitReason;
       left -= this.retired - before;
       if (exit === REPEATING) left -= REPEAT_COST;
+      else if (exit === ELEMENT) left--;
     }
   }
 
@@ -265,7 +266,8 @@ export class Engine {
   /** Executes one instruction with slow access. */
   #stepAndTell(): number {
     const code = this.#step();
-    if (code !== X.X_EXCEPTION && code !== X.X_AGAIN) this.retired++;
+    if (code === X.X_AGAIN) return ELEMENT;
+    if (code !== X.X_EXCEPTION) this.retired++;
     return code === X.X_NEXT || code === X.X_JUMP ? GO_ON : this.#exit(code);
   }
 
@@ -442,3 +444,5 @@ export class Engine {
 const GO_ON = -1;
 /** A repeated string instruction has used up its slice. */
 const REPEATING = -2;
+/** One element of a repeated string instruction was done. */
+const ELEMENT = -3;
