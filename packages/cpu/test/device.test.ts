@@ -60,7 +60,7 @@ function machine(code: readonly number[], device: Device, threshold = Infinity):
 function seen(code: readonly number[], set: (m: DeviceMachine) => void = () => {}, device = new Recorder()): string[] {
   const m = machine(code, device);
   set(m);
-  expect(m.cpu.run(m.devices, 1000)).toBe(EXIT_SOFTINT);
+  expect(m.cpu.run(m.devices, 100_000)).toBe(EXIT_SOFTINT);
   return device.log;
 }
 

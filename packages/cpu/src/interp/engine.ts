@@ -70,6 +70,7 @@ const FLAT_CODE_RIGHTS = 0x409a;
 const COMPILED_INTERVAL = 4;
 
 const EIP_W = S.EIP >> 2;
+const ECX_W = (S.GPR >> 2) + S.ECX;
 const REGION_MISS_W = S.REGION_MISS >> 2;
 const COUNTER_W = S.COUNTER >> 2;
 const PENDING_W = S.PENDING >> 2;
@@ -100,6 +101,8 @@ export class Engine {
   #sampleLeft: number;
   #space!: AddressSpace;
   #mode = 0;
+  /** ECX after the last element of a repeated string instruction that was executed alone. */
+  #elementsLeft = 0;
   /** Linear address of the instruction found by #recordAt. */
   #linear = 0;
 
@@ -265,8 +268,12 @@ export class Engine {
 
   /** Executes one instruction with slow access. */
   #stepAndTell(): number {
+    const alone = this.#words[ECX_W] === this.#elementsLeft;
     const code = this.#step();
-    if (code === X.X_AGAIN) return ELEMENT;
+    if (code === X.X_AGAIN) {
+      this.#elementsLeft = this.#words[ECX_W]!;
+      return alone ? ELEMENT : REPEATING;
+    }
     if (code !== X.X_EXCEPTION) this.retired++;
     return code === X.X_NEXT || code === X.X_JUMP ? GO_ON : this.#exit(code);
   }
@@ -444,5 +451,5 @@ export class Engine {
 const GO_ON = -1;
 /** A repeated string instruction has used up its slice. */
 const REPEATING = -2;
-/** One element of a repeated string instruction was done. */
+/** One element of a repeated string instruction was done, and none before it since the last. */
 const ELEMENT = -3;
