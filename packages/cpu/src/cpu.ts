@@ -14,7 +14,8 @@ import type { AddressSpace, MachineMemory } from "@vkernel/mmu";
 import type { ExitReason } from "./exception.ts";
 import { restoreFxImage, saveFxImage } from "./fx-image.ts";
 import { Engine } from "./interp/engine.ts";
-import type { JitOptions, JitStatistics } from "./jit/jit.ts";
+import type { JitOptions } from "./jit/jit.ts";
+import type { JitStatistics } from "./jit/statistics.ts";
 import { K_RAW, arithmeticFlags } from "./isa/flag-kinds.ts";
 import { FLAT_CODE, FLAT_DATA, FLAT_DESCRIPTORS, NULL_SEGMENT } from "./segment.ts";
 import type { DescriptorSource, SegmentValue } from "./segment.ts";
@@ -31,6 +32,8 @@ export interface CpuOptions {
   readonly poolBytes?: number;
   /** When code is compiled: see JitOptions. Give `{ threshold: Infinity }` for the interpreter alone. */
   readonly jit?: Partial<JitOptions>;
+  /** A clock in milliseconds for the times in jitStatistics; they are 0 unless given. */
+  readonly clock?: () => number;
 }
 
 export class Cpu {
@@ -112,7 +115,7 @@ export class Cpu {
     return this.#engine.retired;
   }
 
-  /** Regions compiled so far and the bytes of their code. */
+  /** What the compiler has done so far, and how its code ran. */
   get jitStatistics(): JitStatistics {
     return this.#engine.jitStatistics;
   }

@@ -6,7 +6,8 @@
 export { Cpu, cpuAreaBytes, type CpuOptions } from "./cpu.ts";
 export { GdbStub, type GdbTarget } from "./debug/gdb-stub.ts";
 export type { GdbRegisters } from "./debug/gdb-registers.ts";
-export type { JitStatistics } from "./jit/jit.ts";
+export type { JitOptions } from "./jit/jit.ts";
+export type { CompileTimes, JitStatistics, RegionExits } from "./jit/statistics.ts";
 export { disassemble, type Disassembly } from "./decode/disassemble.ts";
 export {
   EXC_AC,

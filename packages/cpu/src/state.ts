@@ -108,6 +108,14 @@ export const REGION_MISS = 0x354;
 export const REGION_MISS_FROM = 0x358;
 /** Table index of that region. */
 export const REGION_MISS_SLOT = 0x35c;
+// Counters of compiled code, read and cleared by jit/statistics.ts. Not registers either.
+/** Instructions retired by regions, in units of COUNTER. */
+export const REGION_RETIRED = 0x360;
+/** Ways from region to region that did not touch the interpreter's loop. */
+export const REGION_CHAINED = 0x364;
+/** How often regions came back, a word for each exit code of interp/exits.ts. */
+export const REGION_EXITS = 0x380;
+export const REGION_EXIT_CODES = 16;
 
 // EFLAGS, SDM vol. 1 §3.4.3
 export const CF = 0x0001;

@@ -11,7 +11,7 @@
  * Source: DragonFly 2.0 sys/vm/vm_vmspace.c.
  * @module
  */
-import { Cpu, cpuAreaBytes, type JitStatistics } from "@vkernel/cpu";
+import { Cpu, cpuAreaBytes, type JitOptions, type JitStatistics } from "@vkernel/cpu";
 import {
   ACCESS_READ as ACCESS_READ_,
   ACCESS_WRITE as ACCESS_WRITE_,
@@ -38,6 +38,8 @@ export interface HostKernelOptions {
   readonly ramBytes: number;
   /** How many VM spaces keep their cached translations at a time; what fits, up to 64, unless given. */
   readonly spaces?: number;
+  /** When guest code is compiled, see @vkernel/cpu. */
+  readonly jit?: Partial<JitOptions>;
 }
 
 export interface HostStats {
@@ -78,7 +80,8 @@ export class HostKernel {
     this.platform = platform;
     this.memory = new MachineMemory({ ramBytes, spaces, cpuBytes });
     this.#translation = new Translation(this.memory);
-    this.cpu = new Cpu(this.memory);
+    const clock = (): number => platform.monotonicNs() / 1e6;
+    this.cpu = new Cpu(this.memory, { clock, jit: options.jit ?? {} });
     this.interrupts = new Interrupts(platform);
     this.#runner = new GuestRunner(this.cpu, this.interrupts);
   }

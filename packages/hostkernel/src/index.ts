@@ -4,6 +4,7 @@
  * co-threads and a clock; the outside world behind HostPlatform.
  * @packageDocumentation
  */
+export type { JitOptions } from "@vkernel/cpu";
 export { HostKernel, type HostKernelOptions, type HostStats } from "./hostkernel.ts";
 export { GdbStub, type GdbTarget } from "@vkernel/cpu";
 export { MemoryImage } from "./image.ts";

@@ -8,7 +8,7 @@
  *   B3  Nothing here touches the host but through `platform`.
  * @module
  */
-import type { DebugLink, HostPlatform } from "@vkernel/hostkernel";
+import type { DebugLink, HostPlatform, JitOptions } from "@vkernel/hostkernel";
 import { dragonflyAbi } from "./abi/dragonfly/abi.ts";
 import { LinuxAbi } from "./abi/linux/abi.ts";
 import { ConsoleSet, type StdioKind } from "./boot-console.ts";
@@ -96,6 +96,8 @@ export interface BootOptions {
   readonly maxproc?: number;
   /** A debugger that the first program starts under. */
   readonly debug?: DebugLink;
+  /** When guest code is compiled: thresholds of the region compiler. */
+  readonly jit?: Partial<JitOptions>;
 }
 
 export type BootErrorCode = "ENOENT" | "EACCES" | "ENOEXEC" | "EROOT" | "EMOUNT" | "ENOMEM" | "EOTHER";
@@ -377,7 +379,8 @@ export async function bootKernel(options: BootOptions): Promise<VirtualKernel> {
 
 function makeMachine(options: BootOptions): VkMachine {
   try {
-    return new VkMachine({ platform: options.platform, ramBytes: options.ramBytes });
+    const { platform, ramBytes, jit } = options;
+    return new VkMachine({ platform, ramBytes, ...(jit === undefined ? {} : { jit }) });
   } catch (e) {
     if (!(e instanceof RangeError)) throw e;
     throw new BootError("ENOMEM", e.message, e);

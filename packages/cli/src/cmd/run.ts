@@ -23,7 +23,16 @@ export interface RunOptions {
   readonly stats?: string;
   readonly verbose?: boolean;
   readonly gdb?: string;
+  readonly jit: JitWhen;
 }
+
+/** When guest code is compiled: never, where it runs often, or all that runs. */
+export type JitWhen = "off" | "on" | "always";
+const JIT: Readonly<Record<JitWhen, { readonly threshold?: number }>> = {
+  off: { threshold: Infinity },
+  on: {},
+  always: { threshold: 0 },
+};
 
 const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -96,6 +105,7 @@ export async function runProgram(program: string, args: readonly string[], optio
       ramBytes: ram,
       root: root.mount,
       mounts: [...standardMounts(), ...volumes],
+      jit: JIT[options.jit],
       log: (line) => {
         if (options.verbose === true) process.stderr.write(`vkernel: ${line}\n`);
       },

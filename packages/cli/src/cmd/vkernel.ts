@@ -65,6 +65,11 @@ Examples:
     .option("--time", "print wall, user and system time on standard error at the end")
     .option("--verbose", "show the kernel's messages on standard error")
     .option("--stats <file>", "write one JSON object of statistics at the end ('-' = standard error)")
+    .addOption(
+      new Option("--jit <when>", "compile guest code to WebAssembly: where it pays, never, or all of it")
+        .choices(["on", "off", "always"])
+        .default("on"),
+    )
     .option("--gdb <port>", "wait for gdb on this port of the loopback interface, and start the program stopped")
     .addHelpText(
       "after",

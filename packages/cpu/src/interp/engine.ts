@@ -38,8 +38,8 @@ import {
   Jit,
   type AddressToPage,
   type JitOptions,
-  type JitStatistics,
 } from "../jit/jit.ts";
+import { JitCounters, type JitStatistics } from "../jit/statistics.ts";
 import { SegmentLoader } from "../isa/segment-load.ts";
 import type { DescriptorSource } from "../segment.ts";
 import { RIGHTS_DB } from "../segment.ts";
@@ -53,6 +53,7 @@ export interface EngineOptions {
   readonly timestamp?: () => number;
   readonly poolBytes?: number;
   readonly jit?: Partial<JitOptions>;
+  readonly clock?: () => number;
 }
 
 /** Instructions between two looks at the interrupt word: 1–2 ms. */
@@ -96,6 +97,7 @@ export class Engine {
   readonly #exports: InterpreterExports;
   readonly #enterRecord: number;
   readonly #jit: Jit;
+  readonly #counters: JitCounters;
   readonly #compiles: boolean;
   /** Instructions until the compiler wants to see where execution stands. */
   #sampleLeft: number;
@@ -140,6 +142,7 @@ export class Engine {
       service: (id, a, b) => this.#services.call(id, a, b),
     });
     const jitOptions = { ...DEFAULT_JIT, ...options.jit };
+    this.#counters = new JitCounters(this.#words);
     this.#jit = new Jit(
       {
         memory,
@@ -151,6 +154,8 @@ export class Engine {
         signatures,
         entryTable,
         firstSlot: 2 * handlers.length,
+        counters: this.#counters,
+        clock: options.clock ?? ((): number => 0),
       },
       jitOptions,
     );
@@ -164,7 +169,7 @@ export class Engine {
   }
 
   get jitStatistics(): JitStatistics {
-    return this.#jit.statistics;
+    return this.#jit.statistics(this.retired);
   }
 
   invalidateCode(hpn: number): void {
@@ -224,6 +229,7 @@ export class Engine {
     const missed = w[REGION_MISS_W]!;
     w[REGION_MISS_W] = 0;
     this.#sampleLeft = sampleInterval;
+    this.#counters.collect();
     if (this.#mode !== 0) return;
     const target = missed === 0 ? undefined : this.#pageOf(missed);
     if (target !== undefined) {

@@ -294,11 +294,14 @@ class Generator {
       },
       [H_REGION]: () => {
         const entry = f.tmp(add(this.#state(S.REGION_ENTRIES), shl(load(I32_LOAD16_U, I32, ip, R_ENTRY), 3)));
-        this.#setState(f, S.COUNTER, add(acc, ip));
+        const before = f.tmp(add(acc, ip));
+        this.#setState(f, S.COUNTER, before);
         f.set(
           code,
           callIndirect(this.#handlerType, I32, load(I32_LOAD, I32, entry), load(I32_LOAD, I32, entry, 4), pb),
         );
+        this.#count(f, S.REGION_RETIRED, i32(0), sub(this.#state(S.COUNTER), before));
+        this.#count(f, S.REGION_EXITS, shl(code, 2), i32(1));
         f.brIf(common, eq(code, X_STALE));
         f.if(ne(code, X_JUMP), () => f.ret(code));
         f.set(acc, this.#state(S.COUNTER));
@@ -346,6 +349,12 @@ class Generator {
     this.#setState(f, S.COUNTER, add(acc, ip));
     f.ret(code);
     f.unreachable();
+  }
+
+  /** Adds to a counter of the state block. */
+  #count(f: Func, offset: number, index: Expr, amount: Expr): void {
+    const at = this.#options.stateBase + offset;
+    f.store(I32_STORE, index, add(load(I32_LOAD, I32, index, at), amount), at);
   }
 
   #segmentField(segment: number, field: number): Expr {

@@ -29,6 +29,7 @@ import { ModuleBuilder } from "../wasm/module.ts";
 import { I32 } from "../wasm/opcodes.ts";
 import { MAX_INSTRUCTIONS, discoverRegion, type Region, type RegionInstruction } from "./discover.ts";
 import { RegionEmitter } from "./emitter.ts";
+import type { JitCounters, JitStatistics } from "./statistics.ts";
 import { JitCtx, NotCompiled, xmmRegisters } from "./jit-ctx.ts";
 
 /** Entries of all live regions: 8 bytes each, {table index, entry number}. */
@@ -46,11 +47,6 @@ export interface JitOptions {
 /** 20,000 instructions take 50 µs to interpret. */
 export const DEFAULT_JIT: JitOptions = { threshold: 2, sampleInterval: 20_000 };
 
-export interface JitStatistics {
-  readonly regions: number;
-  readonly codeBytes: number;
-}
-
 export interface JitParts {
   readonly memory: MachineMemory;
   readonly stateBase: number;
@@ -63,6 +59,9 @@ export interface JitParts {
   readonly entryTable: number;
   /** Table index of the first place for regions. */
   readonly firstSlot: number;
+  readonly counters: JitCounters;
+  /** Milliseconds, for the statistics. */
+  readonly clock: () => number;
 }
 
 /** Finds the decoded page at an address of the running space; null where there is none. */
@@ -73,6 +72,8 @@ interface LiveRegion {
   readonly slot: number;
   /** Records that enter it, and the entry numbers they hold. */
   readonly entries: readonly { readonly record: number; readonly entry: number }[];
+  /** Size of its code. */
+  readonly bytes: number;
   /** How often it did not fit the running space. */
   stale: number;
 }
@@ -90,8 +91,6 @@ export class Jit {
   /** Forms that JitCtx does not compile. */
   readonly #refused = new Set<Form>();
   #nextEntry = 0;
-  #regions = 0;
-  #codeBytes = 0;
   /** Live regions by each of their pages, by slot and by entry number. */
   readonly #byPage = new Map<CodePage, Set<LiveRegion>>();
   readonly #bySlot = new Map<number, LiveRegion>();
@@ -105,8 +104,11 @@ export class Jit {
     parts.store.onDrop = (page) => this.#dropPage(page);
   }
 
-  get statistics(): JitStatistics {
-    return { regions: this.#regions, codeBytes: this.#codeBytes };
+  /** `retired`: instructions executed in all. */
+  statistics(retired: number): JitStatistics {
+    let liveBytes = 0;
+    for (const live of this.#bySlot.values()) liveBytes += live.bytes;
+    return this.#p.counters.report(retired, { liveRegions: this.#bySlot.size, liveBytes });
   }
 
   /** Tells that execution stands at `address`, in `page`. Returns whether it is compiled code. */
@@ -226,10 +228,14 @@ export class Jit {
     avoidCompiled = false,
   ): Region | null {
     const { memory, forms } = this.#p;
+    const { counters, clock } = this.#p;
+    const began = clock();
     const pageAt = base.joins
       ? (delta: number): CodePage | null => find(pageBase + 4096 * delta)
       : (): null => null;
-    return discoverRegion(memory, forms, base, pageAt, starts, avoidCompiled);
+    const region = discoverRegion(memory, forms, base, pageAt, starts, avoidCompiled);
+    counters.discoverMs += clock() - began;
+    return region;
   }
 
   /**
@@ -252,13 +258,26 @@ export class Jit {
     const room = this.#freeEntries.length + MAX_ENTRIES - this.#nextEntry;
     if (this.#freeSlots.length === 0 || room < region.entries.length) this.#dropAll();
     const slot = this.#freeSlots.pop()!;
+    const { counters, clock } = this.#p;
+    const began = clock();
     const { bytes, imports } = this.#generate(region, slot);
-    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { m: imports });
+    const emitted = clock();
+    const module = new WebAssembly.Module(bytes);
+    const made = clock();
+    const instance = new WebAssembly.Instance(module, { m: imports });
+    counters.emitMs += emitted - began;
+    counters.moduleMs += made - emitted;
+    counters.instanceMs += clock() - made;
     this.#p.exports.table.set(slot, instance.exports["region"]);
-    this.#install(region, slot, replaced);
+    this.#install(region, slot, replaced, bytes.length);
     for (const old of replaced) this.#drop(old);
-    this.#regions++;
-    this.#codeBytes += bytes.length;
+    counters.regions++;
+    counters.modules++;
+    counters.codeBytes += bytes.length;
+    const size = region.offsetOf.size;
+    counters.compiledInstructions += size;
+    counters.distinctInstructions += size;
+    for (const old of replaced) counters.distinctInstructions -= common(region, old.region);
   }
 
   #generate(region: Region, slot: number): { bytes: Uint8Array; imports: Record<string, unknown> } {
@@ -295,10 +314,10 @@ export class Jit {
     emitter.callHandler();
   }
 
-  #install(region: Region, slot: number, replaced: ReadonlySet<LiveRegion>): void {
+  #install(region: Region, slot: number, replaced: ReadonlySet<LiveRegion>, bytes: number): void {
     const { memory, entryTable } = this.#p;
     const entries: { record: number; entry: number }[] = [];
-    const live: LiveRegion = { region, slot, entries, stale: 0 };
+    const live: LiveRegion = { region, slot, entries, bytes, stale: 0 };
     region.entries.forEach((block, number) => {
       const record = block.instructions[0]!.first;
       // The guard of an instruction that crosses into the next page must stay.
@@ -358,6 +377,13 @@ function holdsAll(region: Region, others: ReadonlySet<LiveRegion>): boolean {
     for (const record of other.offsetOf.keys()) if (!region.offsetOf.has(record)) return false;
   }
   return true;
+}
+
+/** How many instructions two regions have in common. */
+function common(a: Region, b: Region): number {
+  let n = 0;
+  for (const record of b.offsetOf.keys()) if (a.offsetOf.has(record)) n++;
+  return n;
 }
 
 /** By how much offsets of region `a` differ from those of `b`, when they have an instruction in common; else null. */

@@ -29,6 +29,7 @@ import {
   type HostStats,
   type HostTerminal,
   type MemoryImage,
+  type JitOptions,
 } from "@vkernel/hostkernel";
 import type { Machine } from "../kern/kernel.ts";
 import type { Lwp } from "../kern/proc.ts";
@@ -93,6 +94,8 @@ export interface VkMachineOptions {
   readonly platform: HostPlatform;
   /** Guest RAM; a multiple of 4 MiB, at least 32 MiB. */
   readonly ramBytes: number;
+  /** When guest code is compiled, see @vkernel/cpu. */
+  readonly jit?: Partial<JitOptions>;
 }
 
 const RAM_UNIT = 4 * 1024 * 1024;
@@ -117,7 +120,7 @@ export class VkMachine implements Machine {
       throw new RangeError(`memory size ${ramBytes}: it must be at least 32 MiB and a multiple of 4 MiB`);
     }
     this.platform = platform;
-    this.host = new HostKernel({ platform, ramBytes });
+    this.host = new HostKernel({ platform, ramBytes, jit: options.jit ?? {} });
     const image = this.host.createImage(ramBytes);
     this.vm = new VmSystem(image, new HostPmaps(this.host, image));
     installReclaim(this.vm);
