@@ -9,12 +9,13 @@ import type { RuntimeSignatures } from "./isa/runtime.ts";
 
 /** Bytes are base64. */
 export interface Prebuilt {
-  /** The WebAssembly module. */
+  /** The WebAssembly modules. */
   readonly module: string;
+  readonly decoder: string;
+  /** See decode/decode-table.ts. */
+  readonly decodeTable: string;
   /** Little-endian 16-bit words: loop handler of each function number. */
   readonly handlers: string;
-  /** Little-endian 16-bit words of storeForms(). */
-  readonly forms: string;
   readonly signatures: RuntimeSignatures;
 }
 

@@ -3,7 +3,8 @@
  * Decoded code by host page: directories, index tables, records, and their invalidation.
  *
  *   directory   one for each mode, 4 bytes a host page: address of the page's index table, 0 = nothing decoded
- *   index       4 bytes for each byte of the page: address of the record of the instruction that starts there, or 0
+ *   index       4 bytes for each byte of the page: address of the record of the instruction that starts there, or 0; behind
+ *               it the page's coverage
  *   pool        index tables and records, handed out in order from segments; a full pool starts again with its oldest
  *               segment, and the pages that have something there are forgotten
  *
@@ -25,7 +26,9 @@ export const MODE_GENERAL = 1;
 export const MODE_CODE16 = 2;
 const MODES = 4;
 
-const INDEX_BYTES = 4096 * 4;
+/** Of a page's storage: its index, then one bit for each byte that decoded instructions cover, with room for a wide store. */
+const COVERED = 4096 * 4;
+const INDEX_BYTES = COVERED + 4096 / 8 + 64;
 /** What reserve() promises besides records: the page's index and its neighbour's. */
 const RESERVED_INDEXES = 2 * INDEX_BYTES;
 const MIN_SEGMENT_BYTES = 0x4_0000;
@@ -39,8 +42,9 @@ export class CodePage {
   readonly mode: number;
   /** Linear-memory address of the index table. */
   readonly index: number;
-  /** One bit for each byte of the page that decoded instructions cover. */
-  readonly covered = new Uint32Array(128);
+  /** Linear-memory address of one bit for each byte of the page, set where decoded instructions cover it. */
+  readonly covered: number;
+  readonly #words: Int32Array;
   /** Pages with an instruction that ends in this one. */
   readonly dependents = new Set<CodePage>();
   /** Pool segments with storage of the page. */
@@ -56,18 +60,21 @@ export class CodePage {
   /** Regions reach beyond it: not when they turned out not to fit other spaces. */
   joins = true;
 
-  constructor(hpn: number, mode: number, index: number) {
+  constructor(memory: MachineMemory, hpn: number, mode: number, index: number) {
     this.hpn = hpn;
     this.mode = mode;
     this.index = index;
+    this.covered = index + COVERED;
+    this.#words = memory.i32;
   }
 
   cover(from: number, to: number): void {
-    const { covered } = this;
-    for (let i = from; i < to; i++) covered[i >> 5]! |= 1 << (i & 31);
+    const words = this.covered >> 2;
+    for (let i = from; i < to; i++) this.#words[words + (i >> 5)]! |= 1 << (i & 31);
   }
   covers(from: number, to: number): boolean {
-    for (let i = from; i < to; i++) if ((this.covered[i >> 5]! & (1 << (i & 31))) !== 0) return true;
+    const words = this.covered >> 2;
+    for (let i = from; i < to; i++) if ((this.#words[words + (i >> 5)]! & (1 << (i & 31))) !== 0) return true;
     return false;
   }
 }
@@ -133,7 +140,7 @@ export class CodeStore {
     const index = this.#next;
     this.#next += INDEX_BYTES;
     this.#memory.u8.fill(0, index, index + INDEX_BYTES);
-    const page = new CodePage(hpn, mode, index);
+    const page = new CodePage(this.#memory, hpn, mode, index);
     page.segments = 1 << this.#segment;
     this.#pages.set(hpn * MODES + mode, page);
     this.#memory.i32[(this.directory(mode) >> 2) + hpn] = index;
@@ -141,12 +148,12 @@ export class CodeStore {
     return page;
   }
 
-  /** Address for the next record. The caller fills it and calls take(). */
+  /** Address for the next record. The caller fills it and sets the address behind it. */
   get nextRecord(): number {
     return this.#next;
   }
-  take(): void {
-    this.#next += RECORD_BYTES;
+  set nextRecord(at: number) {
+    this.#next = at;
   }
   /**
    * Makes sure that storage for `records` records and for the indexes of two pages is there. May forget any page, so it is

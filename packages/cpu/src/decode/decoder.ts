@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * Turns the code of a page into records.
+ * Turns the code of a page into records, with the code of decode-code.ts.
  *
  * From a start offset it follows the straight line and the direct jumps inside the page, so that a jump within a page finds
  * its target's record at once; up to MOST_INSTRUCTIONS, since much of what can be reached is never executed. Runs of records
@@ -13,34 +13,16 @@
  */
 import { ACCESS_EXEC, PGMASK, faultCode } from "@vkernel/mmu";
 import type { AddressSpace, MachineMemory } from "@vkernel/mmu";
-import { FN_EA16, FN_EA32, FN_FIRST, FN_LEA16 } from "../interp/functions.ts";
-import {
-  MEM_BASE,
-  MEM_INDEXED,
-  MEM_NONE,
-  VARIANT_FLAT,
-  VARIANT_GENERAL16,
-  VARIANT_GENERAL32,
-  formKey,
-} from "../isa/forms.ts";
-import { CS, DS, EA, ESP, FS, GPR, GS, ZERO } from "../state.ts";
 import { MODE_CODE16, MODE_GENERAL, type CodePage, type CodeStore } from "./code-store.ts";
-import { FROM_OPCODE, FROM_REG, FROM_RM, type DecodeRow } from "./decode-row.ts";
-import {
-  DECODE_FETCH_FAULT,
-  DECODE_OK,
-  Instruction,
-  MAX_LENGTH,
-  NO_REGISTER,
-  type DecodeResult,
-} from "./instruction.ts";
-import type { OpcodeMap } from "./opcode-map.ts";
+import * as D from "./decode-code.ts";
+import { DECODE_FETCH_FAULT, DECODE_OK, MAX_LENGTH, MOST_INSTRUCTIONS } from "./decode-code.ts";
+import type { DecodeResult, DecoderExports } from "./decode-code.ts";
+import { HEAD_ROWS, ROW_BYTES, ROW_ENDS, ROW_FLAGS } from "./decode-table.ts";
+import { Instruction } from "./instruction.ts";
 import * as R from "./record.ts";
 
 const RECORD_BYTES = R.RECORD_BYTES;
 
-/** How many instructions one decode() takes in. */
-const MOST_INSTRUCTIONS = 128;
 /** Records of an instruction at most: link and guard of a page crossing, address, itself, open end of its jump. */
 const RECORDS_EACH = 5;
 /** And one that ends each run: a run begins at the start or at a jump's target. */
@@ -49,17 +31,8 @@ const MOST_RECORDS = MOST_INSTRUCTIONS * (RECORDS_EACH + 1) + 2;
 export class Decoder {
   readonly #memory: MachineMemory;
   readonly #store: CodeStore;
-  readonly #handlers: Uint16Array;
-  /** Jumps inside the page whose targets are not resolved yet: record and target offset. */
-  readonly #jumpRecords = new Int32Array(MOST_INSTRUCTIONS);
-  readonly #jumpTargets = new Int32Array(MOST_INSTRUCTIONS);
-  #jumps = 0;
-  /** How many instructions may still be decoded. */
-  #left = 0;
-  /** Offset of the instruction that `insn` holds already; −1 = none. */
-  #held = -1;
-  /** An instruction that goes over the end of its page, put together. */
-  readonly #joined = new Uint8Array(MAX_LENGTH);
+  readonly #exports: DecoderExports;
+  readonly #tables: number;
   readonly insn: Instruction;
   #space!: AddressSpace;
   /** Host address of the page being decoded, and of the page behind it: 0 = not asked for, −1 = faults. */
@@ -70,28 +43,37 @@ export class Decoder {
   faultCode = 0;
   faultAddress = 0;
 
-  /** `handlers`: loop handler of each function number, from the generator. */
-  constructor(memory: MachineMemory, store: CodeStore, map: OpcodeMap, handlers: Uint16Array) {
+  /** `tables`: linear-memory address of the instruction tables, DECODER_BYTES from there are the decoder's. */
+  constructor(memory: MachineMemory, store: CodeStore, exports: DecoderExports, tables: number) {
     this.#memory = memory;
     this.#store = store;
-    this.#handlers = handlers;
-    this.insn = new Instruction(map);
+    this.#exports = exports;
+    this.#tables = tables;
+    this.insn = new Instruction(memory.i32, exports, tables);
+  }
+
+  #word(at: number): number {
+    return this.#memory.i32[(this.#tables + at) >>> 2]!;
+  }
+  #setWord(at: number, value: number): void {
+    this.#memory.i32[(this.#tables + at) >>> 2] = value;
   }
 
   /** Decodes the instruction at page offset `offset` into `insn`. */
   #fetch(offset: number, code32: boolean): DecodeResult {
     const { insn } = this;
-    const { u8 } = this.#memory;
     const inPage = PGMASK + 1 - offset;
-    const result = insn.decode(u8, this.#host + offset, inPage, code32);
+    const at = this.#host + offset;
+    const result = insn.decode(at, at + Math.min(inPage, MAX_LENGTH), code32);
     if (result !== DECODE_FETCH_FAULT) return result;
     if (this.#nextHost === 0) this.#fetchNextPage();
     if (this.#nextHost < 0) return result;
-    const joined = this.#joined;
+    const { u8 } = this.#memory;
+    const joined = this.#tables + D.D_JOINED;
     for (let i = 0; i < MAX_LENGTH; i++) {
-      joined[i] = u8[i < inPage ? this.#host + offset + i : this.#nextHost + i - inPage]!;
+      u8[joined + i] = u8[i < inPage ? at + i : this.#nextHost + i - inPage]!;
     }
-    return insn.decode(joined, 0, MAX_LENGTH, code32);
+    return insn.decode(joined, joined + MAX_LENGTH, code32);
   }
   #fetchNextPage(): void {
     const va = (this.#linearPage + 4096) >>> 0;
@@ -116,28 +98,34 @@ export class Decoder {
     const code32 = (mode & MODE_CODE16) === 0;
     const result = this.#fetch(first, code32);
     if (result !== DECODE_OK) return result;
-    this.#held = first;
     this.#store.reserve(MOST_RECORDS);
-    this.#decodeFrom(this.#store.obtain(this.#memory.hpnOf(host), mode), first);
+    const page = this.#store.obtain(this.#memory.hpnOf(host), mode);
+    this.#setWord(D.D_HOST, this.#host);
+    this.#setWord(D.D_INDEX, page.index);
+    this.#setWord(D.D_COVERED, page.covered);
+    this.#setWord(D.D_CODE32, code32 ? 1 : 0);
+    this.#setWord(D.D_GENERAL, (mode & MODE_GENERAL) !== 0 ? 1 : 0);
+    this.#setWord(D.D_LEFT, MOST_INSTRUCTIONS);
+    this.#setWord(D.D_JUMPS, 0);
+    this.#decodeFrom(page, first);
     return DECODE_OK;
   }
 
   #decodeFrom(page: CodePage, first: number): void {
     const { i32 } = this.#memory;
     const indexWords = page.index >> 2;
-    const records = this.#jumpRecords;
-    const targets = this.#jumpTargets;
-    this.#left = MOST_INSTRUCTIONS;
-    this.#jumps = 0;
+    const records = (this.#tables + D.D_JUMP_RECORDS) >> 2;
+    const targets = (this.#tables + D.D_JUMP_TARGETS) >> 2;
     this.#run(page, first);
-    for (let i = 0; i < this.#jumps; i++) {
-      const target = targets[i]!;
-      if (this.#left > 0 && i32[indexWords + target] === 0) this.#run(page, target);
+    for (let i = 0; i < this.#word(D.D_JUMPS); i++) {
+      const target = i32[targets + i]!;
+      if (this.#word(D.D_LEFT) > 0 && i32[indexWords + target] === 0) this.#run(page, target);
     }
     this.#closeEnds(page);
-    for (let i = 0; i < this.#jumps; i++) {
-      const record = records[i]!;
-      const target = targets[i]!;
+    const jumps = this.#word(D.D_JUMPS);
+    for (let i = 0; i < jumps; i++) {
+      const record = i32[records + i]!;
+      const target = i32[targets + i]!;
       const known = i32[indexWords + target]!;
       i32[(record + R.R_TARGET) >> 2] = known !== 0 ? known : this.#openEnd(page, target, record);
     }
@@ -150,6 +138,9 @@ export class Decoder {
     const code32 = (page.mode & MODE_CODE16) === 0;
     let offset = start;
     for (;;) {
+      this.#store.nextRecord = this.#exports.run(this.#tables, this.#store.nextRecord, offset);
+      offset = this.#word(D.D_OFFSET);
+      if (offset < 0) return;
       if (offset > PGMASK) {
         this.#special(R.H_NEXT_PAGE, 0, offset, 0);
         return;
@@ -159,21 +150,32 @@ export class Decoder {
         this.#special(R.H_LINK, offset, offset, known);
         return;
       }
-      if (this.#left === 0 || (this.#held !== offset && this.#fetch(offset, code32) !== DECODE_OK)) {
+      if (this.#word(D.D_LEFT) === 0 || this.#fetch(offset, code32) !== DECODE_OK) {
         this.#openEnd(page, offset, 0);
         return;
       }
-      this.#held = -1;
-      this.#left--;
-      const row = this.insn.row!;
+      this.#setWord(D.D_LEFT, this.#word(D.D_LEFT) - 1);
       const next = offset + this.insn.length;
       i32[indexWords + offset] = this.#store.nextRecord;
       page.cover(offset, Math.min(next, 4096));
       if (next > 4096) this.#cross(page, offset, next);
-      this.#instruction(page.mode, row, offset, next);
-      if (row.ends) return;
+      this.#instruction(page.mode, offset, next);
+      if (this.#endsRun()) return;
       offset = next;
     }
+  }
+
+  /** Writes the records of the instruction in `insn`. */
+  #instruction(mode: number, offset: number, next: number): void {
+    const general = (mode & MODE_GENERAL) !== 0 ? 1 : 0;
+    const behind = this.#exports.emit(this.#tables, this.#store.nextRecord, offset, next, general);
+    if (behind === 0) throw new Error(`cpu: row ${this.insn.row} has no form for size ${this.insn.size}`);
+    this.#store.nextRecord = behind;
+  }
+  /** Whether nothing behind the instruction in `insn` is reached by falling through. */
+  #endsRun(): boolean {
+    const row = this.#tables + this.#word(HEAD_ROWS) + this.insn.row * ROW_BYTES;
+    return (this.#memory.u16[(row + ROW_FLAGS) >> 1]! & ROW_ENDS) !== 0;
   }
 
   /** Leaves `offset` to be decoded when execution gets there; by falling through, or by the jump of record `jump`. */
@@ -214,7 +216,7 @@ export class Decoder {
     u16[(at + R.R_OFF) >> 1] = offset;
     u16[(at + R.R_NEXT) >> 1] = next;
     i32[(at + R.R_TARGET) >> 2] = target;
-    this.#store.take();
+    this.#store.nextRecord = at + RECORD_BYTES;
     return at;
   }
 
@@ -234,97 +236,5 @@ export class Decoder {
     i32[(page.index >> 2) + offset] = this.#store.nextRecord;
     const at = this.#special(R.H_CROSS, offset, next, 0);
     i32[(at + R.R_IMM) >> 2] = this.#nextHost - (this.#nextHost & PGMASK);
-  }
-
-  #instruction(mode: number, row: DecodeRow, offset: number, next: number): void {
-    const { insn } = this;
-    const general = (mode & MODE_GENERAL) !== 0;
-    const variant = row.implicit ? this.#variant(general) : VARIANT_FLAT;
-    let mem = insn.mem;
-    let viaAddress = false;
-    if (mem !== MEM_NONE) {
-      if (row.addressAfterPop && insn.base === ESP) insn.disp = (insn.disp + insn.size) | 0;
-      viaAddress = this.#addressRecord(row, offset, next, general);
-      mem = row.indexedOnly ? MEM_INDEXED : viaAddress ? MEM_BASE : mem;
-    }
-    const rel = row.hasRel;
-    const inPage = rel && insn.size === 4 && next + insn.imm >= 0 && next + insn.imm < 4096 && next <= 4096;
-    let form = row.forms[formKey(insn.size, mem, variant, rel && !inPage)]!;
-    let target = -1;
-    if (inPage) {
-      if (form >= 0) target = next + insn.imm;
-      else form = row.forms[formKey(insn.size, mem, variant, true)]!;
-    }
-    if (form < 0)
-      throw new Error(
-        `cpu: ${row.row.name} has no form for size ${insn.size}, memory ${mem}, variant ${variant}`,
-      );
-    const at = this.#special(this.#handlers[FN_FIRST + form]!, offset, next, insn.imm2);
-    const { u16, u8, i32 } = this.#memory;
-    u16[(at + R.R_FUNCTION) >> 1] = FN_FIRST + form;
-    i32[(at + R.R_IMM) >> 2] = insn.imm;
-    u8[at + R.R_SEGMENT] = insn.override >= 0 ? insn.override : DS;
-    if (viaAddress) this.#addressFields(at, EA, ZERO, 0, 0);
-    else this.#operandFields(at);
-    this.#registerFields(at, row);
-    if (target < 0) return;
-    const jump = this.#jumps++;
-    this.#jumpRecords[jump] = at;
-    this.#jumpTargets[jump] = target;
-  }
-
-  #variant(general: boolean): number {
-    const { override, addressSize } = this.insn;
-    if (addressSize === 2) return VARIANT_GENERAL16;
-    return general || override === FS || override === GS || override === CS
-      ? VARIANT_GENERAL32
-      : VARIANT_FLAT;
-  }
-
-  /** Writes an address record when the operand needs one. */
-  #addressRecord(row: DecodeRow, offset: number, next: number, general: boolean): boolean {
-    const { insn } = this;
-    const segment = insn.segment;
-    const accessed = row.accesses;
-    const checked = accessed && (general || segment === FS || segment === GS || segment === CS);
-    if (!checked && insn.addressSize === 4) return false;
-    const fn = insn.addressSize === 4 ? FN_EA32 : accessed ? FN_EA16 : FN_LEA16;
-    const at = this.#special(this.#handlers[fn]!, offset, next, 0);
-    const { u16, u8 } = this.#memory;
-    u16[(at + R.R_FUNCTION) >> 1] = fn;
-    u8[at + R.R_SEGMENT] = segment;
-    u16[(at + R.R_R0) >> 1] = row.memBytes[insn.size]!;
-    u16[(at + R.R_R1) >> 1] = row.writesMemory ? 1 : 0;
-    this.#operandFields(at);
-    return true;
-  }
-
-  #operandFields(at: number): void {
-    const { base, index, scale, disp } = this.insn;
-    const baseSlot = base === NO_REGISTER ? ZERO : GPR + 4 * base;
-    const indexSlot = index === NO_REGISTER ? ZERO : GPR + 4 * index;
-    this.#addressFields(at, baseSlot, indexSlot, scale, disp);
-  }
-  #addressFields(at: number, base: number, index: number, scale: number, disp: number): void {
-    const { u16, u8, i32 } = this.#memory;
-    u16[(at + R.R_BASE) >> 1] = base;
-    u16[(at + R.R_INDEX) >> 1] = index;
-    u8[at + R.R_SCALE] = scale;
-    i32[(at + R.R_DISP) >> 2] = disp;
-  }
-  #registerFields(at: number, row: DecodeRow): void {
-    const { insn } = this;
-    const { registers } = row;
-    let field = R.R_R0;
-    for (let i = 0; i < registers.length; i++) {
-      const { from, fields, fixed } = registers[i]!;
-      if (from === FROM_RM && insn.mem !== MEM_NONE) continue;
-      let n = fixed;
-      if (from === FROM_REG) n = (insn.modrm >> 3) & 7;
-      else if (from === FROM_RM) n = insn.modrm & 7;
-      else if (from === FROM_OPCODE) n = insn.opcode & 7;
-      this.#memory.u16[(at + field) >> 1] = fields[n]!;
-      field = R.R_R1;
-    }
   }
 }

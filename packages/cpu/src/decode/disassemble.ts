@@ -4,11 +4,12 @@
  * processor knows, so what it calls undefined raises #UD.
  * @module
  */
-import { MEM_NONE, restoreForms } from "../isa/forms.ts";
+import { standaloneDecoder } from "../interp/module-cache.ts";
+import { MEM_NONE } from "../isa/forms.ts";
 import type { OperandSpec } from "../isa/row.ts";
 import { ROWS } from "../isa/table.ts";
-import { DECODE_OK, Instruction, NO_REGISTER } from "./instruction.ts";
-import { OpcodeMap } from "./opcode-map.ts";
+import { DECODER_BYTES, DECODE_OK, MAX_LENGTH, NO_REGISTER, type DecoderExports } from "./decode-code.ts";
+import { Instruction } from "./instruction.ts";
 
 const REG32 = ["eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"];
 const REG16 = ["ax", "cx", "dx", "bx", "sp", "bp", "si", "di"];
@@ -41,10 +42,21 @@ export interface Disassembly {
   readonly text: string;
 }
 
-let shared: Instruction | null = null;
+/** A decoder with a memory of its own: the tables, then the bytes of the instruction. */
+interface Standalone {
+  readonly insn: Instruction;
+  readonly bytes: Uint8Array;
+}
+let shared: Standalone | null = null;
 
-function decoder(): Instruction {
-  shared ??= new Instruction(new OpcodeMap(restoreForms(ROWS, new Uint16Array(0))));
+function standalone(): Standalone {
+  if (shared !== null) return shared;
+  const { module, table } = standaloneDecoder();
+  const memory = new WebAssembly.Memory({ initial: (DECODER_BYTES >>> 16) + 2, maximum: 0x1_0000 });
+  new Uint8Array(memory.buffer).set(table);
+  const exports = new WebAssembly.Instance(module, { m: { memory } }).exports as unknown as DecoderExports;
+  const insn = new Instruction(new Int32Array(memory.buffer), exports, 0);
+  shared = { insn, bytes: new Uint8Array(memory.buffer, DECODER_BYTES, 2 * MAX_LENGTH) };
   return shared;
 }
 
@@ -109,7 +121,7 @@ function operandText(insn: Instruction, o: OperandSpec, address: number, immedia
 }
 
 function mnemonic(insn: Instruction): string {
-  const { row } = insn.row!;
+  const row = ROWS[insn.row]!;
   const bare = row.name.replace(/^rep(ne)? /, "");
   if (STRING_NAMES.includes(bare) && row.operands.length === 0) {
     return row.name + (insn.size === 1 ? "b" : insn.size === 2 ? "w" : "d");
@@ -123,11 +135,13 @@ function mnemonic(insn: Instruction): string {
  * @param code32 whether operands and addresses are 32-bit by default
  */
 export function disassemble(bytes: Uint8Array, address: number, code32 = true): Disassembly {
-  const insn = decoder();
-  if (insn.decode(bytes, 0, bytes.length, code32) !== DECODE_OK) {
+  const { insn, bytes: room } = standalone();
+  const length = Math.min(bytes.length, MAX_LENGTH);
+  room.set(bytes.subarray(0, length));
+  if (insn.decode(DECODER_BYTES, DECODER_BYTES + length, code32) !== DECODE_OK) {
     return { length: 1, text: bytes.length === 0 ? "(no byte)" : `db ${hex(bytes[0]!)}` };
   }
-  const { row } = insn.row!;
+  const row = ROWS[insn.row]!;
   const immediates = [insn.imm, insn.imm2];
   const operands = row.operands.map((o) => operandText(insn, o, address, immediates));
   const head = `${insn.lock ? "lock " : ""}${mnemonic(insn)}`;

@@ -14,9 +14,8 @@ import { ACCESS_EXEC, FLAT_BIAS, PGMASK, PGSHIFT, TABLE_ENTRY_BYTES, faultCode }
 import type { AddressSpace, MachineMemory } from "@vkernel/mmu";
 import { FEATURES } from "../cpuid.ts";
 import { CodeStore, MODE_CODE16, MODE_GENERAL, type CodePage } from "../decode/code-store.ts";
-import { DECODE_FETCH_FAULT, DECODE_OK, DECODE_TOO_LONG } from "../decode/instruction.ts";
+import { DECODER_BYTES, DECODE_FETCH_FAULT, DECODE_OK, DECODE_TOO_LONG } from "../decode/decode-code.ts";
 import { Decoder } from "../decode/decoder.ts";
-import { OpcodeMap } from "../decode/opcode-map.ts";
 import * as R from "../decode/record.ts";
 import {
   EXC_BP,
@@ -31,14 +30,7 @@ import {
   EXIT_SOFTINT,
 } from "../exception.ts";
 import type { ExitReason } from "../exception.ts";
-import { FormLookup } from "../isa/forms.ts";
-import {
-  DEFAULT_JIT,
-  ENTRY_TABLE_BYTES,
-  Jit,
-  type AddressToPage,
-  type JitOptions,
-} from "../jit/jit.ts";
+import { DEFAULT_JIT, ENTRY_TABLE_BYTES, Jit, type AddressToPage, type JitOptions } from "../jit/jit.ts";
 import { JitCounters, type JitStatistics } from "../jit/statistics.ts";
 import { SegmentLoader } from "../isa/segment-load.ts";
 import type { DescriptorSource } from "../segment.ts";
@@ -129,13 +121,16 @@ export class Engine {
     memory.u8.fill(0, area, area + R.RECORD_BYTES);
     memory.u16[(area + R.R_HANDLER) >> 1] = R.H_ENTER;
     const entryTable = area + 64;
-    const storeBase = entryTable + ENTRY_TABLE_BYTES;
+    const decodeTables = entryTable + ENTRY_TABLE_BYTES;
+    const storeBase = decodeTables + DECODER_BYTES;
     const available = share - (storeBase - area);
     const wanted = CodeStore.directoryBytes(memory.npages) + (options.poolBytes ?? available);
     this.#store = new CodeStore(memory, storeBase, Math.min(available, wanted));
-    const { rows, handlers, signatures, instantiate } = interpreterFor(memory, stateBase);
-    this.#decoder = new Decoder(memory, this.#store, new OpcodeMap(rows), handlers);
-    this.#exports = instantiate({
+    const interpreter = interpreterFor(memory, stateBase);
+    const { handlers, signatures } = interpreter;
+    memory.u8.set(interpreter.decodeTable, decodeTables);
+    this.#decoder = new Decoder(memory, this.#store, interpreter.instantiateDecoder(), decodeTables);
+    this.#exports = interpreter.instantiate({
       slowRead: (va, n) => this.#slow.read(va, n),
       slowProbe: (va, n) => this.#slow.probe(va, n),
       slowWrite: (va, n) => this.#slow.write(va, n),
@@ -149,7 +144,7 @@ export class Engine {
         stateBase,
         store: this.#store,
         exports: this.#exports,
-        forms: new FormLookup(rows),
+        forms: interpreter.forms,
         handlers,
         signatures,
         entryTable,
@@ -165,7 +160,9 @@ export class Engine {
 
   /** Bytes of cpu area for one virtual CPU of a machine with `ramBytes` of host pages. */
   static areaBytes(ramBytes: number): number {
-    return POOL_BYTES + CodeStore.directoryBytes(ramBytes >>> PGSHIFT) + ENTRY_TABLE_BYTES + 64;
+    return (
+      POOL_BYTES + CodeStore.directoryBytes(ramBytes >>> PGSHIFT) + ENTRY_TABLE_BYTES + DECODER_BYTES + 64
+    );
   }
 
   get jitStatistics(): JitStatistics {

@@ -7,10 +7,12 @@
  * @module
  */
 import type { MachineMemory } from "@vkernel/mmu";
-import { FormTable, restoreForms, storeForms, type PreparedRow } from "../isa/forms.ts";
+import { generateDecoder, type DecoderExports } from "../decode/decode-code.ts";
+import { formsOf, packDecodeTable } from "../decode/decode-table.ts";
+import { FormLookup, FormTable, prepareRow, restoreForms } from "../isa/forms.ts";
 import type { RuntimeSignatures } from "../isa/runtime.ts";
 import { ROWS, RUNTIME_BUILDERS } from "../isa/table.ts";
-import { prebuiltInterpreter, type Prebuilt } from "../prebuilt.ts";
+import { prebuiltInterpreter } from "../prebuilt.ts";
 import { decodeBase64 } from "./base64.ts";
 import { generateInterpreter } from "./generate.ts";
 
@@ -30,36 +32,51 @@ export interface InterpreterExports {
   readonly table: WebAssembly.Table;
 }
 export interface Interpreter {
-  readonly rows: readonly PreparedRow[];
+  /** The instruction tables as the decoder reads them, see decode/decode-table.ts. */
+  readonly decodeTable: Uint8Array;
   /** Loop handler of each function number. */
   readonly handlers: Uint16Array;
   readonly signatures: RuntimeSignatures;
+  /** Forms by number; made when first asked for. */
+  readonly forms: () => FormLookup;
   instantiate(imports: InterpreterImports): InterpreterExports;
+  instantiateDecoder(): DecoderExports;
 }
 
 interface Compiled {
   readonly key: string;
-  readonly rows: readonly PreparedRow[];
+  readonly decodeTable: Uint8Array;
   readonly handlers: Uint16Array;
   readonly signatures: RuntimeSignatures;
   readonly module: WebAssembly.Module;
+  readonly decoder: WebAssembly.Module;
 }
 let cached: Compiled | null = null;
+let forms: FormLookup | null = null;
 
-function fromPrebuilt(key: string, prebuilt: Prebuilt): Compiled {
-  const words = (text: string): Uint16Array => new Uint16Array(decodeBase64(text).buffer);
-  return {
-    key,
-    rows: restoreForms(ROWS, words(prebuilt.forms)),
-    handlers: words(prebuilt.handlers),
-    signatures: prebuilt.signatures,
-    module: new WebAssembly.Module(decodeBase64(prebuilt.module)),
-  };
-}
 function generateNow(key: string, stateBase: number, shared: boolean): Compiled {
   const table = new FormTable(ROWS);
   const { bytes, handlers, signatures } = generateInterpreter(table, RUNTIME_BUILDERS, { stateBase, shared });
-  return { key, rows: table.rows, handlers, signatures, module: new WebAssembly.Module(bytes) };
+  return {
+    key,
+    decodeTable: packDecodeTable(table.rows, handlers),
+    handlers,
+    signatures,
+    module: new WebAssembly.Module(bytes),
+    decoder: new WebAssembly.Module(generateDecoder(shared)),
+  };
+}
+function fromPrebuilt(key: string): Compiled | null {
+  const prebuilt = prebuiltInterpreter();
+  if (prebuilt === null) return null;
+  return {
+    key,
+    decodeTable: decodeBase64(prebuilt.decodeTable),
+    handlers: new Uint16Array(decodeBase64(prebuilt.handlers).buffer),
+    signatures: prebuilt.signatures,
+    module: new WebAssembly.Module(decodeBase64(prebuilt.module)),
+    decoder: new WebAssembly.Module(decodeBase64(prebuilt.decoder)),
+  };
 }
 
 /** The interpreter for the CPU whose state block is at `stateBase` of `memory`. */
@@ -67,36 +84,51 @@ export function interpreterFor(memory: MachineMemory, stateBase: number): Interp
   const shared = !(memory.buffer instanceof ArrayBuffer);
   const key = `${stateBase},${shared}`;
   if (cached?.key !== key) {
-    const prebuilt = !shared && stateBase === PREBUILT_STATE_BASE ? prebuiltInterpreter() : null;
-    cached = prebuilt !== null ? fromPrebuilt(key, prebuilt) : generateNow(key, stateBase, shared);
+    const prebuilt = !shared && stateBase === PREBUILT_STATE_BASE ? fromPrebuilt(key) : null;
+    cached = prebuilt ?? generateNow(key, stateBase, shared);
   }
-  const { rows, handlers, signatures, module } = cached;
+  const { decodeTable, handlers, signatures, module, decoder } = cached;
   return {
-    rows,
+    decodeTable,
     handlers,
     signatures,
+    forms: () => (forms ??= new FormLookup(restoreForms(ROWS, (row) => formsOf(decodeTable, row)))),
     instantiate(imports) {
       const instance = new WebAssembly.Instance(module, { m: { memory: memory.memory, ...imports } });
       return instance.exports as unknown as InterpreterExports;
     },
+    instantiateDecoder() {
+      const instance = new WebAssembly.Instance(decoder, { m: { memory: memory.memory } });
+      return instance.exports as unknown as DecoderExports;
+    },
   };
+}
+
+/** The decoder alone, for memory that is not shared: its tables tell instructions apart but need not know forms. */
+export function standaloneDecoder(): { readonly module: WebAssembly.Module; readonly table: Uint8Array } {
+  const known = cached ?? fromPrebuilt("");
+  if (known !== null && !known.key.endsWith("true"))
+    return { module: known.decoder, table: known.decodeTable };
+  const table = packDecodeTable(ROWS.map(prepareRow), new Uint16Array(0));
+  return { module: new WebAssembly.Module(generateDecoder(false)), table };
 }
 
 /** What scripts/prebuild.js stores: the interpreter of virtual CPU 0, as raw bytes. */
 export function generateForPrebuild(): {
   module: Uint8Array;
+  decoder: Uint8Array;
+  decodeTable: Uint8Array;
   handlers: Uint8Array;
-  forms: Uint8Array;
   signatures: RuntimeSignatures;
 } {
   const table = new FormTable(ROWS);
   const options = { stateBase: PREBUILT_STATE_BASE, shared: false };
   const { bytes, handlers, signatures } = generateInterpreter(table, RUNTIME_BUILDERS, options);
-  const forms = storeForms(table.rows);
   return {
     module: bytes,
+    decoder: generateDecoder(false),
+    decodeTable: packDecodeTable(table.rows, handlers),
     handlers: new Uint8Array(handlers.buffer),
-    forms: new Uint8Array(forms.buffer),
     signatures,
   };
 }

@@ -22,7 +22,7 @@ export const VARIANT_GENERAL16 = 2;
 export function formKey(size: Size, mem: number, variant: number, far: boolean): number {
   return (size === 2 ? 0 : 1) | (mem << 1) | (variant << 3) | (far ? 32 : 0);
 }
-const FORM_KEYS = 64;
+export const FORM_KEYS = 64;
 
 /** A row made ready for decoding. */
 export interface PreparedRow {
@@ -51,8 +51,8 @@ function stringSize(row: Row): number {
   return row.implicit === true ? 1 : 4;
 }
 
-/** What decoding needs to know of a row; `forms` is filled by FormTable or from stored numbers. */
-function prepareRow(row: Row): PreparedRow {
+/** What decoding needs to know of a row; `forms` is filled by FormTable or restored. */
+export function prepareRow(row: Row): PreparedRow {
   return {
     row,
     sized: isSized(row),
@@ -123,17 +123,6 @@ export class FormTable {
   }
 }
 
-/** The numbers of all rows' forms as pairs: row index × FORM_KEYS + key, number. For restoreForms(). */
-export function storeForms(rows: readonly PreparedRow[]): Uint16Array {
-  const pairs: number[] = [];
-  rows.forEach(({ forms }, i) => {
-    forms.forEach((number, key) => {
-      if (number >= 0) pairs.push((i * FORM_KEYS + key) >>> 16, (i * FORM_KEYS + key) & 0xffff, number);
-    });
-  });
-  return Uint16Array.from(pairs);
-}
-
 /** Makes single forms by number, for those who have prepared rows with stored numbers. */
 export class FormLookup {
   readonly #rows: readonly PreparedRow[];
@@ -163,14 +152,9 @@ export class FormLookup {
   }
 }
 
-/** Prepared rows with the form numbers that storeForms() gave, without making the forms themselves. */
-export function restoreForms(rows: readonly Row[], stored: Uint16Array): PreparedRow[] {
-  const prepared = rows.map(prepareRow);
-  for (let i = 0; i < stored.length; i += 3) {
-    const at = stored[i]! * 0x1_0000 + stored[i + 1]!;
-    prepared[Math.floor(at / FORM_KEYS)]!.forms[at % FORM_KEYS] = stored[i + 2]!;
-  }
-  return prepared;
+/** Prepared rows with form numbers known already, `formsOf` a row's by formKey, without making the forms themselves. */
+export function restoreForms(rows: readonly Row[], formsOf: (row: number) => Int16Array): PreparedRow[] {
+  return rows.map((row, i) => ({ ...prepareRow(row), forms: formsOf(i) }));
 }
 
 function memoryForms(row: Row, hasRm: boolean, moffs: boolean, indexedOnly: boolean): readonly number[] {

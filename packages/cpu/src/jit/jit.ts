@@ -52,7 +52,7 @@ export interface JitParts {
   readonly stateBase: number;
   readonly store: CodeStore;
   readonly exports: InterpreterExports;
-  readonly forms: FormLookup;
+  readonly forms: () => FormLookup;
   readonly handlers: Uint16Array;
   readonly signatures: RuntimeSignatures;
   /** Linear-memory address of ENTRY_TABLE_BYTES for the entries. */
@@ -233,7 +233,7 @@ export class Jit {
     const pageAt = base.joins
       ? (delta: number): CodePage | null => find(pageBase + 4096 * delta)
       : (): null => null;
-    const region = discoverRegion(memory, forms, base, pageAt, starts, avoidCompiled);
+    const region = discoverRegion(memory, forms(), base, pageAt, starts, avoidCompiled);
     counters.discoverMs += clock() - began;
     return region;
   }
