@@ -1,128 +1,233 @@
-// `npm run bench`: the guest benchmarks of ../shared/bench in the vkernel and, where they can run, natively and
-// under qemu-user, interleaved in one session, as ratios. See --help.
+// `npm run bench`: the guest benchmarks of ../shared/bench and real Debian programs, in the vkernel and in its peers,
+// interleaved in one session, as multiples of the native time. See --help.
 import { spawnSync } from "node:child_process";
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import os from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
+import { updateDocument } from "./bench/document.mjs";
+import { Inputs } from "./bench/inputs.mjs";
+import { MORE_PEERS, USUAL_PEERS, makePeer } from "./bench/peers.mjs";
+import { DATA, PROGRAMS, script } from "./bench/real.mjs";
+import { Results } from "./bench/results.mjs";
+import { asText, tables } from "./bench/table.mjs";
+import { targetTable } from "./bench/targets.mjs";
 import { root } from "./pnpm.mjs";
 import { build, install } from "./setup.mjs";
 
-const usage = `usage: npm run bench -- [--suite boundary,cpu] [--only SUBSTRING] [--rounds N] [--ms N]
-                      [--timeout SECONDS] [--json FILE] [--guest DIR]
+const usage = `usage: npm run bench -- [options]
 
-Runs the static i386 programs of DIR (default: ../shared/bench/guest/bin) in the vkernel, natively where the
-host runs i386 programs, and under qemu-i386 where it is installed. Every round visits each peer once; the
-figures are medians over the rounds, the ratios are against native (or against qemu-user where native is missing).
+Runs static i386 programs (suites boundary, cpu) and unmodified Debian i386 programs (suite real) in the vkernel,
+natively, under qemu-user, and in the peers named with --peer. Peers that cannot run here are left out with the reason.
+What is needed is fetched and made under --cache; nothing is installed.
+
+  --suite LIST        of boundary, cpu, real (default: boundary,cpu)
+  --peer NAME         add a peer: ${MORE_PEERS.join(", ")}; repeatable
+  --full              --suite boundary,cpu,real --peer v86 --peer uml
+  --only TEXT         only rows whose name contains TEXT
+  --rounds N          rounds of the suites boundary and cpu (default 2); v86, uml and ish are visited in the first
+  --real-rounds N     rounds of the suite real (default 1)
+  --ms N              least duration of one timed pass (default 60)
+  --limit SECONDS     limit of one real program (default 150)
+  --json FILE         write all figures there
+  --update FILE       put the tables into the marked part of this Markdown file
+  --cache DIR         where roots and peers are made (default: scratch/bench)
+  --guest DIR         a guest made before by mk-rootfs.sh: rootfs/, initramfs.cpio, vmlinuz
+  --shared DIR        folder with guest/bin and mk-rootfs.sh (default: ../shared/bench)
+  --ish PROGRAM       path of an iSH built for Linux, for --peer ish
+
+A round visits each peer once; figures are medians over the rounds. A program is run twice in one guest: "1st" is the
+run in a fresh vkernel, "2nd" the next one in the same vkernel.
 `;
 
-const { values: opt } = parseArgs({
-  options: {
-    suite: { type: "string", default: "boundary,cpu" },
-    only: { type: "string", default: "" },
-    rounds: { type: "string", default: "3" },
-    ms: { type: "string", default: "60" },
-    timeout: { type: "string", default: "600" },
-    json: { type: "string" },
-    guest: { type: "string", default: path.join(root, "..", "shared", "bench", "guest", "bin") },
-    help: { type: "boolean", default: false },
-  },
-});
-if (opt.help) {
-  process.stdout.write(usage);
-  process.exit(0);
-}
-if (!existsSync(path.join(opt.guest, "boundary"))) {
-  process.stderr.write(`bench: ${opt.guest}: no guest programs there (give their folder with --guest)\n`);
-  process.exit(1);
-}
-
-const vkernel = path.join(root, "packages", "cli", "bin", "vkernel.js");
-const candidates = [
-  { name: "native", wrap: (program, args) => [path.join(opt.guest, program), args], skip: [] },
-  // Children of a qemu-user process would run natively, so its exec row would measure the wrong thing.
-  {
-    name: "qemu-user",
-    wrap: (program, args) => ["qemu-i386", [path.join(opt.guest, program), ...args]],
-    skip: ["boundary.fork_exec_wait"],
-  },
-  {
-    name: "vkernel",
-    wrap: (program, args) => [process.execPath, [vkernel, "run", "--root", opt.guest, "--", `/${program}`, ...args]],
-    skip: [],
-  },
-];
-
-function run(peer, program, args) {
-  const [command, argv] = peer.wrap(program, args);
-  return spawnSync(command, argv, {
-    encoding: "utf8",
-    timeout: Number(opt.timeout) * 1000,
-    maxBuffer: 1 << 26,
-    stdio: ["ignore", "pipe", "pipe"],
+function commandLine() {
+  const { values } = parseArgs({
+    options: {
+      suite: { type: "string", default: "boundary,cpu" },
+      peer: { type: "string", multiple: true, default: [] },
+      full: { type: "boolean", default: false },
+      only: { type: "string", default: "" },
+      rounds: { type: "string", default: "2" },
+      "real-rounds": { type: "string", default: "1" },
+      ms: { type: "string", default: "60" },
+      limit: { type: "string", default: "150" },
+      json: { type: "string" },
+      update: { type: "string" },
+      cache: { type: "string", default: path.join(root, "scratch", "bench") },
+      guest: { type: "string" },
+      shared: { type: "string", default: path.join(root, "..", "shared", "bench") },
+      ish: { type: "string" },
+      help: { type: "boolean", default: false },
+    },
   });
+  if (values.help) {
+    process.stdout.write(usage);
+    process.exit(0);
+  }
+  const count = (name, least) => {
+    const n = Number(values[name]);
+    if (!Number.isFinite(n) || n < least)
+      throw new Error(`--${name} ${values[name]}: not a number from ${least}`);
+    return n;
+  };
+  const suites = values.full ? ["boundary", "cpu", "real"] : values.suite.split(",");
+  for (const suite of suites) {
+    if (!["boundary", "cpu", "real"].includes(suite)) throw new Error(`--suite ${suite}: no such suite`);
+  }
+  const more = values.full ? [...new Set(["v86", "uml", ...values.peer])] : values.peer;
+  for (const name of more) {
+    if (!MORE_PEERS.includes(name)) throw new Error(`--peer ${name}: there are ${MORE_PEERS.join(", ")}`);
+  }
+  return {
+    ...values,
+    suites,
+    more,
+    rounds: count("rounds", 1),
+    realRounds: count("real-rounds", 1),
+    ms: count("ms", 1),
+    limit: count("limit", 1),
+  };
 }
 
+const firstLine = (text) => text.trim().split("\n")[0];
+const say = (text) => process.stderr.write(`bench: ${text}\n`);
+
+/** The large inputs, made once by the host's processor where it can run the programs; else each guest makes them. */
+function makeData(rootfs) {
+  const dir = path.join(rootfs, "bench", "data");
+  if (existsSync(dir)) return;
+  const part = `${dir}.part`;
+  rmSync(part, { recursive: true, force: true });
+  mkdirSync(part);
+  const commands = Object.values(DATA).map((command) => `${rootfs}${command}`);
+  const made = spawnSync("sh", ["-e", "-c", commands.join("\n")], { cwd: part, encoding: "latin1" });
+  if (made.status === 0) renameSync(part, dir);
+  else say(`inputs are made anew in each guest: ${made.stderr.trim()}`);
+}
+
+const opt = (() => {
+  try {
+    return commandLine();
+  } catch (error) {
+    process.stderr.write(`bench: ${error.message} (see --help)\n`);
+    process.exit(2);
+  }
+})();
+
+const started = Date.now();
+const load = os.loadavg()[0];
 install();
 build();
-const peers = candidates.filter((peer) => {
-  const probe = run(peer, "tiny", []);
-  const ok = probe.error === undefined && probe.signal === null && (probe.status ?? 126) < 126;
-  if (!ok) process.stderr.write(`bench: ${peer.name}: not available, left out\n`);
-  return ok;
-});
+const inputs = new Inputs(opt.cache, opt.shared, say);
+const absent = {};
+const results = new Results();
 
-/** name -> peer -> figures of all rounds; checksums must agree between the peers. */
-const rows = new Map();
-const sums = new Map();
-const notes = [];
-for (let round = 1; round <= Number(opt.rounds); round++) {
-  for (const program of opt.suite.split(",")) {
-    for (const peer of peers) {
-      process.stderr.write(`bench: round ${round}, ${program}, ${peer.name} …\n`);
-      const args = ["-r", "3", "-m", opt.ms, ...(opt.only === "" ? [] : ["-o", opt.only])];
-      const result = run(peer, program, args);
-      if (result.status !== 0) {
-        notes.push(`${peer.name} ${program}: ended with ${result.signal ?? `status ${result.status}`}`);
-      }
-      for (const line of result.stdout.split("\n")) {
-        const [kind, name, ...rest] = line.split(" ");
-        if (kind === "R" && !peer.skip.includes(name)) {
-          const row = rows.get(name) ?? new Map();
-          rows.set(name, row);
-          row.set(peer.name, [...(row.get(peer.name) ?? []), Number(rest[1])]);
-        } else if (kind === "C") {
-          const before = sums.get(name);
-          if (before !== undefined && before !== rest[0]) notes.push(`${peer.name} ${name}: checksum ${rest[0]}, not ${before}`);
-          sums.set(name, before ?? rest[0]);
-        } else if (kind === "F") notes.push(`${peer.name} ${name}: ${rest.join(" ")}`);
-      }
+let guest = null;
+if (opt.suites.includes("real") || opt.more.length > 0 || opt.guest !== undefined) {
+  try {
+    guest = inputs.guest(opt.guest === undefined ? undefined : path.resolve(opt.guest));
+    if (opt.guest === undefined) makeData(path.join(guest, "rootfs"));
+  } catch (error) {
+    say(`no guest root, suite real left out: ${error.message}`);
+    absent["suite real"] = error.message;
+  }
+}
+const rootfs = guest === null ? inputs.microRoot() : path.join(guest, "rootfs");
+
+const peers = [];
+for (const name of [...USUAL_PEERS, ...opt.more]) {
+  try {
+    const peer = makePeer(name, { rootfs, guest, inputs, ishProgram: opt.ish });
+    const { version } = peer.prepare();
+    if (!peer.boots) {
+      const probe = await peer.exec(["/bench/bin/tiny"], 60);
+      if (probe.ended !== null) throw new Error(probe.stderr.trim() || probe.ended);
     }
+    peers.push({ ...peer, version });
+  } catch (error) {
+    absent[name] = firstLine(error.message);
+    say(`${name} left out: ${absent[name]}`);
   }
 }
 
-const median = (list) => list.toSorted((a, b) => a - b)[list.length >> 1];
-const base = peers[0].name;
-const others = peers.slice(1).map((peer) => peer.name);
-const geo = new Map();
-const pad = (text, width) => String(text).padStart(width);
-process.stdout.write(`${"row".padEnd(34)}${peers.map((p) => pad(`${p.name} ns`, 16)).join("")}`);
-process.stdout.write(`${others.map((name) => pad(`${name}/${base}`, 20)).join("")}\n`);
-const table = {};
-for (const [name, row] of rows) {
-  const figure = new Map([...row].map(([peer, list]) => [peer, median(list)]));
-  table[name] = Object.fromEntries(figure);
-  const cells = peers.map((p) => pad(figure.has(p.name) ? figure.get(p.name).toFixed(1) : "-", 16));
-  const ratios = others.map((peer) => {
-    if (!figure.has(peer) || !figure.has(base)) return pad("-", 20);
-    const ratio = figure.get(peer) / figure.get(base);
-    geo.set(peer, [...(geo.get(peer) ?? []), Math.log(ratio)]);
-    return pad(`${ratio.toFixed(2)} x`, 20);
-  });
-  process.stdout.write(`${name.padEnd(34)}${cells.join("")}${ratios.join("")}\n`);
+const micro = opt.suites.filter((suite) => suite !== "real");
+const programs =
+  guest === null || !opt.suites.includes("real")
+    ? []
+    : PROGRAMS.filter(({ name }) => `real.${name}`.includes(opt.only));
+const microArguments = (peer) => [
+  ...["-r", "3", "-m", String(Math.max(opt.ms, peer.leastMs ?? 0))],
+  ...(opt.only === "" ? [] : ["-o", opt.only]),
+];
+
+async function visit(peer, round, what, argv, seconds) {
+  say(`${Math.round((Date.now() - started) / 1000)} s, round ${round}, ${peer.name}, ${what}`);
+  const run = await peer.exec(argv, seconds);
+  if (peer.boots && run.ended === null && !run.stdout.includes("BENCH-DONE"))
+    run.ended = "the guest did not reach its end";
+  results.take(peer.name, what, run);
 }
-for (const [peer, logs] of geo) {
-  const mean = Math.exp(logs.reduce((a, b) => a + b, 0) / logs.length);
-  process.stdout.write(`geometric mean of ${logs.length} rows, ${peer} against ${base}: ${mean.toFixed(2)} x\n`);
+
+for (let round = 1; round <= opt.rounds && micro.length > 0; round++) {
+  for (const peer of peers) {
+    const command = (suite) => [`/bench/bin/${suite}`, ...microArguments(peer)];
+    if (!peer.boots) for (const suite of micro) await visit(peer, round, suite, command(suite), 600);
+    else if (round === 1)
+      await visit(
+        peer,
+        round,
+        micro.join(", "),
+        micro.map((suite) => command(suite).join(" ")),
+        900,
+      );
+  }
 }
-for (const note of new Set(notes)) process.stdout.write(`note: ${note}\n`);
-if (opt.json !== undefined) writeFileSync(opt.json, `${JSON.stringify({ base, table, notes }, null, 2)}\n`);
+for (let round = 1; round <= opt.realRounds; round++) {
+  for (const program of programs) {
+    for (const peer of peers.filter((each) => !each.boots)) {
+      const text = script(program, program.heavy ? 1 : 2, round === 1 && !program.heavy ? "all" : "files");
+      await visit(peer, round, program.name, ["/bin/sh", "-c", text], opt.limit);
+    }
+  }
+}
+const light = programs.filter((program) => !program.heavy);
+for (const peer of peers.filter((each) => each.boots && light.length > 0)) {
+  await visit(
+    peer,
+    1,
+    "real",
+    light.map((program) => script(program, 2, "files")),
+    1200,
+  );
+}
+
+const { rows, checked, notes } = results.figures();
+const figures = {
+  host: {
+    model: os.cpus()[0].model.trim(),
+    cores: os.cpus().length,
+    system: `${os.type()} ${os.release()}`,
+    load,
+  },
+  options: {
+    command: ["npm run bench --", ...process.argv.slice(2)].join(" "),
+    rounds: opt.rounds,
+    realRounds: opt.realRounds,
+    ms: opt.ms,
+  },
+  seconds: (Date.now() - started) / 1000,
+  peers: peers.map((peer) => peer.name),
+  versions: Object.fromEntries(peers.map((peer) => [peer.name, peer.version])),
+  absent,
+  rows,
+  checked,
+  notes,
+};
+for (const table of [...tables(figures), targetTable(figures)]) process.stdout.write(`${asText(table)}\n\n`);
+for (const note of notes) process.stdout.write(`note: ${note}\n`);
+if (opt.json !== undefined) writeFileSync(opt.json, `${JSON.stringify(figures, null, 2)}\n`);
+if (opt.update !== undefined) {
+  for (const row of updateDocument(opt.update, figures))
+    say(`${opt.update}: ${row} misses its target and the text does not say why`);
+}
+if (peers.length === 0) process.exit(1);
