@@ -14,9 +14,10 @@
 import { ACCESS_EXEC, PGMASK, faultCode } from "@vkernel/mmu";
 import type { AddressSpace, MachineMemory } from "@vkernel/mmu";
 import { MODE_CODE16, MODE_GENERAL, type CodePage, type CodeStore } from "./code-store.ts";
-import * as D from "./decode-code.ts";
-import { DECODE_FETCH_FAULT, DECODE_OK, MAX_LENGTH, MOST_INSTRUCTIONS } from "./decode-code.ts";
-import type { DecodeResult, DecoderExports } from "./decode-code.ts";
+import * as D from "./decode-words.ts";
+import { DECODE_FETCH_FAULT, DECODE_OK, MAX_LENGTH, MOST_INSTRUCTIONS } from "./decode-words.ts";
+import type { DecoderExports } from "./decode-code.ts";
+import type { DecodeResult } from "./decode-words.ts";
 import { HEAD_ROWS, ROW_BYTES, ROW_ENDS, ROW_FLAGS } from "./decode-table.ts";
 import { Instruction } from "./instruction.ts";
 import * as R from "./record.ts";

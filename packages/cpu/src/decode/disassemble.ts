@@ -8,7 +8,8 @@ import { standaloneDecoder } from "../interp/module-cache.ts";
 import { MEM_NONE } from "../isa/forms.ts";
 import type { OperandSpec } from "../isa/row.ts";
 import { ROWS } from "../isa/table.ts";
-import { DECODER_BYTES, DECODE_OK, MAX_LENGTH, NO_REGISTER, type DecoderExports } from "./decode-code.ts";
+import type { DecoderExports } from "./decode-code.ts";
+import { DECODER_BYTES, DECODE_OK, MAX_LENGTH, NO_REGISTER } from "./decode-words.ts";
 import { Instruction } from "./instruction.ts";
 
 const REG32 = ["eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"];

@@ -4,8 +4,9 @@
  * @module
  */
 import type { Size } from "../isa/ctx.ts";
-import * as D from "./decode-code.ts";
-import type { DecodeResult, DecoderExports } from "./decode-code.ts";
+import * as D from "./decode-words.ts";
+import type { DecoderExports } from "./decode-code.ts";
+import type { DecodeResult } from "./decode-words.ts";
 
 export class Instruction {
   readonly #words: Int32Array;

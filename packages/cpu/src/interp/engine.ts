@@ -14,7 +14,7 @@ import { ACCESS_EXEC, FLAT_BIAS, PGMASK, PGSHIFT, TABLE_ENTRY_BYTES, faultCode }
 import type { AddressSpace, MachineMemory } from "@vkernel/mmu";
 import { FEATURES } from "../cpuid.ts";
 import { CodeStore, MODE_CODE16, MODE_GENERAL, type CodePage } from "../decode/code-store.ts";
-import { DECODER_BYTES, DECODE_FETCH_FAULT, DECODE_OK, DECODE_TOO_LONG } from "../decode/decode-code.ts";
+import { DECODER_BYTES, DECODE_FETCH_FAULT, DECODE_OK, DECODE_TOO_LONG } from "../decode/decode-words.ts";
 import { Decoder } from "../decode/decoder.ts";
 import * as R from "../decode/record.ts";
 import {
