@@ -9,6 +9,8 @@
  *       bytes that the last durable state may refer to, and UNDO is made from that copy.
  *   B3  Bytes from `fresh` on were allocated in this flush group; no durable state refers to them.
  *   B4  Dirty buffers stay until the flusher has written them in its order.
+ *   B5  Storage of a buffer dropped by trim is used again; the dropped buffer keeps none of it, so that a stale reference
+ *       cannot read another buffer's bytes. `trims` tells walks over several operations that they have to start anew.
  *
  * Nodes are checked against their CRC on the first use after a read (`checked` has one bit a node).
  * @module
@@ -16,16 +18,39 @@
 import { BIGBLOCK_SIZE, BUFSIZE as BUFSIZE_, VOLUME_STRIDE as STRIDE_ } from "./disk/offset.ts";
 import type { Volume, Volumes } from "./io.ts";
 
-const BUFSIZE = BUFSIZE_, STRIDE = STRIDE_;
+const BUFSIZE = BUFSIZE_, STRIDE = STRIDE_, BIGBLOCK = BIGBLOCK_SIZE;
+const PER_BIGBLOCK = BIGBLOCK_SIZE / BUFSIZE_;
+/** Copies of buffers kept for the next group, at most. */
+const SPARE_COPIES = 256;
+
+/** The bytes of a buffer, seen in three ways. */
+class Storage {
+  readonly bytes: Uint8Array;
+  readonly words: Int32Array;
+  readonly view: DataView;
+
+  constructor(size: number) {
+    const storage = new ArrayBuffer(size);
+    this.bytes = new Uint8Array(storage);
+    this.words = new Int32Array(storage);
+    this.view = new DataView(storage);
+  }
+}
+
+/** Fewer would not hold what one operation needs. */
+export const LEAST_BUFFERS = 64;
+
+/** What a dropped buffer holds (invariant B5). */
+const NOTHING = new Storage(0);
 
 /** One cached 16 KiB of a volume. */
 export class Buffer {
   readonly volume: Volume;
   /** Address of byte 0. */
   readonly address: number;
-  readonly bytes: Uint8Array;
-  readonly words: Int32Array;
-  readonly view: DataView;
+  bytes: Uint8Array;
+  words: Int32Array;
+  view: DataView;
   /** 1 while modified since the last flush. */
   dirty = 0;
   /** 1 if the buffer holds small file data, which needs no UNDO and is written before the meta-data. */
@@ -36,28 +61,43 @@ export class Buffer {
   nodes = 0;
   /** First byte allocated in this flush group (invariant B3). */
   fresh = BUFSIZE_;
-  /** Bytes [0, fresh) as they were before the first modification of this flush group. */
+  /** The buffer before its first modification of this flush group; from `fresh` on it means nothing. */
   before: Int32Array | null = null;
   /** Used since the eviction hand last passed. */
   referenced = 1;
   /** False once dropped from the cache. */
   present = true;
 
-  constructor(volume: Volume, address: number) {
-    const storage = new ArrayBuffer(BUFSIZE);
+  constructor(volume: Volume, address: number, storage: Storage) {
     this.volume = volume;
     this.address = address;
-    this.bytes = new Uint8Array(storage);
-    this.words = new Int32Array(storage);
-    this.view = new DataView(storage);
+    this.bytes = storage.bytes;
+    this.words = storage.words;
+    this.view = storage.view;
+  }
+
+  /** Gives up the bytes of a dropped buffer (invariant B5). */
+  release(): Storage {
+    const { bytes, words, view } = this;
+    this.bytes = NOTHING.bytes;
+    this.words = NOTHING.words;
+    this.view = NOTHING.view;
+    return { bytes, words, view };
   }
 }
+
+/** The buffers of one big-block. */
+interface Shelf { readonly buffers: (Buffer | undefined)[]; count: number }
 
 /** The cache of one mounted file system. */
 export class BufferCache {
   readonly volumes: Volumes;
-  readonly #maps: Map<number, Buffer>[] = [];
-  readonly #limit: number;
+  /** By number of the big-block, counted through all volumes. */
+  readonly #shelves = new Map<number, Shelf>();
+  readonly #spare: Storage[] = [];
+  readonly #copies: Int32Array[] = [];
+  /** Number of clean buffers to keep; may change at any time. */
+  limit: number;
   /** Eviction order; second chance by `referenced`. */
   #queue: Buffer[] = [];
   #hand = 0;
@@ -67,6 +107,8 @@ export class BufferCache {
   dirty: Buffer[] = [];
   /** Counts the times buffers were dropped: paths through buffers made before may not be used. */
   drops = 0;
+  /** Counts the trims that dropped something (B5). */
+  trims = 0;
   /** How many of them need UNDO. */
   undoable = 0;
   /** Reads that went to a device, for statistics and tests. */
@@ -75,8 +117,7 @@ export class BufferCache {
   /** `limitBytes` bounds clean buffers; dirty ones are bounded by the flusher. */
   constructor(volumes: Volumes, limitBytes: number) {
     this.volumes = volumes;
-    this.#limit = Math.max(64, Math.floor(limitBytes / BUFSIZE));
-    for (const v of volumes.list) this.#maps[v.number] = new Map();
+    this.limit = Math.max(LEAST_BUFFERS, Math.floor(limitBytes / BUFSIZE));
   }
 
   /** Number of buffers held. */
@@ -86,44 +127,68 @@ export class BufferCache {
   bread(address: number, what: string): Buffer {
     const index = Math.floor(address / BUFSIZE);
     if (index === this.#lastIndex) return this.#last!;
-    const volume = this.volumes.locate(address, 1, what);
-    const map = this.#maps[volume.number]!;
-    const slot = Math.floor(address % STRIDE / BUFSIZE);
-    let b = map.get(slot);
-    if (b === undefined) {
-      b = new Buffer(volume, index * BUFSIZE);
-      volume.device.read(volume.bufBeg + slot * BUFSIZE, b.bytes);
-      this.deviceReads++;
-      map.set(slot, b);
-      this.#queue.push(b);
-    }
+    const b = this.#find(index) ?? this.#readIn(index * BUFSIZE, what);
     b.referenced = 1;
     this.#last = b;
     this.#lastIndex = index;
     return b;
   }
 
+  #find(index: number): Buffer | undefined {
+    const shelf = this.#shelves.get(Math.floor(index / PER_BIGBLOCK));
+    return shelf === undefined ? undefined : shelf.buffers[index % PER_BIGBLOCK];
+  }
+
+  #readIn(address: number, what: string): Buffer {
+    const volume = this.volumes.locate(address, 1, what);
+    const storage = this.#spare.pop() ?? new Storage(BUFSIZE);
+    try {
+      volume.device.read(volume.bufBeg + address % STRIDE, storage.bytes);
+    } catch (error) {
+      this.#spare.push(storage);
+      throw error;
+    }
+    this.deviceReads++;
+    return this.#enter(new Buffer(volume, address, storage));
+  }
+
+  #enter(b: Buffer): Buffer {
+    const number = Math.floor(b.address / BIGBLOCK);
+    let shelf = this.#shelves.get(number);
+    if (shelf === undefined) this.#shelves.set(number, shelf = { buffers: new Array<Buffer | undefined>(PER_BIGBLOCK).fill(undefined), count: 0 });
+    shelf.buffers[b.address / BUFSIZE % PER_BIGBLOCK] = b;
+    shelf.count++;
+    this.#queue.push(b);
+    return b;
+  }
+
+  /** Takes a buffer out of the index; the eviction queue still has it. */
+  #remove(b: Buffer): void {
+    const number = Math.floor(b.address / BIGBLOCK);
+    const shelf = this.#shelves.get(number)!;
+    shelf.buffers[b.address / BUFSIZE % PER_BIGBLOCK] = undefined;
+    if (--shelf.count === 0) this.#shelves.delete(number);
+    b.present = false;
+  }
+
   /** The buffer at `address`, a multiple of 16 KiB whose old contents mean nothing: zeros, without a read. */
   bnew(address: number, what: string): Buffer {
     const volume = this.volumes.locate(address, BUFSIZE, what);
-    const map = this.#maps[volume.number]!;
-    const slot = Math.floor(address % STRIDE / BUFSIZE);
-    const old = map.get(slot);
+    const old = this.peek(address);
     if (old !== undefined) {
       old.bytes.fill(0);
       old.checked = 0;
       old.referenced = 1;
       return old;
     }
-    const b = new Buffer(volume, address);
-    map.set(slot, b);
-    this.#queue.push(b);
-    return b;
+    const used = this.#spare.pop();
+    used?.bytes.fill(0);
+    return this.#enter(new Buffer(volume, address, used ?? new Storage(BUFSIZE)));
   }
 
   /** The buffer at `address` if it is cached. */
   peek(address: number): Buffer | undefined {
-    return this.#maps[Math.floor(address / STRIDE)]?.get(Math.floor(address % STRIDE / BUFSIZE));
+    return this.#find(Math.floor(address / BUFSIZE));
   }
 
   /** To be called before bytes of `b` change (invariant B2). */
@@ -131,7 +196,9 @@ export class BufferCache {
     if (b.dirty !== 0) return;
     b.dirty = 1;
     if (b.data === 0 && b.fresh !== 0) {
-      b.before = b.words.slice(0, b.fresh >> 2);
+      const copy = this.#copies.pop() ?? new Int32Array(BUFSIZE / 4);
+      copy.set(b.words);
+      b.before = copy;
       this.undoable++;
     }
     this.dirty.push(b);
@@ -152,6 +219,7 @@ export class BufferCache {
   cleaned(): void {
     for (const b of this.dirty) {
       b.dirty = 0;
+      if (b.before !== null && this.#copies.length < SPARE_COPIES) this.#copies.push(b.before);
       b.before = null;
       b.nodes = 0;
       b.fresh = BUFSIZE;
@@ -162,15 +230,12 @@ export class BufferCache {
 
   /** Forgets clean buffers of the big-block at `address`, which is about to get a new owner. */
   forgetBigblock(address: number): void {
-    const map = this.#maps[Math.floor(address / STRIDE)];
-    if (map === undefined) return;
-    const from = Math.floor(address % STRIDE / BUFSIZE);
-    for (let slot = from; slot < from + BIGBLOCK_SIZE / BUFSIZE; slot++) {
-      const b = map.get(slot);
+    const shelf = this.#shelves.get(Math.floor(address / BIGBLOCK));
+    if (shelf === undefined) return;
+    for (const b of shelf.buffers) {
       if (b === undefined) continue;
       if (b.dirty !== 0) throw new Error("a dirty buffer lies in a big-block that is being reused");
-      b.present = false;
-      map.delete(slot);
+      this.#remove(b);
       this.drops++;
     }
     this.#lastIndex = -1;
@@ -178,15 +243,17 @@ export class BufferCache {
 
   /** Drops clean buffers beyond the limit. Call between operations only (invariant B1). */
   trim(): void {
-    if (this.#queue.length <= this.#limit) return;
+    if (this.#queue.length <= this.limit) return;
     this.#trimSlow();
   }
 
   #trimSlow(): void {
     this.drops++;
+    this.trims++;
     const q = this.#queue;
     // Down to 7/8, so that the work comes in batches; two rounds, because the first only clears marks.
-    const goal = this.#limit - (this.#limit >> 3);
+    const goal = this.limit - (this.limit >> 3);
+    const spares = this.limit >> 3;
     let excess = q.length - goal;
     for (let step = 2 * q.length; excess > 0 && step > 0; step--) {
       if (this.#hand >= q.length) this.#hand = 0;
@@ -196,26 +263,13 @@ export class BufferCache {
         this.#hand++;
         continue;
       }
-      if (b.present) {
-        b.present = false;
-        this.#maps[b.volume.number]!.delete(Math.floor(b.address % STRIDE / BUFSIZE));
-      }
+      if (b.present) this.#remove(b);
+      const storage = b.release();
+      if (this.#spare.length < spares) this.#spare.push(storage);
       q[this.#hand] = q[q.length - 1]!;
       q.pop();
       excess--;
     }
-    this.#lastIndex = -1;
-  }
-
-  /** Drops everything; used after an aborted operation made the cache doubtful, and by recovery. */
-  discard(): void {
-    this.drops++;
-    for (const m of this.#maps) m?.clear();
-    for (const b of this.#queue) b.present = false;
-    this.#queue = [];
-    this.#hand = 0;
-    this.dirty = [];
-    this.undoable = 0;
     this.#lastIndex = -1;
   }
 }

@@ -14,7 +14,7 @@
  */
 import { BTree, Cursor } from "./btree/cursor.ts";
 import { Key, hi32, lo32 } from "./btree/key.ts";
-import { BufferCache } from "./buffer.ts";
+import { BufferCache, LEAST_BUFFERS } from "./buffer.ts";
 import type { BlockDevice } from "./device.ts";
 import { BUFSIZE, INODE_DATA, INODE_EXT_SIZE, BIGBLOCK_SIZE, FIXKEY_SYMLINK, LOCALIZE_INODE, LOCALIZE_MISC, OBJID_ROOT,
   REC_FIX, REC_INODE, VOLUME, uuidText,
@@ -25,7 +25,8 @@ import {
 } from "./history.ts";
 import { openVolumes, type Volumes } from "./io.ts";
 import { lookupDirent, readdir, type ReaddirCallback } from "./object/dirent.ts";
-import { mirrorRead, type MirrorReadOptions } from "./mirror/read.ts";
+import { MirrorSource } from "./mirror/copy.ts";
+import type { MirrorReadOptions } from "./mirror/read.ts";
 import { BlockCache, readFile, truncateFile, writeFile } from "./object/file.ts";
 import { HammerInode, InodeTable, decodeInode, objTypeOf } from "./object/inode.ts";
 import { destroyInode } from "./object/inode-sync.ts";
@@ -50,7 +51,10 @@ export interface MountOptions {
   noHistory?: boolean;
   /** Do not record access times. Default true. */
   noAtime?: boolean;
-  /** Bound of the buffer cache in bytes; default 64 MiB. */
+  /**
+   * Bytes of file data and metadata kept in memory, default 128 MiB; metadata may take what data leaves, at least half.
+   * What is modified takes, besides, at most half as much again for copies and 40 MiB for file data; inodes about a tenth.
+   */
   cacheBytes?: number;
   /** Close the devices at unmount. Default false. */
   closeDevices?: boolean;
@@ -73,7 +77,12 @@ export interface HammerInfo {
 /** What statfs reports. Blocks are of `blockSize` bytes. */
 export interface HammerStatfs { blockSize: number; blocks: number; free: number; avail: number; files: number; fsid: string }
 
-const DEFAULT_CACHE_BYTES = 64 << 20;
+const DEFAULT_CACHE_BYTES = 128 << 20;
+/** Bytes of cache for which one unreferenced inode is kept. */
+const CACHE_PER_IDLE_INODE = 4096;
+const LEAST_IDLE_INODES = 1024;
+/** Bytes of a mirror stream put together at a time. */
+const MIRROR_BATCH = 1 << 20;
 const BLOCKS_PER_BIGBLOCK = BIGBLOCK_SIZE / BUFSIZE;
 const $key = new Key();
 
@@ -97,6 +106,7 @@ export class HammerMount {
   #slaves: Set<number> | null = null;
   /** The writing side; null on a read-only mount. */
   readonly #engine: Engine | null;
+  readonly #cacheBytes: number;
 
   constructor(recovery: Recovery, options: MountOptions, readOnly: boolean) {
     this.recovery = recovery;
@@ -104,10 +114,11 @@ export class HammerMount {
     this.readOnly = readOnly;
     this.vols = openVolumes(recovery.devices);
     const cacheBytes = options.cacheBytes ?? DEFAULT_CACHE_BYTES;
+    this.#cacheBytes = cacheBytes;
     this.cache = new BufferCache(this.vols, cacheBytes);
     this.tree = new BTree(this.cache);
     this.cursor = new Cursor(this.tree);
-    this.inodes = new InodeTable((ip) => this.blocks.forget(ip));
+    this.inodes = new InodeTable(Math.max(LEAST_IDLE_INODES, Math.floor(cacheBytes / CACHE_PER_IDLE_INODE)), (ip) => this.blocks.forget(ip));
     const { volumes, cache, tree, inodes } = { volumes: this.vols, cache: this.cache, tree: this.tree, inodes: this.inodes };
     this.#engine = readOnly ? null : new Engine({
       volumes, cache, tree, inodes, cacheBytes, now: options.now, noHistory: options.noHistory ?? false,
@@ -143,8 +154,13 @@ export class HammerMount {
     if (!this.#mounted) throw new HammerError("E_CLOSED", `${this.vols.root.device.name}: not mounted any more`);
   }
 
-  /** Invariant M3. */
+  /** Invariant M3. One bound for both caches, of which neither is pressed below half. */
   #trim(): void {
+    const all = this.#cacheBytes;
+    const meta = this.cache.count * BUFSIZE, data = this.blocks.bytes - this.blocks.dirtyBytes;
+    if (meta + data <= all) return;
+    this.cache.limit = Math.max(LEAST_BUFFERS, Math.floor(Math.max(all / 2, all - data) / BUFSIZE));
+    this.blocks.limit = Math.max(all / 2, all - meta);
     this.cache.trim();
     this.blocks.trim();
   }
@@ -365,10 +381,11 @@ export class HammerMount {
     return fullHistory(this.cursor, ip);
   }
 
-  /** A mirror stream of a PFS, in pieces; nothing may be modified while it is being read. */
-  mirrorRead(options: MirrorReadOptions = {}): Generator<Uint8Array> {
+  /** A mirror stream of a PFS, record by record; what changes meanwhile is not in it. */
+  *mirrorRead(options: MirrorReadOptions = {}): Generator<Uint8Array> {
     this.#check();
-    return mirrorRead(new Cursor(this.tree), this.info().nextTid, options);
+    const source = new MirrorSource(this, options);
+    for (let batch = source.records(MIRROR_BATCH); batch !== null; batch = source.records(MIRROR_BATCH)) yield* batch;
   }
 
   /** Makes an object in `dir`. Returns it referenced. Throws EEXIST, ENOTDIR, EINVAL, ENAMETOOLONG, ENOSPC, EROFS, EIO. */

@@ -31,8 +31,9 @@ import type { HammerInode, InodeTable } from "./object/inode.ts";
 import type { Volumes } from "./io.ts";
 import { UndoWriter } from "./undo.ts";
 
-/** Dirty file data that makes an operation write it out first. */
-const DIRTY_DATA_LIMIT = 32 << 20;
+/** Dirty file data that makes an operation write it out first, at most; half of the cache, if that is less. */
+const DIRTY_DATA_MAX = 32 << 20;
+const DIRTY_DATA_MIN = 1 << 20;
 /** UNDO of one dirty buffer at worst: 35 lines and pads. */
 const UNDO_PER_BUFFER = 20480;
 /** UNDO that writing one INODE record or file block will take at worst: a node, and fields of those above it. */
@@ -91,6 +92,7 @@ export class Engine {
   #objIdNext = 0;
   #objIdEnd = 0;
   readonly #bufferLimit: number;
+  readonly #dirtyDataLimit: number;
   readonly #undoLimit: number;
 
   constructor(parts: EngineParts) {
@@ -107,6 +109,7 @@ export class Engine {
     this.cursor = new Cursor(this.tree);
     this.writeCursor = new Cursor(this.tree);
     this.#bufferLimit = Math.max(64, Math.floor(parts.cacheBytes / 2 / BUFSIZE));
+    this.#dirtyDataLimit = Math.min(DIRTY_DATA_MAX, Math.max(DIRTY_DATA_MIN, parts.cacheBytes / 2));
     this.#undoLimit = this.undo.size * UNDO_SHARE;
     const next = this.volumes.root.view.getBigUint64(VOLUME.off.vol0_next_tid, true);
     if (next > BigInt(Number.MAX_SAFE_INTEGER - TWO32))
@@ -172,7 +175,7 @@ export class Engine {
 
   /** Closes the flush group if it is near its limits (E3). Between operations only. */
   relieve(): void {
-    if (this.blocks.dirtyBytes > DIRTY_DATA_LIMIT || this.blocks.dirtyCount * UNDO_PER_RECORD > this.#undoLimit / 4) this.writeAllBlocks();
+    if (this.blocks.dirtyBytes > this.#dirtyDataLimit || this.blocks.dirtyCount * UNDO_PER_RECORD > this.#undoLimit / 4) this.writeAllBlocks();
     if (this.groupIsFull()) this.flush();
   }
 

@@ -8,7 +8,8 @@
  *   C2  A position survives modifications of elements; after one that changed nodes (`tree.shape` moved on) the
  *       cursor must be positioned again.
  *   C3  A call that throws (EIO, EBADCRC, BufferMiss) leaves no position; the next positioning starts at the root.
- *   C4  No walk is endless: depth is bounded, and a node seen is checked for type and count.
+ *   C4  A cursor is not moved step by step over a trim of the cache, which gives its buffers to others; doing so throws.
+ *   C5  No walk is endless: depth is bounded, and a node seen is checked for type and count.
  *
  * Bounds of inner nodes may be tighter than their parent's (gaps); a read simply finds nothing there.
  * Source: DragonFly sys/vfs/hammer/hammer_btree.c, hammer_cursor.c.
@@ -87,6 +88,10 @@ export function nodeWord(address: number): number {
   return (address & BUFMASK) >> 2;
 }
 
+function stale(): Error {
+  return new Error("a cursor was moved on although the cache has been trimmed since it was positioned");
+}
+
 /** A position in the tree, with the path from the root. */
 export class Cursor {
   readonly tree: BTree;
@@ -103,6 +108,7 @@ export class Cursor {
   /** tree.shape and cache.drops when the path was made; -1 without a path. */
   shape = -1;
   #drops = 0;
+  #trims = 0;
   readonly #end = new Key();
   readonly #tmp = new Key();
   readonly #before = new Key();
@@ -161,6 +167,7 @@ export class Cursor {
     this.depth = level;
     this.shape = tree.shape;
     this.#drops = tree.cache.drops;
+    this.#trims = tree.cache.trims;
     this.#searchLeaf(key);
   }
 
@@ -250,12 +257,14 @@ export class Cursor {
 
   /** To the next element; false at the end of the tree. */
   next(): boolean {
+    if (this.#trims !== this.tree.cache.trims) throw stale();
     this.pathSlot[this.depth]!++;
     return this.#settle();
   }
 
   /** To the previous element; false at the beginning, in which case the position is lost. */
   prev(): boolean {
+    if (this.#trims !== this.tree.cache.trims) throw stale();
     let d = this.depth;
     const shape = this.shape;
     while (this.pathSlot[d]! === 0) {
@@ -304,7 +313,7 @@ export class Cursor {
     while (this.prev()) {
       const r = cmpKey(k, this.words, this.at);
       if (r > 1) return false;
-      // Older and older versions, and nothing else, lie before the position (C3).
+      // Older and older versions, and nothing else, lie before the position (C5).
       if (r <= 0) throw this.#disorder();
       if (visible(this.words, this.at, asofHi, asofLo)) return true;
       k.load(this.words, this.at);
@@ -344,7 +353,7 @@ export class Cursor {
 
   /**
    * To the next element of a scan, whose key must be greater: in a damaged tree, where elements may lead back to where
-   * the scan has been, this is what ends it (C3).
+   * the scan has been, this is what ends it (C5).
    */
   #step(): boolean {
     const before = this.#before.load(this.words, this.at);

@@ -62,10 +62,16 @@ export class MirrorSource {
 
   /** Whole records, some `bytes` of them; null at the end. After a BufferMiss the call is to be repeated. */
   next(bytes: number): Uint8Array | null {
+    const records = this.records(bytes);
+    return records === null ? null : join(records);
+  }
+
+  /** As next, the records one by one. */
+  records(bytes: number): Uint8Array[] | null {
     if (this.#state === "end") return null;
     if (this.#state === "head") {
       this.#state = this.#tidBeg >= this.#tidEnd ? "end" : "body";
-      return join(this.#state === "end" ? [...this.#head, syncPacket(TYPE_IDLE)] : this.#head);
+      return this.#state === "end" ? [...this.#head, syncPacket(TYPE_IDLE)] : this.#head;
     }
     const batch: Uint8Array[] = [];
     let size = 0;
@@ -81,7 +87,7 @@ export class MirrorSource {
       batch.push(syncPacket(TYPE_SYNC));
     }
     this.#mount.cache.trim();
-    return join(batch);
+    return batch;
   }
 }
 

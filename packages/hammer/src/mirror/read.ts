@@ -19,7 +19,7 @@ import {
 import { HammerError } from "../error.ts";
 import { metaData } from "../object/record.ts";
 import {
-  FLAG_CRC_ERROR, FLAG_DATA_CRC_BAD, TYPE_IDLE, TYPE_PASS, TYPE_REC, TYPE_SKIP, TYPE_SYNC, packet, pfsdPacket, seal, syncPacket,
+  FLAG_CRC_ERROR, FLAG_DATA_CRC_BAD, TYPE_PASS, TYPE_REC, TYPE_SKIP, packet, seal,
 } from "./stream.ts";
 
 /** Which part of a PFS to stream. */
@@ -188,23 +188,6 @@ export function mirrorRange(
   const { sync_beg_tid: oldest, sync_end_tid: newest } = PFS_DATA.read(viewOf(data), 0);
   const wanted = options.tidBeg ?? 0n;
   return { data, newest, tidBeg: wanted > oldest ? wanted : oldest, tidEnd: options.tidEnd ?? newest };
-}
-
-/**
- * One pass of `hammer mirror-read` over a PFS, record by record. `lastTid` is the last durable TID. The tree may not be
- * modified while the generator is in use.
- */
-export function* mirrorRead(cur: Cursor, lastTid: bigint, options: MirrorReadOptions): Generator<Uint8Array> {
-  const pfs = options.pfs ?? 0;
-  const { data, newest, tidBeg, tidEnd } = mirrorRange(cur, lastTid, options);
-  yield pfsdPacket(data, newest);
-  yield pfsdPacket(data, tidEnd);
-  if (tidBeg >= tidEnd) {
-    yield syncPacket(TYPE_IDLE);
-    return;
-  }
-  yield* mirrorRecords(cur, pfs, tidBeg, tidEnd, null);
-  yield syncPacket(TYPE_SYNC);
 }
 
 /** REC, PASS and SKIP records of one pass, from a position on. The tree may not be modified while the generator is in use. */

@@ -72,7 +72,8 @@ const SPARE_MAX = 64;
 
 /** All blocks in memory; bounds the clean ones. */
 export class BlockCache {
-  readonly #limit: number;
+  /** Bytes of clean blocks to keep; may change at any time. */
+  limit: number;
   #queue: Block[] = [];
   #hand = 0;
   readonly #spareSmall: Uint8Array[] = [];
@@ -82,7 +83,7 @@ export class BlockCache {
   dirtyCount = 0;
 
   constructor(limitBytes: number) {
-    this.#limit = limitBytes;
+    this.limit = limitBytes;
   }
 
   /** The block of `ip` that holds `offset`, if it is in memory. */
@@ -158,9 +159,9 @@ export class BlockCache {
 
   /** Drops clean blocks beyond the limit; between operations. */
   trim(): void {
-    if (this.bytes - this.dirtyBytes <= this.#limit) return;
+    if (this.bytes - this.dirtyBytes <= this.limit) return;
     const q = this.#queue;
-    const goal = this.#limit - this.#limit / 8;
+    const goal = this.limit - this.limit / 8;
     for (let step = 2 * q.length; step > 0 && this.bytes - this.dirtyBytes > goal && q.length > 0; step--) {
       if (this.#hand >= q.length) this.#hand = 0;
       const b = q[this.#hand]!;

@@ -83,6 +83,9 @@ export class HammerInode {
   blocks: unknown = null;
   /** Next inode of the same bucket. */
   hashNext: HammerInode | null = null;
+  /** Neighbours in the list of idle inodes; an inode that is not in it is its own. */
+  idleNext: HammerInode = this;
+  idlePrev: HammerInode = this;
 
   constructor(objHi: number, objLo: number, loc: number, asofHi: number, asofLo: number) {
     this.objHi = objHi;
@@ -170,36 +173,53 @@ function hash(objHi: number, objLo: number, loc: number, asofHi: number, asofLo:
   return (objLo ^ Math.imul(objHi, 0x9e37_79b1) ^ Math.imul(loc, 0x85eb_ca6b) ^ Math.imul(asofLo ^ asofHi, 0xc2b2_ae35)) | 0;
 }
 
-/** Clean inodes without references that are kept, in case they are asked for again. */
-const IDLE_MAX = 1024;
-
 /** The inodes in memory, found by id (invariant I1). */
 export class InodeTable {
   readonly #buckets = new Map<number, HammerInode>();
-  /** Unreferenced, clean, in the order in which they became so. */
-  readonly #idle = new Set<HammerInode>();
+  /**
+   * Ring of the unreferenced clean inodes, in the order in which they became so; this one only holds it together. (A Set
+   * steps over all that was deleted since it was last rehashed to find its oldest member.)
+   */
+  readonly #idle = new HammerInode(0, 0, 0, 0, 0);
+  #idleCount = 0;
+  readonly #idleMax: number;
   readonly #evict: (ip: HammerInode) => void;
   count = 0;
 
-  /** `evict` is told when an idle inode is dropped, to let go of what it holds. */
-  constructor(evict: (ip: HammerInode) => void) {
+  /**
+   * `idleMax` clean inodes without references are kept, in case they are asked for again; `evict` is told when one of them
+   * is dropped, to let go of what it holds.
+   */
+  constructor(idleMax: number, evict: (ip: HammerInode) => void) {
+    this.#idleMax = idleMax;
     this.#evict = evict;
   }
 
   /** Takes a reference to an inode in memory. */
   ref(ip: HammerInode): void {
-    if (ip.refs++ === 0) this.#idle.delete(ip);
+    if (ip.refs++ === 0) this.#unidle(ip);
   }
 
   /** Keeps an inode without references, clean, for a while. */
   idle(ip: HammerInode): void {
-    this.#idle.add(ip);
-    if (this.#idle.size <= IDLE_MAX) return;
-    for (const oldest of this.#idle) {
-      this.remove(oldest);
-      this.#evict(oldest);
-      return;
-    }
+    this.#unidle(ip);
+    const end = this.#idle;
+    ip.idleNext = end;
+    ip.idlePrev = end.idlePrev;
+    end.idlePrev.idleNext = ip;
+    end.idlePrev = ip;
+    if (++this.#idleCount <= this.#idleMax) return;
+    const oldest = end.idleNext;
+    this.remove(oldest);
+    this.#evict(oldest);
+  }
+
+  #unidle(ip: HammerInode): void {
+    if (ip.idleNext === ip) return;
+    ip.idlePrev.idleNext = ip.idleNext;
+    ip.idleNext.idlePrev = ip.idlePrev;
+    ip.idleNext = ip.idlePrev = ip;
+    this.#idleCount--;
   }
 
   get(objHi: number, objLo: number, loc: number, asofHi: number, asofLo: number): HammerInode | null {
@@ -218,7 +238,7 @@ export class InodeTable {
   }
 
   remove(ip: HammerInode): void {
-    this.#idle.delete(ip);
+    this.#unidle(ip);
     const h = hash(ip.objHi, ip.objLo, ip.loc, ip.asofHi, ip.asofLo);
     let at = this.#buckets.get(h) ?? null;
     if (at === ip) {

@@ -38,10 +38,14 @@ const HAMMER_TYPE: readonly (HammerFileType | null)[] = [null, "file", "dir", "b
 const BLOCK = 16384;
 const TWO32 = 4294967296;
 
+/** The guest's own memory and the machine's are bounded together; a mount gets less of it than it would alone. */
+const DEFAULT_CACHE_BYTES = 64 << 20;
+
 export interface HammerfsOptions {
   readOnly?: boolean;
   /** Keep no history ("nohistory"). */
   noHistory?: boolean;
+  /** Default 64 MiB. */
   cacheBytes?: number;
   /** Wall clock, µs since 1970. */
   now: () => number;
@@ -71,7 +75,7 @@ export class HammerfsMount extends Mount {
       closeDevices: true,
       ...(options.readOnly === undefined ? {} : { readOnly: options.readOnly }),
       ...(options.noHistory === undefined ? {} : { noHistory: options.noHistory }),
-      ...(options.cacheBytes === undefined ? {} : { cacheBytes: options.cacheBytes }),
+      cacheBytes: options.cacheBytes ?? DEFAULT_CACHE_BYTES,
     });
     if (this.core.readOnly) this.flags |= MNT_RDONLY;
   }
