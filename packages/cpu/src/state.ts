@@ -102,12 +102,9 @@ export const SLOW_BUFFER = 0x340;
 
 /** Linear-memory address of the table of region entries, see jit/jit.ts. Not a register: a reset leaves it. */
 export const REGION_ENTRIES = 0x350;
-/** EIP that compiled code wanted to go to last without finding it in its region; 0 = none since it was looked at. */
-export const REGION_MISS = 0x354;
-/** Page base of the region that wanted it. */
-export const REGION_MISS_FROM = 0x358;
-/** Table index of that region. */
-export const REGION_MISS_SLOT = 0x35c;
+/** After X_HOT: base page address and table index of the region that left for EIP. */
+export const REGION_FROM = 0x358;
+export const REGION_FROM_SLOT = 0x35c;
 // Counters of compiled code, read and cleared by jit/statistics.ts. Not registers either.
 /** Instructions retired by regions, in units of COUNTER. */
 export const REGION_RETIRED = 0x360;
@@ -116,6 +113,10 @@ export const REGION_CHAINED = 0x364;
 /** How often regions came back, a word for each exit code of interp/exits.ts. */
 export const REGION_EXITS = 0x380;
 export const REGION_EXIT_CODES = 16;
+/** Epoch of the running space's translation table (MachineMemory.tableEpochs); 0 = nothing in the jump cache is valid. */
+export const EPOCH = 0x368;
+/** Linear-memory address of the jump cache, see interp/dispatch.ts. Not a register: a reset leaves it. */
+export const JUMP_CACHE = 0x36c;
 
 // EFLAGS, SDM vol. 1 §3.4.3
 export const CF = 0x0001;

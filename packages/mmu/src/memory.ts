@@ -7,11 +7,13 @@
  *   M2  codePages[hpn] is the number of holders of decoded or compiled code of that host page. While it is not 0 no
  *       translation word grants writing to the page: every write either passes the slow path of the CPU or is made
  *       by kernel-side code, which reports it with memoryWritten().
+ *   M3  tableEpochs[slot] changes whenever an entry of translation table `slot` that let a code page be read is emptied or
+ *       names another page. No value is given out twice (within 2³¹ changes), not even to different tables.
  *
  * A host page is named by its linear-memory address ("host address") or by its number `hpn`, counted from ramBase.
  * @module
  */
-import { PGMASK, PGSHIFT, STATE_BYTES, WASM_PAGE_SIZE, machineLayout } from "./layout.ts";
+import { PGMASK, PGSHIFT, STATE_BYTES, TABLE_BYTES, WASM_PAGE_SIZE, machineLayout } from "./layout.ts";
 import type { MachineLayout, MachineLayoutOptions } from "./layout.ts";
 
 export interface MachineMemoryOptions extends MachineLayoutOptions {
@@ -41,6 +43,9 @@ export class MachineMemory {
   readonly npages: number;
   /** One byte for each host page, see M2. Read it freely; change it through protectCode() and unprotectCode(). */
   readonly codePages: Uint8Array;
+  /** One word for each translation table, see M3: what was learnt by following its entries to code holds while it stays. */
+  readonly tableEpochs: Int32Array;
+  #lastEpoch = 0;
 
   readonly #codeWritten: CodeWrittenListener[] = [];
   readonly #protect: ProtectListener[] = [];
@@ -66,6 +71,22 @@ export class MachineMemory {
     this.ramBytes = layout.ramBytes;
     this.npages = layout.ramBytes >>> PGSHIFT;
     this.codePages = new Uint8Array(this.npages);
+    this.tableEpochs = new Int32Array(layout.spaces);
+    this.renewEpochs();
+  }
+
+  /** Index of the translation table at linear-memory address `table`. */
+  tableSlot(table: number): number {
+    return (table - this.layout.tablesBase) / TABLE_BYTES;
+  }
+  /** Gives translation table `slot` a new epoch, never 0. */
+  renewEpoch(slot: number): void {
+    this.#lastEpoch = (this.#lastEpoch % 0x7fff_ffff) + 1;
+    this.tableEpochs[slot] = this.#lastEpoch;
+  }
+  /** Gives every table a new epoch. */
+  renewEpochs(): void {
+    for (let slot = 0; slot < this.layout.spaces; slot++) this.renewEpoch(slot);
   }
 
   /** Linear-memory address of virtual CPU `vcpu`'s state block. */

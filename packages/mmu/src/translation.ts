@@ -16,6 +16,7 @@
  *   T3  The write word of an entry that names a code page is 0 (memory.ts M2).
  *   T4  Outside the slices on a slot's touched list the slot's table is all zero. A slice is 1024 entries: 8 KiB of
  *       table, 4 MiB of address space.
+ *   T5  Whatever takes reading a code page from an entry renews the table's epoch (memory.ts M3).
  * @module
  */
 import {
@@ -31,6 +32,7 @@ const FLAT_BIAS = FLAT_BIAS_;
 const PGMASK = PGMASK_;
 const PGSHIFT = PGSHIFT_;
 const TABLE_ENTRIES = TABLE_ENTRIES_;
+const TABLE_ENTRIES_SHIFT = 20;
 
 const SLICE_SHIFT = 10;
 const SLICES = TABLE_ENTRIES >>> SLICE_SHIFT;
@@ -193,6 +195,7 @@ export class Translation {
     for (let node = this.#head[hpn]! - 1; node >= 0;) {
       const next = i32[this.#links32 + node * 2]! - 1;
       const at = this.#tables32 + node * 2;
+      if (i32[at] !== 0 && this.#codePages[hpn] !== 0) this.memory.renewEpoch(node >>> TABLE_ENTRIES_SHIFT);
       i32[at] = 0;
       i32[at + 1] = 0;
       node = next;
@@ -231,6 +234,11 @@ export class Translation {
   }
 
   #clear(slot: number, vpn: number, at: number): void {
+    const word = this.#i32[at]!;
+    if (word !== 0) {
+      const hpn = ((word + FLAT_BIAS + (vpn << PGSHIFT) - this.#ramBase) | 0) >>> PGSHIFT;
+      if (this.#codePages[hpn] !== 0) this.memory.renewEpoch(slot);
+    }
     this.#unlink(slot * TABLE_ENTRIES + vpn);
     this.#i32[at] = 0;
     this.#i32[at + 1] = 0;

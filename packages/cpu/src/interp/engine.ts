@@ -31,6 +31,7 @@ import {
 } from "../exception.ts";
 import type { ExitReason } from "../exception.ts";
 import { DEFAULT_JIT, ENTRY_TABLE_BYTES, Jit, type AddressToPage, type JitOptions } from "../jit/jit.ts";
+import { JUMP_CACHE_BYTES } from "./dispatch.ts";
 import { JitCounters, type JitStatistics } from "../jit/statistics.ts";
 import { SegmentLoader } from "../isa/segment-load.ts";
 import type { DescriptorSource } from "../segment.ts";
@@ -64,7 +65,7 @@ const COMPILED_INTERVAL = 4;
 
 const EIP_W = S.EIP >> 2;
 const ECX_W = (S.GPR >> 2) + S.ECX;
-const REGION_MISS_W = S.REGION_MISS >> 2;
+const EPOCH_W = S.EPOCH >> 2;
 const COUNTER_W = S.COUNTER >> 2;
 const PENDING_W = S.PENDING >> 2;
 const TABLE_W = S.TABLE >> 2;
@@ -94,6 +95,8 @@ export class Engine {
   /** Instructions until the compiler wants to see where execution stands. */
   #sampleLeft: number;
   #space!: AddressSpace;
+  /** Number of its translation table. */
+  #tableSlot = 0;
   #mode = 0;
   /** ECX after the last element of a repeated string instruction that was executed alone. */
   #elementsLeft = 0;
@@ -122,7 +125,10 @@ export class Engine {
     memory.u16[(area + R.R_HANDLER) >> 1] = R.H_ENTER;
     const entryTable = area + 64;
     const decodeTables = entryTable + ENTRY_TABLE_BYTES;
-    const storeBase = decodeTables + DECODER_BYTES;
+    const jumpCache = decodeTables + DECODER_BYTES;
+    memory.u8.fill(0, jumpCache, jumpCache + JUMP_CACHE_BYTES);
+    this.#words[S.JUMP_CACHE >> 2] = jumpCache;
+    const storeBase = jumpCache + JUMP_CACHE_BYTES;
     const available = share - (storeBase - area);
     const wanted = CodeStore.directoryBytes(memory.npages) + (options.poolBytes ?? available);
     this.#store = new CodeStore(memory, storeBase, Math.min(available, wanted));
@@ -148,6 +154,7 @@ export class Engine {
         handlers,
         signatures,
         entryTable,
+        jumpCache,
         firstSlot: 2 * handlers.length,
         counters: this.#counters,
         clock: options.clock ?? ((): number => 0),
@@ -160,9 +167,8 @@ export class Engine {
 
   /** Bytes of cpu area for one virtual CPU of a machine with `ramBytes` of host pages. */
   static areaBytes(ramBytes: number): number {
-    return (
-      POOL_BYTES + CodeStore.directoryBytes(ramBytes >>> PGSHIFT) + ENTRY_TABLE_BYTES + DECODER_BYTES + 64
-    );
+    const directories = CodeStore.directoryBytes(ramBytes >>> PGSHIFT);
+    return POOL_BYTES + directories + ENTRY_TABLE_BYTES + DECODER_BYTES + JUMP_CACHE_BYTES + 64;
   }
 
   get jitStatistics(): JitStatistics {
@@ -178,6 +184,7 @@ export class Engine {
     this.#space = space;
     this.#slow.space = space;
     w[TABLE_W] = space.table;
+    this.#tableSlot = this.#memory.tableSlot(space.table);
     this.#enterMode();
     let left = budget;
     for (;;) {
@@ -197,6 +204,7 @@ export class Engine {
     const w = this.#words;
     const count = this.#compiles ? Math.min(most, this.#sampleLeft) : most;
     w[COUNTER_W] = -count * R.RECORD_BYTES;
+    w[EPOCH_W] = this.#memory.tableEpochs[this.#tableSlot]!;
     const code = this.#exports.run(this.#enterRecord);
     const retired = count + (w[COUNTER_W]! >> R.RECORD_SHIFT);
     this.retired += retired;
@@ -211,28 +219,30 @@ export class Engine {
         return this.#resolveMiss();
       case X.X_STALE:
         return this.#resolveStale();
+      case X.X_HOT:
+        this.#tellHot();
+        return GO_ON;
       default:
         return this.#exit(code);
     }
   }
 
-  /**
-   * Shows the compiler where execution stands, and where compiled code went last when it had to leave. Compiled code is
-   * looked at less often.
-   */
+  /** Shows the compiler an address that compiled code has left for again and again. */
+  #tellHot(): void {
+    const w = this.#words;
+    const eip = w[EIP_W]!;
+    const page = this.#pageOf(eip);
+    if (page === undefined) return;
+    const from = { slot: w[S.REGION_FROM_SLOT >> 2]!, pageBase: w[S.REGION_FROM >> 2]! };
+    this.#jit.hotTarget(page, eip, from, this.#pageFinder);
+  }
+  /** Shows the compiler where execution stands. Compiled code is looked at less often. */
   #sample(): void {
     const w = this.#words;
     const { sampleInterval } = this.#jit.options;
-    const missed = w[REGION_MISS_W]!;
-    w[REGION_MISS_W] = 0;
     this.#sampleLeft = sampleInterval;
     this.#counters.collect();
     if (this.#mode !== 0) return;
-    const target = missed === 0 ? undefined : this.#pageOf(missed);
-    if (target !== undefined) {
-      const from = { slot: w[S.REGION_MISS_SLOT >> 2]!, pageBase: w[S.REGION_MISS_FROM >> 2]! };
-      this.#jit.sampleLeave(target, missed, from, this.#pageFinder);
-    }
     const eip = w[EIP_W]!;
     const page = this.#pageOf(eip);
     if (page !== undefined && this.#jit.sample(page, eip, this.#pageFinder)) {

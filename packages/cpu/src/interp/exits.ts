@@ -27,3 +27,7 @@ export const X_BUDGET = 9;
 export const X_PREFIX = 10;
 /** A region was compiled for pages that the running space does not have (any more) at their places; nothing was done. */
 export const X_STALE = 11;
+/** Regions have left for EIP, where none is entered, HOT_EXITS times; REGION_FROM and REGION_FROM_SLOT tell which did last. */
+export const X_HOT = 12;
+/** What the place of a dead region in the table returns; nothing was done. */
+export const X_DEAD = 13;

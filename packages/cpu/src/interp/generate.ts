@@ -7,6 +7,7 @@
  *   step(fn, ip, pb)  executes the record `ip` of form `fn` with slow memory access
  *
  *   call(fn, ip, pb)  the out-of-line handler of form `fn`, for compiled regions
+ *   dead(entry, pb)   what the table holds for regions that are no more
  *   table           functions by number: handlers, step functions, then REGION_SLOTS places for compiled regions
  *   rt.*            the runtime functions
  *
@@ -28,7 +29,6 @@ import {
   H_MISS,
   H_NEXT_PAGE,
   H_REGION,
-  R_ENTRY,
   R_FUNCTION,
   R_HANDLER,
   R_IMM,
@@ -68,6 +68,7 @@ import type { Func } from "../wasm/func.ts";
 import { ModuleBuilder } from "../wasm/module.ts";
 import { I32, I32_LOAD, I32_LOAD16_U, I32_LOAD8_U, I32_STORE } from "../wasm/opcodes.ts";
 import { X_AGAIN, X_BUDGET, X_EXCEPTION, X_JUMP, X_MISS, X_PREFIX, X_SLOW, X_STALE } from "./exits.ts";
+import { deadRegion, regionDispatcher } from "./dispatch.ts";
 import { FN_EA16, FN_EA32, FN_FIRST, FN_LEA16, REGION_SLOTS } from "./functions.ts";
 import { IntCtx, type LoopFrame } from "./int-ctx.ts";
 
@@ -116,6 +117,7 @@ class Generator {
   readonly #imports: Imports;
   readonly #rt: Runtime;
   readonly #handlerType: number;
+  readonly #regions: Callee;
 
   constructor(table: FormTable, builders: readonly RuntimeBuilder[], options: GenerateOptions) {
     const m = this.#m;
@@ -130,6 +132,8 @@ class Generator {
     };
     this.#rt = Object.assign({}, ...builders.map((build) => build(m, options.stateBase))) as Runtime;
     this.#handlerType = m.type(HANDLER_PARAMS, [I32]);
+    this.#regions = regionDispatcher(m, options.stateBase, this.#handlerType);
+    deadRegion(m);
   }
 
   generate(): GeneratedInterpreter {
@@ -293,13 +297,9 @@ class Generator {
         f.br(miss);
       },
       [H_REGION]: () => {
-        const entry = f.tmp(add(this.#state(S.REGION_ENTRIES), shl(load(I32_LOAD16_U, I32, ip, R_ENTRY), 3)));
         const before = f.tmp(add(acc, ip));
         this.#setState(f, S.COUNTER, before);
-        f.set(
-          code,
-          callIndirect(this.#handlerType, I32, load(I32_LOAD, I32, entry), load(I32_LOAD, I32, entry, 4), pb),
-        );
+        f.set(code, call(this.#regions, ip, pb));
         this.#count(f, S.REGION_RETIRED, i32(0), sub(this.#state(S.COUNTER), before));
         this.#count(f, S.REGION_EXITS, shl(code, 2), i32(1));
         f.brIf(common, eq(code, X_STALE));

@@ -29,6 +29,8 @@ export interface InterpreterExports {
   run(ip: number): number;
   step(fn: number, ip: number, pageBase: number): number;
   call(fn: number, ip: number, pageBase: number): number;
+  /** What the table holds in place of regions that are no more. */
+  dead(entry: number, pageBase: number): number;
   readonly table: WebAssembly.Table;
 }
 export interface Interpreter {

@@ -23,6 +23,7 @@
 import { FLAT_BIAS, TABLE_ENTRY_BYTES } from "@vkernel/mmu";
 import type { CodePage } from "../decode/code-store.ts";
 import * as R from "../decode/record.ts";
+import { LINE_BASE, LINE_EIP, LINE_ENTRY, LINE_EPOCH, LINE_SLOT, lineOf } from "../interp/dispatch.ts";
 import { X_AGAIN, X_BUDGET, X_EXCEPTION, X_JUMP, X_SLOW, X_STALE } from "../interp/exits.ts";
 import * as S from "../state.ts";
 import {
@@ -35,7 +36,7 @@ import {
   geS,
   i32,
   load,
-  ltU,
+  ltS,
   ne,
   or,
   shl,
@@ -61,15 +62,15 @@ const RECORD_BYTES = R.RECORD_BYTES;
 const NO_ENTRY = -1;
 /** Exits from within a block carry an offset in the low bits and the number of instructions not executed above. */
 const OFFSET_BITS = 20;
-/** Entries from the interpreter carry the number of their block in the low half and the distance of their page above. */
+/** The number of the entry's block; above it CHECK_PAGES. */
 const ENTRY_MASK = 0xffff;
 
 export interface RegionPlace {
   readonly stateBase: number;
   /** The region's slot in the interpreter's table, by which its own entries are recognised. */
   readonly slot: number;
-  /** Linear-memory address of the table of entries. */
-  readonly entryTable: number;
+  /** Linear-memory address of the jump cache. */
+  readonly jumpCache: number;
   /** Host address of a page. */
   readonly pageAddress: (page: CodePage) => number;
   /** Calls an out-of-line handler: (fn, record, page base) → interpreter exit. */
@@ -295,19 +296,24 @@ export class RegionEmitter {
     f.set(this.#acc, this.#state(S.COUNTER));
     this.#reload();
   }
-  /** Goes from the page of the entry to the base page, and makes sure that all pages are those compiled. */
+  /** Makes sure that all pages are those compiled, when the dispatcher does not know it already. */
   #checkPages(): void {
     const { f } = this;
     const { pages } = this.region;
-    if (pages.length === 1) return;
-    f.set(this.pageBase, sub(this.pageBase, shl(shrS(this.entry, 16), 12)));
-    f.set(this.entry, and(this.entry, ENTRY_MASK));
-    for (const { page, delta } of pages) {
-      const at = f.tmp(add(this.pageBase, 4096 * delta));
-      const word = load(I32_LOAD, I32, add(this.table, shl(shrU(at, 12), Math.log2(TABLE_ENTRY_BYTES))));
-      const host = this.place.pageAddress(page);
-      f.if(ne(add(at, word), i32(host - FLAT_BIAS)), () => f.ret(i32(X_STALE)));
-    }
+    f.if(ltS(this.entry, 0), () => {
+      f.set(this.entry, and(this.entry, ENTRY_MASK));
+      if (pages.length === 1) return;
+      for (const { page, delta } of pages) {
+        const at = f.tmp(add(this.pageBase, 4096 * delta));
+        const word = load(
+          I32_LOAD,
+          I32,
+          add(this.table, shl(shrU(at, 12), Math.log2(TABLE_ENTRY_BYTES))),
+        );
+        const host = this.place.pageAddress(page);
+        f.if(ne(add(at, word), i32(host - FLAT_BIAS)), () => f.ret(i32(X_STALE)));
+      }
+    });
   }
   #reload(): void {
     for (let n = 0; n < 8; n++)
@@ -404,39 +410,26 @@ export class RegionEmitter {
   /** Where all indirect jumps of the region come together, with the target in `eip`. */
   #findIndirect(): void {
     const { f } = this;
-    const { entryTable, slot } = this.place;
+    const { jumpCache, slot } = this.place;
     f.resetTemps();
-    const offset = f.tmp(sub(this.#eip, this.pageBase));
-    const record = f.temp(I32);
-    f.block((known) => {
-      for (const { page, delta } of this.region.pages) {
-        const inPage = f.tmp(sub(offset, 4096 * delta));
-        f.if(ltU(inPage, 4096), () => {
-          f.set(record, load(I32_LOAD, I32, shl(inPage, 2), page.index));
-          f.br(known);
-        });
-      }
-      this.#leaveTo();
-    });
-    // Where nothing is decoded the record address is 0, and the guard page there holds no H_REGION.
-    f.if(eq(load(I32_LOAD16_U, I32, record, R.R_HANDLER), R.H_REGION), () => {
-      const entry = f.tmp(shl(load(I32_LOAD16_U, I32, record, R.R_ENTRY), 3));
-      const mine = eq(load(I32_LOAD, I32, entry, entryTable), slot);
-      f.if(and(mine, shrU(this.#acc, 31)), () => {
-        f.set(this.entry, and(load(I32_LOAD, I32, entry, entryTable + 4), ENTRY_MASK));
-        f.br(this.#dispatch);
-      });
+    const line = f.tmp(lineOf(this.#eip));
+    const word = (offset: number): Expr => load(I32_LOAD, I32, line, jumpCache + offset);
+    const half = (offset: number): Expr => load(I32_LOAD16_U, I32, line, jumpCache + offset);
+    f.block((other) => {
+      f.brIf(other, ne(word(LINE_EIP), this.#eip));
+      f.brIf(other, ne(half(LINE_SLOT), slot));
+      f.brIf(other, ne(word(LINE_EPOCH), this.#state(S.EPOCH)));
+      f.brIf(other, ne(word(LINE_BASE), this.pageBase));
+      f.brIf(other, geS(this.#acc, 0));
+      f.set(this.entry, half(LINE_ENTRY));
+      f.br(this.#dispatch);
     });
     this.#leaveTo();
   }
-  /** Leaves for the EIP in `eip`, through the interpreter. */
+  /** Leaves for the EIP in `eip`, through the dispatcher. */
   #leaveTo(): void {
-    const { f } = this;
-    this.#putState(S.REGION_MISS, this.#eip);
-    this.#putState(S.REGION_MISS_FROM, this.pageBase);
-    this.#putState(S.REGION_MISS_SLOT, i32(this.place.slot));
-    f.set(this.#code, i32(X_JUMP));
-    f.br(this.#end);
+    this.f.set(this.#code, i32(X_JUMP));
+    this.f.br(this.#end);
   }
 
   /** Has the interpreter's out-of-line handler execute the instruction, on the state block. */

@@ -57,6 +57,8 @@ export interface JitParts {
   readonly signatures: RuntimeSignatures;
   /** Linear-memory address of ENTRY_TABLE_BYTES for the entries. */
   readonly entryTable: number;
+  /** Linear-memory address of the jump cache, see interp/dispatch.ts. */
+  readonly jumpCache: number;
   /** Table index of the first place for regions. */
   readonly firstSlot: number;
   readonly counters: JitCounters;
@@ -87,6 +89,8 @@ export class Jit {
   readonly options: JitOptions;
   readonly #p: JitParts;
   readonly #freeSlots: number[] = [];
+  /** Places of dead regions that lines of the jump cache may still name. */
+  #deadSlots: number[] = [];
   readonly #freeEntries: number[] = [];
   /** Forms that JitCtx does not compile. */
   readonly #refused = new Set<Form>();
@@ -120,8 +124,8 @@ export class Jit {
     return false;
   }
 
-  /** Tells that compiled code, the region in `from.slot` with its base page at `from.pageBase`, left for `address` in `page`. */
-  sampleLeave(
+  /** Tells that compiled code, last the region in `from.slot` with its base page at `from.pageBase`, often leaves for `address` in `page`. */
+  hotTarget(
     page: CodePage,
     address: number,
     from: { readonly slot: number; readonly pageBase: number },
@@ -256,7 +260,9 @@ export class Jit {
   /** Compiles a region in place of others. */
   #make(region: Region, replaced: ReadonlySet<LiveRegion>): void {
     const room = this.#freeEntries.length + MAX_ENTRIES - this.#nextEntry;
-    if (this.#freeSlots.length === 0 || room < region.entries.length) this.#dropAll();
+    if (this.#freeSlots.length + this.#deadSlots.length === 0 || room < region.entries.length)
+      this.#dropAll();
+    if (this.#freeSlots.length === 0) this.#recycle();
     const slot = this.#freeSlots.pop()!;
     const { counters, clock } = this.#p;
     const began = clock();
@@ -281,7 +287,7 @@ export class Jit {
   }
 
   #generate(region: Region, slot: number): { bytes: Uint8Array; imports: Record<string, unknown> } {
-    const { memory, stateBase, entryTable, exports, signatures } = this.#p;
+    const { memory, stateBase, jumpCache, exports, signatures } = this.#p;
     const m = new ModuleBuilder();
     m.importMemory("m", "memory", 1, 0x1_0000, !(memory.buffer instanceof ArrayBuffer));
     const callHandler = m.importFunction("m", "call", [I32, I32, I32], [I32]);
@@ -289,7 +295,7 @@ export class Jit {
     const f = m.declare([I32, I32], [I32], "region");
     const rt = lateRuntime(m, signatures, exports, imports);
     const pageAddress = (page: CodePage): number => memory.pageAddress(page.hpn);
-    const place = { stateBase, slot, entryTable, pageAddress, callHandler };
+    const place = { stateBase, slot, jumpCache, pageAddress, callHandler };
     const emitter = new RegionEmitter(f, region, place, xmmRegisters(region, memory));
     emitter.generate((insn) => this.#instruction(emitter, insn, rt));
     return { bytes: m.encode(), imports };
@@ -351,8 +357,8 @@ export class Jit {
     const { region, slot, entries } = live;
     if (this.#bySlot.get(slot) !== live) return;
     this.#bySlot.delete(slot);
-    exports.table.set(slot, null);
-    this.#freeSlots.push(slot);
+    exports.table.set(slot, exports.dead);
+    this.#deadSlots.push(slot);
     for (const { page } of region.pages) {
       const known = this.#byPage.get(page);
       known?.delete(live);
@@ -364,6 +370,12 @@ export class Jit {
       if (memory.u16[(record + R.R_ENTRY) >> 1] !== entry) continue;
       memory.u16[(record + R.R_HANDLER) >> 1] = handlers[memory.u16[(record + R.R_FUNCTION) >> 1]!]!;
     }
+  }
+  /** Makes the places of dead regions free: with new epochs no line of the jump cache names them. */
+  #recycle(): void {
+    this.#p.memory.renewEpochs();
+    this.#freeSlots.push(...this.#deadSlots);
+    this.#deadSlots = [];
   }
   #dropAll(): void {
     for (const live of [...this.#bySlot.values()]) this.#drop(live);
