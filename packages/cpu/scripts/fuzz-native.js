@@ -31,7 +31,14 @@ export function openNative() {
     close();
     return { native: null, why: `gcc -m32 failed: ${built.error?.message ?? built.stderr.split("\n")[0]}` };
   }
-  const native = { run: (tests) => capture(program, tests), close };
+  const raw = (cases) => capture(program, cases);
+  const native = {
+    /** Ends of the fuzzer's tests, as describe() shows them; null for one that does not end. */
+    run: (tests) => raw(tests.map((t) => ({ ...t, code: assemble(t) }))).map((end) => end && describe(end)),
+    /** Ends of `{ gpr, flags, ip, xmm, code }`, whole. */
+    raw,
+    close,
+  };
   try {
     native.run([]);
   } catch (e) {
@@ -41,9 +48,9 @@ export function openNative() {
   return { native, why: "" };
 }
 
-function capture(program, tests) {
-  const parts = tests.map((test) => {
-    const code = assemble(test);
+function capture(program, cases) {
+  const parts = cases.map((test) => {
+    const { code } = test;
     const words = new Uint32Array(HEAD_WORDS + Math.ceil(code.length / 4));
     words.set([...test.gpr, test.flags, test.ip, ...test.xmm, code.length]);
     new Uint8Array(words.buffer).set(code, 4 * HEAD_WORDS);
@@ -52,15 +59,15 @@ function capture(program, tests) {
   const done = spawnSync(program, [], { input: Buffer.concat(parts), maxBuffer: 1 << 30 });
   if (done.status !== 0) throw new Error(`capture ended with ${done.status ?? done.signal}`);
   const { stdout } = done;
-  if (stdout.length !== tests.length * RESULT_WORDS * 4) throw new Error("capture wrote too little");
+  if (stdout.length !== cases.length * RESULT_WORDS * 4) throw new Error("capture wrote too little");
   const words = new Uint32Array(stdout.buffer.slice(stdout.byteOffset, stdout.byteOffset + stdout.length));
-  return tests.map((_, i) => readResult(words.subarray(i * RESULT_WORDS, (i + 1) * RESULT_WORDS)));
+  return cases.map((_, i) => readResult(words.subarray(i * RESULT_WORDS, (i + 1) * RESULT_WORDS)));
 }
 
 function readResult(w) {
   if (w[0] !== 0) return null;
   const vector = w[1];
-  return describe({
+  return {
     vector,
     error: vector === 14 ? w[2] & 7 : vector === 13 ? w[2] & 0xffff : 0,
     cr2: vector === 14 ? w[3] : 0,
@@ -69,5 +76,5 @@ function readResult(w) {
     gpr: [...w.subarray(6, 14)],
     fx: new Uint8Array(w.slice(14, 14 + 128).buffer).subarray(0, 288),
     pages: [...w.subarray(86, 86 + PAGES)],
-  });
+  };
 }

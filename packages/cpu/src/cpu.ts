@@ -11,12 +11,14 @@
  * @module
  */
 import type { AddressSpace, MachineMemory } from "@vkernel/mmu";
+import { cpuModel, type CpuModel, type CpuidOption } from "./cpuid.ts";
 import type { ExitReason } from "./exception.ts";
 import { restoreFxImage, saveFxImage } from "./fx-image.ts";
 import { Engine } from "./interp/engine.ts";
 import type { JitOptions } from "./jit/jit.ts";
 import type { JitStatistics } from "./jit/statistics.ts";
 import { K_RAW, arithmeticFlags } from "./isa/flag-kinds.ts";
+import { crcTable } from "./isa/sse/sse42.ts";
 import { FLAT_CODE, FLAT_DATA, FLAT_DESCRIPTORS, NULL_SEGMENT } from "./segment.ts";
 import type { DescriptorSource, SegmentValue } from "./segment.ts";
 import * as S from "./state.ts";
@@ -34,6 +36,11 @@ export interface CpuOptions {
   readonly jit?: Partial<JitOptions>;
   /** A clock in milliseconds for the times in jitStatistics; they are 0 unless given. */
   readonly clock?: () => number;
+  /**
+   * Which processor this is: a name of CPU_MODELS ("pentium2"), a list of extensions, or a whole description; "max", which
+   * has everything, unless given. Instructions of other extensions raise #UD.
+   */
+  readonly cpuid?: CpuidOption;
 }
 
 export class Cpu {
@@ -44,13 +51,16 @@ export class Cpu {
   readonly words: Int32Array;
   /** Linear-memory address of the state block. */
   readonly stateBase: number;
+  /** What CPUID tells of this processor. */
+  readonly model: CpuModel;
   /** INT n instructions that user code may execute, one byte each (non-zero = gate open to CPL 3). Default: 3 and 4. */
   readonly softInterruptGates: Uint8Array;
   readonly #engine: Engine;
 
-  /** Generates and compiles the interpreter (tens of milliseconds). */
+  /** Generates and compiles the interpreter (tens of milliseconds). Throws RangeError for an unknown processor or extension. */
   constructor(memory: MachineMemory, options: CpuOptions = {}) {
     this.memory = memory;
+    this.model = cpuModel(options.cpuid ?? "max");
     this.stateBase = memory.stateBlock(options.vcpu ?? 0);
     this.words = memory.i32.subarray(this.stateBase >> 2, (this.stateBase + 0x1_0000) >> 2);
     this.gpr = this.words.subarray(S.GPR >> 2, (S.GPR >> 2) + 8);
@@ -62,8 +72,9 @@ export class Cpu {
       this.stateBase,
       this.softInterruptGates,
       options.descriptors ?? FLAT_DESCRIPTORS,
-      options,
+      { ...options, model: this.model },
     );
+    this.words.set(crcTable(), S.CRC_TABLE >> 2);
     this.reset();
   }
 

@@ -5,6 +5,8 @@ import * as cpu from "./index.ts";
 test("the public names are these and no others", () => {
   expect(Object.keys(cpu).sort()).toMatchInlineSnapshot(`
     [
+      "CPUID_VENDOR",
+      "CPU_MODELS",
       "CS",
       "Cpu",
       "DS",
@@ -37,6 +39,7 @@ test("the public names are these and no others", () => {
       "EXIT_INTERRUPT",
       "EXIT_SOFTINT",
       "FCW",
+      "FEATURE_BITS",
       "FLAT_CODE",
       "FLAT_DATA",
       "FLAT_DESCRIPTORS",
@@ -51,7 +54,9 @@ test("the public names are these and no others", () => {
       "USER_CODE_SELECTOR",
       "USER_DATA_SELECTOR",
       "cpuAreaBytes",
+      "cpuModel",
       "disassemble",
+      "featureWord",
       "hasErrorCode",
     ]
   `);

@@ -4,6 +4,16 @@
  * @packageDocumentation
  */
 export { Cpu, cpuAreaBytes, type CpuOptions } from "./cpu.ts";
+export {
+  CPU_MODELS,
+  VENDOR as CPUID_VENDOR,
+  cpuModel,
+  type CpuModel,
+  type CpuModelName,
+  type CpuidOption,
+  type Feature,
+} from "./cpuid.ts";
+export { FEATURE_BITS, featureWord } from "./isa/feature.ts";
 export { GdbStub, type GdbTarget } from "./debug/gdb-stub.ts";
 export type { GdbRegisters } from "./debug/gdb-registers.ts";
 export type { JitOptions } from "./jit/jit.ts";

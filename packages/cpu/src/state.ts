@@ -118,6 +118,9 @@ export const EPOCH = 0x368;
 /** Linear-memory address of the jump cache, see interp/dispatch.ts. Not a register: a reset leaves it. */
 export const JUMP_CACHE = 0x36c;
 
+/** 256 words that CRC32 steps through, see isa/sse/sse42.ts. Written once. */
+export const CRC_TABLE = 0x400;
+
 // EFLAGS, SDM vol. 1 §3.4.3
 export const CF = 0x0001;
 export const PF = 0x0004;

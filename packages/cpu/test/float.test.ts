@@ -101,6 +101,21 @@ describe("captured beside the public set: SSSE3, faults in operands, environment
   });
 });
 
+describe("captured SSE4.1, SSE4.2 and POPCNT", () => {
+  const { vectors } = readVectors(here("fixtures/sse4.jsonl.gz")) as { vectors: Vector[] };
+  it.each([
+    ["sse4.1", 300],
+    ["sse4.1-fp", 150],
+    ["sse4.2", 600],
+  ])("%s", (group, atLeast) => {
+    const some = vectors.filter((v) => groupOf(v) === group);
+    expect(some.length).toBeGreaterThan(atLeast);
+    expect(failures(new VectorMachine({ jit: { threshold: Infinity } }), some)).toEqual([]);
+    expect(failures(new VectorMachine({ jit: { threshold: 0 } }), some)).toEqual([]);
+    expect(failures(withoutCache(), some)).toEqual([]);
+  });
+});
+
 describe("FXSAVE images", () => {
   const machine = new VectorMachine();
 

@@ -11,7 +11,7 @@
  * Source: DragonFly 2.0 sys/vm/vm_vmspace.c.
  * @module
  */
-import { Cpu, cpuAreaBytes, type JitOptions, type JitStatistics } from "@vkernel/cpu";
+import { Cpu, cpuAreaBytes, type CpuidOption, type JitOptions, type JitStatistics } from "@vkernel/cpu";
 import {
   ACCESS_READ as ACCESS_READ_,
   ACCESS_WRITE as ACCESS_WRITE_,
@@ -40,6 +40,8 @@ export interface HostKernelOptions {
   readonly spaces?: number;
   /** When guest code is compiled, see @vkernel/cpu. */
   readonly jit?: Partial<JitOptions>;
+  /** Which processor guests find, see the `cpuid` option of Cpu; one with everything unless given. */
+  readonly cpu?: CpuidOption;
 }
 
 export interface HostStats {
@@ -71,7 +73,7 @@ export class HostKernel {
   #imagePages = 0;
   #walksOfDead = 0;
 
-  /** Throws RangeError when the machine does not fit a 4 GiB memory. */
+  /** Throws RangeError when the machine does not fit a 4 GiB memory, or for an unknown processor. */
   constructor(options: HostKernelOptions) {
     const { platform, ramBytes } = options;
     const cpuBytes = cpuAreaBytes(ramBytes);
@@ -81,7 +83,7 @@ export class HostKernel {
     this.memory = new MachineMemory({ ramBytes, spaces, cpuBytes });
     this.#translation = new Translation(this.memory);
     const clock = (): number => platform.monotonicNs() / 1e6;
-    this.cpu = new Cpu(this.memory, { clock, jit: options.jit ?? {} });
+    this.cpu = new Cpu(this.memory, { clock, jit: options.jit ?? {}, cpuid: options.cpu ?? "max" });
     this.interrupts = new Interrupts(platform);
     this.#runner = new GuestRunner(this.cpu, this.interrupts);
   }

@@ -6,7 +6,17 @@
  */
 export type { JitOptions } from "@vkernel/cpu";
 export { HostKernel, type HostKernelOptions, type HostStats } from "./hostkernel.ts";
-export { GdbStub, type GdbTarget } from "@vkernel/cpu";
+export {
+  CPUID_VENDOR,
+  CPU_MODELS,
+  FEATURE_BITS,
+  GdbStub,
+  featureWord,
+  type CpuModel,
+  type CpuModelName,
+  type CpuidOption,
+  type GdbTarget,
+} from "@vkernel/cpu";
 export { MemoryImage } from "./image.ts";
 export { Cothread } from "./cothread.ts";
 export { INTR_IO, INTR_TERM, INTR_TIMER, INTR_WINCH, Interrupts } from "./interrupts.ts";

@@ -12,7 +12,10 @@ it("exposes exactly these names, besides the constants of frame.ts", () => {
       .sort(),
   ).toMatchInlineSnapshot(`
     [
+      "CPUID_VENDOR",
+      "CPU_MODELS",
       "Cothread",
+      "FEATURE_BITS",
       "FX_BYTES",
       "GdbStub",
       "HostErrno",
@@ -23,6 +26,7 @@ it("exposes exactly these names, besides the constants of frame.ts", () => {
       "SimFiles",
       "SimPlatform",
       "SimTerminal",
+      "featureWord",
     ]
   `);
   expect(Object.keys(node)).toEqual(["NodePlatform"]);

@@ -8,7 +8,7 @@
  *   B3  Nothing here touches the host but through `platform`.
  * @module
  */
-import type { DebugLink, HostPlatform, JitOptions } from "@vkernel/hostkernel";
+import type { CpuidOption, DebugLink, HostPlatform, JitOptions } from "@vkernel/hostkernel";
 import { dragonflyAbi } from "./abi/dragonfly/abi.ts";
 import { LinuxAbi } from "./abi/linux/abi.ts";
 import { ConsoleSet, type StdioKind } from "./boot-console.ts";
@@ -80,6 +80,8 @@ export interface BootOptions {
   readonly platform: HostPlatform;
   /** Guest RAM in bytes, a multiple of 4 MiB. */
   readonly ramBytes: number;
+  /** Which processor the guest finds: a name of CPU_MODELS or a list of extensions; one with everything unless given. */
+  readonly cpu?: CpuidOption;
   readonly root: MountFactory;
   /** Further file systems, in the order in which they are mounted. */
   readonly mounts?: readonly MountSpec[];
@@ -379,8 +381,8 @@ export async function bootKernel(options: BootOptions): Promise<VirtualKernel> {
 
 function makeMachine(options: BootOptions): VkMachine {
   try {
-    const { platform, ramBytes, jit } = options;
-    return new VkMachine({ platform, ramBytes, ...(jit === undefined ? {} : { jit }) });
+    const { platform, ramBytes, jit = {}, cpu = "max" } = options;
+    return new VkMachine({ platform, ramBytes, jit, cpu });
   } catch (e) {
     if (!(e instanceof RangeError)) throw e;
     throw new BootError("ENOMEM", e.message, e);

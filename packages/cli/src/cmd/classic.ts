@@ -2,7 +2,7 @@
 /** `vkernel` with options only: boots as vkernel(7) does, with init as the first process. */
 import { closeSync, openSync, writeSync, rmSync } from "node:fs";
 import { NodePlatform } from "@vkernel/hostkernel/node";
-import { bootKernel, BootError, type RunResult, type VirtualKernel } from "@vkernel/vkernel";
+import { bootKernel, BootError, type CpuModelName, type RunResult, type VirtualKernel } from "@vkernel/vkernel";
 import { panicked, ramBytes, standardMounts } from "../machine.ts";
 import { MemoryImageFile } from "../memory-image-file.ts";
 import { imageRoot, worldRoot, type RootSource } from "../root-source.ts";
@@ -14,6 +14,7 @@ export interface ClassicOptions {
   readonly R?: string[];
   readonly c?: string[];
   readonly m: string;
+  readonly cpu: CpuModelName;
   readonly i?: string;
   readonly e?: string[];
   readonly I?: string[];
@@ -82,6 +83,7 @@ export async function bootClassic(options: ClassicOptions): Promise<number> {
     vk = await bootKernel({
       platform,
       ramBytes: ram,
+      cpu: options.cpu,
       root: root.mount,
       mounts: standardMounts(),
       kenv,

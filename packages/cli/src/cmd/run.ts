@@ -2,7 +2,7 @@
 /** `vkernel run`: a fresh kernel whose first user process is the program given. */
 import { writeFileSync } from "node:fs";
 import { NodePlatform } from "@vkernel/hostkernel/node";
-import { bootKernel, BootError, type RunResult, type VirtualKernel } from "@vkernel/vkernel";
+import { bootKernel, BootError, type CpuModelName, type RunResult, type VirtualKernel } from "@vkernel/vkernel";
 import { toByteString } from "@vkernel/hammer";
 import { awaitGdb } from "../gdb-link.ts";
 import { panicked, ramBytes, standardMounts } from "../machine.ts";
@@ -13,6 +13,7 @@ import { CliError } from "../ui/errors.ts";
 export interface RunOptions {
   readonly root?: string;
   readonly memory: string;
+  readonly cpu: CpuModelName;
   readonly volume?: string[];
   readonly env?: string[];
   readonly workdir?: string;
@@ -103,6 +104,7 @@ export async function runProgram(program: string, args: readonly string[], optio
     vk = await bootKernel({
       platform,
       ramBytes: ram,
+      cpu: options.cpu,
       root: root.mount,
       mounts: [...standardMounts(), ...volumes],
       jit: JIT[options.jit],

@@ -4,12 +4,18 @@
  * to vkernel; on `run` everything after PROGRAM belongs to the guest.
  * @module
  */
+import { CPU_MODELS } from "@vkernel/vkernel";
 import { Option, type Command } from "commander";
 import { topCommand } from "../ui/command.ts";
 import { bootClassic, type ClassicOptions } from "./classic.ts";
 import { imageCommand } from "./image/command.ts";
 import { runProgram, type RunOptions } from "./run.ts";
 
+/** --cpu, on both forms. */
+const cpuOption = (): Option =>
+  new Option("--cpu <name>", "processor that CPUID describes; its extensions and no others exist")
+    .choices(Object.keys(CPU_MODELS))
+    .default("max");
 const collect = (value: string, list: string[] = []): string[] => [...list, value];
 
 export function vkernelCommand(exit: (status: number) => void): Command {
@@ -21,6 +27,7 @@ export function vkernelCommand(exit: (status: number) => void): Command {
     .option("-R <file[:serial]>", "the same, changes thrown away at the end", collect)
     .option("-c <file>", "CD image (refused: CDs cannot be booted from)", collect)
     .option("-m <size>", "memory of the virtual machine (k, m, g)", "256m")
+    .addOption(cpuOption())
     .option("-i <file>", "file that receives the memory when the machine stops")
     .option("-e <name=value:…>", "set variables of the kernel environment; repeatable", collect)
     .option("-I <interface>", "network interface (refused: there is no network)", collect)
@@ -56,6 +63,7 @@ Examples:
     .passThroughOptions()
     .option("--root <src>", "HAMMER image (changes persist), host directory (changes stay in memory) or DIR:rw")
     .option("-m, --memory <size>", "memory of the virtual machine", "512m")
+    .addOption(cpuOption())
     .option("-v, --volume <host:guest[:ro]>", "show a host directory in the guest; repeatable", collect)
     .option("-e, --env <k=v>", "environment variable; repeatable; K alone passes the host's value", collect)
     .option("-w, --workdir <dir>", "working directory in the guest")

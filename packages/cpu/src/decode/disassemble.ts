@@ -144,7 +144,7 @@ export function disassemble(bytes: Uint8Array, address: number, code32 = true): 
   }
   const row = ROWS[insn.row]!;
   const immediates = [insn.imm, insn.imm2];
-  const operands = row.operands.map((o) => operandText(insn, o, address, immediates));
+  const operands = row.operands.filter((o) => o.implied !== true).map((o) => operandText(insn, o, address, immediates));
   const head = `${insn.lock ? "lock " : ""}${mnemonic(insn)}`;
   return { length: insn.length, text: operands.length === 0 ? head : `${head} ${operands.join(", ")}` };
 }

@@ -12,8 +12,9 @@
  */
 import { ACCESS_EXEC, FLAT_BIAS, PGMASK, PGSHIFT, TABLE_ENTRY_BYTES, faultCode } from "@vkernel/mmu";
 import type { AddressSpace, MachineMemory } from "@vkernel/mmu";
-import { FEATURES } from "../cpuid.ts";
+import { hasFeature, type CpuModel } from "../cpuid.ts";
 import { CodeStore, MODE_CODE16, MODE_GENERAL, type CodePage } from "../decode/code-store.ts";
+import { removeRows } from "../decode/decode-table.ts";
 import { DECODER_BYTES, DECODE_FETCH_FAULT, DECODE_OK, DECODE_TOO_LONG } from "../decode/decode-words.ts";
 import { Decoder } from "../decode/decoder.ts";
 import * as R from "../decode/record.ts";
@@ -34,6 +35,7 @@ import { DEFAULT_JIT, ENTRY_TABLE_BYTES, Jit, type AddressToPage, type JitOption
 import { JUMP_CACHE_BYTES } from "./dispatch.ts";
 import { JitCounters, type JitStatistics } from "../jit/statistics.ts";
 import { SegmentLoader } from "../isa/segment-load.ts";
+import { ROWS } from "../isa/table.ts";
 import type { DescriptorSource } from "../segment.ts";
 import { RIGHTS_DB } from "../segment.ts";
 import * as S from "../state.ts";
@@ -47,6 +49,8 @@ export interface EngineOptions {
   readonly poolBytes?: number;
   readonly jit?: Partial<JitOptions>;
   readonly clock?: () => number;
+  /** What CPUID tells, and so which instructions there are. */
+  readonly model: CpuModel;
 }
 
 /** Instructions between two looks at the interrupt word: 1–2 ms. */
@@ -115,7 +119,7 @@ export class Engine {
     this.#gates = gates;
     this.segments = new SegmentLoader(memory, stateBase, descriptors);
     const timestamp = options.timestamp ?? ((): number => this.retired);
-    this.#services = new Services(memory, stateBase, this.segments, FEATURES, timestamp);
+    this.#services = new Services(memory, stateBase, this.segments, options.model, timestamp);
     this.#slow = new SlowAccess(memory, stateBase);
     const { layout } = memory;
     const share = Math.floor(layout.cpuBytes / layout.vcpus / 64) * 64;
@@ -134,7 +138,9 @@ export class Engine {
     this.#store = new CodeStore(memory, storeBase, Math.min(available, wanted));
     const interpreter = interpreterFor(memory, stateBase);
     const { handlers, signatures } = interpreter;
-    memory.u8.set(interpreter.decodeTable, decodeTables);
+    const decodeTable = memory.u8.subarray(decodeTables, decodeTables + interpreter.decodeTable.length);
+    decodeTable.set(interpreter.decodeTable);
+    removeRows(decodeTable, (row) => hasFeature(options.model, ROWS[row]!.feature));
     this.#decoder = new Decoder(memory, this.#store, interpreter.instantiateDecoder(), decodeTables);
     this.#exports = interpreter.instantiate({
       slowRead: (va, n) => this.#slow.read(va, n),

@@ -181,7 +181,8 @@ export class IntCtx extends Ctx {
     return this.#slot(i);
   }
   registerSlot(i: number): Expr {
-    return this.#slot(i);
+    // The one constant register that is reached by its slot is xmm0.
+    return this.form.kinds[i] === "c" ? i32(S.XMM) : this.#slot(i);
   }
   imm(): Expr {
     return this.#i32(R_IMM);

@@ -4,7 +4,7 @@
  * @module
  */
 import type { MachineMemory } from "@vkernel/mmu";
-import { cpuid, type FeatureBits } from "../cpuid.ts";
+import { cpuid, type CpuModel } from "../cpuid.ts";
 import { CALL_GATE, type SegmentLoader } from "../isa/segment-load.ts";
 import {
   SERVICE_CPUID,
@@ -33,7 +33,7 @@ export class Services {
   /** SS has been loaded: the next instruction boundary takes no trap. Cleared by the engine. */
   stackLoaded = false;
   readonly #words: Int32Array;
-  readonly #features: FeatureBits;
+  readonly #model: CpuModel;
   readonly #timestamp: () => number;
   readonly #leaf = new Int32Array(4);
 
@@ -41,12 +41,12 @@ export class Services {
     memory: MachineMemory,
     stateBase: number,
     segments: SegmentLoader,
-    features: FeatureBits,
+    model: CpuModel,
     timestamp: () => number,
   ) {
     this.segments = segments;
     this.#words = memory.i32.subarray(stateBase >> 2, (stateBase >> 2) + 0x4000);
-    this.#features = features;
+    this.#model = model;
     this.#timestamp = timestamp;
   }
 
@@ -65,7 +65,7 @@ export class Services {
         return this.#outcome(this.segments.loadCode(a, true));
       case SERVICE_CPUID: {
         const w = this.#words;
-        cpuid(w[EAX_W]!, this.#features, this.#leaf);
+        cpuid(w[EAX_W]!, this.#model, this.#leaf);
         [w[EAX_W], w[EAX_W + S.EBX], w[EAX_W + S.ECX], w[EAX_W + S.EDX]] = this.#leaf as unknown as [
           number,
           number,

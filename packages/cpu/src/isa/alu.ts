@@ -219,7 +219,7 @@ export const ALU_ROWS: readonly Row[] = [
   op(0x0fc1, "xadd", [Ev, Gv], XADD, { lock: true }),
   op(0x0fb0, "cmpxchg", [Eb, Gb], CMPXCHG, { lock: true }),
   op(0x0fb1, "cmpxchg", [Ev, Gv], CMPXCHG, { lock: true }),
-  op(0x0fc7, "cmpxchg8b", [E(8)], CMPXCHG8B, { digit: 1, mod: "mem", lock: true }),
+  op(0x0fc7, "cmpxchg8b", [E(8)], CMPXCHG8B, { digit: 1, mod: "mem", lock: true, feature: "cx8" }),
   op(0x63, "arpl", [Ew, Gw], ARPL),
 ];
 

@@ -101,7 +101,7 @@ export const BIT_ROWS: readonly Row[] = [
     op(0x0fba, name, [Ev, Ib], BIT_TESTS[i]!, { digit: 4 + i, lock: i > 0, writes: i > 0 }),
     op(0x0fa3 + 8 * i, name, [Ev, Gv], BIT_TESTS[i]!, { lock: i > 0, writes: i > 0 }),
   ]),
-  op(0x0fb8, "popcnt", [Gv, Ev], POPCNT, { prefix: 0xf3, writes: false }),
+  op(0x0fb8, "popcnt", [Gv, Ev], POPCNT, { prefix: 0xf3, writes: false, feature: "popcnt" }),
   op(0x0fbc, "bsf", [Gv, Ev], BSF, { writes: false }),
   op(0x0fbd, "bsr", [Gv, Ev], BSR, { writes: false }),
   ...[0, 1, 2, 3, 4, 5, 6, 7].map((r) => op(0x0fc8 + r, "bswap", [Zv], BSWAP)),

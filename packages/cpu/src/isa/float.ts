@@ -5,6 +5,7 @@
  */
 import type { RuntimeBuilder } from "./runtime.ts";
 import { buildSseRuntime } from "./sse/float-runtime.ts";
+import { buildTextRuntime } from "./sse/text.ts";
 import { buildArithmetic } from "./x87/arithmetic.ts";
 import { buildFast } from "./x87/fast.ts";
 import { buildSoft } from "./x87/soft.ts";
@@ -26,5 +27,6 @@ export const buildFloatRuntime: RuntimeBuilder = (m, stateBase) => {
     ...buildLogarithm(m, soft, series),
     ...buildArctangent(m, soft, series),
     ...buildSseRuntime(m, soft),
+    ...buildTextRuntime(m),
   };
 };

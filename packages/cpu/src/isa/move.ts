@@ -96,7 +96,7 @@ export const MOVE_ROWS: readonly Row[] = [
   op(0xd7, "xlat", [], XLAT, { implicit: true }),
   ...CONDITIONS.flatMap((cc, i) => [
     op(0x0f90 + i, `set${cc}`, [Eb], SETCC[i]!, { hot: "reg" }),
-    op(0x0f40 + i, `cmov${cc}`, [Gv, Ev], CMOV[i]!, { hot: "reg", writes: false }),
+    op(0x0f40 + i, `cmov${cc}`, [Gv, Ev], CMOV[i]!, { hot: "reg", writes: false, feature: "cmov" }),
   ]),
   op(0x9e, "sahf", [], SAHF),
   op(0x9f, "lahf", [], LAHF),

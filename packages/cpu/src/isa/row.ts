@@ -7,6 +7,7 @@
  * @module
  */
 import type { Ctx, Size } from "./ctx.ts";
+import type { Feature } from "./feature.ts";
 
 export type Semantics = (x: Ctx) => void;
 
@@ -28,6 +29,8 @@ export interface OperandSpec {
   readonly fixed?: number;
   /** A fixed register that the generated code names itself instead of taking it from the record. */
   readonly constant?: boolean;
+  /** Not written in assembly language. */
+  readonly implied?: boolean;
   /** Size of the memory form when it differs from the register's. */
   readonly memSize?: number;
 }
@@ -62,6 +65,9 @@ export const Zb: OperandSpec = { place: "opcode", cls: "gpr", size: 1 };
 export const Zv: OperandSpec = { place: "opcode", cls: "gpr", size: 0 };
 export const AL = fixed(0, 1);
 export const CL: OperandSpec = { place: "fixed", cls: "gpr", size: 1, fixed: 1, constant: true };
+/** xmm0 where no field of the instruction names it; SSE4.1 writes it in assembly language, SSE4.2 does not. */
+export const XMM0: OperandSpec = { place: "fixed", cls: "xmm", size: 16, fixed: 0, constant: true };
+export const XMM0_IMPLIED: OperandSpec = { ...XMM0, implied: true };
 export const eAX = fixed(0, 0);
 /** Unsigned byte immediate. */
 export const Ib = imm(1, 1, false);
@@ -93,6 +99,8 @@ export const Qq = (memSize = 8): OperandSpec => rm(8, "mmx", memSize);
 export const STi = rm(10, "st");
 
 export interface RowOptions {
+  /** The extension that brought the instruction; where CPUID does not announce it, it raises #UD. Left out: always there. */
+  readonly feature?: Feature;
   /** The /digit in the reg field of modrm. */
   readonly digit?: number;
   /** Restricts modrm to its memory or register form. */

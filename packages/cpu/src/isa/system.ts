@@ -188,7 +188,7 @@ export const SYSTEM_ROWS: readonly Row[] = [
   op(0xca, "retf", [Iw], RETF_IMM, { v: true, implicit: true, ends: true }),
   op(0xcf, "iret", [], IRET, { v: true, implicit: true, ends: true }),
   op(0x0fa2, "cpuid", [], CPUID),
-  op(0x0f31, "rdtsc", [], RDTSC),
+  op(0x0f31, "rdtsc", [], RDTSC, { feature: "tsc" }),
   op(0x0f02, "lar", [Gv, Ew], describe(V.SERVICE_LAR), { writes: false }),
   op(0x0f03, "lsl", [Gv, Ew], describe(V.SERVICE_LSL), { writes: false }),
   op(0x0f00, "verr", [Ew], verify(V.SERVICE_VERR), { digit: 4, writes: false }),

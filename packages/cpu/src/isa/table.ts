@@ -20,7 +20,11 @@ import { SSE_CONVERT_ROWS } from "./sse/convert.ts";
 import { SIMD_INTEGER_ROWS } from "./sse/integer.ts";
 import { SSE_MOVE_ROWS } from "./sse/move.ts";
 import { SSE_SHUFFLE_ROWS } from "./sse/shuffle.ts";
+import { SSE41_FLOAT_ROWS } from "./sse/sse41-float.ts";
+import { SSE41_ROWS } from "./sse/sse41.ts";
+import { SSE42_ROWS } from "./sse/sse42.ts";
 import { SSE_STATE_ROWS } from "./sse/state.ts";
+import { TEXT_ROWS } from "./sse/text.ts";
 import { STACK_ROWS } from "./stack.ts";
 import { STRING_ROWS } from "./string.ts";
 import { SYSTEM_ROWS } from "./system.ts";
@@ -45,6 +49,10 @@ export const ROWS: readonly Row[] = [
   ...SSE_ARITHMETIC_ROWS,
   ...SSE_COMPARE_ROWS,
   ...SSE_CONVERT_ROWS,
+  ...SSE41_ROWS,
+  ...SSE41_FLOAT_ROWS,
+  ...SSE42_ROWS,
+  ...TEXT_ROWS,
 ];
 
 export const RUNTIME_BUILDERS: readonly RuntimeBuilder[] = [buildSegmentRuntime, buildFloatRuntime];

@@ -58,7 +58,9 @@ export function xmmRegisters(region: Region, memory: MachineMemory): number {
   for (const block of region.blocks) {
     for (const { form, record } of block.instructions) {
       form.classes.forEach((cls, i) => {
-        if (cls !== "xmm" || form.kinds[i] !== "r") return;
+        if (cls !== "xmm") return;
+        if (form.kinds[i] === "c") mask |= 1;
+        if (form.kinds[i] !== "r") return;
         mask |= 1 << xmmNumber(memory.u16[(record + (form.fields[i] === 0 ? R.R_R0 : R.R_R1)) >> 1]!);
       });
     }
@@ -199,7 +201,8 @@ export class JitCtx extends Ctx {
   }
 
   #xmmNumber(i: number): number {
-    return xmmNumber(this.#slot(i));
+    // The one constant register of this class is xmm0.
+    return this.form.kinds[i] === "c" ? 0 : xmmNumber(this.#slot(i));
   }
   override xmm(i: number): Expr {
     return this.#e.xmm(this.#xmmNumber(i));

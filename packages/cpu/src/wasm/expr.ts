@@ -174,10 +174,15 @@ function arith(table: OpcodeByType, fold: Fold | null, neutral: number | null) {
   };
 }
 
-function compare(table: OpcodeByType) {
+function compare(table: OpcodeByType, fold: ((a: number, b: number) => boolean) | null = null) {
   return (a: Operand, b: Operand): Expr => {
     const ty = typeOf(a, b);
-    return node(I32, opcodeFor(table, ty), operand(a, ty), operand(b, ty));
+    const x = operand(a, ty);
+    const y = operand(b, ty);
+    if (fold !== null && x.op === W.OP_I32_CONST && y.op === W.OP_I32_CONST) {
+      return i32(fold(x.imm, y.imm) ? 1 : 0);
+    }
+    return node(I32, opcodeFor(table, ty), x, y);
   };
 }
 
@@ -209,8 +214,8 @@ export const min = arith([0, 0, 0x96, 0xa4], null, null);
 export const max = arith([0, 0, 0x97, 0xa5], null, null);
 export const copysign = arith([0, 0, 0x98, 0xa6], null, null);
 
-export const eq = compare([0x46, 0x51, 0x5b, 0x61]);
-export const ne = compare([0x47, 0x52, 0x5c, 0x62]);
+export const eq = compare([0x46, 0x51, 0x5b, 0x61], (a, b) => a === b);
+export const ne = compare([0x47, 0x52, 0x5c, 0x62], (a, b) => a !== b);
 export const ltS = compare([0x48, 0x53, 0, 0]);
 export const ltU = compare([0x49, 0x54, 0, 0]);
 export const gtS = compare([0x4a, 0x55, 0, 0]);

@@ -23,8 +23,22 @@ import { Scheduler } from "./sched.ts";
 import type { MountMaker } from "./sys-vfs-mount.ts";
 import { KernelStats } from "./stats.ts";
 
+/** What the processor says of itself through CPUID. */
+export interface Processor {
+  readonly vendor: string;
+  readonly family: number;
+  readonly model: number;
+  readonly stepping: number;
+  readonly name: string;
+  /** Its extensions, by the names of Linux's /proc/cpuinfo. */
+  readonly flags: readonly string[];
+  /** Leaf 1, EDX. */
+  readonly hwcap: number;
+}
+
 /** The machine as the kernel sees it; platform/ implements it over the host kernel. */
 export interface Machine {
+  readonly processor: Processor;
   /** Monotonic clock, ns since some fixed moment; never decreases. */
   nanouptime(): number;
   /** Wall clock, µs since 1970. */

@@ -9,6 +9,9 @@
  * @module
  */
 import {
+  CPUID_VENDOR,
+  FEATURE_BITS,
+  featureWord,
   HostKernel,
   MADV_INVAL,
   MADV_SETMAP,
@@ -22,6 +25,8 @@ import {
   VPTE_V,
   VPTE_W,
   VPTE_X,
+  type CpuidOption,
+  type CpuModel,
   type DebugLink,
   type HostFiles,
   type HostPlatform,
@@ -31,7 +36,7 @@ import {
   type MemoryImage,
   type JitOptions,
 } from "@vkernel/hostkernel";
-import type { Machine } from "../kern/kernel.ts";
+import type { Machine, Processor } from "../kern/kernel.ts";
 import type { Lwp } from "../kern/proc.ts";
 import { installReclaim } from "../vm/reclaim.ts";
 import { VmSystem, type PmapHost } from "../vm/system.ts";
@@ -96,6 +101,26 @@ export interface VkMachineOptions {
   readonly ramBytes: number;
   /** When guest code is compiled, see @vkernel/cpu. */
   readonly jit?: Partial<JitOptions>;
+  /** Which processor guests find; one with everything unless given. */
+  readonly cpu?: CpuidOption;
+}
+
+function processorOf(model: CpuModel): Processor {
+  const { family, stepping, brand, features } = model;
+  const flags = features.toSorted((a, b) => position(FEATURE_BITS[a]) - position(FEATURE_BITS[b]));
+  return {
+    vendor: CPUID_VENDOR,
+    family,
+    model: model.model,
+    stepping,
+    name: brand ?? "unknown",
+    flags: flags.map((f) => FEATURE_BITS[f].flag),
+    hwcap: featureWord(features, "edx"),
+  };
+}
+/** Linux lists the flags of EDX before those of ECX. */
+function position({ register, bit }: { readonly register: "ecx" | "edx"; readonly bit: number }): number {
+  return (register === "edx" ? 0 : 32) + bit;
 }
 
 const RAM_UNIT = 4 * 1024 * 1024;
@@ -104,6 +129,7 @@ const RAM_LEAST = 32 * 1024 * 1024;
 export class VkMachine implements Machine {
   readonly platform: HostPlatform;
   readonly host: HostKernel;
+  readonly processor: Processor;
   readonly vm: VmSystem;
   readonly intr: MachIntr;
   /** The host's terminal and files; their callbacks come in kernel context and end an idle sleep. */
@@ -120,7 +146,8 @@ export class VkMachine implements Machine {
       throw new RangeError(`memory size ${ramBytes}: it must be at least 32 MiB and a multiple of 4 MiB`);
     }
     this.platform = platform;
-    this.host = new HostKernel({ platform, ramBytes, jit: options.jit ?? {} });
+    this.host = new HostKernel({ platform, ramBytes, jit: options.jit ?? {}, cpu: options.cpu ?? "max" });
+    this.processor = processorOf(this.host.cpu.model);
     const image = this.host.createImage(ramBytes);
     this.vm = new VmSystem(image, new HostPmaps(this.host, image));
     installReclaim(this.vm);

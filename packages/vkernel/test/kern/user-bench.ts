@@ -107,6 +107,9 @@ interface Activity {
 }
 
 export class UserBench implements Machine {
+  readonly processor = {
+    vendor: "GenuineIntel", family: 6, model: 5, stepping: 2, name: "unknown", flags: ["fpu", "cx8"], hwcap: 0x101,
+  };
   readonly k: Kernel;
   readonly log: string[] = [];
   readonly handlers: Program[] = [];

@@ -237,6 +237,8 @@ approximate(0x0f52, "rsqrt", (v) => V.f32x4Div(ONES, V.f32x4Sqrt(v)));
 
 // ------------------------------------------------------------------------- SSE3
 
+const SSE3 = { feature: "sse3" } as const;
+
 /** Sums and differences whose operands are rearranged first: done by the exact functions of ADD and SUB. */
 function rearranged(
   opcode: number,
@@ -248,27 +250,34 @@ function rearranged(
   right: (a: Expr, b: Expr) => Expr,
   exactName: string,
 ): void {
-  row(opcode, prefix, name, [Vx, Wx()], (x) => {
-    sseReady(x);
-    const b = source128(x, 1);
-    const a = x.tmp(xmm(x, 0));
-    const r = x.tmp(fast(a, b));
-    const lanes = V.vAnd(V.vAnd(p.notDenormal(a), p.notDenormal(b)), p.lt(p.abs(r), p.infinity));
-    const [l, q] = [x.tmp(left(a, b)), x.tmp(right(a, b))];
-    const kernel = exactName.includes("add") ? "add" : "sub";
-    const isExact = p.suffix === "s" ? exactSingles(kernel, l, q, r) : exactDoubles(kernel, l, q, r);
-    attempt(
-      x,
-      and(p.allTrue(lanes), settled(x, isExact)),
-      () => setXmm(x, 0, r),
-      () => {
-        putScratch(x, SSE_A, l);
-        putScratch(x, SSE_B, q);
-        exact(x, exactName, i32(p.lanes));
-        setXmm(x, 0, resultVector(x));
-      },
-    );
-  });
+  row(
+    opcode,
+    prefix,
+    name,
+    [Vx, Wx()],
+    (x) => {
+      sseReady(x);
+      const b = source128(x, 1);
+      const a = x.tmp(xmm(x, 0));
+      const r = x.tmp(fast(a, b));
+      const lanes = V.vAnd(V.vAnd(p.notDenormal(a), p.notDenormal(b)), p.lt(p.abs(r), p.infinity));
+      const [l, q] = [x.tmp(left(a, b)), x.tmp(right(a, b))];
+      const kernel = exactName.includes("add") ? "add" : "sub";
+      const isExact = p.suffix === "s" ? exactSingles(kernel, l, q, r) : exactDoubles(kernel, l, q, r);
+      attempt(
+        x,
+        and(p.allTrue(lanes), settled(x, isExact)),
+        () => setXmm(x, 0, r),
+        () => {
+          putScratch(x, SSE_A, l);
+          putScratch(x, SSE_B, q);
+          exact(x, exactName, i32(p.lanes));
+          setXmm(x, 0, resultVector(x));
+        },
+      );
+    },
+    SSE3,
+  );
 }
 const evenSingles = (a: Expr, b: Expr): Expr => V.shuffleElements(4, a, b, [0, 2, 4, 6]);
 const oddSingles = (a: Expr, b: Expr): Expr => V.shuffleElements(4, a, b, [1, 3, 5, 7]);
@@ -311,26 +320,34 @@ function addSub(
   subtraction: V.Vector2,
   odd: Expr,
 ): void {
-  row(0x0fd0, prefix, name, [Vx, Wx()], (x) => {
-    sseReady(x);
-    const b = source128(x, 1);
-    const a = x.tmp(xmm(x, 0));
-    const r = x.tmp(V.vSelect(addition(a, b), subtraction(a, b), odd));
-    const lanes = V.vAnd(V.vAnd(p.notDenormal(a), p.notDenormal(b)), p.lt(p.abs(r), p.infinity));
-    const signed = x.tmp(V.vXor(b, V.vAndNot(p.suffix === "s" ? SIGNS32 : SIGNS64, odd)));
-    const isExact = p.suffix === "s" ? exactSingles("add", a, signed, r) : exactDoubles("add", a, signed, r);
-    attempt(
-      x,
-      and(p.allTrue(lanes), settled(x, isExact)),
-      () => setXmm(x, 0, r),
-      () => {
-        putScratch(x, SSE_A, a);
-        putScratch(x, SSE_B, b);
-        exact(x, `sseaddsub${p.suffix}`, i32(p.lanes));
-        setXmm(x, 0, resultVector(x));
-      },
-    );
-  });
+  row(
+    0x0fd0,
+    prefix,
+    name,
+    [Vx, Wx()],
+    (x) => {
+      sseReady(x);
+      const b = source128(x, 1);
+      const a = x.tmp(xmm(x, 0));
+      const r = x.tmp(V.vSelect(addition(a, b), subtraction(a, b), odd));
+      const lanes = V.vAnd(V.vAnd(p.notDenormal(a), p.notDenormal(b)), p.lt(p.abs(r), p.infinity));
+      const signed = x.tmp(V.vXor(b, V.vAndNot(p.suffix === "s" ? SIGNS32 : SIGNS64, odd)));
+      const isExact =
+        p.suffix === "s" ? exactSingles("add", a, signed, r) : exactDoubles("add", a, signed, r);
+      attempt(
+        x,
+        and(p.allTrue(lanes), settled(x, isExact)),
+        () => setXmm(x, 0, r),
+        () => {
+          putScratch(x, SSE_A, a);
+          putScratch(x, SSE_B, b);
+          exact(x, `sseaddsub${p.suffix}`, i32(p.lanes));
+          setXmm(x, 0, resultVector(x));
+        },
+      );
+    },
+    SSE3,
+  );
 }
 addSub(0xf2, "addsubps", PS, V.f32x4Add, V.f32x4Sub, V.words(0, -1, 0, -1));
 addSub(0x66, "addsubpd", PD, V.f64x2Add, V.f64x2Sub, V.words(0, 0, -1, -1));

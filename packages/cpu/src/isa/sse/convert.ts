@@ -70,25 +70,34 @@ import {
 } from "./fast.ts";
 
 const list = new RowList();
+/** Conversions of and to packed integers and doubles that stand where the prefix promises a single. */
+const SSE2 = { feature: "sse2" } as const;
 const { rows } = list;
 const row = list.row.bind(list);
 // ------------------------------------------------------ between single and double
 
-row(0x0f5a, 0xf3, "cvtss2sd", [Vx, Wx(4)], (x) => {
-  sseReady(x);
-  const b = source32(x, 1);
-  const v = x.tmp(f32FromI32Bits(b));
-  attempt(
-    x,
-    and(notDenormal32(b), isNumber(v)),
-    () => setXmmLow64(x, 0, i64FromF64Bits(promote(v))),
-    () => {
-      putScratch(x, SSE_B, b);
-      exact(x, "ssewiden", i32(1));
-      setXmmLow64(x, 0, result64(x));
-    },
-  );
-});
+row(
+  0x0f5a,
+  0xf3,
+  "cvtss2sd",
+  [Vx, Wx(4)],
+  (x) => {
+    sseReady(x);
+    const b = source32(x, 1);
+    const v = x.tmp(f32FromI32Bits(b));
+    attempt(
+      x,
+      and(notDenormal32(b), isNumber(v)),
+      () => setXmmLow64(x, 0, i64FromF64Bits(promote(v))),
+      () => {
+        putScratch(x, SSE_B, b);
+        exact(x, "ssewiden", i32(1));
+        setXmmLow64(x, 0, result64(x));
+      },
+    );
+  },
+  SSE2,
+);
 row(0x0f5a, 0xf2, "cvtsd2ss", [Vx, Wx(8)], (x) => {
   sseReady(x);
   const b = source64(x, 1);
@@ -106,20 +115,27 @@ row(0x0f5a, 0xf2, "cvtsd2ss", [Vx, Wx(8)], (x) => {
     },
   );
 });
-row(0x0f5a, 0, "cvtps2pd", [Vx, Wx(8)], (x) => {
-  sseReady(x);
-  const b = x.tmp(sourceVector(x, 1, 8));
-  attempt(
-    x,
-    V.i32x4AllTrue(V.vAnd(PS.notDenormal(b), V.f32x4Eq(b, b))),
-    () => setXmm(x, 0, V.f64x2Promote(b)),
-    () => {
-      putScratch(x, SSE_B, b);
-      exact(x, "ssewiden", i32(2));
-      setXmm(x, 0, resultVector(x));
-    },
-  );
-});
+row(
+  0x0f5a,
+  0,
+  "cvtps2pd",
+  [Vx, Wx(8)],
+  (x) => {
+    sseReady(x);
+    const b = x.tmp(sourceVector(x, 1, 8));
+    attempt(
+      x,
+      V.i32x4AllTrue(V.vAnd(PS.notDenormal(b), V.f32x4Eq(b, b))),
+      () => setXmm(x, 0, V.f64x2Promote(b)),
+      () => {
+        putScratch(x, SSE_B, b);
+        exact(x, "ssewiden", i32(2));
+        setXmm(x, 0, resultVector(x));
+      },
+    );
+  },
+  SSE2,
+);
 /** The low 8 bytes of the result, zero above. */
 function lowResult(x: Ctx): Expr {
   return x.stateLoad(V.V128_LOAD64_ZERO, V128, i32(0), SSE_R);
@@ -164,28 +180,42 @@ row(0x0f2a, 0xf3, "cvtsi2ss", [Vx, Ed], (x) => {
     },
   );
 });
-row(0x0fe6, 0xf3, "cvtdq2pd", [Vx, Wx(8)], (x) => {
-  sseReady(x);
-  setXmm(x, 0, V.f64x2ConvertLowI32(sourceVector(x, 1, 8)));
-});
-row(0x0f5b, 0, "cvtdq2ps", [Vx, Wx()], (x) => {
-  sseReady(x);
-  const b = source128(x, 1);
-  const r = x.tmp(V.f32x4ConvertI32(b));
-  // 2^31 would come back as the saturated 2^31 − 1.
-  const below = V.f32x4Lt(r, V.words(0x4f00_0000, 0x4f00_0000, 0x4f00_0000, 0x4f00_0000));
-  const isExact = V.i32x4AllTrue(V.vAnd(below, V.i32x4Eq(V.i32x4TruncSatF32(r), b)));
-  attempt(
-    x,
-    settled(x, isExact),
-    () => setXmm(x, 0, r),
-    () => {
-      putScratch(x, SSE_B, b);
-      exact(x, "ssefromints", i32(4));
-      setXmm(x, 0, resultVector(x));
-    },
-  );
-});
+row(
+  0x0fe6,
+  0xf3,
+  "cvtdq2pd",
+  [Vx, Wx(8)],
+  (x) => {
+    sseReady(x);
+    setXmm(x, 0, V.f64x2ConvertLowI32(sourceVector(x, 1, 8)));
+  },
+  SSE2,
+);
+row(
+  0x0f5b,
+  0,
+  "cvtdq2ps",
+  [Vx, Wx()],
+  (x) => {
+    sseReady(x);
+    const b = source128(x, 1);
+    const r = x.tmp(V.f32x4ConvertI32(b));
+    // 2^31 would come back as the saturated 2^31 − 1.
+    const below = V.f32x4Lt(r, V.words(0x4f00_0000, 0x4f00_0000, 0x4f00_0000, 0x4f00_0000));
+    const isExact = V.i32x4AllTrue(V.vAnd(below, V.i32x4Eq(V.i32x4TruncSatF32(r), b)));
+    attempt(
+      x,
+      settled(x, isExact),
+      () => setXmm(x, 0, r),
+      () => {
+        putScratch(x, SSE_B, b);
+        exact(x, "ssefromints", i32(4));
+        setXmm(x, 0, resultVector(x));
+      },
+    );
+  },
+  SSE2,
+);
 // The MMX forms: CVTPI2PD is exact and, from memory, does not touch the x87 state.
 row(0x0f2a, 0x66, "cvtpi2pd", [Vx, Qq()], (x) => {
   if (x.isMem(1)) sseReady(x);
@@ -258,7 +288,7 @@ function packedToIntegers(p: Packed, truncate: boolean): Semantics {
   };
 }
 row(0x0f5b, 0x66, "cvtps2dq", [Vx, Wx()], packedToIntegers(PS, false));
-row(0x0f5b, 0xf3, "cvttps2dq", [Vx, Wx()], packedToIntegers(PS, true));
+row(0x0f5b, 0xf3, "cvttps2dq", [Vx, Wx()], packedToIntegers(PS, true), SSE2);
 row(0x0fe6, 0xf2, "cvtpd2dq", [Vx, Wx()], packedToIntegers(PD, false));
 row(0x0fe6, 0x66, "cvttpd2dq", [Vx, Wx()], packedToIntegers(PD, true));
 

@@ -13,22 +13,31 @@ import {
   add,
   and,
   call,
+  ceil,
+  choose,
   eq,
   eqz,
   extendS,
   extendU,
+  f32FromI32Bits,
+  f64FromI64Bits,
+  floor,
   gtU,
   i32,
+  i32FromF32Bits,
   i64,
+  i64FromF64Bits,
   load,
   ltU,
   mul,
   ne,
+  nearest,
   or,
   select,
   shl,
   shrU,
   sub,
+  trunc,
   wrap,
   xor,
   type Callee,
@@ -53,6 +62,8 @@ import {
   EQUAL,
   UNORDERED,
   PREDICATES,
+  ROUND_BY_MXCSR,
+  ROUND_QUIET,
   SIGNALLING,
 } from "./scratch.ts";
 import { buildSecondTries } from "./second-try.ts";
@@ -237,7 +248,20 @@ export function buildSseRuntime(m: ModuleBuilder, soft: Soft): Record<string, Ca
       fr.st32(f, F.EXC, i32(0));
       f.ret(call(c.toInteger, fr.ld32(F.RESULT_SE), fr.ld64(F.RESULT_M), i32(32), f.param(1)));
     });
-    return { binary, squareRoot, compare, extremum, toInteger, daz, isNaN, isSignalling, signBits };
+    /** (bits, immediate of ROUNDxx) → rounded to an integer in the format itself */
+    const round = m.func([I64, I32], [I64], (f) => {
+      const [a, imm] = [f.param(0), f.param(1)];
+      daz(f, a);
+      nanResult(f, a, a);
+      const v = f.tmp(fmt.bytes === 4 ? f32FromI32Bits(wrap(a)) : f64FromI64Bits(a));
+      const own = choose(and(imm, ROUND_BY_MXCSR), and(shrU(fr.ld32(S.MXCSR), 13), 3), and(imm, 3));
+      const mode = f.tmp(own);
+      const up = choose(eq(mode, F.RC_UP), ceil(v), trunc(v));
+      const r = f.tmp(choose(eq(mode, F.RC_NEAREST), nearest(v), choose(eq(mode, F.RC_DOWN), floor(v), up)));
+      f.if(and(ne(r, v), eqz(and(imm, ROUND_QUIET))), () => fr.raise(f, F.PE));
+      f.ret(fmt.bytes === 4 ? extendU(i32FromF32Bits(r)) : i64FromF64Bits(r));
+    });
+    return { round, binary, squareRoot, compare, extremum, toInteger, daz, isNaN, isSignalling, signBits };
   };
 
   const kernels = { add: arith.add, sub: arith.subtract, mul: arith.multiply, div: arith.divide };
@@ -288,6 +312,8 @@ export function buildSseRuntime(m: ModuleBuilder, soft: Soft): Record<string, Ca
       );
       f.ret(select(call(finish, fr.ld32(F.EXC)), i32(-1), outcome));
     });
+    // (n, immediate)
+    out[`sseround${suffix}`] = driver(bytes, bytes, (f, _a, b) => call(fn.round, b, f.param(1)), [I32]);
     // (n, truncate): to 32-bit integers
     out[`sseint${suffix}`] = driver(
       bytes,

@@ -26,6 +26,7 @@ import {
   type Expr,
 } from "../../wasm/expr.ts";
 import type { Ctx } from "../ctx.ts";
+import type { Feature } from "../feature.ts";
 import { Ib, Pq, Qq, Vx, Wx, op, type Row, type Semantics } from "../row.ts";
 import {
   mm,
@@ -61,13 +62,30 @@ function sseBinary(fn: Vector2): Semantics {
   };
 }
 
+/** Instructions on mmx registers that came after MMX. */
+const LATE_MMX: Readonly<Record<string, Feature>> = {
+  pavgb: "sse",
+  pavgw: "sse",
+  pmaxsw: "sse",
+  pmaxub: "sse",
+  pminsw: "sse",
+  pminub: "sse",
+  pmulhuw: "sse",
+  psadbw: "sse",
+  paddq: "sse2",
+  psubq: "sse2",
+  pmuludq: "sse2",
+};
+
 const PACKED: Row[] = [];
 function packed(opcode: number, name: string, sse: Vector2, mmx: Vector2 = sse): void {
-  PACKED.push(op(opcode, name, [Pq, Qq()], mmxBinary(mmx), { prefix: 0 }));
-  PACKED.push(op(opcode, name, [Vx, Wx()], sseBinary(sse), { prefix: 0x66 }));
+  const late = opcode >= 0x0f_3800 ? "ssse3" : undefined;
+  const options = { prefix: 0, feature: late ?? LATE_MMX[name] ?? "mmx" } as const;
+  PACKED.push(op(opcode, name, [Pq, Qq()], mmxBinary(mmx), options));
+  PACKED.push(op(opcode, name, [Vx, Wx()], sseBinary(sse), { prefix: 0x66, feature: late ?? "sse2" }));
 }
 function sseOnly(opcode: number, name: string, fn: Vector2): void {
-  PACKED.push(op(opcode, name, [Vx, Wx()], sseBinary(fn), { prefix: 0x66 }));
+  PACKED.push(op(opcode, name, [Vx, Wx()], sseBinary(fn), { prefix: 0x66, feature: "sse2" }));
 }
 
 /** Puts the low halves of a and b together. */
@@ -194,7 +212,7 @@ function shiftRows(
         mmxTouched(x);
         setMm(x, 0, fn(mm(x, 0), count));
       },
-      { prefix: 0 },
+      { prefix: 0, feature: "mmx" },
     ),
     op(
       opcode,
@@ -205,7 +223,7 @@ function shiftRows(
         const count = x.isMem(1) ? x.tmp(V.i64x2Extract(source128(x, 1), 0)) : x.tmp(low64(x, 1));
         setXmm(x, 0, fn(xmm(x, 0), count));
       },
-      { prefix: 0x66 },
+      { prefix: 0x66, feature: "sse2" },
     ),
     op(
       group,
@@ -217,7 +235,7 @@ function shiftRows(
         mmxTouched(x);
         setMm(x, 0, fn(mm(x, 0), count));
       },
-      { prefix: 0, digit, mod: "reg" },
+      { prefix: 0, digit, mod: "reg", feature: "mmx" },
     ),
     op(
       group,
@@ -227,7 +245,7 @@ function shiftRows(
         sseReady(x);
         setXmm(x, 0, fn(xmm(x, 0), x.tmp(immediate(x))));
       },
-      { prefix: 0x66, digit, mod: "reg" },
+      { prefix: 0x66, digit, mod: "reg", feature: "sse2" },
     ),
   );
 }
@@ -262,7 +280,7 @@ const BYTE_SHIFTS: Row[] = [
       sseReady(x);
       setXmm(x, 0, bytesFrom(xmm(x, 0), clampByte(x.imm(), 16)));
     },
-    { prefix: 0x66, digit: 3, mod: "reg" },
+    { prefix: 0x66, digit: 3, mod: "reg", feature: "sse2" },
   ),
   op(
     0x0f73,
@@ -272,7 +290,7 @@ const BYTE_SHIFTS: Row[] = [
       sseReady(x);
       setXmm(x, 0, bytesFrom(xmm(x, 0), sub(i32(0), clampByte(x.imm(), 16))));
     },
-    { prefix: 0x66, digit: 7, mod: "reg" },
+    { prefix: 0x66, digit: 7, mod: "reg", feature: "sse2" },
   ),
 ];
 
@@ -309,7 +327,7 @@ const SHUFFLES: Row[] = [
       mmxTouched(x);
       setMm(x, 0, V.swizzle(b, wordIndices(imm, false)));
     },
-    { prefix: 0 },
+    { prefix: 0, feature: "sse" },
   ),
   op(
     0x0f70,
@@ -320,7 +338,7 @@ const SHUFFLES: Row[] = [
       const b = source128(x, 1);
       setXmm(x, 0, V.swizzle(b, doubleIndices(x.tmp(x.imm()))));
     },
-    { prefix: 0x66 },
+    { prefix: 0x66, feature: "sse2" },
   ),
   op(
     0x0f70,
@@ -331,7 +349,7 @@ const SHUFFLES: Row[] = [
       const b = source128(x, 1);
       setXmm(x, 0, V.swizzle(b, wordIndices(x.tmp(x.imm()), false)));
     },
-    { prefix: 0xf2 },
+    { prefix: 0xf2, feature: "sse2" },
   ),
   op(
     0x0f70,
@@ -342,7 +360,7 @@ const SHUFFLES: Row[] = [
       const b = source128(x, 1);
       setXmm(x, 0, V.swizzle(b, wordIndices(x.tmp(x.imm()), true)));
     },
-    { prefix: 0xf3 },
+    { prefix: 0xf3, feature: "sse2" },
   ),
 ];
 
@@ -424,7 +442,7 @@ const ALIGNR: Row[] = [
       mmxTouched(x);
       setMm(x, 0, bytesFrom(joinLow(b, mm(x, 0)), n));
     },
-    { prefix: 0 },
+    { prefix: 0, feature: "ssse3" },
   ),
   op(
     0x0f3a0f,
@@ -436,7 +454,7 @@ const ALIGNR: Row[] = [
       const n = x.tmp(clampByte(x.imm(), 32));
       setXmm(x, 0, V.vOr(bytesFrom(b, n), bytesFrom(xmm(x, 0), sub(n, 16))));
     },
-    { prefix: 0x66 },
+    { prefix: 0x66, feature: "ssse3" },
   ),
 ];
 
@@ -448,7 +466,7 @@ const EMMS = op(
     mmxReady(x);
     x.setState(FTW, i32(0));
   },
-  { prefix: 0 },
+  { prefix: 0, feature: "mmx" },
 );
 
 export const SIMD_INTEGER_ROWS: readonly Row[] = [...PACKED, ...BYTE_SHIFTS, ...SHUFFLES, ...ALIGNR, EMMS];

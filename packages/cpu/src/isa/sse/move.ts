@@ -10,7 +10,7 @@ import { add, and, extendU, mul, type Expr } from "../../wasm/expr.ts";
 import * as W from "../../wasm/opcodes.ts";
 import { I64, V128 } from "../../wasm/opcodes.ts";
 import type { Ctx } from "../ctx.ts";
-import { E, Ed, Gd, Ib, Pq, Qq, Vx, Wx, op, type Row, type Semantics } from "../row.ts";
+import { E, Ed, Gd, Ib, Pq, Qq, Vx, Wx, op, type Row, type RowOptions, type Semantics } from "../row.ts";
 import {
   mm,
   mmxTouched,
@@ -41,13 +41,21 @@ const row = list.row.bind(list);
 
 // ------------------------------------------------------------ 16-byte moves
 
-function whole(load: number, store: number, prefix: Prefix, name: string, unaligned: boolean): void {
+function whole(
+  load: number,
+  store: number,
+  prefix: Prefix,
+  name: string,
+  unaligned: boolean,
+  more: RowOptions = {},
+): void {
   row(
     load,
     prefix,
     name,
     [Vx, Wx()],
     sse((x) => setXmm(x, 0, source128(x, 1, unaligned))),
+    more,
   );
   row(
     store,
@@ -58,6 +66,7 @@ function whole(load: number, store: number, prefix: Prefix, name: string, unalig
       if (x.isMem(0)) target(x, 0, 16, !unaligned).store(W.V128_STORE, xmm(x, 1));
       else setXmm(x, 0, xmm(x, 1));
     }),
+    more,
   );
 }
 whole(0x0f10, 0x0f11, 0, "movups", true);
@@ -65,14 +74,14 @@ whole(0x0f10, 0x0f11, 0x66, "movupd", true);
 whole(0x0f28, 0x0f29, 0, "movaps", false);
 whole(0x0f28, 0x0f29, 0x66, "movapd", false);
 whole(0x0f6f, 0x0f7f, 0x66, "movdqa", false);
-whole(0x0f6f, 0x0f7f, 0xf3, "movdqu", true);
+whole(0x0f6f, 0x0f7f, 0xf3, "movdqu", true, { feature: "sse2" });
 row(
   0x0ff0,
   0xf2,
   "lddqu",
   [Vx, Wx()],
   sse((x) => setXmm(x, 0, source128(x, 1, true))),
-  "mem",
+  { mod: "mem", feature: "sse3" },
 );
 const NON_TEMPORAL: Semantics = sse((x) => target(x, 0, 16, true).store(W.V128_STORE, xmm(x, 1)));
 row(0x0f2b, 0, "movntps", [Wx(), Vx], NON_TEMPORAL, "mem");
@@ -127,6 +136,7 @@ row(
   "movq",
   [Vx, Wx(8)],
   sse((x) => setXmm(x, 0, sourceVector(x, 1, 8))),
+  { feature: "sse2" },
 );
 row(
   0x0fd6,
@@ -173,14 +183,15 @@ row(
   "movddup",
   [Vx, Wx(8)],
   sse((x) => setXmm(x, 0, V.i64x2Splat(source64(x, 1)))),
+  { feature: "sse3" },
 );
 const duplicate = (elements: readonly number[]): Semantics =>
   sse((x) => {
     const b = source128(x, 1);
     setXmm(x, 0, V.shuffleElements(4, b, b, elements));
   });
-row(0x0f12, 0xf3, "movsldup", [Vx, Wx()], duplicate([0, 0, 2, 2]));
-row(0x0f16, 0xf3, "movshdup", [Vx, Wx()], duplicate([1, 1, 3, 3]));
+row(0x0f12, 0xf3, "movsldup", [Vx, Wx()], duplicate([0, 0, 2, 2]), { feature: "sse3" });
+row(0x0f16, 0xf3, "movshdup", [Vx, Wx()], duplicate([1, 1, 3, 3]), { feature: "sse3" });
 
 // ------------------------------------------------- general and MMX registers
 
@@ -194,6 +205,7 @@ row(
     mmxTouched(x);
     setMm64(x, 0, extendU(value));
   }),
+  { feature: "mmx" },
 );
 row(
   0x0f7e,
@@ -204,6 +216,7 @@ row(
     x.write(0, low32(x, 1));
     mmxTouched(x);
   }),
+  { feature: "mmx" },
 );
 row(
   0x0f6e,
@@ -229,6 +242,7 @@ row(
     mmxTouched(x);
     setMm64(x, 0, value);
   }),
+  { feature: "mmx" },
 );
 row(
   0x0f7f,
@@ -240,6 +254,7 @@ row(
     else setMm64(x, 0, low64(x, 1));
     mmxTouched(x);
   }),
+  { feature: "mmx" },
 );
 row(
   0x0fe7,
@@ -272,9 +287,9 @@ row(
     mmxTouched(x);
     setXmm(x, 0, mm(x, 1));
   }),
-  "reg",
+  { mod: "reg", feature: "sse2" },
 );
-row(0x0fc3, 0, "movnti", [Ed, Gd], (x) => x.write(0, x.read(1)), "mem");
+row(0x0fc3, 0, "movnti", [Ed, Gd], (x) => x.write(0, x.read(1)), { mod: "mem", feature: "sse2" });
 
 row(
   0x0fd7,
@@ -386,7 +401,7 @@ rows.push(
       maskedStore(x, 8, x.tmp(mm(x, 0)), x.tmp(mm(x, 1)));
       mmxTouched(x);
     }),
-    { prefix: 0, mod: "reg", implicit: true },
+    { prefix: 0, mod: "reg", implicit: true, feature: "sse" },
   ),
   op(
     0x0ff7,
@@ -395,7 +410,7 @@ rows.push(
     sse((x) => {
       maskedStore(x, 16, x.tmp(xmm(x, 0)), x.tmp(xmm(x, 1)));
     }),
-    { prefix: 0x66, mod: "reg", implicit: true },
+    { prefix: 0x66, mod: "reg", implicit: true, feature: "sse2" },
   ),
 );
 

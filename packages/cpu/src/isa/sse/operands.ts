@@ -11,6 +11,7 @@ import { and, i32, wrap, type Expr } from "../../wasm/expr.ts";
 import * as W from "../../wasm/opcodes.ts";
 import { F32, F64, I32, I64, V128 } from "../../wasm/opcodes.ts";
 import type { Ctx, MemRef } from "../ctx.ts";
+import type { Feature } from "../feature.ts";
 import { op, type Row, type RowOptions, type Semantics } from "../row.ts";
 import {
   V128_LOAD32_ZERO,
@@ -142,9 +143,25 @@ export function setMm(x: Ctx, i: number, vector: Expr): void {
 /** Mandatory prefix of an opcode in the 0F map; 0 = none. */
 export type Prefix = 0 | 0x66 | 0xf2 | 0xf3;
 
-/** A growing list of rows; `more` may be the form of modrm alone. */
+/** What the floating-point opcodes belong to, by mandatory prefix: singles came with SSE, doubles with SSE2. */
+export const BY_FORMAT: Readonly<Record<Prefix, Feature>> = {
+  0: "sse",
+  0xf3: "sse",
+  0x66: "sse2",
+  0xf2: "sse2",
+};
+
+/**
+ * A growing list of rows; `more` may be the form of modrm alone. A row belongs to the extension that its prefix says, unless it
+ * names another.
+ */
 export class RowList {
   readonly rows: Row[] = [];
+  readonly #features: Readonly<Record<Prefix, Feature>>;
+
+  constructor(features: Readonly<Record<Prefix, Feature>> = BY_FORMAT) {
+    this.#features = features;
+  }
 
   row(
     opcode: number,
@@ -155,7 +172,9 @@ export class RowList {
     more: RowOptions | "mem" | "reg" = {},
   ): void {
     const options = typeof more === "string" ? { mod: more } : more;
-    this.rows.push(op(opcode, name, operands, semantics, { prefix, ...options }));
+    this.rows.push(
+      op(opcode, name, operands, semantics, { prefix, feature: this.#features[prefix], ...options }),
+    );
   }
 }
 

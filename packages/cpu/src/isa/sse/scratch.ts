@@ -23,3 +23,7 @@ export const UNORDERED = 3;
 export const PREDICATES = 0x79db_8624;
 /** The predicates that signal quiet NaNs. */
 export const SIGNALLING = 0b0110_0110;
+
+/** ROUNDxx: bits of the immediate that take the mode from MXCSR, and that keep PE from being reported. */
+export const ROUND_BY_MXCSR = 4;
+export const ROUND_QUIET = 8;

@@ -30,18 +30,18 @@ rows.push(
       x.raiseIf(and(value, ~MXCSR_MASK), EXC_GP);
       x.setState(S.MXCSR, value);
     }),
-    { prefix: 0, digit: 2, mod: "mem", writes: false },
+    { prefix: 0, digit: 2, mod: "mem", writes: false, feature: "sse" },
   ),
   op(
     0x0fae,
     "stmxcsr",
     [Ed],
     sse((x) => x.write(0, x.state(S.MXCSR))),
-    { prefix: 0, digit: 3, mod: "mem" },
+    { prefix: 0, digit: 3, mod: "mem", feature: "sse" },
   ),
-  op(0x0fae, "lfence", [], FENCE, { prefix: 0, digit: 5, mod: "reg" }),
-  op(0x0fae, "mfence", [], FENCE, { prefix: 0, digit: 6, mod: "reg" }),
-  op(0x0fae, "sfence", [], FENCE, { prefix: 0, digit: 7, mod: "reg" }),
+  op(0x0fae, "lfence", [], FENCE, { prefix: 0, digit: 5, mod: "reg", feature: "sse2" }),
+  op(0x0fae, "mfence", [], FENCE, { prefix: 0, digit: 6, mod: "reg", feature: "sse2" }),
+  op(0x0fae, "sfence", [], FENCE, { prefix: 0, digit: 7, mod: "reg", feature: "sse" }),
   op(
     0x0fae,
     "clflush",
@@ -49,7 +49,7 @@ rows.push(
     (x) => {
       x.ld(1, x.address(0));
     },
-    { prefix: 0, digit: 7, mod: "mem", writes: false },
+    { prefix: 0, digit: 7, mod: "mem", writes: false, feature: "clflush" },
   ),
   op(
     0x0fae,
@@ -59,7 +59,7 @@ rows.push(
       x.raiseIf(and(x.state(S.CR0), S.CR0_EM | S.CR0_TS), EXC_NM);
       fxsave(x);
     },
-    { prefix: 0, digit: 0, mod: "mem", memBytes: 512 },
+    { prefix: 0, digit: 0, mod: "mem", memBytes: 512, feature: "fxsr" },
   ),
   op(
     0x0fae,
@@ -69,7 +69,7 @@ rows.push(
       x.raiseIf(and(x.state(S.CR0), S.CR0_EM | S.CR0_TS), EXC_NM);
       fxrstor(x);
     },
-    { prefix: 0, digit: 1, mod: "mem", writes: false, memBytes: 512 },
+    { prefix: 0, digit: 1, mod: "mem", writes: false, memBytes: 512, feature: "fxsr" },
   ),
 );
 

@@ -29,6 +29,7 @@ import {
 import * as W from "../../wasm/opcodes.ts";
 import { I32, I64 } from "../../wasm/opcodes.ts";
 import type { Ctx } from "../ctx.ts";
+import type { Feature } from "../feature.ts";
 import { E, M, STi, op, type Row, type RowOptions, type Semantics } from "../row.ts";
 import * as F from "./frame.ts";
 import { ARITHMETIC } from "./arithmetic.ts";
@@ -540,4 +541,13 @@ environmentRow(
   false,
 );
 
-export const X87_ROWS: readonly Row[] = rows;
+/** What came after the coprocessor: moves and comparisons that look at or set EFLAGS, and FISTTP. */
+const LATE: Readonly<Record<string, Feature>> = {
+  fcmov: "cmov",
+  fcomi: "cmov",
+  fcomip: "cmov",
+  fucomi: "cmov",
+  fucomip: "cmov",
+  fisttp: "sse3",
+};
+export const X87_ROWS: readonly Row[] = rows.map((row) => ({ ...row, feature: LATE[row.name] ?? "fpu" }));

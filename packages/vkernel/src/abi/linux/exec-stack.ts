@@ -34,8 +34,6 @@ const AT_EXECFN = 31;
 
 /** Ticks of times(2) and AT_CLKTCK. */
 export const LINUX_HZ = 100;
-/** CPUID 1 edx: FPU TSC CX8 CMOV MMX FXSR SSE SSE2. */
-const HWCAP = 0x0780_8111;
 
 /** Lays the initial stack out in image.vm and returns the stack pointer. Throws E2BIG when it does not fit. */
 export function linuxExecStack(p: Proc, image: ExecImage): number {
@@ -72,7 +70,7 @@ export function linuxExecStack(p: Proc, image: ExecImage): number {
 
   const { program, interp, elf, cred } = image;
   const auxv: [number, number][] = [
-    [AT_HWCAP, HWCAP],
+    [AT_HWCAP, p.k.machine.processor.hwcap],
     [AT_PAGESZ, 4096],
     [AT_CLKTCK, LINUX_HZ],
     [AT_PHDR, elf.phdr === 0 ? 0 : elf.phdr + program.bias],

@@ -57,17 +57,19 @@ function loadavg(k: Kernel): string {
   return `${loads} ${running}/${k.lwps.size} ${Math.max(...k.procs.keys(), 0)}\n`;
 }
 
-/** What the CPU tells about itself through CPUID stands in the platform; programs read little of this file. */
-function cpuinfo(): string {
+function cpuinfo(k: Kernel): string {
+  const { vendor, family, model, stepping, name: brand, flags } = k.machine.processor;
   const rows: readonly (readonly [string, string])[] = [
-    ["processor", "0"], ["vendor_id", "GenuineIntel"], ["cpu family", "6"], ["model", "15"],
-    ["model name", "vkernel virtual CPU"], ["stepping", "6"], ["cpu MHz", "1000.000"], ["cache size", "4096 KB"],
+    ["processor", "0"], ["vendor_id", vendor], ["cpu family", `${family}`], ["model", `${model}`],
+    ["model name", brand], ["stepping", `${stepping}`], ["cpu MHz", "1000.000"], ["cache size", "2048 KB"],
     ["physical id", "0"], ["siblings", "1"], ["core id", "0"], ["cpu cores", "1"], ["fpu", "yes"],
-    ["fpu_exception", "yes"], ["cpuid level", "10"], ["wp", "yes"],
-    ["flags", "fpu tsc cx8 cmov mmx fxsr sse sse2 pni ssse3"], ["bogomips", "2000.00"], ["clflush size", "64"],
+    ["fpu_exception", "yes"], ["cpuid level", "2"], ["wp", "yes"],
+    ["flags", flags.join(" ")], ["bogomips", "2000.00"], ["clflush size", "64"],
     ["address sizes", "32 bits physical, 32 bits virtual"],
   ];
-  return `${rows.map(([name, value]) => `${name.padEnd(16, "\t").slice(0, Math.max(name.length, 16))}: ${value}`).join("\n")}\n\n`;
+  // Values stand in column 16, behind tabs.
+  const tabs = (name: string): string => "\t".repeat(Math.ceil((16 - name.length) / 8));
+  return `${rows.map(([name, value]) => `${name}${tabs(name)}: ${value}`).join("\n")}\n\n`;
 }
 
 function uuid(k: Kernel): string {
@@ -131,7 +133,7 @@ function rootDir(k: Kernel, mount: () => Mount): ProcDir {
     "thread-self": link(() => `${self().pid}/task/${k.curlwp!.tid}`),
     mounts: link(() => "self/mounts"),
     cmdline: file(() => "vkernel\n"),
-    cpuinfo: file(cpuinfo),
+    cpuinfo: file(() => cpuinfo(k)),
     devices: file(() => "Character devices:\n  1 mem\n  5 /dev/tty\n136 pts\n\nBlock devices:\n"),
     filesystems: file(() =>
       [...k.vfsops.keys(), "proc", "tmpfs"].map((t) => `nodev\t${t}\n`).filter((l, i, all) => all.indexOf(l) === i).join(""),
