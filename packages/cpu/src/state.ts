@@ -97,9 +97,6 @@ export const MXCSR = 0x224;
 export const SCRATCH = 0x240;
 export const SCRATCH_BYTES = 0x100;
 
-/** Where slow accesses put what they read and take what they write, 16 bytes. */
-export const SLOW_BUFFER = 0x340;
-
 /** Linear-memory address of the table of region entries, see jit/jit.ts. Not a register: a reset leaves it. */
 export const REGION_ENTRIES = 0x350;
 /** After X_HOT: base page address and table index of the region that left for EIP. */
@@ -120,6 +117,16 @@ export const JUMP_CACHE = 0x36c;
 
 /** 256 words that CRC32 steps through, see isa/sse/sse42.ts. Written once. */
 export const CRC_TABLE = 0x400;
+
+/** Where slow accesses put what they read and take what they write, 16 bytes, and as many that may be overwritten. */
+export const SLOW_BUFFER = 0x800;
+// How generated code sees code pages; set once. See interp/slow-code.ts.
+/** Distance of a translation entry's link in the reverse map from the entry. */
+export const LINKS = 0x830;
+/** Directory of cover maps, as CodeStore.coversOrigin gives it. */
+export const COVERS = 0x834;
+/** Non-zero when no other processor of the machine may hold decoded code. */
+export const ALONE = 0x838;
 
 // EFLAGS, SDM vol. 1 §3.4.3
 export const CF = 0x0001;

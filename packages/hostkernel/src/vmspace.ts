@@ -9,6 +9,7 @@
  *        a read through a virtual page table is entered read-only, so that the first write sets M (I-A/M).
  *   VS3  Whatever narrows a mapping invalidates the table before it returns (I-TLB).
  *   VS4  Only pages of the mapped image are entered (I-VPT).
+ *   VS5  Where execution is checked, the right to fetch is entered only after the walk for a fetch has granted it.
  *
  * Source: DragonFly 2.0 sys/vm/{vm_map,vm_mmap,vm_fault}.c.
  * @module
@@ -21,6 +22,7 @@ import {
   PF_USER as PF_USER_,
   PF_WRITE as PF_WRITE_,
   type AddressSpace,
+  type MachineMemory,
   type SpaceTable,
   type Translation,
 } from "@vkernel/mmu";
@@ -106,6 +108,7 @@ export class HostVmspace implements AddressSpace {
   /** Chosen by the virtual kernel; opaque. */
   readonly id: number;
   readonly #table: SpaceTable;
+  readonly #memory: MachineMemory;
   readonly #i32: Int32Array;
   #entries: MapEntry[] = [];
   #hint: MapEntry | null = null;
@@ -120,6 +123,7 @@ export class HostVmspace implements AddressSpace {
   constructor(id: number, translation: Translation) {
     this.id = id;
     this.#table = translation.createTable();
+    this.#memory = translation.memory;
     this.#i32 = translation.memory.i32;
   }
 
@@ -154,31 +158,40 @@ export class HostVmspace implements AddressSpace {
     }
     this.faults++;
     const host = image.hostBase + page * 4096;
-    this.#table.fill(va, host, true, writable);
+    this.#table.fill(va, host, true, writable, this.#knowsFetch(entry, va, host));
     return host + (va & 0xfff);
+  }
+
+  /** Whether the page at `va` may be executed, as far as it matters: a page without decoded code is asked when it is fetched. */
+  #knowsFetch(entry: MapEntry, va: number, host: number): boolean {
+    if (!this.checkExecute) return true;
+    if (this.#memory.codePages[this.#memory.hpnOf(host)] === 0) return false;
+    return this.#walkFetch(entry, va) >= 0;
   }
 
   #translateFetch(va: number): number {
     const page = va - (va & 0xfff);
     if (page === this.#fetchPage) return this.#fetchHost + (va & 0xfff);
     const entry = this.#find(va);
-    if (entry === null || (entry.prot & PROT_EXEC) === 0) return -1 - (PF_USER | PGEX_I);
-    const image = entry.image;
-    let index = entry.pindex + ((va - entry.start) >>> 12);
-    if (entry.vpagetable) {
-      index = image.fetchWalker.walk(entry.master, index, ACCESS_EXEC);
-      if (index < 0) return -1 - (PF_USER | PGEX_I);
-    } else if (index >= image.npages) {
-      return -1 - (PF_USER | PGEX_I);
-    }
+    const index = entry === null ? -1 : this.#walkFetch(entry, va);
+    if (index < 0) return -1 - (PF_USER | PGEX_I);
     this.faults++;
-    const host = image.hostBase + index * 4096;
+    const host = entry!.image.hostBase + index * 4096;
     // What is cached for reading and writing stays; a write would otherwise have to walk again.
     if (this.#i32[(this.#table.address >>> 2) + (va >>> 12) * 2] === 0)
-      this.#table.fill(va, host, true, false);
+      this.#table.fill(va, host, true, false, true);
+    else this.#table.allowFetch(va);
     this.#fetchPage = page;
     this.#fetchHost = host;
     return host + (va & 0xfff);
+  }
+  /** Page index in the image of the page to fetch from at `va`; negative when it may not be executed. */
+  #walkFetch(entry: MapEntry, va: number): number {
+    if ((entry.prot & PROT_EXEC) === 0) return -1;
+    const { image } = entry;
+    const index = entry.pindex + ((va - entry.start) >>> 12);
+    if (entry.vpagetable) return image.fetchWalker.walk(entry.master, index, ACCESS_EXEC);
+    return index < image.npages ? index : -1;
   }
 
   #invalidate(start: number, length: number): void {

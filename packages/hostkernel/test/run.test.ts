@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Guests made of bytes, run through vmspace_ctl. */
+import { ACCESS_READ } from "@vkernel/mmu";
 import { describe, expect, it } from "vitest";
 import {
   type HostErrno,
@@ -505,6 +506,35 @@ describe("execute permission, where it is asked for", () => {
     tiny.tf[TF_EIP] = DATA;
     tiny.run(1);
     expect([tiny.tf[TF_TRAPNO], tiny.tf[TF_ERR]]).toEqual([T_PAGEFLT, DATA]);
+  });
+
+  it("code that has run at one address is not entered through a mapping without X, which still reads it", () => {
+    const tiny = setup();
+    const text = tiny.image.u32[tiny.pte(PDIR, TEXT)]! >>> 12;
+    tiny.map(PDIR, DATA, text, RO);
+    const space = tiny.host.addressSpace(1);
+    const other = tiny.space(2);
+    tiny.host.vmspaceCheckExecute(2);
+    tiny.host.vmspaceMcontrol(2, 0, 0x4000_0000, MADV_SETMAP, (other << 12) | RW | VPTE_X);
+    tiny.map(other, TEXT, text, RO);
+    tiny.image.u32[(other << 10) + (TEXT >>> 22)]! |= VPTE_X;
+    // One mapping is read before the page has code, the other after.
+    expect(space.translate(DATA, ACCESS_READ)).toBeGreaterThan(0);
+    tiny.run(1);
+    expect(tiny.tf[TF_EAX]).toBe(7);
+    expect(tiny.host.addressSpace(2).translate(TEXT, ACCESS_READ)).toBe(space.translate(DATA, ACCESS_READ));
+    for (const [id, va] of [
+      [1, DATA],
+      [2, TEXT],
+    ] as const) {
+      tiny.tf[TF_EIP] = va;
+      tiny.run(id);
+      expect([tiny.tf[TF_TRAPNO], tiny.tf[TF_ERR], tiny.tf[TF_XFLAGS]! & PGEX_I]).toEqual([T_PAGEFLT, va, PGEX_I]);
+    }
+    tiny.tf[TF_EIP] = TEXT;
+    tiny.tf[TF_EAX] = 0;
+    tiny.run(1);
+    expect([tiny.tf[TF_TRAPNO], tiny.tf[TF_EAX]]).toEqual([T_SYSCALL80, 7]);
   });
 
   it("X taken away holds for code that has run; X given counts at once", () => {

@@ -51,7 +51,7 @@ export class FlatSpace implements AddressSpace {
       return faultResult(PF_USER | (access === ACCESS_WRITE ? PF_WRITE : 0));
     }
     const host = this.#hostBase + offset;
-    this.#table.fill(va, host - (host & PGMASK), true, true);
+    this.#table.fill(va, host - (host & PGMASK), true, true, true);
     return host;
   }
 

@@ -38,7 +38,7 @@ export {
   type AddressSpace,
   type DeviceAccess,
 } from "./space.ts";
-export { SpaceTable, Translation } from "./translation.ts";
+export { LINK_MAY_WRITE, SpaceTable, Translation } from "./translation.ts";
 export { FlatSpace, type FlatSpaceOptions } from "./flat.ts";
 export { DeviceSpace, type Device } from "./device.ts";
 export {

@@ -23,8 +23,11 @@ export interface MachineMemoryOptions extends MachineLayoutOptions {
 
 /** Told that bytes [offset, offset + length) of a code page changed; length stays inside the page. */
 export type CodeWrittenListener = (hpn: number, offset: number, length: number) => void;
-/** Told that a host page has become a code page: withdraw every cached permission to write to it. */
-export type ProtectListener = (hpn: number) => void;
+/**
+ * Told that a host page has become a code page: withdraw every cached permission to write to it. Or that it is none any
+ * more, and the permissions may come back.
+ */
+export type ProtectListener = (hpn: number, isCode: boolean) => void;
 
 export class MachineMemory {
   readonly memory: WebAssembly.Memory;
@@ -115,13 +118,14 @@ export class MachineMemory {
   /** One more holder of decoded or compiled code of a page; the first withdraws write permission in every alias (M2). */
   protectCode(hpn: number): void {
     if (this.codePages[hpn]!++ !== 0) return;
-    for (const listener of this.#protect) listener(hpn);
+    for (const listener of this.#protect) listener(hpn, true);
   }
 
-  /** One holder less; after the last, the next write through each alias gets its permission back on the slow path. */
+  /** One holder less; after the last the permissions may come back. */
   unprotectCode(hpn: number): void {
     if (this.codePages[hpn] === 0) throw new Error(`machine memory: page ${hpn} has no holder of code`);
-    this.codePages[hpn]!--;
+    if (--this.codePages[hpn]! !== 0) return;
+    for (const listener of this.#protect) listener(hpn, false);
   }
 
   /**

@@ -140,7 +140,7 @@ export class PageTableSpace implements AddressSpace {
 
   #fill(va: number, host: number, rights: number, last: number): number {
     const writable = (last & PTE_D) !== 0 && this.#allowed(rights, true);
-    this.#table.fill(va, host - (host & PGMASK), true, writable);
+    this.#table.fill(va, host - (host & PGMASK), true, writable, true);
     return host;
   }
 }

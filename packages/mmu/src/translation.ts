@@ -8,15 +8,20 @@
  *
  * Each entry with a non-zero word is a member of its host page's reverse map, a doubly linked list threaded through
  * the links area: for node n = slot << 20 | vpn the pair {next, previous} holds node + 1, and 0 ends the list. The
- * first node's `previous` is −(hpn + 1).
+ * first node's `previous` is −(hpn + 1). The two top bits of `next` say more about the entry: LINK_MAY_WRITE and
+ * LINK_MAY_FETCH. The processor's slow path finds them by the entry's address, since the links of a table lie as far from
+ * linksBase as its entries from tablesBase.
  *
  * Invariants
  *   T1  Every non-zero word names a page inside the RAM window; fill() refuses others (I-BOUND).
  *   T2  An entry is in exactly the list of the page that its words name; an entry with two zero words is in none.
- *   T3  The write word of an entry that names a code page is 0 (memory.ts M2).
+ *   T3  The write word of an entry that names a code page is 0 (memory.ts M2); where writing is allowed nevertheless, the
+ *       entry has LINK_MAY_WRITE, and has it nowhere else.
  *   T4  Outside the slices on a slot's touched list the slot's table is all zero. A slice is 1024 entries: 8 KiB of
  *       table, 4 MiB of address space.
  *   T5  Whatever takes reading a code page from an entry renews the table's epoch (memory.ts M3).
+ *   T6  An entry that names a code page has LINK_MAY_FETCH: code decoded through one mapping is found by whoever can read it,
+ *       so a mapping that may not be executed must not make it readable here.
  * @module
  */
 import {
@@ -33,6 +38,13 @@ const PGMASK = PGMASK_;
 const PGSHIFT = PGSHIFT_;
 const TABLE_ENTRIES = TABLE_ENTRIES_;
 const TABLE_ENTRIES_SHIFT = 20;
+
+/** In an entry's `next` link: it names a code page, and may write to it. */
+export const LINK_MAY_WRITE = 0x8000_0000 | 0;
+/** In an entry's `next` link: instructions may be fetched through it. */
+const LINK_MAY_FETCH = 0x4000_0000;
+const LINK_FLAGS = LINK_MAY_WRITE | LINK_MAY_FETCH;
+const LINK_NODE = ~LINK_FLAGS;
 
 const SLICE_SHIFT = 10;
 const SLICES = TABLE_ENTRIES >>> SLICE_SHIFT;
@@ -73,7 +85,10 @@ export class Translation {
     this.#touched = new Uint8Array(layout.spaces * SLICES);
     this.#touchedList = new Uint16Array(layout.spaces * SLICES);
     this.#touchedCount = new Int32Array(layout.spaces);
-    memory.onProtect((hpn) => this.withdrawWrite(hpn));
+    memory.onProtect((hpn, isCode) => {
+      if (isCode) this.#protect(hpn);
+      else this.#unprotect(hpn);
+    });
   }
 
   /** A handle on a table that is given out when it is first needed. */
@@ -120,39 +135,54 @@ export class Translation {
   }
 
   /**
-   * Sets the entry of `va` to exactly the given rights on `hostPage` (a page-aligned host address). Writing to a code page
-   * is left out (T3). Throws RangeError when the page is not a page of RAM (T1): that is a defect of the caller.
+   * Sets the entry of `va` to exactly the given rights on `hostPage` (a page-aligned host address). `fetch` adds the right to
+   * fetch instructions; without it an entry keeps what it had, and a code page is left out (T6). Throws RangeError when the
+   * page is not a page of RAM (T1): that is a defect of the caller.
    */
-  fill(slot: number, va: number, hostPage: number, read: boolean, write: boolean): void {
+  fill(slot: number, va: number, hostPage: number, read: boolean, write: boolean, fetch: boolean): void {
     if (hostPage < this.#ramBase || hostPage >= this.#ramEnd || (hostPage & PGMASK) !== 0) {
       throw new RangeError(`I-BOUND: host page 0x${hostPage.toString(16)} is not a page of RAM`);
     }
     const i32 = this.#i32;
     const vpn = va >>> PGSHIFT;
     const at = this.#tables32 + slot * (TABLE_BYTES / 4) + vpn * 2;
+    const link = this.#links32 + slot * (TABLE_BYTES / 4) + vpn * 2;
     const hpn = (hostPage - this.#ramBase) >>> PGSHIFT;
     const word = (hostPage - FLAT_BIAS - (va & ~PGMASK)) | 0;
-    const readWord = read ? word : 0;
-    const writeWord = write && this.#codePages[hpn] === 0 ? word : 0;
     const old = i32[at]! | i32[at + 1]!;
-    if (old !== 0) {
-      if ((i32[at] !== 0 ? i32[at] : i32[at + 1]) === word && (readWord | writeWord) !== 0) {
-        i32[at] = readWord;
-        i32[at + 1] = writeWord;
-        return;
-      }
-      this.#clear(slot, vpn, at);
+    const same = old !== 0 && (i32[at] !== 0 ? i32[at] : i32[at + 1]) === word;
+    const isCode = this.#codePages[hpn] !== 0;
+    const mayFetch = fetch || (same && (i32[link]! & LINK_MAY_FETCH) !== 0);
+    const readWord = read && (!isCode || mayFetch) ? word : 0;
+    const writeWord = write && !isCode ? word : 0;
+    const flags =
+      (mayFetch ? LINK_MAY_FETCH : 0) | (isCode && write && readWord !== 0 ? LINK_MAY_WRITE : 0);
+    if (same && (readWord | writeWord) !== 0) {
+      i32[at] = readWord;
+      i32[at + 1] = writeWord;
+      i32[link] = (i32[link]! & LINK_NODE) | flags;
+      return;
     }
+    if (old !== 0) this.#clear(slot, vpn, at);
     if ((readWord | writeWord) === 0) return;
     i32[at] = readWord;
     i32[at + 1] = writeWord;
     this.#link(slot * TABLE_ENTRIES + vpn, hpn);
+    i32[link]! |= flags;
     const slice = slot * SLICES + (vpn >>> SLICE_SHIFT);
     if (this.#touched[slice] === 0) {
       this.#touched[slice] = 1;
       this.#touchedList[slot * SLICES + this.#touchedCount[slot]!] = vpn >>> SLICE_SHIFT;
       this.#touchedCount[slot]!++;
     }
+  }
+
+  /** Adds the right to fetch to the entry of `va`, when there is one. */
+  allowFetch(slot: number, va: number): void {
+    const i32 = this.#i32;
+    const entry = slot * (TABLE_BYTES / 4) + (va >>> PGSHIFT) * 2;
+    const at = this.#tables32 + entry;
+    if ((i32[at]! | i32[at + 1]!) !== 0) i32[this.#links32 + entry]! |= LINK_MAY_FETCH;
   }
 
   /** Empties the entries of every page that [va, va + length) touches. `length` up to 2³². */
@@ -177,15 +207,32 @@ export class Translation {
     this.#touchedCount[slot] = 0;
   }
 
-  /** Withdraws write permission to a host page in every table. Called for pages that become code pages. */
-  withdrawWrite(hpn: number): void {
+  /** A host page becomes a code page: no entry may write to it, and only those that may fetch from it still read it. */
+  #protect(hpn: number): void {
     const i32 = this.#i32;
     for (let node = this.#head[hpn]! - 1; node >= 0;) {
-      const next = i32[this.#links32 + node * 2]! - 1;
+      const link = this.#links32 + node * 2;
+      const next = (i32[link]! & LINK_NODE) - 1;
       const at = this.#tables32 + node * 2;
-      i32[at + 1] = 0;
+      if ((i32[link]! & LINK_MAY_FETCH) === 0) i32[at] = 0;
       if (i32[at] === 0) this.#unlink(node);
+      else if (i32[at + 1] !== 0) i32[link]! |= LINK_MAY_WRITE;
+      i32[at + 1] = 0;
       node = next;
+    }
+  }
+
+  /** A code page becomes an ordinary one: who might write to it may do so at speed. */
+  #unprotect(hpn: number): void {
+    const i32 = this.#i32;
+    for (let node = this.#head[hpn]! - 1; node >= 0;) {
+      const link = this.#links32 + node * 2;
+      const at = this.#tables32 + node * 2;
+      if ((i32[link]! & LINK_MAY_WRITE) !== 0) {
+        i32[at + 1] = i32[at]!;
+        i32[link]! &= ~LINK_MAY_WRITE;
+      }
+      node = (i32[link]! & LINK_NODE) - 1;
     }
   }
 
@@ -193,7 +240,7 @@ export class Translation {
   removeHostPage(hpn: number): void {
     const i32 = this.#i32;
     for (let node = this.#head[hpn]! - 1; node >= 0;) {
-      const next = i32[this.#links32 + node * 2]! - 1;
+      const next = (i32[this.#links32 + node * 2]! & LINK_NODE) - 1;
       const at = this.#tables32 + node * 2;
       if (i32[at] !== 0 && this.#codePages[hpn] !== 0) this.memory.renewEpoch(node >>> TABLE_ENTRIES_SHIFT);
       i32[at] = 0;
@@ -205,8 +252,10 @@ export class Translation {
 
   /** How many table entries of all spaces name host page `hpn`. For tests and diagnostics. */
   countAliases(hpn: number): number {
+    const i32 = this.#i32;
     let count = 0;
-    for (let node = this.#head[hpn]! - 1; node >= 0; node = this.#i32[this.#links32 + node * 2]! - 1) count++;
+    for (let node = this.#head[hpn]! - 1; node >= 0; count++)
+      node = (i32[this.#links32 + node * 2]! & LINK_NODE) - 1;
     return count;
   }
 
@@ -225,11 +274,14 @@ export class Translation {
   #clearRun(slot: number, first: number, end: number, writeOnly: boolean): void {
     const i32 = this.#i32;
     const table = this.#tables32 + slot * (TABLE_BYTES / 4);
+    const links = this.#links32 + slot * (TABLE_BYTES / 4);
     for (let vpn = first; vpn < end; vpn++) {
       const at = table + vpn * 2;
       if (i32[at] === 0 && i32[at + 1] === 0) continue;
-      if (writeOnly && i32[at] !== 0) i32[at + 1] = 0;
-      else this.#clear(slot, vpn, at);
+      if (writeOnly && i32[at] !== 0) {
+        i32[at + 1] = 0;
+        i32[links + vpn * 2]! &= ~LINK_MAY_WRITE;
+      } else this.#clear(slot, vpn, at);
     }
   }
 
@@ -257,10 +309,13 @@ export class Translation {
   #unlink(node: number): void {
     const i32 = this.#i32;
     const at = this.#links32 + node * 2;
-    const next = i32[at]!;
+    const next = i32[at]! & LINK_NODE;
     const previous = i32[at + 1]!;
     if (previous < 0) this.#head[-1 - previous] = next;
-    else i32[this.#links32 + (previous - 1) * 2] = next;
+    else {
+      const before = this.#links32 + (previous - 1) * 2;
+      i32[before] = (i32[before]! & LINK_FLAGS) | next;
+    }
     if (next !== 0) i32[this.#links32 + (next - 1) * 2 + 1] = previous;
   }
 }
@@ -290,8 +345,13 @@ export class SpaceTable {
   }
 
   /** Translation.fill() when resident. */
-  fill(va: number, hostPage: number, read: boolean, write: boolean): void {
-    if (this.#slot >= 0) this.#translation.fill(this.#slot, va, hostPage, read, write);
+  fill(va: number, hostPage: number, read: boolean, write: boolean, fetch: boolean): void {
+    if (this.#slot >= 0) this.#translation.fill(this.#slot, va, hostPage, read, write, fetch);
+  }
+
+  /** Translation.allowFetch() when resident. */
+  allowFetch(va: number): void {
+    if (this.#slot >= 0) this.#translation.allowFetch(this.#slot, va);
   }
 
   /** Translation.invalidate() when resident. */

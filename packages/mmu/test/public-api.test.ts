@@ -22,6 +22,7 @@ it("exposes exactly these names", () => {
       "LDT_EACCES",
       "LDT_OK",
       "LINK_BYTES",
+      "LINK_MAY_WRITE",
       "MachineMemory",
       "PAGE_SIZE",
       "PDE_PS",

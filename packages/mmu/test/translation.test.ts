@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { FLAT_BIAS, MachineMemory, Translation, type SpaceTable } from "@vkernel/mmu";
+import { FLAT_BIAS, LINK_MAY_WRITE, MachineMemory, Translation, type SpaceTable } from "@vkernel/mmu";
 
 const HANDLES = 3;
 const SLOTS = 2;
@@ -12,7 +12,9 @@ const VPNS = [0, 1, 2, 0x3ff, 0x400, 0x8048, 0xf_fffe, 0xf_ffff];
 interface Mapping {
   hpn: number;
   read: boolean;
+  /** Allowed to write; the table says so only while the page is no code page. */
   write: boolean;
+  fetch: boolean;
 }
 
 /** What the tables must say, kept without any cache structure. */
@@ -22,13 +24,19 @@ class Model {
   readonly handles: SpaceTable[] = Array.from({ length: HANDLES }, () => this.translation.createTable());
   readonly maps: Map<number, Mapping>[] = Array.from({ length: HANDLES }, () => new Map());
 
-  fill(h: number, vpn: number, hpn: number, read: boolean, write: boolean): void {
+  fill(h: number, vpn: number, hpn: number, read: boolean, write: boolean, fetch: boolean): void {
     const handle = this.handles[h]!;
-    handle.fill(vpn * 4096, this.memory.pageAddress(hpn), read, write);
-    const mayWrite = write && this.memory.codePages[hpn] === 0;
+    handle.fill(vpn * 4096, this.memory.pageAddress(hpn), read, write, fetch);
     const map = this.maps[h]!;
+    const before = map.get(vpn);
+    const mayFetch = fetch || (before?.hpn === hpn && before.fetch);
     map.delete(vpn);
-    if (handle.resident && (read || mayWrite)) map.set(vpn, { hpn, read, write: mayWrite });
+    if (handle.resident && (read || write)) this.put(map, vpn, { hpn, read, write, fetch: mayFetch });
+  }
+  /** What becomes of an entry for a code page: T3, T6. */
+  put(map: Map<number, Mapping>, vpn: number, m: Mapping): void {
+    if (this.memory.codePages[m.hpn] === 0 || (m.read && m.fetch)) map.set(vpn, m);
+    else map.delete(vpn);
   }
 
   forget(h: number, firstVpn: number, count: number, writeOnly: boolean): void {
@@ -41,6 +49,7 @@ class Model {
 
   check(): void {
     const { memory } = this;
+    const { layout } = memory;
     const aliases = new Array<number>(PAGES).fill(0);
     for (let h = 0; h < HANDLES; h++) {
       const handle = this.handles[h]!;
@@ -55,9 +64,15 @@ class Model {
         expect(memory.u32[(table + vpn * 8) >>> 2], `T2 read word of space ${h} page ${vpn}`).toBe(
           m?.read ? word : 0,
         );
+        const isCode = m !== undefined && memory.codePages[m.hpn] !== 0;
         expect(memory.u32[(table + vpn * 8 + 4) >>> 2], `T3 write word of space ${h} page ${vpn}`).toBe(
-          m?.write ? word : 0,
+          m?.write && !isCode ? word : 0,
         );
+        const link = memory.i32[(table + layout.linksBase - layout.tablesBase + vpn * 8) >>> 2]!;
+        if (m) {
+          const flagged = (link & LINK_MAY_WRITE) !== 0;
+          expect(flagged, `T3 link of space ${h} page ${vpn}`).toBe(isCode && m.write);
+        }
         if (m) aliases[m.hpn]!++;
       }
     }
@@ -74,11 +89,19 @@ type Step = (m: Model) => void;
 const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 6,
-    arbitrary: fc.tuple(handleNo, vpn, pageNo, fc.boolean(), fc.boolean()).map(
-      ([h, v, p, r, w]): Step =>
+    arbitrary: fc.tuple(handleNo, vpn, pageNo, fc.boolean(), fc.boolean(), fc.boolean()).map(
+      ([h, v, p, r, w, x]): Step =>
         (m) =>
-          m.fill(h, v, p, r, w),
+          m.fill(h, v, p, r, w, x),
     ),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.tuple(handleNo, vpn).map(([h, v]): Step => (m) => {
+      m.handles[h]!.allowFetch(v * 4096);
+      const entry = m.maps[h]!.get(v);
+      if (entry) entry.fetch = true;
+    }),
   },
   {
     weight: 3,
@@ -117,12 +140,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 2,
     arbitrary: pageNo.map((p): Step => (m) => {
       m.memory.protectCode(p);
-      for (const map of m.maps)
-        for (const [v, e] of map)
-          if (e.hpn === p) {
-            e.write = false;
-            if (!e.read) map.delete(v);
-          }
+      for (const map of m.maps) for (const [v, e] of map) if (e.hpn === p) m.put(map, v, e);
     }),
   },
   {
@@ -159,7 +177,7 @@ describe("translation tables", () => {
     const table = new Translation(memory).createTable();
     void table.address;
     for (const host of [0, memory.ramBase - 4096, memory.ramBase + memory.ramBytes, memory.ramBase + 1]) {
-      expect(() => table.fill(0, host, true, true)).toThrow(/I-BOUND/);
+      expect(() => table.fill(0, host, true, true, true)).toThrow(/I-BOUND/);
     }
   });
 
@@ -167,7 +185,7 @@ describe("translation tables", () => {
     const memory = new MachineMemory({ ramBytes: 4 * 4096, spaces: 1, cpuBytes: 0 });
     const table = new Translation(memory).createTable();
     const base = table.address;
-    for (const v of VPNS) table.fill(v * 4096, memory.ramBase, true, true);
+    for (const v of VPNS) table.fill(v * 4096, memory.ramBase, true, true, true);
     table.wipe();
     expect(memory.u32.subarray(base >>> 2, (base >>> 2) + 2 * 0x10_0000).every((w) => w === 0)).toBe(true);
   });

@@ -3,79 +3,88 @@
  * Decoded code by host page: directories, index tables, records, and their invalidation.
  *
  *   directory   one for each mode, 4 bytes a host page: address of the page's index table, 0 = nothing decoded
- *   index       4 bytes for each byte of the page: address of the record of the instruction that starts there, or 0; behind
- *               it the page's coverage
- *   pool        index tables and records, handed out in order from segments; a full pool starts again with its oldest
- *               segment, and the pages that have something there are forgotten
+ *   covers      4 bytes a host page: address of the cover map of its code, 0 = nothing decoded
+ *   index       4 bytes for each byte of the page: address of the record of the instruction that starts there, or 0
+ *   cover map   one bit for each byte of the page that some decoded instruction covers, and a countdown (cover-map.ts)
+ *   pool        index tables, cover maps and records, handed out in order from segments; a full pool starts again with
+ *               its oldest segment, and the pages that have something there are forgotten
+ *
+ * A write to decoded bytes kills the instructions that cover them and leaves the rest of the page alone. A killed record stays
+ * where it is as H_MISS, for the records that lead to it, until its place in the code is decoded again.
  *
  * Invariants
  *   D2  Each CodePage is one holder of its host page in MachineMemory.codePages (I-CODE, M2).
  *   D3  A page whose bytes an instruction of another page reaches into knows that page as dependent: dropping it drops
  *       the dependent too.
- *   D4  Dropping never reuses storage; only reserve() does, and only between two instructions.
+ *   D4  Dropping and killing never reuse storage; only reserve() and the decoder do, between two instructions.
  *   D6  A page whose storage is in a segment has the segment's bit in `segments`; what one reserve() promises lies in one
  *       segment.
+ *   D7  Every byte of a live instruction has its bit in the cover map of its page. The modes of a page share one map.
  *
  * @module
  */
 import type { MachineMemory } from "@vkernel/mmu";
-import { RECORD_BYTES } from "./record.ts";
+import { COVER_MAP_BYTES, CoverMap } from "./cover-map.ts";
+import { MAX_LENGTH } from "./decode-words.ts";
+import { H_MISS, RECORD_BYTES, R_HANDLER, R_NEXT } from "./record.ts";
 
 /** Segment mode of decoded code: bit 0 = segments are not flat, bit 1 = 16-bit code segment. */
 export const MODE_GENERAL = 1;
 export const MODE_CODE16 = 2;
 const MODES = 4;
 
-/** Of a page's storage: its index, then one bit for each byte that decoded instructions cover, with room for a wide store. */
-const COVERED = 4096 * 4;
-const INDEX_BYTES = COVERED + 4096 / 8 + 64;
-/** What reserve() promises besides records: the page's index and its neighbour's. */
-const RESERVED_INDEXES = 2 * INDEX_BYTES;
+const INDEX_BYTES = 4096 * 4;
+const PAGE_BYTES = INDEX_BYTES + COVER_MAP_BYTES;
+/** What reserve() promises besides records: index and cover map of the page and its neighbour. */
+const RESERVED_PAGES = 2 * PAGE_BYTES;
 const MIN_SEGMENT_BYTES = 0x4_0000;
 /** One bit each in CodePage.segments. */
 const MAX_SEGMENTS = 32;
-/** Writes to a code page that hit no code: after this many the page is given up, so that data may be written at speed. */
-const FALSE_HITS = 64;
+/** A page without compiled code is given up after this many writes that hit nothing, so that data is written at speed. */
+const QUIET_WRITES = 1024;
+/** And one with compiled code after this many, when compiling it again costs little beside them. */
+const MOST_QUIET_WRITES = 1 << 20;
+/** Longer writes replace a page's contents. */
+const PATCH_BYTES = 256;
+/** How far ahead a write that follows on another one kills; doubled each time. */
+const FIRST_SWEEP = 32;
+/** Killed records that became links, before the page is decoded from scratch. */
+const MAX_MOVED = 64;
 
 export class CodePage {
   readonly hpn: number;
   readonly mode: number;
   /** Linear-memory address of the index table. */
   readonly index: number;
-  /** Linear-memory address of one bit for each byte of the page, set where decoded instructions cover it. */
-  readonly covered: number;
-  readonly #words: Int32Array;
+  readonly cover: CoverMap;
   /** Pages with an instruction that ends in this one. */
   readonly dependents = new Set<CodePage>();
+  /** Killed records by the page offset of their instruction; none has been decoded again. */
+  readonly killed = new Map<number, number>();
+  /** How many killed records did not fit what was decoded in their place, and became links to it. */
+  moved = 0;
   /** Pool segments with storage of the page. */
   segments = 0;
-  /** The page's H_MISS records, linked by their IMM; 0 = none. */
+  /** The page's H_MISS records that were never decoded, linked by their IMM; 0 = none. */
   openEnds = 0;
-  falseHits = 0;
+  /** End of the last write that killed, and how far it swept. */
+  writtenTo = -1;
+  sweep = 0;
   live = true;
   /** How often execution was seen in the page, for the compiler. */
   samples = 0;
   /** How many samples it takes until the compiler looks at it again. */
   needed = 0;
+  /** How often compiled code of the page died because it was written. */
+  unrest = 0;
   /** Regions reach beyond it: not when they turned out not to fit other spaces. */
   joins = true;
 
-  constructor(memory: MachineMemory, hpn: number, mode: number, index: number) {
+  constructor(hpn: number, mode: number, index: number, cover: CoverMap) {
     this.hpn = hpn;
     this.mode = mode;
     this.index = index;
-    this.covered = index + COVERED;
-    this.#words = memory.i32;
-  }
-
-  cover(from: number, to: number): void {
-    const words = this.covered >> 2;
-    for (let i = from; i < to; i++) this.#words[words + (i >> 5)]! |= 1 << (i & 31);
-  }
-  covers(from: number, to: number): boolean {
-    const words = this.covered >> 2;
-    for (let i = from; i < to; i++) if ((this.#words[words + (i >> 5)]! & (1 << (i & 31))) !== 0) return true;
-    return false;
+    this.cover = cover;
   }
 }
 
@@ -92,6 +101,10 @@ export class CodeStore {
   #end: number;
   /** Told before a page is forgotten. */
   onDrop: (page: CodePage) => void = () => {};
+  /** Told before the instruction that starts with `record` is killed. Returns whether compiled code dies with it. */
+  onKill: (page: CodePage, record: number) => boolean = () => false;
+  /** Whether compiled code has instructions of the page. */
+  isCompiled: (page: CodePage) => boolean = () => false;
 
   /** Uses [base, base + bytes) of the cpu area. */
   constructor(memory: MachineMemory, base: number, bytes: number) {
@@ -112,7 +125,7 @@ export class CodeStore {
   }
 
   static directoryBytes(npages: number): number {
-    return Math.ceil((MODES * npages * 4) / 64) * 64;
+    return Math.ceil(((MODES + 1) * npages * 4) / 64) * 64;
   }
 
   /** Linear-memory address of the directory of `mode`. */
@@ -126,8 +139,19 @@ export class CodeStore {
   directoryOrigin(mode: number): number {
     return this.directory(mode) - (this.#memory.ramBase >>> 12) * 4;
   }
+  /** The same for the cover maps. */
+  get coversOrigin(): number {
+    return this.directoryOrigin(MODES);
+  }
   page(hpn: number, mode: number): CodePage | undefined {
     return this.#pages.get(hpn * MODES + mode);
+  }
+  #anyPage(hpn: number): CodePage | undefined {
+    for (let mode = 0; mode < MODES; mode++) {
+      const page = this.page(hpn, mode);
+      if (page !== undefined) return page;
+    }
+    return undefined;
   }
 
   /** The page's decoded code, made when there is none. Takes from what reserve() promised. */
@@ -138,13 +162,17 @@ export class CodeStore {
       return known;
     }
     const index = this.#next;
-    this.#next += INDEX_BYTES;
-    this.#memory.u8.fill(0, index, index + INDEX_BYTES);
-    const page = new CodePage(this.#memory, hpn, mode, index);
-    page.segments = 1 << this.#segment;
+    this.#next += PAGE_BYTES;
+    const memory = this.#memory;
+    memory.u8.fill(0, index, index + PAGE_BYTES);
+    const other = this.#anyPage(hpn);
+    const page = new CodePage(hpn, mode, index, other?.cover ?? new CoverMap(memory, index + INDEX_BYTES, QUIET_WRITES));
+    // A map shared with other modes lies in a segment of theirs.
+    page.segments = (1 << this.#segment) | (other?.segments ?? 0);
     this.#pages.set(hpn * MODES + mode, page);
-    this.#memory.i32[(this.directory(mode) >> 2) + hpn] = index;
-    this.#memory.protectCode(hpn);
+    memory.i32[(this.directory(mode) >> 2) + hpn] = index;
+    memory.i32[(this.directory(MODES) >> 2) + hpn] = page.cover.address;
+    memory.protectCode(hpn);
     return page;
   }
 
@@ -160,7 +188,7 @@ export class CodeStore {
    * called before obtain().
    */
   reserve(records: number): void {
-    if (this.#end - this.#next >= records * RECORD_BYTES + RESERVED_INDEXES) return;
+    if (this.#end - this.#next >= records * RECORD_BYTES + RESERVED_PAGES) return;
     this.#segment = (this.#segment + 1) % this.#segments;
     this.#next = this.#poolStart + this.#segment * this.#segmentBytes;
     this.#end = this.#next + this.#segmentBytes;
@@ -173,8 +201,97 @@ export class CodeStore {
     for (let mode = 0; mode < MODES; mode++) {
       const page = this.page(hpn, mode);
       if (page === undefined) continue;
-      if (page.covers(offset, offset + length) || ++page.falseHits >= FALSE_HITS) this.drop(page);
+      if (length > PATCH_BYTES) {
+        if (page.cover.hits(offset, length)) this.drop(page);
+      } else if (!this.#patch(page, offset, offset + length)) this.#quiet(page);
     }
+  }
+
+  /** Kills what covers bytes from…to−1 of a page; false when nothing does. */
+  #patch(page: CodePage, from: number, to: number): boolean {
+    const { cover } = page;
+    if (!cover.hits(from, to - from)) return false;
+    // Whoever writes code writes it in order: what follows will be overwritten next.
+    const follows = from >= page.writtenTo && from - page.writtenTo < MAX_LENGTH;
+    page.sweep = follows ? Math.max(FIRST_SWEEP, page.sweep * 2) : 0;
+    const end = Math.min(to + page.sweep, 4096);
+    page.writtenTo = end;
+    if (from < MAX_LENGTH) this.#killCrossing(page, from);
+    let low = from;
+    let high = end;
+    for (let at = Math.max(0, from - MAX_LENGTH + 1); at < end; at++) {
+      const next = this.#nextOf(page, at);
+      if (next <= from) continue;
+      this.#kill(page, at);
+      low = Math.min(low, at);
+      high = Math.max(high, next);
+    }
+    this.#uncover(page, low, Math.min(high, 4096));
+    return true;
+  }
+  /** Offset behind the instruction that starts at `offset`; 0 when none does. */
+  #nextOf(page: CodePage, offset: number): number {
+    const { i32, u16 } = this.#memory;
+    const record = i32[(page.index >> 2) + offset]!;
+    return record === 0 ? 0 : u16[(record + R_NEXT) >> 1]!;
+  }
+  #kill(page: CodePage, offset: number): void {
+    const { i32, u16 } = this.#memory;
+    const at = (page.index >> 2) + offset;
+    const record = i32[at]!;
+    if (this.onKill(page, record)) page.unrest++;
+    u16[(record + R_HANDLER) >> 1] = H_MISS;
+    i32[at] = 0;
+    page.killed.set(offset, record);
+  }
+  /** Kills the instructions of other pages that reach into this one beyond byte `from`. */
+  #killCrossing(page: CodePage, from: number): void {
+    for (const other of page.dependents) {
+      if (!other.live) {
+        page.dependents.delete(other);
+        continue;
+      }
+      for (let at = 4096 - MAX_LENGTH + 1; at < 4096; at++) {
+        if (this.#nextOf(other, at) - 4096 <= from) continue;
+        this.#kill(other, at);
+        this.#uncover(other, at, 4096);
+      }
+    }
+  }
+  /** Takes bytes low…high−1 out of the cover map, but for those of live instructions. */
+  #uncover(page: CodePage, low: number, high: number): void {
+    page.cover.clear(low, high);
+    for (let mode = 0; mode < MODES; mode++) {
+      const same = this.page(page.hpn, mode);
+      if (same === undefined) continue;
+      for (let at = Math.max(0, low - MAX_LENGTH + 1); at < high; at++) {
+        const next = this.#nextOf(same, at);
+        if (next > low) same.cover.set(at, Math.min(next, 4096));
+      }
+      if (low >= MAX_LENGTH) continue;
+      for (const other of same.dependents) {
+        if (!other.live) continue;
+        for (let at = 4096 - MAX_LENGTH + 1; at < 4096; at++) {
+          const next = this.#nextOf(other, at) - 4096;
+          if (next > 0) same.cover.set(0, next);
+        }
+      }
+    }
+  }
+
+  /** The page's countdown of writes that hit nothing has ended, or one was reported otherwise. */
+  #quiet(page: CodePage): void {
+    const { cover } = page;
+    if (cover.countdown > 0) return;
+    const most = this.isCompiled(page) ? MOST_QUIET_WRITES : QUIET_WRITES;
+    if (cover.period >= most) this.drop(page);
+    else cover.restart(cover.period * 2);
+  }
+
+  /** Forgets a page in which much has moved; before decoding starts. */
+  tidy(hpn: number, mode: number): void {
+    const page = this.page(hpn, mode);
+    if (page !== undefined && page.moved >= MAX_MOVED) this.drop(page);
   }
 
   /** Forgets all code of a host page. */
@@ -192,6 +309,7 @@ export class CodeStore {
     this.#pages.delete(page.hpn * MODES + page.mode);
     this.#memory.i32[(this.directory(page.mode) >> 2) + page.hpn] = 0;
     for (const dependent of page.dependents) this.drop(dependent);
+    this.#memory.i32[(this.directory(MODES) >> 2) + page.hpn] = this.#anyPage(page.hpn)?.cover.address ?? 0;
     this.#memory.unprotectCode(page.hpn);
   }
 }

@@ -9,10 +9,16 @@
  * Where it stopped stands an H_MISS record, an open end: whoever gets there leaves the interpreter and asks for the
  * instruction by its address, to be told its exception or to have it decoded. The page chains its open ends, and the one
  * that is decoded after all becomes a link, the jump that led there a jump to the new record.
+ *
+ * What was killed by a write (code-store.ts) is decoded into the records it had, when it fits there: as many records, and
+ * followed by the same. Then nothing that leads to it has to change, however often it is patched. Else the killed record
+ * becomes a link to the new one.
  * @module
  */
 import { ACCESS_EXEC, PGMASK, faultCode } from "@vkernel/mmu";
 import type { AddressSpace, MachineMemory } from "@vkernel/mmu";
+import { FN_FIRST } from "../interp/functions.ts";
+import type { FormLookup } from "../isa/forms.ts";
 import { MODE_CODE16, MODE_GENERAL, type CodePage, type CodeStore } from "./code-store.ts";
 import * as D from "./decode-words.ts";
 import { DECODE_FETCH_FAULT, DECODE_OK, MAX_LENGTH, MOST_INSTRUCTIONS } from "./decode-words.ts";
@@ -34,6 +40,7 @@ export class Decoder {
   readonly #store: CodeStore;
   readonly #exports: DecoderExports;
   readonly #tables: number;
+  readonly #forms: () => FormLookup;
   readonly insn: Instruction;
   #space!: AddressSpace;
   /** Host address of the page being decoded, and of the page behind it: 0 = not asked for, −1 = faults. */
@@ -45,7 +52,14 @@ export class Decoder {
   faultAddress = 0;
 
   /** `tables`: linear-memory address of the instruction tables, DECODER_BYTES from there are the decoder's. */
-  constructor(memory: MachineMemory, store: CodeStore, exports: DecoderExports, tables: number) {
+  constructor(
+    memory: MachineMemory,
+    store: CodeStore,
+    exports: DecoderExports,
+    tables: number,
+    forms: () => FormLookup,
+  ) {
+    this.#forms = forms;
     this.#memory = memory;
     this.#store = store;
     this.#exports = exports;
@@ -99,11 +113,13 @@ export class Decoder {
     const code32 = (mode & MODE_CODE16) === 0;
     const result = this.#fetch(first, code32);
     if (result !== DECODE_OK) return result;
+    const hpn = this.#memory.hpnOf(host);
+    this.#store.tidy(hpn, mode);
     this.#store.reserve(MOST_RECORDS);
-    const page = this.#store.obtain(this.#memory.hpnOf(host), mode);
+    const page = this.#store.obtain(hpn, mode);
     this.#setWord(D.D_HOST, this.#host);
     this.#setWord(D.D_INDEX, page.index);
-    this.#setWord(D.D_COVERED, page.covered);
+    this.#setWord(D.D_COVERED, page.cover.address);
     this.#setWord(D.D_CODE32, code32 ? 1 : 0);
     this.#setWord(D.D_GENERAL, (mode & MODE_GENERAL) !== 0 ? 1 : 0);
     this.#setWord(D.D_LEFT, MOST_INSTRUCTIONS);
@@ -138,41 +154,95 @@ export class Decoder {
     const indexWords = page.index >> 2;
     const code32 = (page.mode & MODE_CODE16) === 0;
     let offset = start;
+    // Whether a record stands behind the last one that goes on with the code: it was decoded into a killed one's place.
+    let goesOn = false;
     for (;;) {
-      this.#store.nextRecord = this.#exports.run(this.#tables, this.#store.nextRecord, offset);
-      offset = this.#word(D.D_OFFSET);
-      if (offset < 0) return;
+      if (page.killed.size === 0) {
+        const at = this.#store.nextRecord;
+        this.#store.nextRecord = this.#exports.run(this.#tables, at, offset);
+        offset = this.#word(D.D_OFFSET);
+        if (offset < 0) return;
+        if (this.#store.nextRecord !== at) goesOn = false;
+      }
       if (offset > PGMASK) {
-        this.#special(R.H_NEXT_PAGE, 0, offset, 0);
+        if (!goesOn) this.#special(R.H_NEXT_PAGE, 0, offset, 0);
         return;
       }
       const known = i32[indexWords + offset]!;
       if (known !== 0) {
-        this.#special(R.H_LINK, offset, offset, known);
+        if (!goesOn) this.#special(R.H_LINK, offset, offset, known);
         return;
       }
       if (this.#word(D.D_LEFT) === 0 || this.#fetch(offset, code32) !== DECODE_OK) {
-        this.#openEnd(page, offset, 0);
+        if (!goesOn) this.#openEnd(page, offset, 0);
         return;
       }
       this.#setWord(D.D_LEFT, this.#word(D.D_LEFT) - 1);
       const next = offset + this.insn.length;
-      i32[indexWords + offset] = this.#store.nextRecord;
-      page.cover(offset, Math.min(next, 4096));
-      if (next > 4096) this.#cross(page, offset, next);
-      this.#instruction(page.mode, offset, next);
-      if (this.#endsRun()) return;
+      page.cover.set(offset, Math.min(next, 4096));
+      const ends = this.#endsRun();
+      if (this.#replaceKilled(page, offset, next, ends)) {
+        const place = i32[indexWords + offset]!;
+        if (!goesOn && offset !== start) this.#special(R.H_LINK, offset, offset, place);
+        goesOn = true;
+      } else {
+        i32[indexWords + offset] = this.#store.nextRecord;
+        if (next > 4096) this.#cross(page, offset, next);
+        this.#store.nextRecord = this.#emit(page.mode, offset, next);
+        goesOn = false;
+      }
+      if (ends) return;
       offset = next;
     }
   }
 
-  /** Writes the records of the instruction in `insn`. */
-  #instruction(mode: number, offset: number, next: number): void {
+  /** Writes the records of the instruction in `insn` to fresh storage; returns the address behind them. */
+  #emit(mode: number, offset: number, next: number): number {
     const general = (mode & MODE_GENERAL) !== 0 ? 1 : 0;
     const behind = this.#exports.emit(this.#tables, this.#store.nextRecord, offset, next, general);
     if (behind === 0) throw new Error(`cpu: row ${this.insn.row} has no form for size ${this.insn.size}`);
-    this.#store.nextRecord = behind;
+    return behind;
   }
+
+  /**
+   * Puts the instruction in `insn` in the place of the one killed at `offset`, and into the index. When there is none, or it does
+   * not fit: returns false, and the killed record leads to where the instruction is decoded next.
+   */
+  #replaceKilled(page: CodePage, offset: number, next: number, ends: boolean): boolean {
+    const killed = page.killed.size === 0 ? undefined : page.killed.get(offset);
+    if (killed === undefined) return false;
+    page.killed.delete(offset);
+    const { u16, u8, i32 } = this.#memory;
+    const at = this.#store.nextRecord;
+    const ownNext = u16[(killed + R.R_NEXT) >> 1]!;
+    if (next <= 4096 && ownNext <= 4096) {
+      const fn = u16[(killed + R.R_FUNCTION) >> 1]!;
+      const own = fn < FN_FIRST ? killed + RECORD_BYTES : killed;
+      if (ends || (ownNext === next && this.#goesOn(u16[(own + R.R_FUNCTION) >> 1]!))) {
+        const jumps = this.#word(D.D_JUMPS);
+        const disp = this.#word(D.F_DISP);
+        const bytes = this.#emit(page.mode, offset, next) - at;
+        if (bytes === own + RECORD_BYTES - killed) {
+          u8.copyWithin(killed, at, at + bytes);
+          if (this.#word(D.D_JUMPS) !== jumps) this.#setWord(D.D_JUMP_RECORDS + 4 * jumps, own);
+          i32[(page.index >> 2) + offset] = killed;
+          return true;
+        }
+        this.#setWord(D.D_JUMPS, jumps);
+        this.#setWord(D.F_DISP, disp);
+      }
+    }
+    u16[(killed + R.R_HANDLER) >> 1] = R.H_LINK;
+    i32[(killed + R.R_TARGET) >> 2] = at;
+    page.moved++;
+    return false;
+  }
+  /** Whether what follows an instruction of function `fn` in storage is what follows it in the code. */
+  #goesOn(fn: number): boolean {
+    const { flow } = this.#forms().form(fn - FN_FIRST);
+    return flow === "next" || flow === "branch";
+  }
+
   /** Whether nothing behind the instruction in `insn` is reached by falling through. */
   #endsRun(): boolean {
     const row = this.#tables + this.#word(HEAD_ROWS) + this.insn.row * ROW_BYTES;
@@ -197,7 +267,8 @@ export class Decoder {
       if (record === 0) before = at;
       else {
         const jump = i32[(at + R.R_TARGET) >> 2]!;
-        if (jump !== 0) i32[(jump + R.R_TARGET) >> 2] = record;
+        // The jump may have been patched into something else meanwhile.
+        if (jump !== 0 && i32[(jump + R.R_TARGET) >> 2] === at) i32[(jump + R.R_TARGET) >> 2] = record;
         u16[(at + R.R_HANDLER) >> 1] = R.H_LINK;
         i32[(at + R.R_TARGET) >> 2] = record;
         if (before === 0) page.openEnds = following;
@@ -232,7 +303,7 @@ export class Decoder {
       other = this.#store.obtain(hpn, page.mode);
       i32[(link + R.R_TARGET) >> 2] = this.#store.nextRecord;
     }
-    other.cover(0, next - 4096);
+    other.cover.set(0, next - 4096);
     if (other !== page) other.dependents.add(page);
     i32[(page.index >> 2) + offset] = this.#store.nextRecord;
     const at = this.#special(R.H_CROSS, offset, next, 0);

@@ -136,16 +136,21 @@ export class Engine {
     const available = share - (storeBase - area);
     const wanted = CodeStore.directoryBytes(memory.npages) + (options.poolBytes ?? available);
     this.#store = new CodeStore(memory, storeBase, Math.min(available, wanted));
+    this.#words[S.LINKS >> 2] = layout.linksBase - layout.tablesBase;
+    this.#words[S.COVERS >> 2] = this.#store.coversOrigin;
+    this.#words[S.ALONE >> 2] = layout.vcpus === 1 ? 1 : 0;
     const interpreter = interpreterFor(memory, stateBase);
     const { handlers, signatures } = interpreter;
     const decodeTable = memory.u8.subarray(decodeTables, decodeTables + interpreter.decodeTable.length);
     decodeTable.set(interpreter.decodeTable);
     removeRows(decodeTable, (row) => hasFeature(options.model, ROWS[row]!.feature));
-    this.#decoder = new Decoder(memory, this.#store, interpreter.instantiateDecoder(), decodeTables);
+    const decoderExports = interpreter.instantiateDecoder();
+    this.#decoder = new Decoder(memory, this.#store, decoderExports, decodeTables, interpreter.forms);
     this.#exports = interpreter.instantiate({
       slowRead: (va, n) => this.#slow.read(va, n),
       slowProbe: (va, n) => this.#slow.probe(va, n),
       slowWrite: (va, n) => this.#slow.write(va, n),
+      codeWritten: (host, n) => memory.memoryWritten(host >>> 0, n),
       service: (id, a, b) => this.#services.call(id, a, b),
     });
     const jitOptions = { ...DEFAULT_JIT, ...options.jit };
@@ -211,10 +216,15 @@ export class Engine {
     const count = this.#compiles ? Math.min(most, this.#sampleLeft) : most;
     w[COUNTER_W] = -count * R.RECORD_BYTES;
     w[EPOCH_W] = this.#memory.tableEpochs[this.#tableSlot]!;
-    const code = this.#exports.run(this.#enterRecord);
-    const retired = count + (w[COUNTER_W]! >> R.RECORD_SHIFT);
-    this.retired += retired;
-    this.#sampleLeft -= retired;
+    let code: number;
+    try {
+      code = this.#exports.run(this.#enterRecord);
+    } finally {
+      // Also when a device's callback has thrown through the generated code: it is called at an instruction's start (E1).
+      const retired = count + (w[COUNTER_W]! >> R.RECORD_SHIFT);
+      this.retired += retired;
+      this.#sampleLeft -= retired;
+    }
     switch (code) {
       case X.X_BUDGET:
         if (this.#compiles && this.#sampleLeft <= 0) this.#sample();
@@ -326,6 +336,11 @@ export class Engine {
         return GO_ON;
       case X.X_AGAIN:
         return REPEATING;
+      case X.X_ELEMENT: {
+        const alone = w[ECX_W] === this.#elementsLeft - 1;
+        this.#elementsLeft = w[ECX_W]!;
+        return alone ? ELEMENT : REPEATING;
+      }
       default:
         throw new Error(`cpu: interpreter returned ${code}`);
     }

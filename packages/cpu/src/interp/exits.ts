@@ -31,3 +31,5 @@ export const X_STALE = 11;
 export const X_HOT = 12;
 /** What the place of a dead region in the table returns; nothing was done. */
 export const X_DEAD = 13;
+/** A repeated string instruction at EIP has elements left; one was done with slow access. */
+export const X_ELEMENT = 14;

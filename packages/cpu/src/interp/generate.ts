@@ -58,6 +58,7 @@ import {
   leU,
   load,
   ne,
+  select,
   shl,
   shrU,
   sub,
@@ -67,10 +68,11 @@ import {
 import type { Func } from "../wasm/func.ts";
 import { ModuleBuilder } from "../wasm/module.ts";
 import { I32, I32_LOAD, I32_LOAD16_U, I32_LOAD8_U, I32_STORE } from "../wasm/opcodes.ts";
-import { X_AGAIN, X_BUDGET, X_EXCEPTION, X_JUMP, X_MISS, X_PREFIX, X_SLOW, X_STALE } from "./exits.ts";
+import { X_AGAIN, X_BUDGET, X_ELEMENT, X_EXCEPTION, X_JUMP, X_MISS, X_PREFIX, X_SLOW, X_STALE } from "./exits.ts";
 import { deadRegion, regionDispatcher } from "./dispatch.ts";
 import { FN_EA16, FN_EA32, FN_FIRST, FN_LEA16, REGION_SLOTS } from "./functions.ts";
 import { IntCtx, type LoopFrame } from "./int-ctx.ts";
+import { buildSlowAccess } from "./slow-code.ts";
 
 export interface GeneratedInterpreter {
   readonly bytes: Uint8Array;
@@ -118,18 +120,22 @@ class Generator {
   readonly #rt: Runtime;
   readonly #handlerType: number;
   readonly #regions: Callee;
+  #slow!: Func;
+  #slowAfterRegion!: Func;
 
   constructor(table: FormTable, builders: readonly RuntimeBuilder[], options: GenerateOptions) {
     const m = this.#m;
     this.#table = table;
     this.#options = options;
     m.importMemory("m", "memory", 1, MAX_MEMORY_PAGES, options.shared);
-    this.#imports = {
+    const typescript = {
       slowRead: m.importFunction("m", "slowRead", [I32, I32], [I32]),
       slowProbe: m.importFunction("m", "slowProbe", [I32, I32], [I32]),
       slowWrite: m.importFunction("m", "slowWrite", [I32, I32], []),
-      service: m.importFunction("m", "service", [I32, I32, I32], [I32]),
+      codeWritten: m.importFunction("m", "codeWritten", [I32, I32], []),
     };
+    const service = m.importFunction("m", "service", [I32, I32, I32], [I32]);
+    this.#imports = { ...buildSlowAccess(m, options.stateBase, typescript), service };
     this.#rt = Object.assign({}, ...builders.map((build) => build(m, options.stateBase))) as Runtime;
     this.#handlerType = m.type(HANDLER_PARAMS, [I32]);
     this.#regions = regionDispatcher(m, options.stateBase, this.#handlerType);
@@ -149,6 +155,8 @@ class Generator {
     });
     const step = [FN_EA32, FN_EA16, FN_LEA16].map((fn) => this.#addressStep(fn));
     for (const form of forms) step.push(this.#handler(form, "step"));
+    this.#slow = this.#slowFunction(count);
+    this.#slowAfterRegion = this.#slowAfterRegionFunction();
     this.#loop(hot);
     this.#entries(count);
     const regions = Array.from({ length: REGION_SLOTS }, () => null);
@@ -235,6 +243,47 @@ class Generator {
     });
   }
 
+  /**
+   * slow(ip, pb): executes the instruction of record `ip`, whose memory check failed, with slow access. EIP and COUNTER of the
+   * state are those of the instruction. Returns an exit; X_NEXT and X_JUMP mean to go on at the EIP of the state.
+   */
+  #slowFunction(count: number): Func {
+    return this.#m.func(HANDLER_PARAMS, [I32], (f) => {
+      const ip = f.param(0);
+      const code = f.local();
+      f.loop((again) => {
+        const fn = add(load(I32_LOAD16_U, I32, ip, R_FUNCTION), count);
+        f.set(code, callIndirect(this.#handlerType, I32, fn, ip, f.param(1)));
+        f.set(ip, add(ip, RECORD_BYTES));
+        f.brIf(again, eq(code, X_PREFIX));
+      });
+      f.if(eq(code, X_AGAIN), () => f.ret(i32(X_ELEMENT)));
+      f.if(eq(code, X_EXCEPTION), () => f.ret(code));
+      this.#setState(f, S.COUNTER, add(this.#state(S.COUNTER), RECORD_BYTES));
+      // What TypeScript did for the access may have asked for an interrupt.
+      f.ret(select(and(leU(code, X_JUMP), ne(this.#state(S.PENDING), 0)), X_BUDGET, code));
+      f.unreachable();
+    });
+  }
+  /** slow() for the instruction at the EIP of the state, where a region has left; X_SLOW when its record is not at hand. */
+  #slowAfterRegionFunction(): Func {
+    return this.#m.func([], [I32], (f) => {
+      const eip = f.tmp(this.#state(S.EIP));
+      const missing = (condition: Expr): void => f.if(condition, () => f.ret(i32(X_SLOW)));
+      const word = f.tmp(this.#readWord(this.#state(S.TABLE), eip));
+      missing(eqz(word));
+      const page = shrU(add(add(eip, word), FLAT_BIAS), PGSHIFT);
+      const index = f.tmp(load(I32_LOAD, I32, add(this.#state(S.CODE_DIR), shl(page, 2))));
+      missing(eqz(index));
+      const offset = f.tmp(and(eip, 0xfff));
+      const record = f.tmp(load(I32_LOAD, I32, add(index, shl(offset, 2))));
+      missing(eqz(record));
+      missing(eq(load(I32_LOAD16_U, I32, record, R_HANDLER), H_CROSS));
+      f.ret(call(this.#slow, record, sub(eip, offset)));
+      f.unreachable();
+    });
+  }
+
   #loop(hot: readonly Form[]): void {
     this.#m.func([I32], [I32], (f) => this.#loopBody(f, hot), "run");
   }
@@ -246,8 +295,11 @@ class Generator {
     const eip = f.local();
     const table = f.local();
     const code = f.local();
-    f.set(acc, this.#state(S.COUNTER));
+    const enter = f.local();
+    f.set(enter, ip);
     f.set(table, this.#state(S.TABLE));
+    const restart = f.openLoop();
+    f.set(acc, this.#state(S.COUNTER));
     const common = f.open();
     const fault = f.open();
     const slow = f.open();
@@ -303,7 +355,8 @@ class Generator {
         this.#count(f, S.REGION_RETIRED, i32(0), sub(this.#state(S.COUNTER), before));
         this.#count(f, S.REGION_EXITS, shl(code, 2), i32(1));
         f.brIf(common, eq(code, X_STALE));
-        f.if(ne(code, X_JUMP), () => f.ret(code));
+        f.if(eq(code, X_SLOW), () => f.set(code, call(this.#slowAfterRegion)));
+        f.if(gtU(code, X_JUMP), () => f.ret(code));
         f.set(acc, this.#state(S.COUNTER));
         f.set(eip, this.#state(S.EIP));
         f.br(toEip);
@@ -340,14 +393,20 @@ class Generator {
     f.set(code, i32(X_BUDGET));
     f.br(common);
     f.end(); // slow
-    f.set(code, i32(X_SLOW));
-    f.br(common);
+    this.#leaveHere(f, ip, pb, acc);
+    f.set(code, call(this.#slow, ip, pb));
+    f.if(leU(code, X_JUMP), () => {
+      // The records behind this one may be dead by now.
+      f.set(ip, enter);
+      f.br(restart);
+    });
+    f.ret(code);
     f.end(); // fault
     f.set(code, i32(X_EXCEPTION));
     f.end(); // common
-    this.#setState(f, S.EIP, add(pb, load(I32_LOAD16_U, I32, ip, R_OFF)));
-    this.#setState(f, S.COUNTER, add(acc, ip));
+    this.#leaveHere(f, ip, pb, acc);
     f.ret(code);
+    f.end(); // restart
     f.unreachable();
   }
 
@@ -362,6 +421,11 @@ class Generator {
   }
   #readWord(table: Expr, address: Expr): Expr {
     return load(I32_LOAD, I32, add(table, shl(shrU(address, PGSHIFT), Math.log2(TABLE_ENTRY_BYTES))));
+  }
+  /** Puts EIP and COUNTER of record `ip` into the state. */
+  #leaveHere(f: Func, ip: Expr, pb: Expr, acc: Expr): void {
+    this.#setState(f, S.EIP, add(pb, load(I32_LOAD16_U, I32, ip, R_OFF)));
+    this.#setState(f, S.COUNTER, add(acc, ip));
   }
   #missHere(f: Func, ip: Expr, pb: Expr, acc: Expr, eip: Expr): void {
     f.set(eip, add(pb, load(I32_LOAD16_U, I32, ip, R_OFF)));

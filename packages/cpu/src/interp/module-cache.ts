@@ -23,6 +23,7 @@ export interface InterpreterImports {
   slowRead(va: number, n: number): number;
   slowProbe(va: number, n: number): number;
   slowWrite(va: number, n: number): void;
+  codeWritten(host: number, n: number): void;
   service(id: number, a: number, b: number): number;
 }
 export interface InterpreterExports {

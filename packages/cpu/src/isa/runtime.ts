@@ -18,7 +18,7 @@ export type RuntimeSignatures = Readonly<
   Record<string, { readonly params: readonly ValType[]; readonly results: readonly ValType[] }>
 >;
 
-/** What every generated module imports besides the memory. */
+/** What step functions and services call besides the runtime functions. */
 export interface Imports {
   /** slowRead(address, n): copies n bytes to SLOW_BUFFER; non-zero = fault recorded. */
   readonly slowRead: Callee;

@@ -10,7 +10,10 @@
  *
  * Invariants
  *   J4  A record has H_REGION exactly while the region of its ENTRY is live; its slot in the table then holds the region.
- *   J5  Regions die with their page (CodeStore.onDrop), before anything of the page is decoded anew.
+ *   J5  Regions die with their page (CodeStore.onDrop) and with each of their instructions (onKill), before anything of it is
+ *       decoded anew.
+ *   J7  Code that is written again and again is compiled ever less often: each time compiled code of a page dies by a write, the
+ *       page has to be seen twice as often before it is compiled again.
  *
  * @module
  */
@@ -82,6 +85,8 @@ interface LiveRegion {
 
 /** What compiling an instruction costs, in interpreted instructions; a fraction, since most code pays back again and again. */
 const COMPILE_COST = 1500;
+/** Limits how much less often code is compiled that was written after it was compiled (J7). */
+const MOST_UNREST = 12;
 /** A region of several pages that does not fit this often is given up. */
 const MAX_STALE = 64;
 
@@ -106,6 +111,8 @@ export class Jit {
     for (let i = REGION_SLOTS - 1; i >= 0; i--) this.#freeSlots.push(parts.firstSlot + i);
     parts.memory.i32[(parts.stateBase + REGION_ENTRIES) >> 2] = parts.entryTable;
     parts.store.onDrop = (page) => this.#dropPage(page);
+    parts.store.onKill = (page, record) => this.#dropInstruction(page, record);
+    parts.store.isCompiled = (page) => this.#byPage.has(page);
   }
 
   /** `retired`: instructions executed in all. */
@@ -142,7 +149,8 @@ export class Jit {
 
   /** Counts a sample of `page`; whether it is time to look for something to compile. */
   #isDue(page: CodePage): boolean {
-    return ++page.samples >= Math.max(page.needed, this.options.threshold);
+    const needed = Math.max(page.needed, this.options.threshold);
+    return ++page.samples >= needed * 2 ** Math.min(page.unrest, MOST_UNREST);
   }
   /**
    * Whether so much time was spent in `page` since the last compilation that compiling `region` for it costs no more. If not,
@@ -350,6 +358,18 @@ export class Jit {
 
   #dropPage(page: CodePage): void {
     for (const live of [...(this.#byPage.get(page) ?? [])]) this.#drop(live);
+  }
+  /** Drops the regions that hold the instruction starting with `record`. */
+  #dropInstruction(page: CodePage, record: number): boolean {
+    const regions = this.#byPage.get(page);
+    if (regions === undefined) return false;
+    let dropped = false;
+    for (const live of [...regions]) {
+      if (!live.region.offsetOf.has(record)) continue;
+      this.#drop(live);
+      dropped = true;
+    }
+    return dropped;
   }
   /** Frees a region's slot and entries; records that no other region has taken over get their handlers back. */
   #drop(live: LiveRegion): void {
