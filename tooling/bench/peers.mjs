@@ -6,35 +6,13 @@ import { readFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { output } from "../apt.mjs";
+import { inRoot } from "../namespace.mjs";
 import { root as checkout } from "../pnpm.mjs";
 import { runCommand } from "./run.mjs";
 
 const vkernelCommand = path.join(checkout, "packages", "cli", "bin", "vkernel.js");
 const GUEST_MEMORY_MIB = 1024;
-
-// e_ident of a 32-bit little-endian executable or shared object for EM_386, and the bits that must agree
-const ELF_386 = String.raw`\x7fELF\x01\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x03\x00`;
-const ELF_MASK = String.raw`\xff\xff\xff\xff\xff\xfe\xfe\xfc\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff`;
-
-/** Shell that mounts what a guest expects, in a private namespace, and changes root. $0 root, $1 qemu or "", $@ command. */
-const ENTER = [
-  "set -e",
-  "root=$0; qemu=$1; shift",
-  "mount --make-rprivate /",
-  'if [ -n "$qemu" ]; then',
-  "  mount -t binfmt_misc none /proc/sys/fs/binfmt_misc",
-  `  printf '%s' ':bench386:M::${ELF_386}:${ELF_MASK}:'"$qemu"':FP' > /proc/sys/fs/binfmt_misc/register`,
-  "fi",
-  'mount -t tmpfs tmpfs "$root/bench/tmp"',
-  'mount --rbind /dev "$root/dev"; mount --rbind /proc "$root/proc"',
-  'exec chroot "$root" "$@"',
-].join("\n");
-
-function namespaced(rootfs, qemu, argv) {
-  // A registration of binfmt_misc is private to a user namespace; native programs need one only where we are not root.
-  const user = qemu !== "" || process.getuid() !== 0 ? ["-Ur"] : [];
-  return ["unshare", ...user, "-m", "bash", "-c", ENTER, rootfs, qemu, ...argv];
-}
+const SCRATCH = "/bench/tmp";
 
 const firstLine = (text) => text.trim().split("\n")[0];
 
@@ -42,7 +20,7 @@ function native(rootfs) {
   return {
     name: "native",
     prepare: () => ({ version: `${os.type()} ${os.release()}, ${os.cpus()[0].model.trim()}` }),
-    exec: (argv, seconds) => runCommand(namespaced(rootfs, "", argv), { seconds }),
+    exec: (argv, seconds) => runCommand(inRoot(rootfs, SCRATCH, argv), { seconds }),
   };
 }
 
@@ -54,7 +32,7 @@ function qemuUser(rootfs, inputs) {
       qemu = inputs.qemuUser();
       return { version: firstLine(output(qemu, ["--version"])) };
     },
-    exec: (argv, seconds) => runCommand(namespaced(rootfs, qemu, argv), { seconds }),
+    exec: (argv, seconds) => runCommand(inRoot(rootfs, SCRATCH, argv, qemu), { seconds }),
   };
 }
 

@@ -41,6 +41,7 @@ import {
   CLD_EXITED,
   SA_ONSTACK,
   SA_SIGINFO,
+  SI_KERNEL,
   SI_QUEUE,
   SI_TIMER,
   SIGBUS,
@@ -49,6 +50,7 @@ import {
   SIGILL,
   SIGSEGV,
   SIGTRAP,
+  TRAP_BRKPT,
   sigcantmask,
   type Sigset,
 } from "../../sys/signal.ts";
@@ -217,7 +219,10 @@ function putWords(dv: DataView, at: number, words: Int32Array): void {
 export function encodeSiginfo(dv: DataView, at: number, info: Ksiginfo): void {
   dv.setInt32(at, linuxSigno(info.signo), true);
   dv.setInt32(at + 4, info.errno, true);
-  dv.setInt32(at + 8, info.code, true);
+  // A breakpoint instruction has no code of its own there (arch/x86/kernel/traps.c, do_int3): force_sig() says SI_KERNEL.
+  const code = info.signo === SIGTRAP && info.code === TRAP_BRKPT ? SI_KERNEL : info.code;
+  dv.setInt32(at + 8, code, true);
+  if (code === SI_KERNEL) return;
   if (info.code === SI_TIMER) {
     dv.setInt32(at + 12, info.timerid, true);
     dv.setInt32(at + 16, info.overrun, true);

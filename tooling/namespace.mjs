@@ -1,0 +1,32 @@
+// Runs programs of an i386 root natively or under qemu-user, as in a container: an own mount namespace with the host's
+// /dev and /proc, an empty /tmp-like folder, and root changed. Nothing outside changes.
+
+// e_ident of a 32-bit little-endian executable or shared object for EM_386, and the bits that must agree
+const ELF_386 = String.raw`\x7fELF\x01\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x03\x00`;
+const ELF_MASK = String.raw`\xff\xff\xff\xff\xff\xfe\xfe\xfc\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff`;
+
+/** $0 root, $1 folder in it for an empty tmpfs, $2 static qemu or "", then the command. */
+const ENTER = [
+  "set -e",
+  "root=$0; scratch=$1; qemu=$2; shift 2",
+  "mount --make-rprivate /",
+  'if [ -n "$qemu" ]; then',
+  "  mount -t binfmt_misc none /proc/sys/fs/binfmt_misc",
+  // F: the interpreter is opened now, outside the root; P: it is told argv[0]
+  `  printf '%s' ':bench386:M::${ELF_386}:${ELF_MASK}:'"$qemu"':FP' > /proc/sys/fs/binfmt_misc/register`,
+  "fi",
+  'mount -t tmpfs tmpfs "$root$scratch"',
+  'mount --rbind /dev "$root/dev"; mount --rbind /proc "$root/proc"',
+  'exec chroot "$root" "$@"',
+].join("\n");
+
+/**
+ * The argument vector that runs `argv` in `root`, `scratch` ("/tmp") being an empty folder that goes away at the end.
+ * `qemu`: path of a statically linked qemu-i386 that every i386 program inside runs under; "" = the processor itself.
+ */
+export function inRoot(root, scratch, argv, qemu = "") {
+  // A registration of binfmt_misc is private to a user namespace (Linux 6.7 or later); native programs need one only
+  // where we are not root.
+  const user = qemu !== "" || process.getuid() !== 0 ? ["-Ur"] : [];
+  return ["unshare", ...user, "-m", "bash", "-c", ENTER, root, scratch, qemu, ...argv];
+}
