@@ -36,7 +36,7 @@ const DEBIAN = {
   grep: "seq 1 20000 > f; grep -c 7 f; grep -E '^(1|2)[0-9]*9$' f | cksum; grep -o '9.*9' f | sort -u | wc -l; grep -v -e 1 -e 2 -n f | tail -2; grep -P '(\\d)\\1\\1$' f | head -3; grep x f; echo $?",
   "find-xargs":
     "mkdir -p a/b/c; for i in 1 2 3 4 5 6 7 8; do echo $i > a/f$i; echo $i > a/b/c/g$i; done; find a -type f -name '*[357]' | sort; find a -type f | sort | xargs -n 3 -P 4 cat | sort | uniq -c; find a -depth -delete; ls",
-  bc: "echo 'scale=60; 4*a(1); e(1); sqrt(2); 2^521-1; define f(n) {\nif (n<2) return (n)\nreturn (f(n-1)+f(n-2))\n}\nf(16); l(10)' | bc -l",
+  bc: "echo 'scale=60; 4*a(1); e(1); sqrt(2); 2^521-1\ndefine f(n) {\nif (n<2) return (n)\nreturn (f(n-1)+f(n-2))\n}\nf(16); l(10)' | bc -l",
   "dc-like-bc": "echo 'obase=16; 2^200+12345; ibase=2; 101011' | BC_LINE_LENGTH=0 bc",
   m4: "printf 'define(`fact'\"'\"', `ifelse($1, 0, 1, `eval($1 * fact(decr($1)))'\"'\"')'\"'\"')fact(10) forloop\\nlen(abcdef) substr(abcdef, 2, 3) translit(hello, a-z, A-Z) format(`%%08x'\"'\"', 3735928559)\\n' | m4",
   diff: "seq 1 500 > a; sed -e 7d -e 's/^33$/x/' -e '250,260s/$/!/' a > b; diff -u a b | sed 1,2d; diff -y -W 30 a b | cksum; cmp a b; diff3 a b a | cksum; sdiff -s a b",

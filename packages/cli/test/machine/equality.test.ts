@@ -19,7 +19,6 @@ const SHORT = [
   "m4",
   "mawk-strings",
   "signals-and-status",
-  ,
 ];
 
 describe.skipIf(root === null)(`programs in every tier${root === null ? `: ${NO_ROOTS}` : ""}`, () => {
