@@ -3,7 +3,7 @@
  * Runs cases of the differential fuzzer on a Cpu and describes how they end.
  * @module
  */
-import { Cpu, EXIT_BUDGET, EXIT_EXCEPTION, cpuAreaBytes } from "@vkernel/cpu";
+import { Cpu, EXIT_BUDGET, EXIT_EXCEPTION, LockstepCpu, cpuAreaBytes } from "@vkernel/cpu";
 import { MachineMemory, PageTableSpace, Translation } from "@vkernel/mmu";
 import { PAGES, WINDOWS, assemble, baseImage, pageHash } from "./fuzz-program.js";
 
@@ -42,7 +42,9 @@ export class FuzzMachine {
     this.#slice = tier.slice;
     this.#most = tier.most;
     const ramBytes = 0x4_0000;
-    this.memory = new MachineMemory({ ramBytes, spaces: 1, cpuBytes: cpuAreaBytes(ramBytes) });
+    const { lockstep } = tier;
+    const vcpus = lockstep === undefined ? 1 : 2;
+    this.memory = new MachineMemory({ ramBytes, spaces: vcpus, vcpus, cpuBytes: cpuAreaBytes(ramBytes, vcpus) });
     const { u32, ramBase } = this.memory;
     // Page 0 is the directory, then the tables, then the pages of the case.
     const first = 1 + WINDOWS.length;
@@ -56,8 +58,12 @@ export class FuzzMachine {
       }
     }
     this.base = ramBase + first * 4096;
-    this.space = new PageTableSpace(new Translation(this.memory), { cr3: 0, user: true, wp: true, pse: false });
-    this.cpu = new Cpu(this.memory, tier.options);
+    const translation = new Translation(this.memory);
+    this.space = new PageTableSpace(translation, { cr3: 0, user: true, wp: true, pse: false });
+    this.cpu =
+      lockstep === undefined
+        ? new Cpu(this.memory, tier.options)
+        : new LockstepCpu(this.memory, translation, { ...tier.options, interval: lockstep });
   }
 
   /** Runs a case; returns its end, or null when it does not end. */

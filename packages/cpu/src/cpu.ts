@@ -101,6 +101,14 @@ export class Cpu {
     return this.#engine.run(space, budget);
   }
 
+  /**
+   * Executes exactly one instruction, of a repeated string instruction one element. Returns EXIT_BUDGET, unless the instruction ends run() for
+   * another reason. Unlike TF this is nothing that the program can see.
+   */
+  step(space: AddressSpace): ExitReason {
+    return this.#engine.step(space);
+  }
+
   /** Exception or interrupt number of the last exit. */
   get vector(): number {
     return this.words[S.EXIT_VECTOR >> 2]!;

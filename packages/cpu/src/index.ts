@@ -14,6 +14,7 @@ export {
   type Feature,
 } from "./cpuid.ts";
 export { FEATURE_BITS, featureWord } from "./isa/feature.ts";
+export { LockstepCpu, LockstepError, type LockstepOptions } from "./debug/lockstep.ts";
 export { GdbStub, type GdbTarget } from "./debug/gdb-stub.ts";
 export type { GdbRegisters } from "./debug/gdb-registers.ts";
 export type { JitOptions } from "./jit/jit.ts";

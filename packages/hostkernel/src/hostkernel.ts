@@ -11,7 +11,7 @@
  * Source: DragonFly 2.0 sys/vm/vm_vmspace.c.
  * @module
  */
-import { Cpu, cpuAreaBytes, type CpuidOption, type JitOptions, type JitStatistics } from "@vkernel/cpu";
+import { Cpu, LockstepCpu, cpuAreaBytes, type CpuidOption, type JitOptions, type JitStatistics } from "@vkernel/cpu";
 import {
   ACCESS_READ as ACCESS_READ_,
   ACCESS_WRITE as ACCESS_WRITE_,
@@ -42,6 +42,8 @@ export interface HostKernelOptions {
   readonly jit?: Partial<JitOptions>;
   /** Which processor guests find, see the `cpuid` option of Cpu; one with everything unless given. */
   readonly cpu?: CpuidOption;
+  /** Execute everything a second time without the compiler and compare, every so many instructions; see LockstepCpu of @vkernel/cpu. */
+  readonly lockstep?: number;
 }
 
 export interface HostStats {
@@ -75,15 +77,20 @@ export class HostKernel {
 
   /** Throws RangeError when the machine does not fit a 4 GiB memory, or for an unknown processor. */
   constructor(options: HostKernelOptions) {
-    const { platform, ramBytes } = options;
-    const cpuBytes = cpuAreaBytes(ramBytes);
+    const { platform, ramBytes, lockstep } = options;
+    const vcpus = lockstep === undefined ? 1 : 2;
+    const cpuBytes = cpuAreaBytes(ramBytes, vcpus);
     const fits = Math.floor((0xfff0_0000 - ramBytes - cpuBytes) / (TABLE_BYTES + LINK_BYTES));
-    const spaces = options.spaces ?? Math.max(1, Math.min(DEFAULT_SPACES, fits));
+    const spaces = options.spaces ?? Math.max(vcpus, Math.min(DEFAULT_SPACES, fits));
     this.platform = platform;
-    this.memory = new MachineMemory({ ramBytes, spaces, cpuBytes });
+    this.memory = new MachineMemory({ ramBytes, spaces, vcpus, cpuBytes });
     this.#translation = new Translation(this.memory);
     const clock = (): number => platform.monotonicNs() / 1e6;
-    this.cpu = new Cpu(this.memory, { clock, jit: options.jit ?? {}, cpuid: options.cpu ?? "max" });
+    const cpuOptions = { clock, jit: options.jit ?? {}, cpuid: options.cpu ?? "max" };
+    this.cpu =
+      lockstep === undefined
+        ? new Cpu(this.memory, cpuOptions)
+        : new LockstepCpu(this.memory, this.#translation, { ...cpuOptions, interval: lockstep });
     this.interrupts = new Interrupts(platform);
     this.#runner = new GuestRunner(this.cpu, this.interrupts);
   }

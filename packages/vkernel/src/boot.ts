@@ -100,6 +100,8 @@ export interface BootOptions {
   readonly debug?: DebugLink;
   /** When guest code is compiled: thresholds of the region compiler. */
   readonly jit?: Partial<JitOptions>;
+  /** Checks compiled code against the interpreter, every so many instructions; a difference is a panic. */
+  readonly lockstep?: number;
 }
 
 export type BootErrorCode = "ENOENT" | "EACCES" | "ENOEXEC" | "EROOT" | "EMOUNT" | "ENOMEM" | "EOTHER";
@@ -381,8 +383,7 @@ export async function bootKernel(options: BootOptions): Promise<VirtualKernel> {
 
 function makeMachine(options: BootOptions): VkMachine {
   try {
-    const { platform, ramBytes, jit = {}, cpu = "max" } = options;
-    return new VkMachine({ platform, ramBytes, jit, cpu });
+    return new VkMachine(options);
   } catch (e) {
     if (!(e instanceof RangeError)) throw e;
     throw new BootError("ENOMEM", e.message, e);

@@ -25,6 +25,7 @@ export interface RunOptions {
   readonly verbose?: boolean;
   readonly gdb?: string;
   readonly jit: JitWhen;
+  readonly lockstep?: string;
 }
 
 /** When guest code is compiled: never, where it runs often, or all that runs. */
@@ -87,6 +88,12 @@ function writeStats(vk: VirtualKernel, file: string): void {
   else writeFileSync(file, text);
 }
 
+function lockstepInterval(value: string): number {
+  const n = Number(value);
+  if (!Number.isInteger(n) || n < 1) throw new CliError("--lockstep", `'${value}' is not a number of instructions`, "1 or more");
+  return n;
+}
+
 /** Runs the program; resolves to the exit status of the command. */
 export async function runProgram(program: string, args: readonly string[], options: RunOptions): Promise<number> {
   const platform = new NodePlatform();
@@ -108,6 +115,7 @@ export async function runProgram(program: string, args: readonly string[], optio
       root: root.mount,
       mounts: [...standardMounts(), ...volumes],
       jit: JIT[options.jit],
+      ...(options.lockstep === undefined ? {} : { lockstep: lockstepInterval(options.lockstep) }),
       log: (line) => {
         if (options.verbose === true) process.stderr.write(`vkernel: ${line}\n`);
       },

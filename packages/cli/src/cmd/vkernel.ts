@@ -78,6 +78,7 @@ Examples:
         .choices(["on", "off", "always"])
         .default("on"),
     )
+    .option("--lockstep <n>", "check compiled code against the interpreter every N instructions, 1 = at each of its exits; slow")
     .option("--gdb <port>", "wait for gdb on this port of the loopback interface, and start the program stopped")
     .addHelpText(
       "after",

@@ -190,13 +190,25 @@ export class Engine {
     this.#store.invalidate(hpn);
   }
 
-  run(space: AddressSpace, budget: number): ExitReason {
-    const w = this.#words;
+  #enter(space: AddressSpace): void {
     this.#space = space;
     this.#slow.space = space;
-    w[TABLE_W] = space.table;
+    this.#words[TABLE_W] = space.table;
     this.#tableSlot = this.#memory.tableSlot(space.table);
     this.#enterMode();
+  }
+
+  /** Executes one instruction, or one element of a repeated string instruction. EXIT_BUDGET when nothing else happened. */
+  step(space: AddressSpace): ExitReason {
+    this.#enter(space);
+    if (this.#words[PENDING_W] !== 0) return EXIT_INTERRUPT;
+    const exit = (this.#words[SYSFLAGS_W]! & S.TF) !== 0 ? this.#trace() : this.#stepAndTell();
+    return exit >= 0 ? (exit as ExitReason) : EXIT_BUDGET;
+  }
+
+  run(space: AddressSpace, budget: number): ExitReason {
+    const w = this.#words;
+    this.#enter(space);
     let left = budget;
     for (;;) {
       if (w[PENDING_W] !== 0) return EXIT_INTERRUPT;

@@ -47,21 +47,20 @@ export interface Interpreter {
 }
 
 interface Compiled {
-  readonly key: string;
   readonly decodeTable: Uint8Array;
   readonly handlers: Uint16Array;
   readonly signatures: RuntimeSignatures;
   readonly module: WebAssembly.Module;
   readonly decoder: WebAssembly.Module;
 }
-let cached: Compiled | null = null;
+/** By place of the state block and kind of memory: one for each virtual CPU in use. */
+const cached = new Map<string, Compiled>();
 let forms: FormLookup | null = null;
 
-function generateNow(key: string, stateBase: number, shared: boolean): Compiled {
+function generateNow(stateBase: number, shared: boolean): Compiled {
   const table = new FormTable(ROWS);
   const { bytes, handlers, signatures } = generateInterpreter(table, RUNTIME_BUILDERS, { stateBase, shared });
   return {
-    key,
     decodeTable: packDecodeTable(table.rows, handlers),
     handlers,
     signatures,
@@ -69,11 +68,10 @@ function generateNow(key: string, stateBase: number, shared: boolean): Compiled 
     decoder: new WebAssembly.Module(generateDecoder(shared)),
   };
 }
-function fromPrebuilt(key: string): Compiled | null {
+function fromPrebuilt(): Compiled | null {
   const prebuilt = prebuiltInterpreter();
   if (prebuilt === null) return null;
   return {
-    key,
     decodeTable: decodeBase64(prebuilt.decodeTable),
     handlers: new Uint16Array(decodeBase64(prebuilt.handlers).buffer),
     signatures: prebuilt.signatures,
@@ -86,11 +84,13 @@ function fromPrebuilt(key: string): Compiled | null {
 export function interpreterFor(memory: MachineMemory, stateBase: number): Interpreter {
   const shared = !(memory.buffer instanceof ArrayBuffer);
   const key = `${stateBase},${shared}`;
-  if (cached?.key !== key) {
-    const prebuilt = !shared && stateBase === PREBUILT_STATE_BASE ? fromPrebuilt(key) : null;
-    cached = prebuilt ?? generateNow(key, stateBase, shared);
+  let compiled = cached.get(key);
+  if (compiled === undefined) {
+    const prebuilt = !shared && stateBase === PREBUILT_STATE_BASE ? fromPrebuilt() : null;
+    compiled = prebuilt ?? generateNow(stateBase, shared);
+    cached.set(key, compiled);
   }
-  const { decodeTable, handlers, signatures, module, decoder } = cached;
+  const { decodeTable, handlers, signatures, module, decoder } = compiled;
   return {
     decodeTable,
     handlers,
@@ -109,9 +109,8 @@ export function interpreterFor(memory: MachineMemory, stateBase: number): Interp
 
 /** The decoder alone, for memory that is not shared: its tables tell instructions apart but need not know forms. */
 export function standaloneDecoder(): { readonly module: WebAssembly.Module; readonly table: Uint8Array } {
-  const known = cached ?? fromPrebuilt("");
-  if (known !== null && !known.key.endsWith("true"))
-    return { module: known.decoder, table: known.decodeTable };
+  const known = cached.get(`${PREBUILT_STATE_BASE},false`) ?? fromPrebuilt();
+  if (known !== null) return { module: known.decoder, table: known.decodeTable };
   const table = packDecodeTable(ROWS.map(prepareRow), new Uint16Array(0));
   return { module: new WebAssembly.Module(generateDecoder(false)), table };
 }

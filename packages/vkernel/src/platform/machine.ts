@@ -103,6 +103,8 @@ export interface VkMachineOptions {
   readonly jit?: Partial<JitOptions>;
   /** Which processor guests find; one with everything unless given. */
   readonly cpu?: CpuidOption;
+  /** Instructions between two comparisons of compiled and interpreted code; absent: no comparison. */
+  readonly lockstep?: number;
 }
 
 function processorOf(model: CpuModel): Processor {
@@ -146,7 +148,7 @@ export class VkMachine implements Machine {
       throw new RangeError(`memory size ${ramBytes}: it must be at least 32 MiB and a multiple of 4 MiB`);
     }
     this.platform = platform;
-    this.host = new HostKernel({ platform, ramBytes, jit: options.jit ?? {}, cpu: options.cpu ?? "max" });
+    this.host = new HostKernel(options);
     this.processor = processorOf(this.host.cpu.model);
     const image = this.host.createImage(ramBytes);
     this.vm = new VmSystem(image, new HostPmaps(this.host, image));
