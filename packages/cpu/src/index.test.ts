@@ -47,6 +47,8 @@ test("the public names are these and no others", () => {
       "FSW",
       "GS",
       "GdbStub",
+      "LockstepCpu",
+      "LockstepError",
       "NULL_SEGMENT",
       "SEG",
       "SEG_BYTES",
