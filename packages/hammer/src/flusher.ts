@@ -14,6 +14,7 @@
  *   F3  A BufferMiss or ENOSPC can only come out of step 1, and the flush can be repeated.
  *
  * This is the original's cycle run twice, the second time with nothing to do, as its sync does.
+ * Between flushes an fsync may write and flush the FIFO alone: see fsync.ts.
  * Source: DragonFly sys/vfs/hammer/hammer_flusher.c, hammer_io.c.
  * @module
  */
@@ -46,9 +47,9 @@ export function flushGroup(e: Engine): void {
     for (const ip of inodes) {
       if ((ip.dirty & DIRTY_BLOCKS) !== 0) writeBlocks(e, ip);
       syncInode(e, ip);
+      ip.redoDirty = false;
       if (ip.refs === 0 && ip.nlinks > 0) e.inodes.idle(ip);
     }
-    e.undo.prepare();
   } catch (error) {
     e.noteFailure(error);
     throw error;
@@ -83,10 +84,12 @@ function writeGroup(e: Engine): void {
   writeHeader(volumes, undo.first, undo.next);
   volumes.flush();
 
+  if (undo.jump()) volumes.flush();
   undo.first = undo.next;
   writeHeader(volumes, undo.first, undo.next);
   volumes.flush();
 
+  undo.cycleEnded();
   cache.cleaned();
   e.freemap.flushed();
   volumes.keepHeader();

@@ -18,6 +18,7 @@ export { uuidBytes, uuidText } from "./disk/volume.ts";
 export {
   MAX_TID, mount, type HammerInfo, type HammerMount, type HammerStatfs, type MountOptions,
 } from "./mount.ts";
+export type { FsyncMode } from "./fsync.ts";
 export type { DirentHistoryEntry, HistoryEntry } from "./history.ts";
 export { namekey, type Namekey } from "./object/namekey.ts";
 export type { ReaddirCallback } from "./object/dirent.ts";

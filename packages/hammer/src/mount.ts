@@ -19,7 +19,8 @@ import type { BlockDevice } from "./device.ts";
 import { BUFSIZE, INODE_DATA, INODE_EXT_SIZE, BIGBLOCK_SIZE, FIXKEY_SYMLINK, LOCALIZE_INODE, LOCALIZE_MISC, OBJID_ROOT,
   REC_FIX, REC_INODE, VOLUME, uuidText,
 } from "./disk/index.ts";
-import { HammerError, hex64, isBufferMiss } from "./error.ts";
+import { HammerError, hex64, isBufferMiss, isHammerError } from "./error.ts";
+import { fsyncInode, type FsyncMode } from "./fsync.ts";
 import {
   dataHistory, direntHistory, fullHistory, inodeHistory, type DirentHistoryEntry, type HistoryEntry,
 } from "./history.ts";
@@ -37,7 +38,7 @@ import { metaData } from "./object/record.ts";
 import { MAX_TID, expandPfsLink, parseXlink, pfsLinkId } from "./object/xlink.ts";
 import { findPfs, listPfs, type PfsInfo } from "./pfs.ts";
 import { recover, type Recovery } from "./recover.ts";
-import { redo } from "./redo.ts";
+import { replay } from "./replay.ts";
 import { listSnapshots, readConfig, type SnapshotInfo } from "./snapshot.ts";
 import { Engine } from "./transaction.ts";
 
@@ -56,6 +57,18 @@ export interface MountOptions {
    * What is modified takes, besides, at most half as much again for copies and 40 MiB for file data; inodes about a tenth.
    */
   cacheBytes?: number;
+  /** What fsync does (vfs.hammer.fsync_mode); default 2: REDO records from version 4 on, a full flush before. */
+  fsyncMode?: FsyncMode;
+  /**
+   * What becomes of the REDO records of a crash (vfs.hammer.skip_redo): 0, the default, carries them out and refuses the mount if
+   * that fails; 1 mounts all the same; 2 leaves them out.
+   */
+  skipRedo?: 0 | 1 | 2;
+  /**
+   * On a read-only mount, carry out REDO records in memory. Default false, as in the original: files look as of the last flush,
+   * without what was fsynced after it.
+   */
+  redoInMemory?: boolean;
   /** Close the devices at unmount. Default false. */
   closeDevices?: boolean;
   /** Receives messages worth logging, one line each. */
@@ -77,6 +90,7 @@ export interface HammerInfo {
 /** What statfs reports. Blocks are of `blockSize` bytes. */
 export interface HammerStatfs { blockSize: number; blocks: number; free: number; avail: number; files: number; fsid: string }
 
+const DEFAULT_FSYNC_MODE = 2;
 const DEFAULT_CACHE_BYTES = 128 << 20;
 /** Bytes of cache for which one unreferenced inode is kept. */
 const CACHE_PER_IDLE_INODE = 4096;
@@ -107,8 +121,11 @@ export class HammerMount {
   /** The writing side; null on a read-only mount. */
   readonly #engine: Engine | null;
   readonly #cacheBytes: number;
+  readonly #devices: readonly BlockDevice[];
 
-  constructor(recovery: Recovery, options: MountOptions, readOnly: boolean) {
+  /** `devices` are those given to mount; recovery may have laid others over them. */
+  constructor(recovery: Recovery, options: MountOptions, readOnly: boolean, devices: readonly BlockDevice[]) {
+    this.#devices = devices;
     this.recovery = recovery;
     this.options = options;
     this.readOnly = readOnly;
@@ -444,10 +461,10 @@ export class HammerMount {
     this.#trim();
   }
 
-  /** Returns when the object, with everything done before, is durable. */
+  /** Returns when the file, as it is now, is durable; what that takes is up to MountOptions.fsyncMode. */
   fsync(ip: HammerInode): void {
     this.#check();
-    if (!ip.historical) this.#engine?.flush();
+    if (!ip.historical && this.#engine !== null) fsyncInode(this.#engine, ip, this.options.fsyncMode ?? DEFAULT_FSYNC_MODE);
   }
 
   /** Returns when everything is durable. The result is a TID as of which the file system can be seen as it is now. */
@@ -463,33 +480,25 @@ export class HammerMount {
       throw new HammerError(ip.type === "dir" ? "EISDIR" : "EINVAL", `object ${hex64(ip.objId)} is a ${ip.type}, not a file`, { objId: ip.objId });
   }
 
-  /** Stage 2 of recovery, and the flush that ends it. */
+  /** Stage 2 of recovery, and the flush that ends it. Throws ERANGE, and what writing throws. */
   finishRecovery(): void {
     const e = this.#engine;
     if (e === null || this.recovery.clean) return;
-    const find = (objId: bigint, localization: number): HammerInode | null => {
-      const ip = this.getInode(hi32(objId), lo32(objId), localization & ~0xffff, -1, -1);
-      if (ip === null || ip.type === "file") return ip;
-      this.rele(ip);
-      return null;
-    };
-    redo(this.vols, this.recovery, {
-      write: (objId, localization, offset, bytes) => {
-        const ip = find(objId, localization);
-        if (ip === null) return false;
-        writeFile(e, ip, offset, bytes, 0, bytes.length);
-        this.rele(ip);
-        return true;
-      },
-      truncate: (objId, localization, size) => {
-        const ip = find(objId, localization);
-        if (ip === null) return false;
-        truncateFile(e, ip, size);
-        this.rele(ip);
-        return true;
-      },
-    }, (message) => this.options.log?.(`HAMMER(${this.label}) ${message}`));
+    const log = (message: string): void => this.options.log?.(`HAMMER(${this.label}) ${message}`);
+    const { skipRedo = 0 } = this.options;
+    if (skipRedo === 2) log("recovery redo skipped.");
+    else this.#replay(e, skipRedo === 1, log);
     e.flush();
+  }
+
+  #replay(e: Engine, optional: boolean, log: (message: string) => void): void {
+    try {
+      replay(this, e, this.recovery, log);
+    } catch (error) {
+      if (!optional || !isHammerError(error) || e.failure !== null) throw error;
+      log(`recovery redo error ${error.message}, skipping.`);
+      e.undo.endReplay();
+    }
   }
 
   /**
@@ -522,15 +531,24 @@ export class HammerMount {
 
   #close(): void {
     this.#mounted = false;
-    if (this.options.closeDevices) this.vols.close();
+    if (!this.options.closeDevices) return;
+    this.vols.close();
+    for (const d of this.#devices) if (!this.vols.list.some((v) => v.device === d)) d.close();
   }
 }
 
-/** Mounts the file system on `devices` (in any order), recovering it first. Throws what openVolumes and recover throw. */
+/**
+ * Mounts the file system on `devices` (in any order), recovering it first. Throws what openVolumes and recover throw, and
+ * what carrying out REDO records throws.
+ */
 export function mount(devices: readonly BlockDevice[], options: MountOptions): HammerMount {
   const readOnly = options.readOnly ?? devices.some((d) => d.readOnly);
-  const recovery = recover(devices, { readOnly, log: options.log });
-  const m = new HammerMount(recovery, options, readOnly);
+  let recovery = recover(devices, { readOnly, log: options.log });
+  if (readOnly && options.redoInMemory === true && recovery.redoFrom !== null) {
+    new HammerMount(recovery, { ...options, closeDevices: false }, false, []).finishRecovery();
+    recovery = { ...recovery, devices: recover(recovery.devices, { readOnly }).devices };
+  }
+  const m = new HammerMount(recovery, options, readOnly, devices);
   m.finishRecovery();
   return m;
 }

@@ -38,8 +38,9 @@ const DIRTY_DATA_MIN = 1 << 20;
 const UNDO_PER_BUFFER = 20480;
 /** UNDO that writing one INODE record or file block will take at worst: a node, and fields of those above it. */
 const UNDO_PER_RECORD = 5120;
-/** Share of the ring that one group may take, by these estimates. */
-const UNDO_SHARE = 0.7;
+/** REDO between two fsyncs of a file, at most (vfs.hammer.limit_redo), and as a share of the ring; then fsync flushes again. */
+const REDO_MAX = 4 << 20;
+const REDO_SHARE = 1 / 8;
 /** An object's record, its entry and a share of the nodes above them. */
 const BYTES_PER_INODE = 1024;
 /** Object ids are drawn from the TID counter this many at a time. */
@@ -93,7 +94,7 @@ export class Engine {
   #objIdEnd = 0;
   readonly #bufferLimit: number;
   readonly #dirtyDataLimit: number;
-  readonly #undoLimit: number;
+  readonly redoLimit: number;
 
   constructor(parts: EngineParts) {
     this.volumes = parts.volumes;
@@ -110,7 +111,7 @@ export class Engine {
     this.writeCursor = new Cursor(this.tree);
     this.#bufferLimit = Math.max(64, Math.floor(parts.cacheBytes / 2 / BUFSIZE));
     this.#dirtyDataLimit = Math.min(DIRTY_DATA_MAX, Math.max(DIRTY_DATA_MIN, parts.cacheBytes / 2));
-    this.#undoLimit = this.undo.size * UNDO_SHARE;
+    this.redoLimit = Math.min(REDO_MAX, this.undo.size * REDO_SHARE);
     const next = this.volumes.root.view.getBigUint64(VOLUME.off.vol0_next_tid, true);
     if (next > BigInt(Number.MAX_SAFE_INTEGER - TWO32))
       throw new HammerError("ERANGE", `vol0_next_tid is ${next}: beyond 2^53 a file system can only be mounted read-only`);
@@ -175,14 +176,14 @@ export class Engine {
 
   /** Closes the flush group if it is near its limits (E3). Between operations only. */
   relieve(): void {
-    if (this.blocks.dirtyBytes > this.#dirtyDataLimit || this.blocks.dirtyCount * UNDO_PER_RECORD > this.#undoLimit / 4) this.writeAllBlocks();
+    if (this.blocks.dirtyBytes > this.#dirtyDataLimit || this.blocks.dirtyCount * UNDO_PER_RECORD > this.undo.groupRoom / 4) this.writeAllBlocks();
     if (this.groupIsFull()) this.flush();
   }
 
   /** True if the open group should be closed before much more is added to it. */
   groupIsFull(): boolean {
     return this.cache.dirty.length >= this.#bufferLimit || this.cache.undoable * UNDO_PER_BUFFER
-      + (this.dirtyInodes.size - this.#newInodes + this.blocks.dirtyCount) * UNDO_PER_RECORD > this.#undoLimit;
+      + (this.dirtyInodes.size - this.#newInodes + this.blocks.dirtyCount) * UNDO_PER_RECORD > this.undo.groupRoom;
   }
 
   /** Closes the group in the middle of a long operation, which goes on in the next one. */
@@ -193,6 +194,7 @@ export class Engine {
 
   #openGroup(): void {
     if (this.open) return;
+    this.undo.prepare();
     // Master 0: multiples of 16.
     const tid = Math.floor(this.nextTid / 16) * 16 + 16;
     this.nextTid = tid;
@@ -254,6 +256,20 @@ export class Engine {
   /** Takes note of an error while file data or INODE records were being written (E2); some can be tried again. */
   noteFailure(error: unknown): void {
     if (!isBufferMiss(error) && !isHammerError(error, "ENOSPC")) this.failure = error;
+  }
+
+  /**
+   * Writes what the FIFO gathered, and waits for it if `wait`: what REDO records tell of is durable then. Throws EIO or what the
+   * device threw; after that nothing can be changed (E2).
+   */
+  flushRedo(wait: boolean): void {
+    if (this.failure !== null) throw this.#failed();
+    try {
+      if (this.undo.write() && wait) this.volumes.flush();
+    } catch (error) {
+      this.failure = error;
+      throw error;
+    }
   }
 
   /** Makes everything durable. Throws EIO or what the device threw; after that nothing can be changed (E2). */

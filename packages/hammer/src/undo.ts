@@ -1,34 +1,56 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * Writing the UNDO FIFO.
+ * Writing the UNDO/REDO FIFO.
  *
  * Invariants
  *   U1  Records never cross a 512-byte line and every line starts with a record that has a sequence number.
  *   U2  Sequence numbers rise by one from record to record (pads have none); what follows the last record in its
  *       buffer has a number far away, what follows in the next buffer one of an earlier round.
  *   U3  The span [first, next) that a mount would undo is never overwritten.
+ *   U4  A line that was written is not written again while it is in the span: what an fsync made safe cannot be torn by a
+ *       later write.
+ *   U5  Lines that a crash left behind the append point, out of writes of which others were lost, never become part of a
+ *       span: before the first REDO of a mount the numbers jump, and before a replay such lines are overwritten.
+ *   U6  The first REDO of a cycle, or else the first UNDO while a replay is going on, is followed (or preceded) by a SYNC
+ *       that names the oldest REDO still needed.
  *
  * Lines are used in every version: logic of versions 1 to 3 reads them too, and it is what today's kernel writes.
- * Source: DragonFly sys/vfs/hammer/hammer_undo.c.
+ * Source: DragonFly sys/vfs/hammer/hammer_undo.c, hammer_redo.c.
  * @module
  */
 import { crcFor } from "./crc.ts";
 import {
-  FIFO_HEAD_SIZE, FIFO_LINE, FIFO_TAIL_SIZE, FIFO_TYPE_DUMMY, FIFO_TYPE_PAD, FIFO_TYPE_UNDO, FIFO_UNDO, FIFO_UNDO_SIZE,
-  HEAD_SIGNATURE, TAIL_SIGNATURE,
+  FIFO_HEAD, FIFO_HEAD_SIZE, FIFO_LINE, FIFO_REDO, FIFO_REDO_SIZE, FIFO_TAIL_SIZE, FIFO_TYPE_DUMMY, FIFO_TYPE_PAD, FIFO_TYPE_REDO,
+  FIFO_TYPE_UNDO, FIFO_UNDO, FIFO_UNDO_SIZE, HEAD_SIGNATURE, REDO_SYNC, TAIL_SIGNATURE,
 } from "./disk/fifo.ts";
 import { viewOf } from "./disk/layout.ts";
-import { BUFSIZE } from "./disk/offset.ts";
+import { BUFSIZE, ZONE_UNDO } from "./disk/offset.ts";
+import { VERSION_FIFO_SEQ } from "./disk/volume.ts";
 import { HammerError } from "./error.ts";
 import type { Volumes } from "./io.ts";
 
-const OVERHEAD = FIFO_UNDO_SIZE + FIFO_TAIL_SIZE;
-/** A long payload is not split for less than this; the rest of the line is padded instead. */
+const UNDO_OVERHEAD = FIFO_UNDO_SIZE + FIFO_TAIL_SIZE;
+const REDO_OVERHEAD = FIFO_REDO_SIZE + FIFO_TAIL_SIZE;
+/** A long payload of UNDO is not split for less than this; the rest of the line is padded instead. */
 const LEAST_PIECE = 64;
 /** Stale lines of a buffer get sequence numbers this far off. */
 const FAR_AWAY = 0x4000_0000;
+/** How far the numbers jump once a mount: more than there are records in the largest ring. */
+const JUMP = 0x0400_0001;
 /** Room that always stays between the end of the span and its start. */
 const RESERVE = 65536;
+/** Share of the ring that one group may take, by the engine's estimates. */
+const GROUP_SHARE = 0.7;
+/** With less than this left, a replay cannot keep what it replays from being overwritten. */
+const LEAST_REPLAY_ROOM = 512 << 10;
+const TWO32 = 4294967296;
+const ZONE3_HI = ZONE_UNDO << 28;
+
+/** The file a REDO record is about. */
+export interface RedoObject { readonly objHi: number; readonly objLo: number; readonly loc: number }
+
+/** A buffer of the FIFO in memory; bytes [from, …) are not written yet. */
+interface FifoBuffer { readonly position: number; readonly bytes: Uint8Array; readonly view: DataView; from: number; readonly whole: boolean }
 
 /** Fills in head, tail and CRC of the record of `size` bytes at `at`; its body is there already. */
 export function sealRecord(
@@ -56,6 +78,12 @@ function pad(view: DataView, at: number, size: number): void {
   view.setUint32(at + 4, size, true);
 }
 
+/** A line that means nothing. */
+function dummy(bytes: Uint8Array, view: DataView, at: number, seq: number, crc: (b: Uint8Array, from?: number, to?: number) => number): void {
+  bytes.fill(0, at, at + FIFO_LINE);
+  sealRecord(bytes, view, at, FIFO_TYPE_DUMMY, FIFO_LINE, seq, crc);
+}
+
 /** Appends to the FIFO of a mounted file system. Records gather in memory until written. */
 export class UndoWriter {
   readonly #volumes: Volumes;
@@ -66,9 +94,16 @@ export class UndoWriter {
   /** Append point. */
   next: number;
   #seq: number;
-  /** Buffers not yet written: position of the first byte and 16 KiB each. */
-  #pending: { position: number; bytes: Uint8Array; view: DataView }[] = [];
-  #current: { position: number; bytes: Uint8Array; view: DataView } | null = null;
+  /** Buffers not yet written, ascending. */
+  #pending: FifoBuffer[] = [];
+  #current: FifoBuffer | null = null;
+  /** Position of the oldest REDO that a recovery would need, or -1. */
+  #oldest = -1;
+  /** True once a SYNC of this cycle says so. */
+  #announced = false;
+  /** Where the REDO records being replayed begin, or -1. */
+  #replayed = -1;
+  #jumped: boolean;
 
   /** Continues behind what recovery found. `seq` is the number of the next record. */
   constructor(volumes: Volumes, first: number, next: number, seq: number) {
@@ -77,6 +112,7 @@ export class UndoWriter {
     this.first = first;
     this.next = next;
     this.#seq = seq;
+    this.#jumped = volumes.version < VERSION_FIFO_SEQ; // there, indices say where the span ends
   }
 
   /** Starts over at the beginning of a ring formatted anew; the span is empty. `seq` is the number of the next record. */
@@ -84,83 +120,236 @@ export class UndoWriter {
     this.first = this.next = 0;
     this.#seq = seq;
     this.#current = null;
+    this.#jumped = true;
   }
 
   /** Bytes of the span. */
-  get used(): number {
-    return this.next >= this.first ? this.next - this.first : this.next + this.size - this.first;
+  get used(): number { return this.#distance(this.first, this.next); }
+
+  #distance(from: number, to: number): number { return to >= from ? to - from : to + this.size - from; }
+
+  /** How much the open group may append. */
+  get groupRoom(): number {
+    return this.#replayed >= 0 && this.#oldest === this.#replayed
+      ? (this.size - this.#distance(this.#replayed, this.next)) * GROUP_SHARE : this.size * GROUP_SHARE - this.used;
   }
 
-  #buffer(): { position: number; bytes: Uint8Array; view: DataView } {
+  /** True once REDO may be written (U5). */
+  get redoAllowed(): boolean { return this.#jumped && this.#replayed < 0 && this.#volumes.version >= VERSION_FIFO_SEQ; }
+
+  #read(position: number): FifoBuffer {
+    const bytes = new Uint8Array(BUFSIZE);
+    this.#volumes.read(this.#volumes.undoAddress(position), bytes, "UNDO FIFO");
+    return { position, bytes, view: viewOf(bytes), from: BUFSIZE, whole: false };
+  }
+
+  #buffer(): FifoBuffer {
     const position = this.next - this.next % BUFSIZE;
-    if (this.#current === null || this.#current.position !== position) {
-      const bytes = new Uint8Array(BUFSIZE);
-      if (position !== this.next) this.#volumes.read(this.#volumes.undoAddress(position), bytes, "UNDO FIFO");
-      this.#current = { position, bytes, view: viewOf(bytes) };
+    let b = this.#current;
+    if (b === null || b.position !== position) {
+      if (position === this.next) {
+        const bytes = new Uint8Array(BUFSIZE);
+        b = { position, bytes, view: viewOf(bytes), from: BUFSIZE, whole: true };
+      } else {
+        b = this.#read(position);
+      }
+      this.#current = b;
     }
-    if (this.#pending[this.#pending.length - 1] !== this.#current) this.#pending.push(this.#current);
-    return this.#current;
+    if (b.from === BUFSIZE) {
+      const at = this.next - position;
+      b.from = at - at % FIFO_LINE;
+      this.#pending.push(b);
+    }
+    return b;
   }
 
   /** Brings what appending needs into memory, so that a BufferMiss comes before anything is changed. */
   prepare(): void {
-    if (this.next % BUFSIZE !== 0) {
-      this.#buffer();
-      this.#pending.pop();
+    const position = this.next - this.next % BUFSIZE;
+    if (position !== this.next && this.#current?.position !== position) this.#current = this.#read(position);
+  }
+
+  /**
+   * Finds a place in a line for a record of `overhead` bytes and up to `wanted` bytes of payload, at least `least` of them;
+   * pads lines that have none. Returns the bytes of payload that fit; the record is to start at `next`. Throws ENOSPC when
+   * the ring is full (U3), which the flusher's limits prevent.
+   */
+  #place(overhead: number, wanted: number, least: number): number {
+    for (;;) {
+      if (this.next === this.size) this.next = 0;
+      if (this.used + FIFO_LINE + RESERVE > this.size)
+        throw new HammerError("ENOSPC", `UNDO FIFO of ${this.size} bytes is full`, { volume: 0 });
+      const room = FIFO_LINE - this.next % FIFO_LINE;
+      const n = Math.min(room - overhead, wanted);
+      // As in the original, a record without payload needs room for some, too.
+      if (room > overhead && (n === wanted || n >= least)) return n;
+      const b = this.#buffer();
+      pad(b.view, this.next - b.position, room);
+      this.next += room;
     }
+  }
+
+  #seal(b: FifoBuffer, at: number, type: number, size: number): void {
+    sealRecord(b.bytes, b.view, at, type, size, this.#seq, crcFor(this.#volumes.version));
+    this.#seq = (this.#seq + 1) >>> 0;
+    this.next += size;
   }
 
   /**
    * Appends UNDO for bytes [from, to) of `old`, which stood at the HAMMER offset (hi, lo) of byte `from`. The range may
-   * not cross a buffer of the disk. Throws ENOSPC when the ring is full (U3), which the flusher's limits prevent.
+   * not cross a buffer of the disk. Throws ENOSPC when the ring is full.
    */
   append(hi: number, lo: number, old: Uint8Array, from: number, to: number): void {
-    const crc = crcFor(this.#volumes.version);
-    let at = from;
-    while (at < to) {
-      if (this.next === this.size) this.next = 0;
-      if (this.used + FIFO_LINE + RESERVE > this.size)
-        throw new HammerError("ENOSPC", `UNDO FIFO of ${this.size} bytes is full`, { volume: 0 });
+    if (this.#oldest >= 0 && !this.#announced) this.#sync();
+    for (let at = from; at < to;) {
+      const n = this.#place(UNDO_OVERHEAD, to - at, LEAST_PIECE);
       const b = this.#buffer();
       const pos = this.next - b.position;
-      const room = FIFO_LINE - pos % FIFO_LINE;
-      const n = Math.min(room - OVERHEAD, to - at);
-      if (n <= 0 || (n < to - at && n < LEAST_PIECE)) {
-        pad(b.view, pos, room);
-        this.next += room;
-        continue;
-      }
-      const size = ((n + 7) & ~7) + OVERHEAD;
+      const size = ((n + 7) & ~7) + UNDO_OVERHEAD;
       b.view.setInt32(pos + FIFO_UNDO.off.undo_offset, lo + (at - from), true);
       b.view.setInt32(pos + FIFO_UNDO.off.undo_offset + 4, hi, true);
       b.view.setInt32(pos + FIFO_UNDO.off.undo_data_bytes, n, true);
       b.view.setInt32(pos + FIFO_UNDO.off.undo_reserved01, 0, true);
       b.bytes.set(old.subarray(at, at + n), pos + FIFO_UNDO_SIZE);
       b.bytes.fill(0, pos + FIFO_UNDO_SIZE + n, pos + size - FIFO_TAIL_SIZE);
-      sealRecord(b.bytes, b.view, pos, FIFO_TYPE_UNDO, size, this.#seq, crc);
-      this.#seq = (this.#seq + 1) >>> 0;
-      this.next += size;
+      this.#seal(b, pos, FIFO_TYPE_UNDO, size);
       at += n;
     }
   }
 
-  /** Completes the last line and buffer (U1, U2) and writes everything gathered, without a flush. */
-  write(): void {
-    if (this.#pending.length === 0) return;
-    const last = this.#current!;
-    let pos = this.next - last.position;
+  /**
+   * Appends REDO of a kind for bytes [from, from + length) of `data`, which belong at `offset` of the file; without `data`
+   * one record that names the length only. Throws ENOSPC when the ring is full.
+   */
+  redo(kind: number, ip: RedoObject, offset: number, data: Uint8Array | null, from: number, length: number): void {
+    if (data === null) {
+      this.#redoRecord(kind, ip, Math.floor(offset / TWO32), offset, null, 0, 0, length);
+    } else {
+      for (let done = 0; done < length;) {
+        const n = this.#place(REDO_OVERHEAD, length - done, 1);
+        const to = offset + done;
+        this.#redoRecord(kind, ip, Math.floor(to / TWO32), to, data, from + done, n, n);
+        done += n;
+      }
+    }
+    if (!this.#announced) this.#sync();
+  }
+
+  #redoRecord(
+    kind: number, ip: RedoObject | null, offsetHi: number, offsetLo: number, data: Uint8Array | null, from: number, n: number, dataBytes: number,
+  ): void {
+    this.#place(REDO_OVERHEAD, n, n);
+    if (ip !== null && this.#oldest < 0) this.#oldest = this.next;
+    const b = this.#buffer();
+    const pos = this.next - b.position;
+    const size = ((n + 7) & ~7) + REDO_OVERHEAD;
+    const { off } = FIFO_REDO;
+    b.bytes.fill(0, pos + FIFO_HEAD_SIZE, pos + size);
+    b.view.setInt32(pos + off.redo_objid, ip === null ? 0 : ip.objLo, true);
+    b.view.setInt32(pos + off.redo_objid + 4, ip === null ? 0 : ip.objHi, true);
+    b.view.setInt32(pos + off.redo_offset, offsetLo, true);
+    b.view.setInt32(pos + off.redo_offset + 4, offsetHi, true);
+    b.view.setInt32(pos + off.redo_data_bytes, dataBytes, true);
+    b.view.setUint32(pos + off.redo_flags, kind, true);
+    b.view.setInt32(pos + off.redo_localization, ip === null ? 0 : ip.loc, true);
+    if (data !== null) b.bytes.set(data.subarray(from, from + n), pos + FIFO_REDO_SIZE);
+    this.#seal(b, pos, FIFO_TYPE_REDO, size);
+  }
+
+  /** Invariant U6. */
+  #sync(): void {
+    this.#announced = true;
+    const oldest = this.#oldest;
+    this.#redoRecord(REDO_SYNC, null, ZONE3_HI | Math.floor(oldest / TWO32), oldest, null, 0, 0, 0);
+  }
+
+  /**
+   * Completes the last line and a new buffer (U1, U2) and writes everything gathered, without a flush. Returns false if
+   * there was nothing.
+   */
+  write(): boolean {
+    if (this.#pending.length === 0) return false;
     const crc = crcFor(this.#volumes.version);
-    if (pos % FIFO_LINE !== 0) {
-      const room = FIFO_LINE - pos % FIFO_LINE;
-      pad(last.view, pos, room);
-      pos += room;
+    const last = this.#pending[this.#pending.length - 1]!;
+    let end = this.next - last.position;
+    if (end % FIFO_LINE !== 0) {
+      const room = FIFO_LINE - end % FIFO_LINE;
+      pad(last.view, end, room);
+      end += room;
+      this.next += room; // U4
     }
-    for (let seq = (this.#seq ^ FAR_AWAY) >>> 0; pos < BUFSIZE; pos += FIFO_LINE) {
-      last.bytes.fill(0, pos, pos + FIFO_LINE);
-      sealRecord(last.bytes, last.view, pos, FIFO_TYPE_DUMMY, FIFO_LINE, seq, crc);
-      seq = (seq + 1) >>> 0;
+    if (last.whole && last.from === 0) {
+      let seq = (this.#seq ^ FAR_AWAY) >>> 0;
+      for (let at = end; at < BUFSIZE; at += FIFO_LINE) {
+        dummy(last.bytes, last.view, at, seq, crc);
+        seq = (seq + 1) >>> 0;
+      }
+      end = BUFSIZE;
     }
-    for (const p of this.#pending) this.#volumes.write(this.#volumes.undoAddress(p.position), p.bytes, "UNDO FIFO");
+    for (const p of this.#pending) {
+      this.#volumes.write(this.#volumes.undoAddress(p.position) + p.from, p.bytes.subarray(p.from, p === last ? end : BUFSIZE), "UNDO FIFO");
+      p.from = BUFSIZE;
+    }
     this.#pending = [];
+    return true;
+  }
+
+  /** What was appended is obsolete once a header says so: another cycle begins. */
+  cycleEnded(): void {
+    this.#announced = false;
+    // Nobody can go back to records that are about to be overwritten.
+    const lost = this.#replayed >= 0 && this.size - this.#distance(this.#replayed, this.next) < LEAST_REPLAY_ROOM;
+    this.#oldest = lost ? -1 : this.#replayed;
+  }
+
+  /**
+   * Called with an empty span: writes, once a mount, a record whose number is far ahead (U5). Returns true if it did; the
+   * span is to begin behind it, after a flush.
+   */
+  jump(): boolean {
+    if (this.#jumped || this.#replayed >= 0) return false;
+    this.#jumped = true;
+    this.#seq = (this.#seq + JUMP) >>> 0;
+    this.#place(FIFO_LINE - 1, 1, 1);
+    const b = this.#buffer();
+    const pos = this.next - b.position;
+    b.bytes.fill(0, pos, pos + FIFO_LINE);
+    this.#seal(b, pos, FIFO_TYPE_DUMMY, FIFO_LINE);
+    return this.write();
+  }
+
+  /**
+   * A replay of REDO records from `from` on begins: SYNC records repeat where, none other are written, and nothing that a
+   * crash left behind the append point may continue the span (U5).
+   */
+  beginReplay(from: number): void {
+    this.#scrub();
+    this.#replayed = this.#oldest = from;
+  }
+
+  /** Everything replayed is durable. */
+  endReplay(): void {
+    this.#replayed = this.#oldest = -1;
+  }
+
+  #scrub(): void {
+    const crc = crcFor(this.#volumes.version);
+    const end = this.size - this.used;
+    let found = false;
+    for (let ahead = 0; ahead < end;) {
+      const position = (this.next + ahead) % this.size;
+      const b = this.#read(position - position % BUFSIZE);
+      const at = position % BUFSIZE;
+      const upTo = Math.min(BUFSIZE, at + end - ahead);
+      for (let line = at + (FIFO_LINE - at % FIFO_LINE) % FIFO_LINE; line + FIFO_LINE <= upTo; line += FIFO_LINE) {
+        const seq = b.view.getUint32(line + FIFO_HEAD.off.hdr_seq, true);
+        if (((seq - this.#seq) >>> 0) >= JUMP) continue;
+        dummy(b.bytes, b.view, line, (this.#seq ^ FAR_AWAY) >>> 0, crc);
+        this.#volumes.write(this.#volumes.undoAddress(b.position) + line, b.bytes.subarray(line, line + FIFO_LINE), "UNDO FIFO");
+        found = true;
+      }
+      ahead += upTo - at;
+    }
+    if (found) this.#volumes.flush();
   }
 }

@@ -12,3 +12,7 @@ export const DIRTY_INODE = 2;
 export const DIRTY_TIMES = 4;
 /** There are dirty file blocks. */
 export const DIRTY_BLOCKS = 8;
+/** A write extended the file: the record is replaced. REDO of the write brings that back, too. */
+export const DIRTY_SIZE = 16;
+/** What REDO records cannot bring back (HAMMER_INODE_MODMASK_NOREDO). */
+export const DIRTY_NO_REDO = DIRTY_NEW | DIRTY_INODE;

@@ -18,11 +18,12 @@ import { Key } from "../btree/key.ts";
 import { dataZone } from "../blockmap.ts";
 import { crcFor } from "../crc.ts";
 import { W_DATA_LEN, W_KEY_HI, W_KEY_LO } from "../disk/btree.ts";
+import { REDO_TERM_TRUNC, REDO_TERM_WRITE, REDO_TRUNC, REDO_WRITE } from "../disk/fifo.ts";
 import { BUFMASK, BUFSIZE as BUFSIZE_, HBUFSIZE, XBUFSIZE as XBUFSIZE_, XDEMARC as XDEMARC_, ZONE_SMALL_DATA } from "../disk/offset.ts";
 import { LOCALIZE_MISC, REC_DATA } from "../disk/record.ts";
 import { HammerError, hex64 } from "../error.ts";
 import type { Engine } from "../transaction.ts";
-import { DIRTY_BLOCKS, DIRTY_INODE, DIRTY_TIMES } from "./dirty.ts";
+import { DIRTY_BLOCKS, DIRTY_INODE, DIRTY_SIZE, DIRTY_TIMES } from "./dirty.ts";
 import { readRecords } from "./data.ts";
 import type { HammerInode } from "./inode.ts";
 
@@ -39,6 +40,8 @@ export class Block {
   readonly base: number;
   readonly bytes: Uint8Array;
   dirty = false;
+  /** REDO of this cycle has changes of the block. */
+  redo = false;
   referenced = true;
   present = true;
 
@@ -129,6 +132,7 @@ export class BlockCache {
   clean(b: Block): void {
     if (!b.dirty) return;
     b.dirty = false;
+    b.redo = false;
     this.dirtyBytes -= b.bytes.length;
     this.dirtyCount--;
   }
@@ -230,6 +234,7 @@ const PIECE = 4 << 20;
 export function writeFile(e: Engine, ip: HammerInode, offset: number, buf: Uint8Array, bufOff: number, length: number): number {
   if (!Number.isSafeInteger(offset) || offset < 0) throw new HammerError("EINVAL", `write at offset ${offset}`, { objId: ip.objId });
   if (offset + length > MAX_FILE_SIZE) throw new HammerError("EFBIG", `write up to offset ${offset + length}`, { objId: ip.objId });
+  if (ip.redo && (ip.redoBytes += length) > e.redoLimit) ip.redo = false; // what is logged already stays; the next fsync flushes
   for (let done = 0; done < length; done += PIECE) {
     try {
       writePiece(e, ip, offset + done, buf, bufOff + done, Math.min(PIECE, length - done));
@@ -260,6 +265,10 @@ function writePiece(e: Engine, ip: HammerInode, offset: number, buf: Uint8Array,
     const n = Math.min(b.bytes.length - (at - b.base), end - at);
     b.bytes.set(buf.subarray(from, from + n), at - b.base);
     e.blocks.soil(b);
+    if (ip.redo) {
+      e.undo.redo(REDO_WRITE, ip, at, buf, from, n);
+      b.redo = ip.redoDirty = true;
+    }
     at += n;
     from += n;
   }
@@ -267,7 +276,7 @@ function writePiece(e: Engine, ip: HammerInode, offset: number, buf: Uint8Array,
   ip.mtime = e.time();
   // A new size is part of the record proper and comes with a new ctime, as in the original.
   if (grows) ip.ctime = ip.mtime;
-  e.markDirty(ip, DIRTY_BLOCKS | (grows ? DIRTY_INODE : DIRTY_TIMES));
+  e.markDirty(ip, DIRTY_BLOCKS | (grows ? DIRTY_SIZE : DIRTY_TIMES));
 }
 
 const $begin = new Key();
@@ -305,6 +314,7 @@ function writeBlock(e: Engine, ip: HammerInode, b: Block): void {
       e.volumes.write(address, b.bytes, "file data");
     }
     const crc = crcFor(e.volumes.version)(b.bytes, 0, length);
+    if (b.redo) e.undo.redo(REDO_TERM_WRITE, ip, b.base, null, 0, length);
     e.writer.insert(e.writeCursor, setDataKey($begin, ip, b.base + length), ip.objType, zone, address, length, crc);
   }
   e.blocks.clean(b);
@@ -351,6 +361,13 @@ export function truncateRecords(e: Engine, ip: HammerInode, from: number): void 
   }
 }
 
+/** Records of earlier writes, whose blocks may be gone before they are terminated, must not outlive the truncation. */
+function redoTruncate(e: Engine, ip: HammerInode, size: number): void {
+  if (!ip.redo && !ip.redoDirty) return;
+  e.undo.redo(REDO_TRUNC, ip, size, null, 0, 0);
+  ip.redoDirty = true;
+}
+
 /** Sets the size of a file. Throws EFBIG, EINVAL, ENOSPC, EIO, EBADCRC, BufferMiss. */
 export function truncateFile(e: Engine, ip: HammerInode, size: number): void {
   if (!Number.isSafeInteger(size) || size < 0) throw new HammerError("EINVAL", `size ${size}`, { objId: ip.objId });
@@ -364,6 +381,7 @@ export function truncateFile(e: Engine, ip: HammerInode, size: number): void {
     const tail = partial !== 0 ? loadBlock(e.blocks, e.cursor, ip, size) : null;
     const first = size <= HBUFSIZE && size > 0 && ip.size > HBUFSIZE ? loadBlock(e.blocks, e.cursor, ip, 0) : null;
     const aligned = size - partial + (partial !== 0 ? bs : 0);
+    redoTruncate(e, ip, size);
     e.blocks.dropFrom(ip, aligned);
     if (tail !== null) {
       tail.bytes.fill(0, partial);
@@ -375,8 +393,10 @@ export function truncateFile(e: Engine, ip: HammerInode, size: number): void {
     ip.size = size;
     e.markDirty(ip, DIRTY_INODE);
     truncateRecords(e, ip, aligned);
+    if (ip.redoDirty) e.undo.redo(REDO_TERM_TRUNC, ip, aligned, null, 0, 0);
   } else {
     e.beginGrowing(0);
+    redoTruncate(e, ip, size);
     ip.size = size;
   }
   ip.mtime = ip.ctime = e.time();

@@ -19,7 +19,7 @@ import { LOCALIZE_INODE, LOCALIZE_MISC, REC_EXT, REC_INODE, REC_MAX } from "../d
 import { VOLUME } from "../disk/volume.ts";
 import { HammerError, hex64 } from "../error.ts";
 import type { Engine } from "../transaction.ts";
-import { DIRTY_INODE, DIRTY_NEW } from "./dirty.ts";
+import { DIRTY_INODE, DIRTY_NEW, DIRTY_SIZE } from "./dirty.ts";
 import { truncateRecords } from "./file.ts";
 import { encodeInode, type HammerInode } from "./inode.ts";
 import { metaData } from "./record.ts";
@@ -50,7 +50,7 @@ export function syncInode(e: Engine, ip: HammerInode): void {
   if ((ip.dirty & DIRTY_NEW) !== 0) {
     insertRecord(e, ip);
     countInodes(e, 1);
-  } else if ((ip.dirty & DIRTY_INODE) !== 0) {
+  } else if ((ip.dirty & (DIRTY_INODE | DIRTY_SIZE)) !== 0) {
     const cur = findRecord(e, ip);
     if (e.writer.isFresh(cur)) {
       const d = metaData(cur, INODE_DATA.size);

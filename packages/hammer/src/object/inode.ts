@@ -79,6 +79,12 @@ export class HammerInode {
   refs = 0;
   /** Bits of what the next flush has to write; see transaction.ts. */
   dirty = 0;
+  /** True while writes are to lay REDO (HAMMER_INODE_REDO): an fsync turned it on. */
+  redo = false;
+  /** Bytes written since the last fsync, while `redo`. */
+  redoBytes = 0;
+  /** REDO of this cycle is in the FIFO (HAMMER_INODE_RDIRTY). */
+  redoDirty = false;
   /** File blocks in memory; see file.ts. */
   blocks: unknown = null;
   /** Next inode of the same bucket. */
