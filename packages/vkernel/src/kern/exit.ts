@@ -227,4 +227,5 @@ export function procReap(p: Proc): void {
   }
   leavePgrp(p);
   k.procs.delete(p.pid);
+  for (const mount of k.mounts.list) mount.processGone(p.pid);
 }

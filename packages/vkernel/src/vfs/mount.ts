@@ -53,6 +53,8 @@ export abstract class Mount {
   remount(flags: number): void {
     this.flags = flags;
   }
+  /** A process has been waited for and is no more. */
+  processGone(_pid: number): void {}
   /** Releases the file system; throws EBUSY-class errors before anything is torn down. */
   abstract unmount(): void;
 }

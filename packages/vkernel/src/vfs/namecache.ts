@@ -11,7 +11,7 @@
  *       table and are destroyed with their last hold.
  *   N4  An entry holds one reference on its parent, so an entry with children or holders is never destroyed.
  *   N5  Exactly the entries with no reference at all are on the idle list, oldest first, and only those are
- *       evicted. Eviction happens in cacheDrop() only, so a walk needs no holds.
+ *       evicted. Eviction happens in cacheDrop() and forget() only, so a walk needs no holds.
  * @module
  */
 import type { Mount } from "./mount.ts";
@@ -156,6 +156,13 @@ export class Namecache {
       this.removeIdle(nch);
       this.destroy(nch);
     }
+  }
+
+  /** A directory has ceased to exist without having been removed: it and all names below it leave the cache, as in detach(). */
+  forget(nch: Nchandle): void {
+    if (nch.mountedHere !== null) return;
+    if (nch.children !== null) for (const child of [...nch.children.values()]) this.forget(child);
+    this.detach(nch);
   }
 
   /** A file was made under a name that was negative. Takes over the reference on `vp`. */

@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { describe, expect, it } from "vitest";
 import { linuxProcfs } from "../../src/abi/linux/procfs.ts";
+import type { Kernel } from "../../src/kern/kernel.ts";
 import { type Call, DATA, type Program, sys, type User, UserBench } from "./user-bench.ts";
 
 const ENOENT = -2, EACCES = -13, ESRCH = -3, EPERM = -1, EROFS = -30;
 const O_WRONLY = 1, O_RDWR = 2, O_CREAT = 0o100, O_DIRECTORY = 0o200000;
 const P = DATA, Q = DATA + 0x2000, B = DATA + 0x4000;
 
-async function run(program: Program): Promise<void> {
+async function run(program: (u: User, k: Kernel) => ReturnType<Program>): Promise<void> {
   const bench = new UserBench();
   await bench.run(
     bench.start(function* (u) {
       yield sys("mkdir", u.text(P, "/proc"), 0o755);
       bench.k.mounts.mountOn(linuxProcfs(bench.k), bench.k.mounts.root.children!.get("proc")!);
-      yield* program(u);
+      yield* program(u, bench.k);
     }),
   );
 }
@@ -129,6 +130,22 @@ describe("/proc/PID", () => {
       expect(yield* cat(u, `/proc/${pid}/stat`)).toBe(ENOENT);
       expect(yield sys("read", stat, B, 100)).toBe(ESRCH);
       expect(yield* list(u, "/proc")).not.toContain(String(pid));
+    }));
+
+  it("leaves no names behind: the cache is as large after many processes as after a few", () =>
+    run(function* (u, k) {
+      const sizes: number[] = [];
+      for (let i = 0; i < 30; i++) {
+        u.child(function* (c) {
+          expect(String(yield* cat(c, "/proc/self/stat"))).toMatch(/^\d+ /);
+          expect((yield* list(c, "/proc/self/fd")).length).toBeGreaterThan(2);
+        });
+        const pid = yield sys("fork");
+        expect(String(yield* cat(u, `/proc/${pid}/task/${pid}/status`))).toMatch(/^Name:/);
+        yield sys("waitpid", pid, 0, 0);
+        sizes.push(k.mounts.cache.entries);
+      }
+      expect(sizes.at(-1)).toBe(sizes[3]);
     }));
 
   it("hides descriptors and environment from others, and cannot be changed", () =>

@@ -86,6 +86,12 @@ export class ProcfsMount extends Mount {
   }
   override sync(): void {}
   override unmount(): void {}
+
+  /** Its names go at once (procfs_exit): the cache would keep them, and with them what is left of the process. */
+  override processGone(pid: number): void {
+    const dir = this.rootNch?.children?.get(String(pid));
+    if (dir !== undefined) dir.cache.forget(dir);
+  }
 }
 
 /** Inode numbers come from the path: the same each time, without a table of all paths ever seen. */
