@@ -10,7 +10,7 @@
  *
  * @module
  */
-import { ACCESS_WRITE, PGMASK, PGSHIFT, TABLE_ENTRY_BYTES } from "@vkernel/mmu";
+import { ACCESS_EXEC, ACCESS_WRITE, PGMASK, PGSHIFT, TABLE_ENTRY_BYTES } from "@vkernel/mmu";
 import type { AddressSpace, DeviceAccess, MachineMemory, SpaceTable, Translation } from "@vkernel/mmu";
 
 const PAGE_WORDS = 1024;
@@ -69,12 +69,14 @@ export class WatchedSpace implements AddressSpace {
     const entry = ((va >>> PGSHIFT) * TABLE_ENTRY_BYTES) >>> 2;
     const own = (this.table >>> 2) + entry;
     const isWrite = access === ACCESS_WRITE;
+    const isFetch = access === ACCESS_EXEC;
     if (isWrite) this.#keep(this.#memory.hpnOf(host), va >>> PGSHIFT);
     // As the space behind has it, but for writing.
     const theirs = (this.#innerTable >>> 2) + entry;
     const read = i32[theirs] !== 0;
-    if (isWrite || (read && i32[own] === 0)) {
-      this.#handle.fill(va, host - (host & PGMASK), read, isWrite && i32[theirs + 1] !== 0);
+    if (isWrite || isFetch || (read && i32[own] === 0)) {
+      const write = i32[own + 1] !== 0 || (isWrite && i32[theirs + 1] !== 0);
+      this.#handle.fill(va, host - (host & PGMASK), read, write, isFetch);
     }
     return host;
   }

@@ -89,16 +89,28 @@ const CALL_FAR: Semantics = (x) => {
   x.setReg(ESP, sp);
   x.leave(offset);
 };
-/** The `i`-th element of `n` bytes on the stack. */
-function stackElement(x: Ctx, i: number): Expr {
-  return x.ldZ(x.size, x.stackAddress(x.tmp(x.stackPlus(i * x.size)), x.size, false));
+/** Element `i` of the operand's size on the stack, `more` bytes further up. */
+function stackElement(x: Ctx, i: number, more: Expr = i32(0)): Expr {
+  return x.ldZ(x.size, x.stackAddress(x.tmp(x.stackPlus(add(more, i * x.size))), x.size, false));
+}
+/**
+ * Pops EIP and CS, `above` elements in all with `release` bytes behind them. Processors read all that a return needs before they
+ * look at the selector, the far end first, and that of one to another privilege includes the outer SS and ESP. SDM and APM leave the
+ * order open; this is what processors of AMD's family 17h do.
+ */
+function popFar(x: Ctx, above: number, release: Expr): { readonly offset: Expr; readonly selector: Expr; readonly sp: Expr } {
+  const selector = stackElement(x, 1);
+  const offset = stackElement(x, 0);
+  x.when(ne(and(selector, 3), 3), () => {
+    stackElement(x, above + 1, release);
+    stackElement(x, above, release);
+  });
+  return { offset, selector: and(selector, 0xffff), sp: x.tmp(x.stackPlus(add(release, above * x.size))) };
 }
 function returnFar(release: (x: Ctx) => Expr): Semantics {
   return (x) => {
-    const offset = stackElement(x, 0);
-    const selector = stackElement(x, 1);
-    const sp = x.tmp(x.stackPlus(add(release(x), 2 * x.size)));
-    x.service(V.SERVICE_FAR_RETURN, and(selector, 0xffff));
+    const { offset, selector, sp } = popFar(x, 2, release(x));
+    x.service(V.SERVICE_FAR_RETURN, selector);
     x.setReg(ESP, sp);
     x.leave(offset);
   };
@@ -106,11 +118,9 @@ function returnFar(release: (x: Ctx) => Expr): Semantics {
 const RETF = returnFar(() => i32(0));
 const RETF_IMM = returnFar((x) => zeroExtend(x.imm(), 2));
 const IRET: Semantics = (x) => {
-  const offset = stackElement(x, 0);
-  const selector = stackElement(x, 1);
   const image = stackElement(x, 2);
-  const sp = x.tmp(x.stackPlus(3 * x.size));
-  x.service(V.SERVICE_FAR_RETURN, and(selector, 0xffff));
+  const { offset, selector, sp } = popFar(x, 3, i32(0));
+  x.service(V.SERVICE_FAR_RETURN, selector);
   x.setReg(ESP, sp);
   loadFlags(x, image, (POPF_MASK | RF) & (x.size === 2 ? 0xffff : -1));
   x.leave(offset);
