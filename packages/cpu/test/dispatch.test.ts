@@ -35,7 +35,7 @@ class PagedSpace implements AddressSpace {
   translate(va: number, access: number): number {
     const host = this.#pages.get((va >>> 0) & ~0xfff);
     if (host === undefined) return faultResult(PF_USER | (access === ACCESS_WRITE ? PF_WRITE : 0));
-    this.#table.fill(va, host, true, true);
+    this.#table.fill(va, host, true, true, true);
     return host + (va & 0xfff);
   }
   map(va: number, host: number | null): void {
