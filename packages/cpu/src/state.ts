@@ -93,6 +93,13 @@ export const FCS = 0x218;
 export const FDP = 0x21c;
 export const FDS = 0x220;
 export const MXCSR = 0x224;
+/**
+ * MXCSR as it nearly always is: all exceptions masked, rounding to nearest, denormals as they are, and PE set, which the first inexact
+ * operation does. Then an operation on ordinary numbers with an ordinary result changes nothing but its destination.
+ */
+export const MXCSR_STEADY = 0x1fa0;
+/** All but the flags IE, DE, ZE, OE and UE. */
+export const MXCSR_STEADY_MASK = 0xffe0;
 /** Scratch for operations that need memory of their own; never live between two instructions. */
 export const SCRATCH = 0x240;
 export const SCRATCH_BYTES = 0x100;

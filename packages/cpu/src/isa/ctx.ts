@@ -57,7 +57,7 @@ import {
   V128_STORE,
   type ValType,
 } from "../wasm/opcodes.ts";
-import { AF, CF, ESP, OF, SS, ZF } from "../state.ts";
+import { AF, CF, ESP, MXCSR, MXCSR_STEADY, MXCSR_STEADY_MASK, OF, SS, ZF } from "../state.ts";
 import { K_ADD, K_DEC, K_EXP, K_INC, K_LOGIC, K_RAW, K_SUB } from "./flag-kinds.ts";
 import type { Form } from "./row.ts";
 
@@ -215,6 +215,21 @@ export abstract class Ctx {
    * segment's checks. In flat forms the offset itself.
    */
   abstract linear(segment: number | Expr, offset: Expr, n: number, isWrite: boolean): Expr;
+
+  // ---------------------------------------------------------------- checks
+
+  /**
+   * A check whose outcome stays the same until the next place that can be jumped to. `key` names it: engines that know where they
+   * are leave out what they have checked.
+   */
+  checkOnce(_key: string, check: () => void): void {
+    check();
+  }
+  /** 1 when MXCSR is MXCSR_STEADY under MXCSR_STEADY_MASK. Engines may keep it: tell them with mxcsrChanged(). */
+  mxcsrIsSteady(): Expr {
+    return eq(and(this.state(MXCSR), MXCSR_STEADY_MASK), MXCSR_STEADY);
+  }
+  mxcsrChanged(): void {}
 
   // ---------------------------------------------------------- control flow
 

@@ -91,6 +91,10 @@ export class RegionEmitter {
   readonly #flags: readonly Expr[];
   /** Locals of the xmm registers that the region names, by number. */
   readonly #xmm: readonly (Expr | null)[];
+  /** Whether MXCSR is steady (Ctx.mxcsrIsSteady); null in regions without xmm registers. */
+  readonly steady: Expr | null;
+  /** What has been checked already in the block being written (Ctx.checkOnce). */
+  readonly #checked = new Set<string>();
   /** Bit masks of registers and flag words the region reads or writes, and writes. */
   #used = 0;
   #written = 0;
@@ -126,6 +130,7 @@ export class RegionEmitter {
     this.#registers = Array.from({ length: 8 }, () => f.local());
     this.#flags = Array.from({ length: 5 }, () => f.local());
     this.#xmm = Array.from({ length: 8 }, (_, n) => ((xmm & (1 << n)) !== 0 ? f.local(V128) : null));
+    this.steady = xmm !== 0 ? f.local() : null;
   }
 
   /** Writes the function; `instruction` writes one instruction. */
@@ -316,6 +321,9 @@ export class RegionEmitter {
     });
   }
   #reload(): void {
+    if (this.steady !== null) {
+      this.f.set(this.steady, eq(and(this.#state(S.MXCSR), S.MXCSR_STEADY_MASK), S.MXCSR_STEADY));
+    }
     for (let n = 0; n < 8; n++)
       if ((this.#used & (1 << n)) !== 0) this.f.set(this.#registers[n]!, this.#state(S.GPR + 4 * n));
     FLAG_OFFSETS.forEach((offset, i) => this.f.set(this.#flags[i]!, this.#state(offset)));
@@ -334,7 +342,13 @@ export class RegionEmitter {
 
   // ------------------------------------------------------------ control flow
 
+  checkOnce(key: string, check: () => void): void {
+    if (this.#checked.has(key)) return;
+    this.#checked.add(key);
+    check();
+  }
   #startBlock(index: number): void {
+    this.#checked.clear();
     const block = this.region.blocks[index]!;
     this.#block = index;
     this.kind = block.entry >= 0 ? -1 : (this.#kindAt.get(block.offset) ?? -1);
@@ -435,6 +449,7 @@ export class RegionEmitter {
   /** Has the interpreter's out-of-line handler execute the instruction, on the state block. */
   callHandler(): void {
     const { f } = this;
+    this.#checked.clear();
     const insn = this.#current!;
     this.#used = 0xff;
     this.#written = 0xff;

@@ -265,6 +265,18 @@ export class JitCtx extends Ctx {
     return this.#refuse();
   }
 
+  // ---------------------------------------------------------------- checks
+
+  override checkOnce(key: string, check: () => void): void {
+    this.#e.checkOnce(key, check);
+  }
+  override mxcsrIsSteady(): Expr {
+    return this.#e.steady ?? super.mxcsrIsSteady();
+  }
+  override mxcsrChanged(): void {
+    if (this.#e.steady !== null) this.f.set(this.#e.steady, super.mxcsrIsSteady());
+  }
+
   // ---------------------------------------------------------- control flow
 
   when(condition: Expr, then: () => void, otherwise?: () => void): void {

@@ -14,7 +14,8 @@ import type { ValType } from "./opcodes.ts";
 const { F32, F64, I32, I64, V128 } = W;
 
 /** Marks for nodes that are not plain one-opcode operators. */
-const NODE_IF = -1;
+/** Operator of choose(). */
+export const NODE_IF = -1;
 const NODE_CALL = -2;
 const NODE_CALL_INDIRECT = -3;
 

@@ -17,7 +17,6 @@ import {
   sqrt,
   type Expr,
 } from "../../wasm/expr.ts";
-import { F32, F64 } from "../../wasm/opcodes.ts";
 import type { Ctx } from "../ctx.ts";
 import { Vx, Wx, type Row, type Semantics } from "../row.ts";
 import { SSE_A, SSE_B } from "./scratch.ts";
@@ -45,12 +44,6 @@ import {
   resultVector,
   result64,
   result32,
-  notTiny64,
-  notTiny32,
-  finite64,
-  finite32,
-  notDenormal64,
-  notDenormal32,
   type Packed,
   PS,
   PD,
@@ -59,11 +52,10 @@ import {
   exactSingle,
   exactSingles,
   exactDoubles,
-  steady,
   VECTOR,
   SCALAR,
-  usualLanes,
-  usualScalar,
+  ordinaryScalars,
+  usualVectors,
 } from "./fast.ts";
 
 const list = new RowList();
@@ -79,7 +71,7 @@ function packedArithmetic(name: Name, p: Packed): Semantics {
     const r = x.tmp(VECTOR[p.suffix][name](a, b));
     attempt(
       x,
-      and(steady(x), p.allTrue(usualLanes(name, p, a, b, r))),
+      and(x.mxcsrIsSteady(), usualVectors(x, name, p, a, b, r)),
       () => setXmm(x, 0, r),
       () => {
         exact(x, `sse${name}p${p.suffix}`, a, b);
@@ -88,40 +80,23 @@ function packedArithmetic(name: Name, p: Packed): Semantics {
     );
   };
 }
-function scalarDouble(name: Name): Semantics {
+function scalarArithmetic(name: Name, p: Packed): Semantics {
+  const isSingle = p.suffix === "s";
+  const [first, withFirst] = isSingle ? [V.f32x4Extract, V.f32x4Replace] : [V.f64x2Extract, V.f64x2Replace];
+  const bits = (v: Expr): Expr => (isSingle ? V.i32x4Extract(v, 0) : V.i64x2Extract(v, 0));
   return (x) => {
     sseReady(x);
-    const vb = sourceDouble(x, 1);
-    const va = x.tmp(x.xmmLane(0, F64));
-    const r = x.tmp(SCALAR[name](va, vb));
-    const [a, b] = [i64FromF64Bits(va), i64FromF64Bits(vb)];
-    const operands = and(notDenormal64(a), notDenormal64(b));
+    const b = x.isMem(1) ? sourceVector(x, 1, isSingle ? 4 : 8) : x.tmp(xmm(x, 1));
+    const a = x.tmp(xmm(x, 0));
+    const r = x.tmp(withFirst(a, 0, SCALAR[name](first(a, 0), first(b, 0))));
     attempt(
       x,
-      and(steady(x), and(operands, usualScalar(name, notTiny64(r), finite64(r)))),
-      () => x.setXmmLane(0, r),
+      and(x.mxcsrIsSteady(), ordinaryScalars(x, p, a, b, r)),
+      () => setXmm(x, 0, r),
       () => {
-        exact(x, `sse${name}sd`, a, b);
-        setXmmLow64(x, 0, result64(x));
-      },
-    );
-  };
-}
-function scalarSingle(name: Name): Semantics {
-  return (x) => {
-    sseReady(x);
-    const vb = sourceSingle(x, 1);
-    const va = x.tmp(x.xmmLane(0, F32));
-    const r = x.tmp(SCALAR[name](va, vb));
-    const [a, b] = [i32FromF32Bits(va), i32FromF32Bits(vb)];
-    const operands = and(notDenormal32(a), notDenormal32(b));
-    attempt(
-      x,
-      and(steady(x), and(operands, usualScalar(name, notTiny32(r), finite32(r)))),
-      () => x.setXmmLane(0, r),
-      () => {
-        exact(x, `sse${name}ss`, a, b);
-        setXmmLow32(x, 0, result32(x));
+        exact(x, `sse${name}s${p.suffix}`, bits(a), bits(b));
+        if (isSingle) setXmmLow32(x, 0, result32(x));
+        else setXmmLow64(x, 0, result64(x));
       },
     );
   };
@@ -134,8 +109,8 @@ for (const [opcode, name] of [
 ] as const) {
   row(opcode, 0, `${name}ps`, [Vx, Wx()], packedArithmetic(name, PS));
   row(opcode, 0x66, `${name}pd`, [Vx, Wx()], packedArithmetic(name, PD));
-  row(opcode, 0xf3, `${name}ss`, [Vx, Wx(4)], scalarSingle(name));
-  row(opcode, 0xf2, `${name}sd`, [Vx, Wx(8)], scalarDouble(name));
+  row(opcode, 0xf3, `${name}ss`, [Vx, Wx(4)], scalarArithmetic(name, PS));
+  row(opcode, 0xf2, `${name}sd`, [Vx, Wx(8)], scalarArithmetic(name, PD));
 }
 
 // ------------------------------------------------------------------ square root

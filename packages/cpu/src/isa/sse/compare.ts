@@ -10,7 +10,11 @@ import { PF, CF, ZF } from "../../state.ts";
 import {
   and,
   call,
+  choose,
   eq,
+  f32,
+  f64,
+  ge,
   gtS,
   i32,
   lt,
@@ -44,6 +48,8 @@ import {
 import * as V from "./simd.ts";
 
 import {
+  MIN32,
+  MIN64,
   rt,
   putScratch,
   exact,
@@ -69,6 +75,18 @@ function comparable(p: Packed, a: Expr, b: Expr): Expr {
   const ordered = V.vAnd(p.eq(a, a), p.eq(b, b));
   return p.allTrue(V.vAnd(ordered, V.vAnd(p.notDenormal(a), p.notDenormal(b))));
 }
+/** comparable() of two scalars. */
+function comparableScalar(p: Packed, a: Expr, b: Expr): Expr {
+  const isSingle = p.suffix === "s";
+  const [splat, first] = isSingle ? [V.f32x4Splat, V.f32x4Extract] : [V.f64x2Splat, V.f64x2Extract];
+  const smaller = first(p.pmin(p.abs(splat(a)), p.abs(splat(b))), 0);
+  const noDenormals = isSingle
+    ? and(notDenormal32(i32FromF32Bits(a)), notDenormal32(i32FromF32Bits(b)))
+    : and(notDenormal64(i64FromF64Bits(a)), notDenormal64(i64FromF64Bits(b)));
+  // A NaN in `a` comes through the minimum, one in `b` does not.
+  const ordinary = ge(smaller, isSingle ? f32(MIN32) : f64(MIN64));
+  return and(isNumber(b), choose(ordinary, i32(1), and(isNumber(a), noDenormals)));
+}
 function packedExtremum(name: "min" | "max", p: Packed): Semantics {
   return (x) => {
     sseReady(x);
@@ -93,11 +111,10 @@ function scalarExtremum(name: "min" | "max", wide: boolean): Semantics {
     const vb = wide ? sourceDouble(x, 1) : sourceSingle(x, 1);
     const va = x.tmp(x.xmmLane(0, wide ? F64 : F32));
     const [a, b] = wide ? [i64FromF64Bits(va), i64FromF64Bits(vb)] : [i32FromF32Bits(va), i32FromF32Bits(vb)];
-    const plain = wide ? and(notDenormal64(a), notDenormal64(b)) : and(notDenormal32(a), notDenormal32(b));
     const set = wide ? setXmmLow64 : setXmmLow32;
     attempt(
       x,
-      and(plain, and(isNumber(va), isNumber(vb))),
+      comparableScalar(wide ? PD : PS, va, vb),
       () => x.setXmmLane(0, select(name === "min" ? lt(va, vb) : lt(vb, va), va, vb)),
       () => {
         putScratch(x, SSE_A, a);
@@ -169,11 +186,10 @@ function compareToFlags(wide: boolean, signalQuiet: number): Semantics {
     const vb = wide ? sourceDouble(x, 1) : sourceSingle(x, 1);
     const va = x.tmp(x.xmmLane(0, wide ? F64 : F32));
     const [a, b] = wide ? [i64FromF64Bits(va), i64FromF64Bits(vb)] : [i32FromF32Bits(va), i32FromF32Bits(vb)];
-    const plain = wide ? and(notDenormal64(a), notDenormal64(b)) : and(notDenormal32(a), notDenormal32(b));
     const flags = x.f.temp(I32);
     attempt(
       x,
-      and(plain, and(isNumber(va), isNumber(vb))),
+      comparableScalar(wide ? PD : PS, va, vb),
       () => x.f.set(flags, or(lt(va, vb), shl(eq(va, vb), 6))),
       () => {
         putScratch(x, SSE_A, a);

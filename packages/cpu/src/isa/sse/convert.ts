@@ -31,7 +31,7 @@ import {
   promote,
   type Expr,
 } from "../../wasm/expr.ts";
-import { V128 } from "../../wasm/opcodes.ts";
+import { I32, V128 } from "../../wasm/opcodes.ts";
 import type { Ctx } from "../ctx.ts";
 import { Ed, Gd, Pq, Qq, Vx, Wx, type Row, type Semantics } from "../row.ts";
 import { SSE_B, SSE_R } from "./scratch.ts";
@@ -244,18 +244,19 @@ function toRegister(wide: boolean, truncate: boolean): Semantics {
     const r = x.tmp(wide ? i32SatF64S(rounded) : i32SatF32S(rounded));
     const limit = wide ? f64(2 ** 31 - 1) : f32(2 ** 31 - 128);
     // An integral value of the range is exact in every mode; others only raise PE.
-    const back = wide ? f64FromI32S(r) : f32FromI32S(r);
-    const inRange = le(abs(v), limit);
-    const isExact = and(inRange, eq(back, v));
-    x.when(
-      or(isExact, and(inRange, settled(x, i32(0)))),
-      () => x.write(0, r),
+    const isExact = eq(wide ? f64FromI32S(r) : f32FromI32S(r), v);
+    const result = x.f.temp(I32);
+    attempt(
+      x,
+      and(le(abs(v), limit), choose(x.mxcsrIsSteady(), i32(1), isExact)),
+      () => x.f.set(result, r),
       () => {
         putScratch(x, SSE_B, b);
         exact(x, `sseint${wide ? "d" : "s"}`, i32(1), i32(truncate ? 1 : 0));
-        x.write(0, result32(x));
+        x.f.set(result, result32(x));
       },
     );
+    x.write(0, result);
   };
 }
 row(0x0f2c, 0xf3, "cvttss2si", [Gd, Wx(4)], toRegister(false, true));

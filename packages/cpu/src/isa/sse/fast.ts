@@ -16,6 +16,7 @@
 import { EXC_XM } from "../../exception.ts";
 import { MXCSR } from "../../state.ts";
 import {
+  NODE_IF,
   abs,
   add,
   and,
@@ -44,7 +45,7 @@ import {
   type Callee,
   type Expr,
 } from "../../wasm/expr.ts";
-import type { Func } from "../../wasm/func.ts";
+import type { Func, Label } from "../../wasm/func.ts";
 import * as W from "../../wasm/opcodes.ts";
 import { I32, I64, V128 } from "../../wasm/opcodes.ts";
 import type { Ctx } from "../ctx.ts";
@@ -54,7 +55,6 @@ import * as V from "./simd.ts";
 /** Everything of MXCSR but the exception flags, and its usual value. */
 const CONTROL_MASK = 0xffc0;
 const CONTROL_PLAIN = 0x1f80;
-const MXCSR_PE = 0x20;
 const OP_I32_AND = 0x71;
 /** Smallest normal numbers. */
 export const MIN32 = 2 ** -126;
@@ -65,26 +65,19 @@ export function rt(x: Ctx, name: string): Callee {
   if (callee === undefined) throw new Error(`no runtime function ${name}`);
   return callee;
 }
-/** 1 when MXCSR has its usual control bits and PE is set. */
-export function steady(x: Ctx): Expr {
-  return eq(and(x.state(MXCSR), CONTROL_MASK | MXCSR_PE), CONTROL_PLAIN | MXCSR_PE);
-}
 /** 1 when MXCSR (given) has its usual control bits. */
 export function plain(mxcsr: Expr): Expr {
   return eq(and(mxcsr, CONTROL_MASK), CONTROL_PLAIN);
 }
 /** 1 when MXCSR has its usual control bits and rounding cannot change it: PE is set, or `isExact` (evaluated only then). */
 export function settled(x: Ctx, isExact: Expr): Expr {
-  return choose(steady(x), i32(1), choose(plain(x.state(MXCSR)), isExact, i32(0)));
+  return choose(x.mxcsrIsSteady(), i32(1), choose(plain(x.state(MXCSR)), isExact, i32(0)));
 }
 
-/** The terms of a conjunction made with and(). */
-function terms(e: Expr): Expr[] {
-  return e.op === OP_I32_AND ? [...terms(e.a!), ...terms(e.b!)] : [e];
-}
 /**
- * `fast` if the condition holds, else `slow`. The condition is a conjunction of truth values, each tested by a branch of its own:
- * compare and branch fuse, and no truth value is computed. The two may change memory and state only (see X4 of Ctx).
+ * `fast` if the condition holds, else `slow`. Conjunctions made with and(), and disjunctions made with choose(a, 1, b), become
+ * branches of their own: compare and branch fuse, and no truth value is computed. The two may change memory, state and
+ * temporaries only (see X4 of Ctx).
  */
 export function attempt(x: Ctx, condition: Expr, fast: () => void, slow: () => void): void {
   attemptIn(x.f, condition, fast, slow);
@@ -93,12 +86,24 @@ export function attempt(x: Ctx, condition: Expr, fast: () => void, slow: () => v
 export function attemptIn(f: Func, condition: Expr, fast: () => void, slow: () => void): void {
   f.block((done) => {
     f.block((fail) => {
-      for (const term of terms(condition)) f.brIf(fail, eqz(term));
+      unless(f, condition, fail);
       fast();
       f.br(done);
     });
     slow();
   });
+}
+/** Branches to `fail` when the truth value is 0. */
+function unless(f: Func, condition: Expr, fail: Label): void {
+  const { op, a, b, c } = condition;
+  if (op === OP_I32_AND) {
+    unless(f, a!, fail);
+    unless(f, b!, fail);
+  } else if (op === NODE_IF && a!.op === W.OP_I32_CONST && a!.imm === 1) {
+    f.if(eqz(c!), () => unless(f, b!, fail));
+  } else if (op !== W.OP_I32_CONST || condition.imm === 0) {
+    f.brIf(fail, eqz(condition));
+  }
 }
 const SCRATCH0 = i32(0);
 export function putScratch(x: Ctx, offset: number, value: Expr): void {
@@ -107,7 +112,9 @@ export function putScratch(x: Ctx, offset: number, value: Expr): void {
 }
 /** Calls an exact function; #XM if it says so. */
 export function exact(x: Ctx, name: string, ...args: Expr[]): void {
-  x.raiseIf(call(rt(x, name), ...args), EXC_XM);
+  const raises = x.tmp(call(rt(x, name), ...args));
+  x.mxcsrChanged();
+  x.raiseIf(raises, EXC_XM);
 }
 export const resultVector = (x: Ctx): Expr => x.stateLoad(W.V128_LOAD, V128, SCRATCH0, SSE_R);
 export const result64 = (x: Ctx): Expr => x.stateLoad(W.I64_LOAD, I64, SCRATCH0, SSE_R);
@@ -134,6 +141,8 @@ export interface Packed {
   readonly suffix: "s" | "d";
   readonly lanes: number;
   readonly abs: (a: Expr) => Expr;
+  /** b < a ? b : a */
+  readonly pmin: V.Vector2;
   readonly ge: V.Vector2;
   readonly lt: V.Vector2;
   readonly le: V.Vector2;
@@ -160,6 +169,7 @@ export const PS: Packed = {
   suffix: "s",
   lanes: 4,
   abs: V.f32x4Abs,
+  pmin: V.f32x4Pmin,
   ge: V.f32x4Ge,
   lt: V.f32x4Lt,
   le: V.f32x4Le,
@@ -178,6 +188,7 @@ export const PD: Packed = {
   suffix: "d",
   lanes: 2,
   abs: V.f64x2Abs,
+  pmin: V.f64x2Pmin,
   ge: V.f64x2Ge,
   lt: V.f64x2Lt,
   le: V.f64x2Le,
@@ -273,7 +284,38 @@ export function usualLanes(name: Name, p: Packed, a: Expr, b: Expr, r: Expr): Ex
     name === "mul" ? V.vOr(p.eq(a, V.ZERO_VECTOR), p.eq(b, V.ZERO_VECTOR)) : p.eq(a, V.ZERO_VECTOR);
   return V.vAnd(operands, V.vOr(p.ge(p.abs(r), p.minimum), V.vAnd(p.eq(r, V.ZERO_VECTOR), zeroOperand)));
 }
-/** The same for one element; the common case only: results that are not tiny. */
-export function usualScalar(name: Name, notTiny: Expr, isFinite: Expr): Expr {
-  return name === "add" || name === "sub" ? isFinite : and(notTiny, isFinite);
+// --------------------------------------------------------- the test in line
+
+/**
+ * 1 when every 32-bit element of the vectors, the upper word of a double or a single, belongs to a number that is neither zero nor
+ * denormal, infinite or NaN: the `exponent` bits below its sign are neither all 0 nor all 1.
+ */
+function allOrdinary(x: Ctx, exponent: 8 | 11, ...vectors: readonly Expr[]): Expr {
+  const folded = vectors.map((v) => {
+    const twice = x.tmp(V.i32x4Shl(v, 1));
+    // Exponents of ones become zeros, and only they and zeros have nothing in the upper bits then.
+    return V.vXor(twice, V.i32x4ShrS(twice, 31));
+  });
+  const smallest = V.i32x4ShrU(folded.reduce(V.i32x4MinU), 32 - exponent);
+  return eqz(V.i32x4Bitmask(V.i32x4Eq(smallest, V.ZERO_VECTOR)));
+}
+/** 1 when the first elements of a op b = r are ordinary in this sense: then only PE can be raised. */
+export function ordinaryScalars(x: Ctx, p: Packed, a: Expr, b: Expr, r: Expr): Expr {
+  const at = p.suffix === "s" ? 0 : 1;
+  const operands = V.shuffleElements(4, a, b, [at, at, 4 + at, 4 + at]);
+  const all = V.shuffleElements(4, operands, r, [0, 2, 4 + at, 4 + at]);
+  return allOrdinary(x, p.suffix === "s" ? 8 : 11, all);
+}
+/** 1 when only PE can be raised by a op b = r: all elements are ordinary, or at least usual. */
+export function usualVectors(x: Ctx, name: Name, p: Packed, a: Expr, b: Expr, r: Expr): Expr {
+  const ordinary =
+    p.suffix === "s"
+      ? allOrdinary(x, 8, a, b, r)
+      : allOrdinary(
+          x,
+          11,
+          V.shuffleElements(4, a, b, [1, 3, 5, 7]),
+          V.shuffleElements(4, r, r, [1, 3, 1, 3]),
+        );
+  return choose(ordinary, i32(1), p.allTrue(usualLanes(name, p, a, b, r)));
 }

@@ -27,10 +27,12 @@ const FSW_ES = 0x80;
 
 /** First of all in every SSE instruction: #UD when emulation is on, #NM when the task was switched. */
 export function sseReady(x: Ctx): void {
-  x.when(and(x.state(CR0), CR0_EM | CR0_TS), () => {
-    x.raiseIf(and(x.state(CR0), CR0_EM), EXC_UD);
-    x.raise(EXC_NM);
-  });
+  x.checkOnce("CR0", () =>
+    x.when(and(x.state(CR0), CR0_EM | CR0_TS), () => {
+      x.raiseIf(and(x.state(CR0), CR0_EM), EXC_UD);
+      x.raise(EXC_NM);
+    }),
+  );
 }
 
 /** First of all in every MMX instruction: as sseReady(), and #MF when an x87 exception waits. */

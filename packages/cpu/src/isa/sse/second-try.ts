@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * What SSE arithmetic does when the test in line failed: the cases that are still simple (PE not set yet and the result provably exact,
- * zero factors), else the exact functions. Takes the operands, leaves the result at SSE_R, returns 1 when #XM must be raised.
+ * What SSE arithmetic does when the test in line failed: the cases that are still simple (zeros, PE not set yet and the result provably
+ * exact), else the exact functions. Takes the operands, leaves the result at SSE_R, returns 1 when #XM must be raised.
  * @module
  */
 import * as S from "../../state.ts";
@@ -65,6 +65,13 @@ export function buildSecondTries(
 ): Record<string, Callee> {
   const out: Record<string, Callee> = {};
   const mxcsr = (): Expr => fr.ld32(S.MXCSR);
+  /** MXCSR has its usual control bits, and PE is set or cannot be raised. */
+  const settled = (isExact: Expr): Expr =>
+    choose(
+      eq(and(mxcsr(), S.MXCSR_STEADY_MASK), S.MXCSR_STEADY),
+      i32(1),
+      choose(plain(mxcsr()), isExact, i32(0)),
+    );
   const put = (f: Func, offset: number, value: Expr): void => {
     const op = value.ty === V128 ? W.V128_STORE : value.ty === I64 ? W.I64_STORE : W.I32_STORE;
     f.store(op, i32(0), value, fr.base + offset);
@@ -94,7 +101,6 @@ export function buildSecondTries(
       );
       f.unreachable();
     });
-  // With PE set exactness does not matter; it seldom is when this is reached, so the test is simply made.
   for (const name of NAMES) {
     out[`sse${name}sd`] = build(I64, `sse${name}d`, 1, (f, a, b) => {
       const [va, vb] = [f64FromI64Bits(a), f64FromI64Bits(b)];
@@ -103,7 +109,7 @@ export function buildSecondTries(
         and(notDenormal64(a), notDenormal64(b)),
         usual(name, va, vb, r, f64(0), notTiny64(r), finite64(r)),
       );
-      return [i64FromF64Bits(r), and(plain(mxcsr()), and(ok, exactDouble(name, a, b, r)))];
+      return [i64FromF64Bits(r), and(ok, settled(exactDouble(name, a, b, r)))];
     });
     out[`sse${name}ss`] = build(I32, `sse${name}s`, 1, (f, a, b) => {
       const [va, vb] = [f32FromI32Bits(a), f32FromI32Bits(b)];
@@ -112,13 +118,13 @@ export function buildSecondTries(
         and(notDenormal32(a), notDenormal32(b)),
         usual(name, va, vb, r, f32(0), notTiny32(r), finite32(r)),
       );
-      return [i32FromF32Bits(r), and(plain(mxcsr()), and(ok, exactSingle(name, a, b, r)))];
+      return [i32FromF32Bits(r), and(ok, settled(exactSingle(name, a, b, r)))];
     });
     for (const p of [PS, PD]) {
       out[`sse${name}p${p.suffix}`] = build(V128, `sse${name}${p.suffix}`, p.lanes, (f, a, b) => {
         const r = f.tmp(VECTOR[p.suffix][name](a, b));
         const isExact = p.suffix === "s" ? exactSingles(name, a, b, r) : exactDoubles(name, a, b, r);
-        return [r, and(plain(mxcsr()), and(p.allTrue(usualLanes(name, p, a, b, r)), isExact))];
+        return [r, and(p.allTrue(usualLanes(name, p, a, b, r)), settled(isExact))];
       });
     }
   }

@@ -37,7 +37,6 @@ import {
   result32,
   result64,
   resultVector,
-  steady,
   usualLanes,
   type Packed,
 } from "./fast.ts";
@@ -77,7 +76,7 @@ const DOUBLES: readonly Round[] = [V.f64x2Nearest, V.f64x2Floor, V.f64x2Ceil, V.
 
 /** 1 when no flag can change: the result is exact, PE is suppressed, or it is set and MXCSR is as usual. */
 function silent(x: Ctx, imm: Expr, isExact: Expr): Expr {
-  return choose(and(imm, ROUND_QUIET), i32(1), choose(steady(x), i32(1), isExact));
+  return choose(and(imm, ROUND_QUIET), i32(1), choose(x.mxcsrIsSteady(), i32(1), isExact));
 }
 
 function packedRound(p: Packed, by: readonly Round[]): Semantics {
@@ -153,7 +152,7 @@ function dotProduct(p: Packed, maskOf: (imm: Expr) => Expr): Semantics {
     const result = x.f.temp(sum.ty);
     attempt(
       x,
-      and(steady(x), p.allTrue(usual)),
+      and(x.mxcsrIsSteady(), p.allTrue(usual)),
       () => x.f.set(result, sum),
       () => {
         exact(x, `ssemulp${p.suffix}`, a, b);

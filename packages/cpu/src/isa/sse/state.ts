@@ -29,6 +29,7 @@ rows.push(
       const value = x.tmp(x.read(0));
       x.raiseIf(and(value, ~MXCSR_MASK), EXC_GP);
       x.setState(S.MXCSR, value);
+      x.mxcsrChanged();
     }),
     { prefix: 0, digit: 2, mod: "mem", writes: false, feature: "sse" },
   ),

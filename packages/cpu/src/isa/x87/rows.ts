@@ -38,7 +38,7 @@ import { CONSTANT_NAMES } from "./stack.ts";
 
 /** First of all in every x87 instruction: #NM when emulated or the task was switched. */
 function available(x: Ctx): void {
-  x.raiseIf(and(x.state(S.CR0), S.CR0_EM | S.CR0_TS), EXC_NM);
+  x.checkOnce("CR0", () => x.raiseIf(and(x.state(S.CR0), S.CR0_EM | S.CR0_TS), EXC_NM));
 }
 /** First of all in every waiting instruction: also #MF when an unmasked exception is pending. */
 function ready(x: Ctx): void {
