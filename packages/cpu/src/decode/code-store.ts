@@ -71,14 +71,8 @@ export class CodePage {
   writtenTo = -1;
   sweep = 0;
   live = true;
-  /** How often execution was seen in the page, for the compiler. */
-  samples = 0;
-  /** How many samples it takes until the compiler looks at it again. */
-  needed = 0;
   /** How often compiled code of the page died because it was written. */
   unrest = 0;
-  /** Regions reach beyond it: not when they turned out not to fit other spaces. */
-  joins = true;
 
   constructor(hpn: number, mode: number, index: number, cover: CoverMap) {
     this.hpn = hpn;

@@ -224,8 +224,24 @@ export class Engine {
 
   /** Runs decoded code for up to `count` instructions. Returns an exit, or a negative value to go on. */
   #slice(most: number): number {
-    const w = this.#words;
+    if (this.#jit.traceLeft > 0) return this.#traced();
     const count = this.#compiles ? Math.min(most, this.#sampleLeft) : most;
+    return this.#runFor(count);
+  }
+  /** Runs up to the next taken jump, and shows the compiler what ran. */
+  #traced(): number {
+    const jit = this.#jit;
+    jit.traceLeft = this.#mode === 0 ? jit.traceLeft - 1 : 0;
+    const before = this.retired;
+    const from = this.#words[EIP_W]!;
+    const page = this.#pageOf(from);
+    const result = this.#runFor(1);
+    const count = this.retired - before;
+    if (page !== undefined && page.live && count > 0) jit.trace(page, from, count, this.#words[EIP_W]!);
+    return result;
+  }
+  #runFor(count: number): number {
+    const w = this.#words;
     w[COUNTER_W] = -count * R.RECORD_BYTES;
     w[EPOCH_W] = this.#memory.tableEpochs[this.#tableSlot]!;
     let code: number;

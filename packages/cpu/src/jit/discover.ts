@@ -15,6 +15,7 @@ import * as R from "../decode/record.ts";
 import { FN_EA32, FN_FIRST, FN_LEA16 } from "../interp/functions.ts";
 import type { FormLookup } from "../isa/forms.ts";
 import type { Form } from "../isa/row.ts";
+import type { Profile } from "./profile.ts";
 
 /** Compile time rises steeply with region size; see docs/ARCHITECTURE.md. */
 export const MAX_INSTRUCTIONS = 300;
@@ -110,6 +111,17 @@ class Pages {
     return page;
   }
 
+  /** Whether the instruction at `offset` was seen to run. */
+  wasSeen(profile: Profile, offset: number): boolean {
+    const page = this.at(Math.floor(offset / 4096));
+    return page !== null && profile.find(page)?.wasSeen(offset & 0xfff) === true;
+  }
+  /** Where an indirect jump was seen to go, as distances from it. */
+  targets(profile: Profile, { record, offset }: RegionInstruction): readonly number[] {
+    const page = this.at(Math.floor(offset / 4096));
+    return (page === null ? undefined : profile.find(page)?.targets.get(record)) ?? [];
+  }
+
   /** The instruction at `offset`, or null where compiled code has to leave. */
   instruction(forms: FormLookup, offset: number): RegionInstruction | null {
     const { u16, i32 } = this.#memory;
@@ -156,19 +168,27 @@ function successors(i: RegionInstruction): number[] {
   return list;
 }
 
-/**
- * The region from `starts`, the first being the most wanted; null when nothing there can be compiled.
- *
- * @param avoidCompiled leave where other regions are entered instead of taking the code in once more
- */
+export interface DiscoverOptions {
+  /** Offsets from the base page, the first being the most wanted. */
+  readonly starts: readonly number[];
+  /** Leave where regions are entered instead of taking the code in once more; except those of `mayEnter`. */
+  readonly avoidCompiled?: boolean;
+  readonly mayEnter?: Region;
+  /** What runs: only that is taken in, and where indirect jumps went. Without it everything is. */
+  readonly profile?: Profile;
+}
+
+/** The region from the starts of `options`; null when nothing there can be compiled. */
 export function discoverRegion(
   memory: MachineMemory,
   forms: FormLookup,
   base: CodePage,
   find: PageFinder,
-  starts: readonly number[],
-  avoidCompiled = false,
+  options: DiscoverOptions,
 ): Region | null {
+  const { starts, profile } = options;
+  const mayEnter = options.mayEnter?.offsetOf;
+  const avoidCompiled = options.avoidCompiled === true || mayEnter !== undefined;
   const pages = new Pages(memory, base, find);
   const found = new Map<number, RegionInstruction>();
   const leaders = new Set<number>(starts);
@@ -180,7 +200,11 @@ export function discoverRegion(
     while (!found.has(offset) && found.size < MAX_INSTRUCTIONS) {
       const instruction = pages.instruction(forms, offset);
       if (instruction === null) break;
-      if (avoidCompiled && !leadsFrom.has(offset) && memory.u16[instruction.first >> 1] === R.H_REGION) break;
+      if (!leadsFrom.has(offset)) {
+        const isEntered = avoidCompiled && memory.u16[instruction.first >> 1] === R.H_REGION;
+        if (isEntered && mayEnter?.has(instruction.first) !== true) break;
+        if (profile !== undefined && !pages.wasSeen(profile, offset)) break;
+      }
       found.set(offset, instruction);
       const { flow } = instruction.form;
       if (flow === "next") {
@@ -192,6 +216,13 @@ export function discoverRegion(
         pending.push(next);
       }
       if (flow === "call" || flow === "away") entered.add(instruction.next);
+      if (profile !== undefined && flow === "stop") {
+        for (const distance of pages.targets(profile, instruction)) {
+          leaders.add(offset + distance);
+          entered.add(offset + distance);
+          pending.push(offset + distance);
+        }
+      }
       break;
     }
   }

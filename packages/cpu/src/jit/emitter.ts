@@ -310,11 +310,7 @@ export class RegionEmitter {
       if (pages.length === 1) return;
       for (const { page, delta } of pages) {
         const at = f.tmp(add(this.pageBase, 4096 * delta));
-        const word = load(
-          I32_LOAD,
-          I32,
-          add(this.table, shl(shrU(at, 12), Math.log2(TABLE_ENTRY_BYTES))),
-        );
+        const word = load(I32_LOAD, I32, add(this.table, shl(shrU(at, 12), Math.log2(TABLE_ENTRY_BYTES))));
         const host = this.place.pageAddress(page);
         f.if(ne(add(at, word), i32(host - FLAT_BIAS)), () => f.ret(i32(X_STALE)));
       }

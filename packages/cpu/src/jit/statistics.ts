@@ -38,6 +38,8 @@ export interface JitStatistics {
   /** Regions compiled since the start, and those that live. */
   readonly regions: number;
   readonly liveRegions: number;
+  /** Regions given up because others needed the room. */
+  readonly evictedRegions: number;
   /** WebAssembly modules made. */
   readonly modules: number;
   /** Bytes of WebAssembly generated. */
@@ -98,7 +100,10 @@ export class JitCounters {
   }
 
   /** The counters as they stand; `live` is what only the owner of the regions knows. */
-  report(retired: number, live: { readonly liveRegions: number; readonly liveBytes: number }): JitStatistics {
+  report(
+    retired: number,
+    live: Pick<JitStatistics, "liveRegions" | "liveBytes" | "evictedRegions">,
+  ): JitStatistics {
     this.collect();
     const at = (code: number): number => this.#exits[code]!;
     const all = this.#exits.reduce((sum, n) => sum + n, 0);
@@ -113,6 +118,7 @@ export class JitCounters {
     return {
       regions: this.regions,
       liveRegions: live.liveRegions,
+      evictedRegions: live.evictedRegions,
       modules: this.modules,
       codeBytes: this.codeBytes,
       liveBytes: live.liveBytes,

@@ -68,15 +68,11 @@ export class ModuleBuilder {
   }
 
   /**
-   * Imports a function while the module's only function is being written. That function's own index moves, so nothing may
-   * have called it.
+   * Imports a function while the module's functions are being written. Their own indexes move, so they may not call each other.
    */
   importLate(module: string, name: string, params: readonly ValType[], results: readonly ValType[]): Callee {
-    const [only, another] = this.#functions;
-    if (only === undefined || another !== undefined)
-      throw new Error("late imports need a module of one function");
     const callee = this.#addImport(module, name, params, results);
-    only.index++;
+    for (const f of this.#functions) f.index++;
     for (const e of this.#exports) e.index++;
     return callee;
   }
