@@ -58,3 +58,8 @@ export {
   addVolume, removeVolume, type AddVolumeOptions, type RemoveVolumeOptions, type VolumeChange,
 } from "./admin/volumes.ts";
 export { upgradeVersion, VERSION_DESCRIPTIONS } from "./admin/version.ts";
+
+// Files from a file system that cannot be mounted any more.
+export { Salvage, type SalvagedObject, type SalvagedPiece, type SalvageOptions, type SalvageReport } from "./salvage/salvage.ts";
+export type { SalvageScanOptions, ScanExtent } from "./salvage/scan.ts";
+export { strip, type StripProgress, type StripResult } from "./salvage/strip.ts";

@@ -14,6 +14,7 @@ it("exposes exactly these names", () => {
       "MirrorDump",
       "MirrorReceiver",
       "OverlayDevice",
+      "Salvage",
       "VERSION_DESCRIPTIONS",
       "addSnapshot",
       "addVolume",
