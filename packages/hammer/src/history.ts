@@ -88,6 +88,16 @@ export function direntHistory(cur: Cursor, dir: HammerInode, name: string): Dire
   return list.sort((a, b) => (a.tid < b.tid ? -1 : a.tid > b.tid ? 1 : 0));
 }
 
+/** Changes of what is in a directory: each entry made or removed, in the order of the B-Tree, which is not that of time. */
+export function directoryHistory(cur: Cursor, dir: HammerInode): HistoryEntry[] {
+  const list: HistoryEntry[] = [];
+  const loc = direntLocalization(dir);
+  $begin.set(loc, dir.objHi, dir.objLo, REC_DIRENTRY, -0x8000_0000, 0);
+  $end.set(loc, dir.objHi, dir.objLo, REC_DIRENTRY, 0x7fff_ffff, -1);
+  for (let found = cur.firstAny($begin, $end); found; found = cur.nextInRange()) add(list, cur);
+  return list;
+}
+
 /** All changes of an object, inode and data, oldest first, each TID once. */
 export function fullHistory(cur: Cursor, ip: HammerInode): HistoryEntry[] {
   const all = inodeHistory(cur, ip);

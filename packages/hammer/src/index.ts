@@ -30,17 +30,20 @@ export { recover, type RecoverOptions, type Recovery } from "./recover.ts";
 export type { SnapshotInfo } from "./snapshot.ts";
 
 // Offline tools: what hammer(8) prints about an image.
-export { blockmap, type BlockmapSummary } from "./tools/blockmap.ts";
-export { checkmap, type CheckmapSummary } from "./tools/checkmap.ts";
+export { blockmap, type BlockmapEntry, type BlockmapSummary } from "./tools/blockmap.ts";
+export { checkmap, type CheckmapDifference, type CheckmapSummary } from "./tools/checkmap.ts";
 export { sizeToStr } from "./tools/format.ts";
 export { volumeHeaders, type RawHeader } from "./tools/raw.ts";
-export { show, type ShowOptions, type ShowSummary } from "./tools/show.ts";
-export { showUndo } from "./tools/show-undo.ts";
+export { show, type ShownNode, type ShowOptions, type ShowSummary } from "./tools/show.ts";
+export { showUndo, type UndoRecord } from "./tools/show-undo.ts";
 
 // Mirroring.
 export type { MirrorReadOptions } from "./mirror/read.ts";
 export { mirrorCopy, type MirrorCopyOptions, type MirrorEnd } from "./mirror/copy.ts";
 export { MirrorDump, type MirrorDumpOptions } from "./mirror/dump.ts";
+export {
+  mirrorHello, MirrorReplies, mirrorTerm, mirrorUpdate, mirrorWindows, type MirrorReply, type MirrorWindow,
+} from "./mirror/session.ts";
 export { MirrorReceiver, mirrorWrite, type MirrorPass, type MirrorWriteOptions } from "./mirror/write.ts";
 
 // Maintenance of a mounted file system.

@@ -22,7 +22,7 @@ import { BUFSIZE, INODE_DATA, INODE_EXT_SIZE, BIGBLOCK_SIZE, FIXKEY_SYMLINK, LOC
 import { HammerError, hex64, isBufferMiss, isHammerError } from "./error.ts";
 import { fsyncInode, type FsyncMode } from "./fsync.ts";
 import {
-  dataHistory, direntHistory, fullHistory, inodeHistory, type DirentHistoryEntry, type HistoryEntry,
+  dataHistory, direntHistory, directoryHistory, fullHistory, inodeHistory, type DirentHistoryEntry, type HistoryEntry,
 } from "./history.ts";
 import { openVolumes, type Volumes } from "./io.ts";
 import { lookupDirent, readdir, type ReaddirCallback } from "./object/dirent.ts";
@@ -384,6 +384,12 @@ export class HammerMount {
   dataHistory(ip: HammerInode, offset: number, length: number): HistoryEntry[] {
     this.#check();
     return dataHistory(this.cursor, ip, offset, length);
+  }
+
+  /** Changes of what is in a directory, in the order of its entries' keys. */
+  directoryHistory(dir: HammerInode): HistoryEntry[] {
+    this.#check();
+    return directoryHistory(this.cursor, dir);
   }
 
   /** Every entry a directory ever had under a name, oldest first. */

@@ -7,4 +7,4 @@ export { FileDevice, type FileDeviceOptions } from "./node/file-device.ts";
 export {
   createImage, openDevices, openImage, systemNow, volumePaths, type CreateImageOptions, type OpenImageOptions,
 } from "./node/image.ts";
-export { ImageLock } from "./node/lock.ts";
+export { ImageLock, type LockHolder } from "./node/lock.ts";

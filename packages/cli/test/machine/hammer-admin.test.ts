@@ -88,16 +88,18 @@ describe("hammer on an image", () => {
   });
 
   it("cleans up what is due, remembers that, and expires snapshots", () => {
-    const first = run("cleanup");
-    expect(first).toBe("cleanup /                    - handle PFS#0 using /var/hammer/root\n           snapshots - run\n"
-      + "               prune - run\n           rebalance - run\n             reblock - run\n              recopy - run\n");
-    expect(run("cleanup")).toBe(first.replaceAll("- run", "- skip"));
+    const said = (how: string, dots: boolean): string => `cleanup /                    -${how} handle PFS#0 using /var/hammer/root\n`
+      + ["snapshots", "prune", "rebalance", "reblock", "recopy"].map((c, n) => `${c.padStart(20)} - ${dots ? `run${[0, 0, 2, 4, 4].map((k) => ".".repeat(k))[n]}` : "skip"}\n`).join("");
+    const upgrade = " HAMMER UPGRADE: Creating snapshots\n\tCreating snapshots in /var/hammer/root\n";
+    expect(run("cleanup", "--dry-run", "/")).toBe(said("", true).replaceAll(/run\.+/g, "run"));
+    expect(run("cleanup", "/")).toBe(said(upgrade, true));
+    expect(run("cleanup", "/")).toBe(said("", false));
     expect(run("snapls").split("\n").length).toBe(4);
     expect(ok(vkernel(["image", "ls", img, "/var/hammer/root"]))).toMatch(/snap-\d{8}-\d{4}/);
     const file = path.join(dir, "config");
     writeFileSync(file, "snapshots 0d 0d\nprune 1d 5m\nfrobnicate 1d\n");
     run("config", "/", file);
-    expect(run("-F", "cleanup")).toContain("           snapshots - disabled\n               prune - run\n          frobnicate - unknown directive\n");
+    expect(run("-F", "cleanup", "/")).toContain("           snapshots - disabled\n               prune - run\n          frobnicate - unknown directive\n");
     expect(run("snapls").split("\n").length).toBe(3);
     expect(ok(vkernel(["image", "cat", img, "/b"]))).toBe("4".repeat(100_000));
   });
@@ -109,5 +111,64 @@ describe("hammer on an image", () => {
     expect(run("config", "/")).toBe("snapshots 1d 10d\n");
     expect(run("-v", "show")).toMatch(/0 bad nodes\n0 bad elms\n0 bad records\n$/);
     expect(run("-v", "checkmap")).toMatch(/0 bad nodes\n0 errors\n$/);
+  });
+});
+
+describe("hammer cleanup", () => {
+  const old = path.join(dir, "old.img");
+  const on = (...args: string[]): string => ok(hammer(["-f", old, ...args]));
+  const cat = (name: string): string => ok(vkernel(["image", "cat", old, name]));
+
+  it("below version 3: configuration and softlinks in <pfs>/snapshots", () => {
+    ok(vkernel(["image", "create", old, "--fs-version", "2", "--size", "192m"]));
+    on("pfs-master", "/home");
+    ok(hammer(["-f", old, "pfs-slave", "/mirror"]));
+    const put = (text: string): void => {
+      const file = path.join(dir, "text");
+      writeFileSync(file, text);
+      ok(vkernel(["image", "cp", file, `${old}:/home/note`]));
+    };
+    put("one");
+    const first = hammer(["-f", old, "cleanup"]);
+    expect(first.status).toBe(1); // the slave has no snapshots directory
+    expect(first.stdout).toContain("cleanup /home                - handle PFS#1 using /home/snapshots\n           snapshots - run\n");
+    expect(first.stdout).toContain("cleanup /mirror              - WARNING: must configure snapshot dir for PFS slave\n\tWe suggest <fs>/var/slaves/<name>");
+    expect(first.stdout).toContain("cleanup /                    - handle PFS#0 using /snapshots\n");
+    expect(cat("/home/snapshots/config")).toBe("snapshots 1d 60d\nprune     1d 5m\nrebalance 1d 5m\n#dedup\t   1d 5m\nreblock   1d 5m\nrecopy    30d 10m\n");
+    const [link] = /snap-\d{8}-\d{4}/.exec(ok(vkernel(["image", "ls", old, "/home/snapshots"])))!;
+    put("two");
+    // A snapshot by name: the link leads into the past.
+    expect(cat(`/home/snapshots/${link}/note`)).toBe("one");
+    expect(on("cleanup", "/home", "/home")).toMatch(/snapshots - skip\n[^]*recopy - skip\ncleanup \/home {16}- PFS#1 already handled\n$/);
+    expect(on("-F", "-v", "cleanup", "/home")).toContain(" prune - run\n    hammer -c /home/snapshots/.prune.cycle -t 300 prune /home/snapshots\n");
+    expect(cat(`/home/snapshots/${link}/note`)).toBe("one");
+    // Softlinks alone decide what prune keeps: a second snapshot, then without the first.
+    on("snapshot", "/home", "/home/snapshots/keep-%Y", "ignored below version 3");
+    put("three");
+    expect(on("prune", "/home/snapshots")).toContain("Prune /home/snapshots succeeded\n");
+    expect(cat(`/home/snapshots/${link}/note`)).toBe("one");
+    expect(cat(`/home/snapshots/keep-${new Date().getFullYear()}/note`)).toBe("two");
+    expect(on("-v", "checkmap")).toMatch(/0 bad nodes\n0 errors\n$/);
+  });
+
+  it("converts them after an upgrade: records for the links, the configuration into a record, the directory to /var/hammer", () => {
+    on("version-upgrade", "/", "4");
+    const out = on("cleanup", "/home");
+    expect(out).toMatch(/^cleanup \/home {16}-\(migrating\) {5}non-canonical snapshot softlink: \/home\/snapshots\/keep-\d{4}->\/home\/@@0x[0-9a-f]{16}\n \(1 snapshots\) HAMMER UPGRADE: Moving snapshots\n\tMoving snapshots from \/home\/snapshots to \/var\/hammer\/home\n handle PFS#1 using \/var\/hammer\/home\n/);
+    expect(on("config", "/home")).toContain("recopy    30d 10m\n");
+    expect(on("snapls", "/home")).toMatch(/\tmigrated\n$/);
+    expect(ok(vkernel(["image", "ls", old, "/home"]))).toBe("note\n");
+    const [link] = /snap-\d{8}-\d{4}/.exec(ok(vkernel(["image", "ls", old, "/var/hammer/home"])))!;
+    expect(cat(`/var/hammer/home/${link}/note`)).toBe("one");
+    expect(on("-v", "show")).toMatch(/0 bad nodes\n0 bad elms\n0 bad records\n$/);
+  });
+
+  it("expires what is old, by record and by the time in a link's name", () => {
+    const file = path.join(dir, "expire");
+    writeFileSync(file, "snapshots 0d 1s any\n");
+    on("config", "/home", file);
+    ok(hammer(["-f", old, "snap", "/var/hammer/home/old-20100101-0000"]));
+    expect(on("-v", "cleanup", "/home")).toMatch(/snapshots - only removing old snapshots\n(?: {4}expire .*\n)* {4}expire \/var\/hammer\/home\/old-20100101-0000\n/);
+    expect(ok(vkernel(["image", "ls", old, "/var/hammer/home"]))).not.toContain("20100101");
   });
 });

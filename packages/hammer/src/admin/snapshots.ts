@@ -68,10 +68,10 @@ function snapshotKey(pfs: number, tid: bigint): Key {
 }
 
 /**
- * Adds a snapshot record. `label` is a byte string of at most 63 bytes. Durable on return. Throws EEXIST if the TID has
+ * Adds a snapshot record. `label` is a byte string of at most 63 bytes; `takenAt`, by default now, is in microseconds. Durable on return. Throws EEXIST if the TID has
  * one, E_VERSION, EINVAL, ENOENT, EROFS, ENOSPC, EIO.
  */
-export function addSnapshot(m: HammerMount, tid: bigint, label = "", pfs = 0): void {
+export function addSnapshot(m: HammerMount, tid: bigint, label = "", pfs = 0, takenAt?: number): void {
   checkVersion(m, "snapshot records");
   checkPfs(m, pfs);
   if (label.length > LABEL_MAX) throw new HammerError("EINVAL", `a snapshot's note of ${label.length} bytes; the limit is ${LABEL_MAX}`);
@@ -80,7 +80,7 @@ export function addSnapshot(m: HammerMount, tid: bigint, label = "", pfs = 0): v
   e.beginGrowing(0);
   if (e.writeCursor.lookup(snapshotKey(pfs, tid), -1, -1))
     throw new HammerError("EEXIST", `PFS #${pfs} has a snapshot ${hex64(tid)} already`);
-  const time = BigInt(Math.trunc(e.time()));
+  const time = BigInt(Math.trunc(takenAt ?? e.time()));
   insertMeta(e, snapshotKey(pfs, tid), 0, SNAPSHOT_DATA.size, (view, at) => {
     view.setBigUint64(at + SNAPSHOT_DATA.off.tid, tid, true);
     view.setBigUint64(at + SNAPSHOT_DATA.off.ts, time, true);

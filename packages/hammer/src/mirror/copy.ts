@@ -22,6 +22,8 @@ export interface MirrorEnd { mount: HammerMount; pfs: number }
 export interface MirrorCopyOptions {
   /** Called now and then with the bytes of the stream so far. Returning false stops the copy, which can be resumed. */
   progress?: (bytes: number) => boolean | void;
+  /** Bring the slave up to this TID only; default everything. */
+  tidEnd?: bigint | undefined;
 }
 
 /** Bytes read before they are applied. */
@@ -110,7 +112,7 @@ export function mirrorCopy(source: MirrorEnd, target: MirrorEnd, options: Mirror
   const since = slaveInfo(target.mount, target.pfs).syncEndTid;
   const receiver = new MirrorReceiver(target.mount, { pfs: target.pfs });
   if (!source.mount.readOnly) source.mount.sync();
-  const from = new MirrorSource(source.mount, { pfs: source.pfs, tidBeg: since + 1n });
+  const from = new MirrorSource(source.mount, { pfs: source.pfs, tidBeg: since + 1n, tidEnd: options.tidEnd });
   let sent = 0;
   for (let piece = from.next(BATCH); piece !== null; piece = from.next(BATCH)) {
     sent += piece.length;

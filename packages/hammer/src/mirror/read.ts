@@ -19,7 +19,7 @@ import {
 import { HammerError } from "../error.ts";
 import { metaData } from "../object/record.ts";
 import {
-  FLAG_CRC_ERROR, FLAG_DATA_CRC_BAD, TYPE_PASS, TYPE_REC, TYPE_SKIP, packet, seal,
+  FLAG_CRC_ERROR, FLAG_DATA_CRC_BAD, FLAG_NODATA, TYPE_PASS, TYPE_REC, TYPE_SKIP, packet, seal,
 } from "./stream.ts";
 
 /** Which part of a PFS to stream. */
@@ -30,6 +30,9 @@ export interface MirrorReadOptions {
   /** Last TID of interest; default the PFS's sync_end_tid (of a master: the last durable one). */
   tidEnd?: bigint | undefined;
 }
+
+/** A scan's last argument: records with their data, or (to find out what a stream would hold) without. */
+export type DataMode = "data" | "nodata";
 
 /** A position in the tree as the walk needs it: 40 bytes of base, which go into SKIP records as they are. */
 class Bound {
@@ -71,13 +74,15 @@ class Reader {
   readonly #end: Bound;
   readonly #tidBeg: bigint;
   readonly #tidEnd: bigint;
+  readonly #mode: DataMode;
   /** Set once the scan has come to its first leaf; the way there is not filtered. */
   #started = false;
   /** Nodes walked, each of which a sound tree leads to once. */
   readonly #seen = new Set<number>();
 
-  constructor(tree: BTree, pfs: number, tidBeg: bigint, tidEnd: bigint, from: ReadPosition | null) {
+  constructor(tree: BTree, pfs: number, tidBeg: bigint, tidEnd: bigint, from: ReadPosition | null, mode: DataMode) {
     this.#tree = tree;
+    this.#mode = mode;
     this.#tidBeg = tidBeg;
     this.#tidEnd = tidEnd;
     this.#begin = Bound.ofKey(from?.key ?? new Key().set(pfs << 16, -0x8000_0000, 0, 0, -0x8000_0000, 0));
@@ -145,6 +150,11 @@ class Reader {
     const hasData = (w[at + W_DATA_HI]! | w[at + W_DATA_LO]!) !== 0;
     const length = hasData ? w[at + W_DATA_LEN]! : 0;
     if (length < 0 || length > XBUFSIZE) throw new HammerError("EIO", `an element claims ${length} bytes of data`);
+    if (this.#mode === "nodata") {
+      const b = packet((TYPE_REC | FLAG_NODATA) >>> 0, MRECORD_REC.size);
+      b.set(element, MRECORD_REC.off.leaf);
+      return seal(b);
+    }
     const b = packet(TYPE_REC, MRECORD_REC.size + length);
     b.set(element, MRECORD_REC.off.leaf);
     const deleted = LEAF_ELM.off.base + BASE_ELM.off.delete_tid;
@@ -192,9 +202,9 @@ export function mirrorRange(
 
 /** REC, PASS and SKIP records of one pass, from a position on. The tree may not be modified while the generator is in use. */
 export function* mirrorRecords(
-  cur: Cursor, pfs: number, tidBeg: bigint, tidEnd: bigint, from: ReadPosition | null,
+  cur: Cursor, pfs: number, tidBeg: bigint, tidEnd: bigint, from: ReadPosition | null, mode: DataMode = "data",
 ): Generator<Uint8Array> {
   const first = Bound.ofKey(new Key().set(0, -0x8000_0000, 0, 0, -0x8000_0000, 0));
   const last = Bound.ofKey(new Key().set(-1, 0x7fff_ffff, -1, REC_MAX, 0x7fff_ffff, -1).setTid(-1, -1));
-  yield* new Reader(cur.tree, pfs, tidBeg, tidEnd, from).node(cur.tree.root, first, last);
+  yield* new Reader(cur.tree, pfs, tidBeg, tidEnd, from, mode).node(cur.tree.root, first, last);
 }

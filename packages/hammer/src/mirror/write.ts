@@ -311,6 +311,8 @@ export class MirrorReceiver {
   readonly passes: MirrorPass[] = [];
   /** True once a TERM record has ended the stream. */
   ended = false;
+  /** True if that was in the middle of a pass, which then was not committed. */
+  interrupted = false;
   readonly #m: HammerMount;
   readonly #options: MirrorWriteOptions;
   readonly #parser = new MirrorParser();
@@ -391,6 +393,14 @@ export class MirrorReceiver {
       case TYPE_IDLE:
         this.#pass.result.idle = true;
         break;
+      case TYPE_TERM:
+        // The source was told to end in the middle: the pass is not committed, and will be repeated.
+        this.#pass.abandon();
+        this.#pass = null;
+        this.#pfs = -1;
+        this.ended = true;
+        this.interrupted = true;
+        return;
       default:
         throw fail("EINVAL", `is of type ${r.type} in the middle of a pass`);
     }

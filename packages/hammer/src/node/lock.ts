@@ -80,6 +80,9 @@ function liveHolder(text: string): string | null {
   return `process ${h.pid}${h.pid === process.pid ? " (this one)" : ""}: ${h.command}`;
 }
 
+/** A process that has an image locked. */
+export interface LockHolder { pid: number; command: string }
+
 let serial = 0;
 
 /** The lock on one image file. */
@@ -98,6 +101,18 @@ export class ImageLock {
     this.#text = `${JSON.stringify({ ...me, serial: ++serial })}\n`;
     this.#take(image);
     process.once("exit", this.#dropAtExit);
+  }
+
+  /** Who has the image locked on this machine; null if nobody has. Throws E_LOCKED if that cannot be judged (L3). */
+  static holder(image: string): LockHolder | null {
+    const path = `${realpathSync(image)}.lock`;
+    const text = readText(path);
+    if (text === "") return null;
+    const who = liveHolder(text);
+    if (who === null) return null;
+    const h = text.startsWith("{") ? JSON.parse(text) as Holder : null;
+    if (h?.machine !== thisMachine()) throw new HammerError("E_LOCKED", `${image}: locked by ${who}`, { path });
+    return { pid: h.pid, command: h.command };
   }
 
   #take(image: string): void {

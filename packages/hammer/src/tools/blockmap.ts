@@ -14,12 +14,18 @@ import { ZoneStats } from "./zone-stats.ts";
 
 const ZONE4 = 4n << 60n;
 
+/** A big-block's entry, as handed to whoever wants more than text. */
+export interface BlockmapEntry {
+  /** Zone-4 offset. */
+  offset: bigint; zone: number; appendOff: number; bytesFree: number; crcOk: boolean;
+}
+
 /** Bad entries found. */
 export interface BlockmapSummary { badLayer1: number; badLayer2: number }
 
 /** Prints the freemap. `verbose` is the count of -v: 1 adds indices and CRCs, 2 shows entries past the end. */
 export function blockmap(
-  devices: readonly BlockDevice[], print: (text: string) => void, options: { verbose?: number } = {},
+  devices: readonly BlockDevice[], print: (text: string) => void, options: { verbose?: number; onEntry?: (entry: BlockmapEntry) => void } = {},
 ): BlockmapSummary {
   const verbose = options.verbose ?? 0;
   const volumes = new RawVolumes(devices);
@@ -50,6 +56,7 @@ export function blockmap(
       summary.badLayer2 += flags.replaceAll(" ", "").length;
       if (verbose < 2 && flags === "   " && l2.zone === ZONE_UNAVAILABLE) break;
       const offset = start + (BigInt(i2) << 23n);
+      options.onEntry?.({ offset: ZONE4 + offset, zone: l2.zone, appendOff: l2.appendOff, bytesFree: l2.bytesFree, crcOk: l2.crcOk });
       let line = `${flags}     ${x16(ZONE4 + offset)} zone=${String(l2.zone).padEnd(2)} `;
       if (verbose) {
         line += `vol=${String((offset >> 52n) & 0xffn).padEnd(3)} L1#=${String(i1).padEnd(6)} L2#=${String(i2).padEnd(6)} `

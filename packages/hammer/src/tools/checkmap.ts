@@ -37,6 +37,12 @@ const DATA_TYPES = new Set([REC_DATA, REC_DB]);
 /** What was found. */
 export interface CheckmapSummary { badNodes: number; errors: number }
 
+/** A big-block whose entry in the freemap is not what the recount says: its zone, or its free bytes. */
+export interface CheckmapDifference {
+  /** Zone-2 offset. */
+  block: bigint; zone: number; free: number; foundZone: number; foundFree: number;
+}
+
 /** What uses of one big-block add up to. */
 interface Track { block: bigint; layer2Block: bigint; zone: number; free: number; layer2: Layer2 }
 
@@ -145,13 +151,15 @@ class Checkmap {
     this.#collect(start, used, ZONE_UNDO);
   }
 
-  compare(verbose: number): void {
+  compare(verbose: number, onDifference?: (d: CheckmapDifference) => void): void {
     const stats = verbose ? new ZoneStats() : null;
     const tracks = [...this.#tracks.values()].sort((a, b) =>
       a.layer2Block < b.layer2Block ? -1 : a.layer2Block > b.layer2Block ? 1 : a.block < b.block ? -1 : 1);
     for (const t of tracks) {
       const block = ZONE2 | (t.block & OFF_LONG_MASK);
       stats?.addLayer2(t.layer2.zone, t.layer2.bytesFree);
+      if (t.zone !== t.layer2.zone || t.free !== t.layer2.bytesFree)
+        onDifference?.({ block, zone: t.zone, free: t.free, foundZone: t.layer2.zone, foundFree: t.layer2.bytesFree });
       if (t.zone !== t.layer2.zone) {
         this.#print(`BZ\tblock=${x16(block)} calc zone=${String(t.zone).padEnd(2)}, got zone=${String(t.layer2.zone).padEnd(2)}\n`);
         this.summary.errors++;
@@ -170,7 +178,7 @@ class Checkmap {
 
 /** Compares the freemap with a recount and prints the differences. `verbose` is the count of -v. */
 export function checkmap(
-  devices: readonly BlockDevice[], print: (text: string) => void, options: { verbose?: number } = {},
+  devices: readonly BlockDevice[], print: (text: string) => void, options: { verbose?: number; onDifference?: (d: CheckmapDifference) => void } = {},
 ): CheckmapSummary {
   const volumes = new RawVolumes(devices);
   const c = new Checkmap(volumes, print);
@@ -182,6 +190,6 @@ export function checkmap(
   print("done\nCollecting allocation info from UNDO: ");
   c.undo();
   print("done\n");
-  c.compare(options.verbose ?? 0);
+  c.compare(options.verbose ?? 0, options.onDifference);
   return c.summary;
 }

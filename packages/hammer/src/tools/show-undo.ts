@@ -12,6 +12,18 @@ import { RawVolumes } from "./raw.ts";
 const ZONE3 = 3n << 60n;
 const OFF_LONG_MASK = 0x0fff_ffff_ffff_ffffn;
 
+/** A record of the FIFO, as handed to whoever wants more than text. */
+export interface UndoRecord {
+  /** Zone-3 offset. */
+  offset: bigint; type: "PAD" | "DUMMY" | "UNDO" | "REDO" | "unknown"; size: number; seq: number;
+  /** Begins or ends the nominal recovery span. */
+  first: boolean; next: boolean;
+}
+
+const TYPE_NAMES: Readonly<Record<number, UndoRecord["type"]>> = {
+  [FIFO_TYPE_PAD]: "PAD", [FIFO_TYPE_DUMMY]: "DUMMY", [FIFO_TYPE_UNDO]: "UNDO", [FIFO_TYPE_REDO]: "REDO",
+};
+
 function recordLine(v: DataView, at: number): string {
   const h = FIFO_HEAD.read(v, at);
   const seq = x8(h.hdr_seq);
@@ -35,7 +47,7 @@ function recordLine(v: DataView, at: number): string {
 }
 
 /** Prints every record of the FIFO; `>` marks the start of the nominal recovery span, `<` its end. */
-export function showUndo(devices: readonly BlockDevice[], print: (text: string) => void): void {
+export function showUndo(devices: readonly BlockDevice[], print: (text: string) => void, onRecord?: (r: UndoRecord) => void): void {
   const volumes = new RawVolumes(devices);
   const undo = volumes.header.blockmap[ZONE_UNDO]!;
   printHeader(volumes, print);
@@ -51,6 +63,10 @@ export function showUndo(devices: readonly BlockDevice[], print: (text: string) 
     for (let at = 0; at < BUFSIZE;) {
       const offset = (ZONE3 | start) + BigInt(at);
       const size = v.getUint32(at + FIFO_HEAD.off.hdr_size, true);
+      if (onRecord !== undefined) {
+        const h = FIFO_HEAD.read(v, at);
+        onRecord({ offset, type: TYPE_NAMES[h.hdr_type] ?? "unknown", size: h.hdr_size, seq: h.hdr_seq, first: offset === undo.first, next: offset === undo.next });
+      }
       text += `${x16(offset)} ${recordLine(v, at)}`
         + `${offset === undo.first ? " >" : ""}${offset === undo.next ? " <" : ""}\n`;
       if ((size & 7) !== 0 || size === 0 || size > FIFO_LINE - (at & (FIFO_LINE - 1))) {

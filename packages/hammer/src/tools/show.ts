@@ -38,8 +38,16 @@ export interface ShowOptions {
   indent?: boolean;
   /** -q count: from 2 on no record contents. */
   quiet?: number;
+  /** Handed each node, in the order printed. */
+  onNode?: (node: ShownNode) => void;
   /** -v count: 1 totals and zone statistics, 3 config texts, 4 data dumps. */
   verbose?: number;
+}
+
+/** A node as `show` found it, with its elements; flags as in the text, empty where all is right. */
+export interface ShownNode {
+  offset: bigint; parent: bigint; type: string; depth: number; mirrorTid: bigint; flags: string;
+  elements: (RawElm & { flags: string; error: string | null })[];
 }
 
 /** What was found. `records` counts leaf elements, `elements` all but right boundaries. */
@@ -93,6 +101,8 @@ class Show {
   readonly #seen = new Set<bigint>();
   #filter: "no" | "yes" | "default";
   #depth = -1;
+  /** The node being put together for onNode. */
+  #shown: ShownNode | null = null;
 
   constructor(volumes: RawVolumes, print: (text: string) => void, options: ShowOptions) {
     this.#volumes = volumes;
@@ -160,7 +170,14 @@ class Show {
     this.#stats?.add(offset, NODE_SIZE);
     const internal = node.type === TYPE_INTERNAL;
     const count = Math.max(0, Math.min(node.count, internal ? INTERNAL_ELMS : LEAF_ELMS));
+    const shown: ShownNode | null = this.#options.onNode === undefined ? null : {
+      offset, parent: node.parent, type: String.fromCharCode(node.type || 0x3f), depth: this.#depth, mirrorTid: node.mirrorTid,
+      flags: `${badc}${badm}`.trim(), elements: [],
+    };
+    this.#shown = shown;
     for (let i = 0; i < count; i++) this.#element(node, offset, i, left, right);
+    this.#shown = null;
+    if (shown !== null) this.#options.onNode!(shown);
     if (internal) this.#element(node, offset, count, left, right);
     this.#print(`${indent}     }\n`);
     if (internal) this.#children(node, count);
@@ -202,6 +219,7 @@ class Show {
     if (!boundary) this.summary.elements++;
     const flags = this.#elementFlags(node, nodeOffset, elm, boundary, left, right);
     if (flags[0] === "B") this.summary.badElements++;
+    this.#shown?.elements.push({ ...elm, flags: flags.replace(/^[GB]-/, "").replaceAll("-", ""), error: null });
     const mark = internal && i === 0 && isTreeStart(elm) ? ">"
       : internal && i !== 0 && isTreeEnd(elm) ? "<"
       : elm.deleteTid !== 0n ? "d" : " ";
@@ -227,6 +245,8 @@ class Show {
     let text = ` dataoff=${x16(elm.dataOffset)}/${elm.dataLen} ${which}crc=${x8(elm.dataCrc)}`;
     if (error !== null) {
       text += ` error=${error}`;
+      const shown = this.#shown?.elements.at(-1);
+      if (shown !== undefined) shown.error = error;
       this.summary.badRecords++;
     }
     text += ` fill=${this.#fill(elm.dataOffset)}`;

@@ -2,21 +2,35 @@
 /**
  * `hammer cleanup`: does what the configuration of a PFS asks for, when it is due. What ran when, and how far, is kept
  * where DragonFly keeps it, in the directory of the PFS's snapshots inside the file system.
+ *
+ * From version 3 on the configuration is a record of the PFS, and its snapshots are records, too; the directory is
+ * /var/hammer/<pfs>. Below, both are in <pfs>/snapshots: a file `config`, and softlinks. A file system that was upgraded
+ * is converted on the first run.
  * Source: DragonFly sbin/hammer/cmd_cleanup.c.
  * @module
  */
 import {
   addSnapshot, dedup, prune, pruneTable, rebalance, reblock, removeSnapshot, resolvePath, setConfig, takeSnapshotTid,
-  toByteString, type HammerInode, type HammerMount, type PfsInfo, type ScanOutcome, type ScanPosition,
+  toByteString, type HammerMount, type PfsInfo,
 } from "@vkernel/hammer";
 import { CliError } from "../../ui/errors.ts";
 import { entriesOf } from "../image/open.ts";
-import { decodeCycle, encodeCycle, maintain, pacing, pfsAt, type GlobalOptions } from "./admin-context.ts";
+import { hex, maintain, pacing, pfsAt, pfsIdAt } from "./admin-context.ts";
 import { linkedSnapshots } from "./admin-maint.ts";
-import { DEFAULT_CONFIG, makeLink, strftime } from "./admin-snapshots.ts";
+import { makeLink, strftime } from "./admin-snapshots.ts";
+import { linkTime, State } from "./cleanup-state.ts";
+import { verbosity, type GlobalOptions } from "./options.ts";
 
 const BASE = "/var/hammer";
+const CONFIG = "config";
 const UNIT: Record<string, number> = { d: 86400, h: 3600, m: 60, s: 1, "": 1 };
+const RECORDS_FROM = 3;
+/** PFSs whose history is worth nothing. */
+const SCRATCH = new Set(["/tmp", "/var/tmp", "/usr/obj"]);
+
+function defaultConfig(path: string): string {
+  return `snapshots ${SCRATCH.has(path) ? "0d 0d" : "1d 60d"}\nprune     1d 5m\nrebalance 1d 5m\n#dedup\t   1d 5m\nreblock   1d 5m\nrecopy    30d 10m\n`;
+}
 
 /** Number and d, h, m or s, in seconds. */
 function seconds(text: string | undefined): number {
@@ -26,190 +40,166 @@ function seconds(text: string | undefined): number {
   return Number(m[1]) * UNIT[m[2]!]!;
 }
 
-/** The files in which cleanup keeps its state, in one directory of the image. */
-class State {
-  readonly #m: HammerMount;
-  readonly path: string;
+function say(text: string): void { process.stdout.write(text); }
 
-  constructor(m: HammerMount, path: string) {
-    this.#m = m;
-    this.path = path;
-    let dir = m.root;
-    m.ref(dir);
-    for (const name of toByteString(path).split("/").filter((n) => n !== "")) {
-      const next = m.lookup(dir, name) ?? m.create(dir, name, { type: "dir", mode: 0o755, uid: 0, gid: 0 });
-      m.rele(dir);
-      dir = next;
-    }
-    m.rele(dir);
-  }
+/** How cleanup is run. */
+interface Run { m: HammerMount; g: GlobalOptions; dryRun: boolean; done: Set<number> }
 
-  /** The directory, referenced. */
-  #dir(): HammerInode {
-    const dir = resolvePath(this.#m, toByteString(this.path));
-    if (dir === null) throw new CliError(this.path, "the snapshots directory is gone");
-    return dir;
+/** Where the state of a PFS is, after conversion from the old ways; its configuration. Null, and said so, if it cannot be cleaned up. */
+function prepare({ m, dryRun }: Run, path: string, pfs: PfsInfo): { state: State; config: string } | null {
+  const own = pfs.snapshotsDir;
+  if (own !== "" && !own.startsWith("/")) {
+    say(" WARNING: pfs-slave's snapshots dir is not absolute\n");
+    return null;
   }
-
-  read(name: string): Uint8Array | null {
-    const m = this.#m;
-    const dir = this.#dir();
-    const ip = m.lookup(dir, name);
-    m.rele(dir);
-    if (ip === null) return null;
-    const bytes = new Uint8Array(ip.size);
-    m.read(ip, 0, bytes, 0, bytes.length);
-    m.rele(ip);
-    return bytes;
+  if (own === "" && pfs.slave && m.version < RECORDS_FROM) {
+    say(" WARNING: must configure snapshot dir for PFS slave\n\tWe suggest <fs>/var/slaves/<name> where <fs> is the base HAMMER fs\n\tcontaining the slave\n");
+    return null;
   }
-
-  /** Writes a file under another name first, so that it is there as a whole or as it was. */
-  write(name: string, bytes: Uint8Array): void {
-    const m = this.#m;
-    const dir = this.#dir();
-    const ip = m.create(dir, `${name}.new`, { type: "file", mode: 0o644, uid: 0, gid: 0 });
-    m.write(ip, 0, bytes, 0, bytes.length);
-    m.rele(ip);
-    m.rename(dir, `${name}.new`, dir, name);
-    m.rele(dir);
+  const old = own === "" && pfs.slave ? null : new State(m, own === "" ? `${path === "/" ? "" : path}/snapshots` : own);
+  const file = old?.read(CONFIG) ?? null;
+  const text = file === null ? null : Buffer.from(file).toString("latin1");
+  if (m.version < RECORDS_FROM) {
+    if (!dryRun && !old!.exists) old!.make();
+    if (text === null && !dryRun) old!.write(CONFIG, Buffer.from(defaultConfig(path)));
+    return { state: old!, config: text ?? defaultConfig(path) };
   }
-
-  remove(name: string): void {
-    const dir = this.#dir();
-    const ip = this.#m.lookup(dir, name);
-    if (ip !== null) {
-      this.#m.rele(ip);
-      this.#m.unlink(dir, name);
-    }
-    this.#m.rele(dir);
+  const config = text ?? m.config(pfs.id) ?? defaultConfig(path);
+  if (text !== null && !dryRun) {
+    say("(migrating) ");
+    migrateSnapshots(m, pfs, old!);
+    old!.remove(CONFIG);
   }
-
-  /** Names of the snapshot links. */
-  links(): string[] {
-    const m = this.#m;
-    const dir = this.#dir();
-    const names = entriesOf(m, dir).filter((name) => {
-      if (name.startsWith(".")) return false;
-      const ip = m.lookup(dir, name);
-      const isLink = ip?.type === "symlink";
-      if (ip !== null) m.rele(ip);
-      return isLink;
-    });
-    m.rele(dir);
-    return names;
+  if (!dryRun && m.config(pfs.id) !== config) setConfig(m, config, pfs.id);
+  if (own !== "") {
+    if (!dryRun && !old!.exists) old!.make();
+    return { state: old!, config };
   }
-
-  /** Whether `period` seconds are over since the command ran; whole days, hours and minutes count by the clock on the wall. */
-  due(command: string, period: number, now: Date): boolean {
-    const text = this.read(`.${command}.period`);
-    if (text === null) return true;
-    const last = new Date(Number(Buffer.from(text).toString("latin1").trim()) * 1000);
-    if (Number.isNaN(last.getTime())) return true;
-    const current = new Date(now);
-    for (const d of [current, last]) {
-      d.setMilliseconds(0);
-      if (period % 60 === 0) d.setSeconds(0);
-      if (period % 3600 === 0) d.setMinutes(0);
-      if (period % 86400 === 0) d.setHours(0);
-    }
-    return (current.getTime() - last.getTime()) / 1000 >= period;
+  const state = new State(m, path === "/" ? `${BASE}/root` : `${BASE}${path}`);
+  if (!state.exists && !dryRun) {
+    const move = old !== null && old.exists;
+    if (old !== null) say(move ? ` HAMMER UPGRADE: Moving snapshots\n\tMoving snapshots from ${old.path} to ${state.path}\n` : ` HAMMER UPGRADE: Creating snapshots\n\tCreating snapshots in ${state.path}\n`);
+    state.make();
+    if (move) old.moveTo(state);
   }
-
-  ran(command: string, when: Date): void {
-    this.write(`.${command}.period`, Buffer.from(`0x${Math.floor(when.getTime() / 1000).toString(16).padStart(8, "0")}\n`));
-  }
-
-  /** Runs an operation that may stop before its end, from where it stopped the last time. */
-  resumable(name: string, pfs: number, operation: (resume: { resume?: ScanPosition }) => ScanOutcome): void {
-    const old = this.read(`.${name}.cycle`);
-    const position = old === null ? undefined : decodeCycle(old, pfs);
-    const { stoppedAt } = operation(position === undefined ? {} : { resume: position });
-    if (stoppedAt !== null) this.write(`.${name}.cycle`, encodeCycle(stoppedAt));
-    else if (old !== null) this.remove(`.${name}.cycle`);
-  }
+  return { state, config };
 }
 
-/** Time in a link's name, yyyymmdd[-HHMM] behind the first - or dot; null if there is none. */
-function linkTime(name: string): number | null {
-  const m = /^[^-.]*[-.](\d{4})(\d\d)(\d\d)(?:-(\d\d)(\d\d))?/.exec(name);
-  return m ? new Date(Number(m[1]), Number(m[2]) - 1, Number(m[3]), Number(m[4] ?? 0), Number(m[5] ?? 0)).getTime() : null;
+/** Makes records of the snapshots that softlinks stand for, so that pruning does not depend on the links. */
+function migrateSnapshots(m: HammerMount, pfs: PfsInfo, old: State): void {
+  let n = 0;
+  const known = new Set(m.listSnapshots(pfs.id).map((s) => s.tid));
+  for (const name of old.links()) {
+    const tid = /@@0x([0-9a-f]+)$/i.exec(old.target(name));
+    if (tid === null || linkTime(name) === null) {
+      say(`    non-canonical snapshot softlink: ${old.path}/${name}->${old.target(name)}\n`);
+      continue;
+    }
+    const value = BigInt(`0x${tid[1]}`);
+    if (known.has(value)) continue;
+    addSnapshot(m, value, "migrated", pfs.id, linkTime(name)! * 1000);
+    known.add(value);
+    n++;
+  }
+  if (n > 0) say(` (${n} snapshots)`);
 }
 
 /** One PFS. */
 class Cleanup {
   readonly #m: HammerMount;
   readonly #g: GlobalOptions;
+  readonly #dryRun: boolean;
   readonly #path: string;
   readonly #pfs: PfsInfo;
   readonly #state: State;
+  readonly #verbose: boolean;
   #snapshotsDisabled = false;
+  #onlyExpiring = false;
 
-  constructor(m: HammerMount, g: GlobalOptions, path: string, pfs: PfsInfo) {
-    this.#m = m;
-    this.#g = g;
+  constructor(run: Run, path: string, pfs: PfsInfo, state: State) {
+    this.#m = run.m;
+    this.#g = run.g;
+    this.#dryRun = run.dryRun;
     this.#path = path;
     this.#pfs = pfs;
-    const below = path.replaceAll(/^\/+|\/+$/g, "");
-    this.#state = new State(m, pfs.snapshotsDir === "" ? `${BASE}/${below === "" ? "root" : below}` : pfs.snapshotsDir);
+    this.#state = state;
+    this.#verbose = verbosity(run.g) > 0;
   }
 
-  run(): void {
-    process.stdout.write(` handle PFS#${this.#pfs.id} using ${this.#state.path}\n`);
-    let config = this.#m.config(this.#pfs.id);
-    if (config === null) {
-      config = DEFAULT_CONFIG;
-      setConfig(this.#m, config, this.#pfs.id);
-    }
+  run(config: string): void {
+    say(` handle PFS#${this.#pfs.id} using ${this.#state.path}\n`);
     for (const line of config.split("\n")) {
       const [command, first, second, third] = line.trim().split(/\s+/);
       if (command === undefined || command === "" || command.startsWith("#")) continue;
-      process.stdout.write(`${command.padStart(20)} - `);
+      say(`${command.padStart(20)} - `);
       this.#directive(command, seconds(first), seconds(second), third);
     }
+    // Configurations in files may be older than rebalancing.
+    if (this.#m.version < RECORDS_FROM && !this.#dryRun && !/^\s*rebalance\b/m.test(config))
+      this.#state.write(CONFIG, Buffer.from(`${config}rebalance 1d 5m\n`, "latin1"));
   }
 
   #directive(command: string, period: number, limit: number, flag: string | undefined): void {
     const now = new Date();
     const state = this.#state;
-    const say = (text: string): void => { process.stdout.write(`${text}\n`); };
+    const any = flag?.includes("any") ?? false;
     if (command === "snapshots" && period === 0) {
-      const any = state.links().length + this.#m.listSnapshots(this.#pfs.id).length > 0;
-      this.#snapshotsDisabled = limit === 0 || !any;
-      say(this.#snapshotsDisabled ? "disabled" : "only removing old snapshots");
-      if (!this.#snapshotsDisabled) this.#expire(limit, flag === "any");
+      const snapshots = state.links().length + this.#records().length;
+      this.#onlyExpiring = limit > 0 && snapshots > 0;
+      this.#snapshotsDisabled = !this.#onlyExpiring;
+      say(this.#onlyExpiring ? "only removing old snapshots\n" : "disabled\n");
+      if (this.#onlyExpiring && !this.#dryRun) this.#expire(limit, any);
       return;
     }
     const actions: Record<string, () => void> = {
-      snapshots: () => { this.#expire(limit, flag === "any"); this.#snapshot(now); },
+      snapshots: () => { this.#expire(limit, any); this.#snapshot(now); },
       prune: () => this.#prune(limit), rebalance: () => this.#rebalance(limit), reblock: () => this.#reblock("reblock", limit, 95),
       recopy: () => this.#reblock("recopy", limit, 100), dedup: () => this.#dedup(limit),
     };
     const action = actions[command];
-    if (action === undefined) {
-      say("unknown directive");
-    } else if (period === 0) {
-      say("disabled");
+    if (period === 0 && action !== undefined) {
+      say("disabled\n");
+    } else if (action === undefined) {
+      say(period === 0 ? "disabled\n" : "unknown directive\n");
     } else if (!this.#g.F && !state.due(command, period, now)) {
-      say("skip");
+      say("skip\n");
     } else {
-      say("run");
+      say(command === "prune" && this.#onlyExpiring ? "run - WARNING snapshot softlinks present but snapshots disabled" : "run");
+      // The others print a dot for each of their parts.
+      if (this.#verbose || this.#dryRun || command === "snapshots" || command === "prune") say("\n");
+      if (this.#dryRun) return;
       action();
       state.ran(command, now);
     }
   }
+
+  #records(): ReturnType<HammerMount["listSnapshots"]> { return this.#m.version < RECORDS_FROM ? [] : this.#m.listSnapshots(this.#pfs.id); }
+
+  #dot(): void { if (!this.#verbose) say("."); }
+  #line(): void { if (!this.#verbose) say("\n"); }
+
+  /** The command that does the same by itself; with -v. */
+  #command(text: string): void { if (this.#verbose) say(`    hammer ${text}\n`); }
 
   /** Removes snapshots older than `age` seconds: records, and links whose names tell a time. */
   #expire(age: number, any: boolean): void {
     const now = Date.now();
     for (const name of this.#state.links()) {
       const time = linkTime(name);
-      if ((any || name.startsWith("snap-")) && time !== null && now - time > age * 1000) this.#state.remove(name);
+      if (!(any || name.startsWith("snap-")) || time === null || now - time <= age * 1000) continue;
+      if (this.#verbose) say(`    expire ${this.#state.path}/${name}\n`);
+      this.#state.remove(name);
     }
-    for (const s of this.#m.listSnapshots(this.#pfs.id)) if (now * 1000 - s.time > age * 1e6) removeSnapshot(this.#m, s.tid, this.#pfs.id);
+    for (const s of this.#records()) {
+      if (now * 1000 - s.time <= age * 1e6) continue;
+      if (this.#verbose) say(`    expire 0x${hex(s.tid)} ${new Date(s.time / 1000).toISOString()} ${s.label}\n`);
+      removeSnapshot(this.#m, s.tid, this.#pfs.id);
+    }
   }
 
   #snapshot(now: Date): void {
     const m = this.#m;
+    this.#command(`snapshot ${this.#path} ${this.#state.path}`);
     const link = strftime(`${this.#state.path}/snap-%Y%m%d-%H%M`, now);
     const old = resolvePath(m, toByteString(link), { follow: false });
     if (old !== null) {
@@ -217,8 +207,8 @@ class Cleanup {
       return;
     }
     const tid = takeSnapshotTid(m, this.#pfs.id);
-    makeLink(m, link, `${this.#path.replace(/\/+$/, "")}/@@0x${tid.toString(16).padStart(16, "0")}`);
-    if (!m.listSnapshots(this.#pfs.id).some((s) => s.tid === tid)) addSnapshot(m, tid, "", this.#pfs.id);
+    makeLink(m, link, `${this.#path.replace(/\/+$/, "")}/@@0x${hex(tid)}`);
+    if (m.version >= RECORDS_FROM && !this.#records().some((s) => s.tid === tid)) addSnapshot(m, tid, "", this.#pfs.id);
   }
 
   /** Runs an operation for at most `limit` seconds; 0: without a limit. */
@@ -233,39 +223,86 @@ class Cleanup {
 
   #prune(limit: number): void {
     const m = this.#m, pfs = this.#pfs;
-    const snapshots = [...m.listSnapshots(pfs.id), ...linkedSnapshots(m, this.#state.path)];
+    const snapshots = [...this.#records(), ...linkedSnapshots(m, this.#state.path)];
+    this.#command(`-c ${this.#state.path}/.prune.cycle -t ${limit} ${this.#snapshotsDisabled ? `prune-everything ${this.#path}` : `prune ${this.#state.path}`}`);
     const ranges = this.#snapshotsDisabled ? "everything" as const : pruneTable(snapshots, pfs.pruneMin, Date.now() / 1000);
     if (ranges.length === 0) return;
-    if (ranges === "everything") for (const s of m.listSnapshots(pfs.id)) removeSnapshot(m, s.tid, pfs.id);
+    if (ranges === "everything") for (const s of this.#records()) removeSnapshot(m, s.tid, pfs.id);
     this.#paced("prune", limit, (progress) =>
       this.#state.resumable("prune", pfs.id, (resume) => prune(m, { ranges, pfs: pfs.id, progress, ...resume })));
   }
 
   #rebalance(limit: number): void {
     const pfs = this.#pfs.id;
+    this.#dot();
+    this.#command(`-c ${this.#state.path}/.rebalance.cycle -t ${limit} rebalance ${this.#path}`);
     this.#paced("rebalance", limit, (progress) =>
       this.#state.resumable("rebalance", pfs, (resume) => rebalance(this.#m, { pfs, progress, ...resume })));
+    this.#dot();
+    this.#line();
   }
 
   #reblock(name: string, limit: number, dataFill: number): void {
     const pfs = this.#pfs.id;
-    for (const [suffix, kind] of [["1", "btree"], ["2", "inodes"], ["4", "dirs"], ["3", "data"]] as const)
+    for (const [suffix, kind] of [["1", "btree"], ["2", "inodes"], ["4", "dirs"], ["3", "data"]] as const) {
+      this.#dot();
+      this.#command(`-c ${this.#state.path}/.${name}-${suffix}.cycle -t ${limit} reblock-${kind} ${this.#path}${kind === "data" && dataFill < 100 ? ` ${dataFill}` : ""}`);
       this.#paced(`${name} ${kind}`, limit, (progress) => this.#state.resumable(`${name}-${suffix}`, pfs, (resume) =>
         reblock(this.#m, { pfs, kinds: [kind], fill: kind === "data" ? dataFill : 100, progress, ...resume })));
+    }
+    this.#line();
   }
 
   #dedup(limit: number): void {
+    this.#dot();
+    this.#command(`-t ${limit} dedup ${this.#path}`);
     this.#paced("dedup", limit, (progress) => { dedup(this.#m, { pfs: this.#pfs.id, progress }); });
+    this.#dot();
+    this.#line();
   }
 }
 
-/** `hammer cleanup [fs…]`. */
-export function cleanup(volumes: string[], g: GlobalOptions, paths: readonly string[]): void {
-  maintain(volumes, (m) => {
-    if (m.version < 3) throw new CliError("cleanup", `needs file system version 3; this is version ${m.version}`, "hammer version-upgrade");
-    for (const path of paths) {
-      process.stdout.write(`cleanup ${path.padEnd(20)} -`);
-      new Cleanup(m, g, path, pfsAt(m, path)).run();
+/** The root, and links of PFSs in it and in its directories: where they are mounted from by custom. */
+function customaryPaths(m: HammerMount): string[] {
+  const found = ["/"];
+  const search = (path: string, deeper: boolean): void => {
+    const dir = resolvePath(m, toByteString(path), { follow: false })!;
+    for (const name of entriesOf(m, dir)) {
+      const ip = m.lookup(dir, name);
+      if (ip === null) continue;
+      const below = `${path === "/" ? "" : path}/${name}`;
+      if (ip.type === "symlink" && /^@@[^/]*:\d{5}$/.test(m.readlink(ip))) found.push(below);
+      else if (ip.type === "dir" && deeper) search(below, false);
+      m.rele(ip);
     }
-  });
+    m.rele(dir);
+  };
+  search("/", true);
+  return found;
+}
+
+/** `hammer cleanup [fs…]`. */
+export function cleanup(volumes: string[], g: GlobalOptions, paths: readonly string[], dryRun: boolean): void {
+  maintain(volumes, (m) => {
+    const run: Run = { m, g, dryRun, done: new Set() };
+    let failed = false;
+    for (const given of paths.length === 0 ? customaryPaths(m) : paths) {
+      const path = `/${given.replaceAll(/^\/+|\/+$/g, "")}`;
+      say(`cleanup ${path.padEnd(20)} -`);
+      if (paths.length === 0 && !m.listPfs().some((p) => p.id === pfsIdAt(m, path))) {
+        say(" its PFS does not exist any more\n");
+        continue;
+      }
+      const pfs = pfsAt(m, path);
+      if (run.done.has(pfs.id)) {
+        say(` PFS#${pfs.id} already handled\n`);
+        continue;
+      }
+      run.done.add(pfs.id);
+      const ready = prepare(run, path, pfs);
+      if (ready === null) failed = true;
+      else new Cleanup(run, path, pfs, ready.state).run(ready.config);
+    }
+    if (failed) throw new CliError("cleanup", "not every PFS could be cleaned up");
+  }, { readOnly: dryRun });
 }

@@ -8,18 +8,9 @@ import { existsSync, readFileSync, readSync, rmSync, writeFileSync } from "node:
 import { resolvePath, splitPath, toByteString, type HammerInode, type HammerMount, type PfsInfo, type ScanPosition } from "@vkernel/hammer";
 import { openImage } from "@vkernel/hammer/node";
 import { CliError } from "../../ui/errors.ts";
+import { secondsOption, verbosity, type GlobalOptions } from "./options.ts";
 
-/** Options given before the command. */
-export interface GlobalOptions {
-  f?: string;
-  q?: number;
-  v?: number;
-  y?: boolean;
-  A?: boolean;
-  F?: boolean;
-  c?: string;
-  t?: string;
-}
+export type { GlobalOptions } from "./options.ts";
 
 /** Options of single commands. */
 export interface CommandOptions { json?: boolean; dryRun?: boolean }
@@ -89,24 +80,27 @@ export function pfsAt(m: HammerMount, path: string): PfsInfo {
   return info;
 }
 
+/** Reads an answer from standard input, which need not be a terminal: true for yes. */
+export function answer(): boolean {
+  const bytes: number[] = [];
+  const one = Buffer.alloc(1);
+  while (bytes.length < 64 && readSync(0, one, 0, 1, null) === 1 && one[0] !== 0x0a) bytes.push(one[0]!);
+  return /^\s*y/i.test(String.fromCharCode(...bytes));
+}
+
 /** Asks on the terminal; -y answers yes. Throws where nobody can be asked. */
 export function confirm(g: GlobalOptions, question: string): boolean {
   if (g.y) return true;
   if (!process.stdin.isTTY) throw new CliError("this destroys data", "nobody is there to be asked", "-y before the command answers yes");
   process.stderr.write(`${question} [y/n] `);
-  const answer = Buffer.alloc(64);
-  const length = readSync(0, answer, 0, answer.length, null);
-  return /^y/i.test(answer.toString("latin1", 0, length).trim());
+  return answer();
 }
 
 /** A progress function that shows a count on a terminal and ends the operation when -t seconds are over. */
 export function pacing(g: GlobalOptions, what: string): { progress: (seen: number) => boolean; end(): void } {
-  let deadline = Infinity;
-  if (g.t !== undefined) {
-    if (!/^\d+$/.test(g.t)) throw new CliError("-t", `'${g.t}' is no number of seconds`);
-    if (Number(g.t) > 0) deadline = Date.now() + Number(g.t) * 1000;
-  }
-  const terminal = process.stderr.isTTY && (g.q ?? 0) === 0;
+  const limit = secondsOption(g.t, "-t", 0);
+  const deadline = limit > 0 ? Date.now() + limit * 1000 : Infinity;
+  const terminal = process.stderr.isTTY && verbosity(g) >= 0;
   let shown = 0;
   return {
     progress(seen) {
@@ -162,8 +156,11 @@ export function writeCycle(g: GlobalOptions, stoppedAt: ScanPosition | null): vo
   else writeFileSync(g.c, encodeCycle(stoppedAt));
 }
 
-/** Prints an answer as JSON, 64-bit numbers as hex texts. */
-export function printJson(command: string, value: object): void {
-  const head = { output_version: { command, major: 1, minor: 0 } };
-  process.stdout.write(`${JSON.stringify({ ...head, ...value }, (_, v: unknown) => (typeof v === "bigint" ? `0x${hex(v)}` : v), 2)}\n`);
+/** An answer as JSON with its head (none for a part of one), 64-bit numbers as hex texts. */
+export function jsonText(command: string | null, value: object, indent = 2): string {
+  const head = command === null ? {} : { output_version: { command, major: 1, minor: 0 } };
+  return `${JSON.stringify({ ...head, ...value }, (_, v: unknown) => (typeof v === "bigint" ? `0x${hex(v)}` : v), indent)}\n`;
 }
+
+/** Prints an answer as JSON. */
+export function printJson(command: string, value: object): void { process.stdout.write(jsonText(command, value)); }

@@ -10,6 +10,7 @@ import {
 } from "@vkernel/hammer";
 import { CliError } from "../../ui/errors.ts";
 import { entriesOf } from "../image/open.ts";
+import { sizeOption } from "./options.ts";
 import { confirm, find, hex, maintain, pacing, pfsAt, printJson, readCycle, writeCycle, type CommandOptions, type GlobalOptions } from "./admin-context.ts";
 
 const BIGBLOCK = 8388608;
@@ -134,6 +135,9 @@ function humanize(bytes: number): string {
   return `${value < 9.95 && unit > 0 ? value.toFixed(1) : Math.round(value)}${UNITS[unit]}B`.padStart(8);
 }
 
+/** Memory for one entry of dedup's tables, estimated from above: the object, its place in the map, its share of arrays. */
+const DEDUP_ENTRY_BYTES = 256;
+
 /** `hammer dedup` and `dedup-simulate`. */
 export function dedupCommand(volumes: string[], g: GlobalOptions, path: string, simulate: boolean, o: CommandOptions): void {
   maintain(volumes, (m) => {
@@ -141,7 +145,8 @@ export function dedupCommand(volumes: string[], g: GlobalOptions, path: string, 
     const name = simulate ? "Dedup-simulate" : "Dedup";
     if (!o.json) process.stdout.write(`${name} running\n`);
     const pace = pacing(g, "dedup");
-    const r = dedup(m, { pfs: pfs.id, simulate, progress: pace.progress });
+    const memory = Math.max(1 << 20, sizeOption(g.m, "-m", 1 << 30));
+    const r = dedup(m, { pfs: pfs.id, simulate, progress: pace.progress, maxEntries: Math.floor(memory / DEDUP_ENTRY_BYTES) });
     pace.end();
     if (o.json) {
       printJson(simulate ? "dedup-simulate" : "dedup", { path, pfs: pfs.id, ...r });
@@ -160,19 +165,27 @@ export function dedupCommand(volumes: string[], g: GlobalOptions, path: string, 
   });
 }
 
-/** `hammer version-upgrade`. */
-export function versionUpgrade(volumes: string[], text: string): void {
-  if (!/^\d+$/.test(text)) throw new CliError(text, "is no version");
+/** `hammer version-upgrade [fs] version [force]`. */
+export function versionUpgrade(volumes: string[], args: readonly string[]): void {
+  const words = args.at(-1) === "force" ? args.slice(0, -1) : args; // no version is a work in progress: force changes nothing
+  const text = words.at(-1);
+  if (text === undefined || words.length > 2 || !/^\d+$/.test(text)) throw new CliError(args.join(" "), "is no version", "hammer version-upgrade [fs] version [force]");
   maintain(volumes, (m) => {
     const before = m.version;
     upgradeVersion(m, Number(text));
     process.stdout.write("hammer version-upgrade: succeeded\n");
     if (before < 3 && m.version >= 3)
-      process.stdout.write("NOTE! Please run 'hammer cleanup' to convert the\nconfigurations and snapshots of all PFSs to the new format.\n");
+      process.stdout.write("NOTE!  Please run 'hammer cleanup' to convert the\n<pfs>/snapshots directories to the new meta-data\n"
+        + "format.  Once converted configuration data will\nno longer resides in <pfs>/snapshots and you can\neven rm -rf it entirely if you want.\n");
   });
 }
 
-/** `hammer synctid`. */
-export function synctid(volumes: string[]): void {
-  maintain(volumes, (m) => process.stdout.write(`0x${hex(takeSnapshotTid(m))}\n`));
+/** `hammer synctid [fs] [quick]`. */
+export function synctid(volumes: string[], fs: string | undefined, quick: string | undefined, o: CommandOptions): void {
+  if (quick !== undefined && quick !== "quick") throw new CliError(quick, "is no operand of synctid", "quick, or nothing");
+  maintain(volumes, (m) => {
+    const tid = takeSnapshotTid(m, fs === undefined ? 0 : pfsAt(m, fs).id);
+    if (o.json) printJson("hammer synctid", { tid });
+    else process.stdout.write(`0x${hex(tid)}\n`);
+  });
 }

@@ -7,7 +7,7 @@ import {
 import { CliError } from "../../ui/errors.ts";
 import { display } from "../image/open.ts";
 import { confirm, findParent, maintain, pfsAt, printJson, type CommandOptions, type GlobalOptions } from "./admin-context.ts";
-import { pfsText } from "./queries.ts";
+import { pfsJson, pfsText } from "./pfs-text.ts";
 
 /** Nd, or [Nd/]hh[:mm[:ss]] in seconds. */
 function pruneMin(text: string): number {
@@ -60,7 +60,7 @@ export function pfsCreate(volumes: string[], path: string, slave: boolean, args:
     if (!c.json) process.stdout.write(`Creating PFS#${freePfsId(m)}\t`);
     const info = createPfs(m, dir, name, { ...options, slave, random: (b) => randomFillSync(b) });
     m.rele(dir);
-    if (c.json) printJson(slave ? "pfs-slave" : "pfs-master", { path, pfs: info });
+    if (c.json) printJson(slave ? "pfs-slave" : "pfs-master", { path, pfs: pfsJson(info) });
     else process.stdout.write(`succeeded!\n${path}\n${pfsText(m, info, path)}`);
   });
 }
@@ -70,7 +70,7 @@ export function pfsUpdate(volumes: string[], path: string, args: readonly string
   const options = pfsOptions(args);
   maintain(volumes, (m) => {
     const info = updatePfs(m, pfsAt(m, path).id, options);
-    if (c.json) printJson("pfs-update", { path, pfs: info });
+    if (c.json) printJson("pfs-update", { path, pfs: pfsJson(info) });
     else process.stdout.write(`${path}\n${pfsText(m, info, path)}`);
   });
 }
@@ -106,10 +106,14 @@ function removeLink(m: HammerMount, path: string): void {
 }
 
 /** `hammer pfs-destroy`. */
-export function pfsDestroy(volumes: string[], g: GlobalOptions, path: string): void {
+export function pfsDestroy(volumes: string[], g: GlobalOptions, path: string, dryRun: boolean): void {
   maintain(volumes, (m) => {
     const p = pfsAt(m, path);
     if (p.id === 0) throw new CliError(path, "You cannot destroy PFS#0");
+    if (dryRun) {
+      process.stdout.write(`PFS#${p.id} (${display(p.label)}), a ${p.slave ? "SLAVE" : "MASTER"} with ${m.listSnapshots(p.id).length} snapshots, would be destroyed\n`);
+      return;
+    }
     process.stdout.write(`You have requested that PFS#${p.id} (${display(p.label)}) be destroyed\nThis will irrevocably destroy all data on this PFS!!!!!\n`);
     if (!confirm(g, "Do you really want to do this?")) throw new CliError(path, `No action taken on PFS#${p.id}`);
     if (!p.slave) {
@@ -120,5 +124,5 @@ export function pfsDestroy(volumes: string[], g: GlobalOptions, path: string): v
     destroyPfs(m, p.id);
     process.stdout.write(`pfs-destroy of PFS#${p.id} succeeded!\n`);
     removeLink(m, path);
-  });
+  }, { readOnly: dryRun });
 }

@@ -7,7 +7,7 @@ import {
   addSnapshot, fromByteString, removeSnapshot, resolvePath, setConfig, takeSnapshotTid, toByteString, type HammerMount,
 } from "@vkernel/hammer";
 import { CliError } from "../../ui/errors.ts";
-import { find, findParent, hex, maintain, pfsAt, pfsIdAt } from "./admin-context.ts";
+import { find, findParent, hex, maintain, pfsAt, pfsIdAt, printJson, type CommandOptions } from "./admin-context.ts";
 
 const two = (n: number): string => String(n).padStart(2, "0");
 
@@ -21,8 +21,13 @@ export function strftime(format: string, d: Date): string {
       case "H": return two(d.getHours());
       case "M": return two(d.getMinutes());
       case "S": return two(d.getSeconds());
+      case "y": return two(d.getFullYear() % 100);
+      case "j": return String(Math.round((Date.UTC(d.getFullYear(), d.getMonth(), d.getDate()) - Date.UTC(d.getFullYear(), 0, 1)) / 86_400_000) + 1).padStart(3, "0");
+      case "s": return String(Math.floor(d.getTime() / 1000));
+      case "F": return strftime("%Y-%m-%d", d);
+      case "T": return strftime("%H:%M:%S", d);
       case "%": return "%";
-      default: throw new CliError(format, `conversion ${whole} is not known`, "%Y %m %d %H %M %S");
+      default: throw new CliError(format, `conversion ${whole} is not known`, "%Y %y %m %d %j %H %M %S %s %F %T");
     }
   });
 }
@@ -35,9 +40,17 @@ const isDirectory = (m: HammerMount, path: string): boolean => {
   return yes;
 };
 
+/** Makes a snapshot's link; a link that has the name is replaced, as in the original. */
 export function makeLink(m: HammerMount, path: string, target: string): void {
   const { dir, name } = findParent(m, path);
   try {
+    const old = m.lookup(dir, name);
+    if (old !== null) {
+      const { type } = old;
+      m.rele(old);
+      if (type !== "symlink") throw new CliError(path, "exists already and is no link");
+      m.unlink(dir, name);
+    }
     m.rele(m.create(dir, name, { type: "symlink", mode: 0o777, uid: 0, gid: 0, target: toByteString(target) }));
   } finally {
     m.rele(dir);
@@ -52,18 +65,31 @@ function linkPath(m: HammerMount, path: string): string {
   return path.slice(0, slash) + strftime(path.slice(slash), new Date());
 }
 
-/** `hammer snapshot [fs] dir-or-format [note]`. */
+/** The root of the PFS that a directory, or the directory of a format, is in: as the original finds the mount point. */
+function rootOf(m: HammerMount, path: string): string {
+  const dir = isDirectory(m, path) ? path : path.slice(0, path.lastIndexOf("/") + 1) || "/";
+  const id = pfsIdAt(m, dir);
+  if (id === 0) return "/";
+  // The way down to the first directory of the PFS.
+  const names = dir.split("/").filter((n) => n !== "");
+  for (let n = 1; n <= names.length; n++) {
+    const prefix = `/${names.slice(0, n).join("/")}`;
+    if (pfsIdAt(m, prefix) === id) return prefix;
+  }
+  throw new CliError(path, `the root of PFS#${id} cannot be told from it`, "hammer snapshot fs dir-or-format");
+}
+
+/** `hammer snapshot [fs] dir-or-format`, `hammer snapshot fs dir-or-format note`. */
 export function snapshotCommand(volumes: string[], args: readonly string[]): void {
   maintain(volumes, (m) => {
-    const [first, second, third] = args;
-    // Two operands: a file system and a directory or format, or the latter and a note.
-    const withFs = third !== undefined || (second !== undefined && isDirectory(m, first!) && (second.includes("%") || isDirectory(m, second)));
-    const [fs, where, note] = withFs ? [first!, second!, third ?? ""] : ["/", first!, second ?? ""];
+    if (args.length > 3) throw new CliError("snapshot", "too many operands", "[fs] dir-or-format, or fs dir-or-format note");
+    const [fs, where, note] = args.length === 1 ? [rootOf(m, args[0]!), args[0]!, ""] : [args[0]!, args[1]!, args[2] ?? ""];
     const link = linkPath(m, where);
     const pfs = pfsAt(m, fs);
     const tid = takeSnapshotTid(m, pfs.id);
     makeLink(m, link, `${fs.replace(/\/+$/, "")}/@@0x${hex(tid)}`);
-    if (m.version >= 3) addSnapshot(m, tid, toByteString(note), pfs.id);
+    // A slave's TID stays what it is until it is mirrored to again: the record may be there.
+    if (m.version >= 3 && !m.listSnapshots(pfs.id).some((x) => x.tid === tid)) addSnapshot(m, tid, toByteString(note), pfs.id);
     process.stdout.write(`${link}\n`);
   });
 }
@@ -121,12 +147,13 @@ export function snaprm(volumes: string[], args: readonly string[]): void {
 export const DEFAULT_CONFIG = "snapshots 1d 60d\nprune     1d 5m\nrebalance 1d 5m\n#dedup    1d 5m\nreblock   1d 5m\nrecopy    30d 10m\n";
 
 /** `hammer config [fs [file]]`. */
-export function config(volumes: string[], fs: string, file: string | undefined): void {
+export function config(volumes: string[], fs: string, file: string | undefined, o: CommandOptions): void {
   if (file === undefined) {
     maintain(volumes, (m) => {
       const text = m.config(pfsIdAt(m, fs));
-      if (text === null) throw new CliError(fs, "no configuration found");
-      process.stdout.write(Buffer.from(text, "latin1"));
+      if (text === null) throw new CliError("hammer config", "no configuration found");
+      if (o.json) printJson("hammer config", { fs, text: fromByteString(text) });
+      else process.stdout.write(Buffer.from(text, "latin1"));
     }, { readOnly: true });
     return;
   }

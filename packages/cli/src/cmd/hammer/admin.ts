@@ -2,21 +2,16 @@
 /** The commands of hammer(8) that change a file system, as part of the command line. */
 import type { Command } from "commander";
 import type { ReblockKind } from "@vkernel/hammer";
-import type { CommandOptions, GlobalOptions } from "./admin-context.ts";
+import type { CommandOptions } from "./admin-context.ts";
 import { cleanup } from "./admin-cleanup.ts";
 import { dedupCommand, pruneCommand, reblockCommand, rebalanceCommand, synctid, versionUpgrade } from "./admin-maint.ts";
 import { pfsCreate, pfsDestroy, pfsDowngrade, pfsUpdate, pfsUpgrade } from "./admin-pfs.ts";
 import { volumeAdd, volumeDel } from "./admin-volumes.ts";
+import type { GlobalOptions } from "./options.ts";
 import { config, snap, snaprm, snapshotCommand, viconfig } from "./admin-snapshots.ts";
 
 /** Adds them to `hammer`. `volumes` gives the -f volumes or throws. */
 export function registerAdmin(hammer: Command, options: () => GlobalOptions, volumes: () => string[]): void {
-  hammer
-    .option("-y", "answer yes to all questions")
-    .option("-A", "reblock and rebalance: all pseudo file systems")
-    .option("-F", "cleanup: whether due or not")
-    .option("-c <cyclefile>", "where an operation ended by -t notes how far it came, and goes on from")
-    .option("-t <seconds>", "end prune, reblock, rebalance, dedup after this time");
   const json = (c: Command): Command => c.option("--json", "print the result as JSON");
 
   json(hammer.command("prune").argument("<softlink-dir>", "directory of snapshot links, or any of the PFS")
@@ -40,8 +35,17 @@ export function registerAdmin(hammer: Command, options: () => GlobalOptions, vol
   json(hammer.command("dedup-simulate").argument("<fs>").description("tell how much could be shared"))
     .action((path: string, o: CommandOptions) => dedupCommand(volumes(), options(), path, true, o));
 
-  hammer.command("cleanup").argument("[fs...]", "default: the root").description("snapshots, prune, rebalance, dedup, reblock as configured and due")
-    .action((paths: string[]) => cleanup(volumes(), options(), paths.length === 0 ? ["/"] : paths));
+  hammer.command("cleanup").argument("[fs...]", "links, roots or paths of PFSs; default all master PFSs and the root")
+    .description("snapshots, prune, rebalance, dedup, reblock as configured and due").option("--dry-run", "only tell what is due")
+    .addHelpText("after", `
+What is to be done is in the configuration of the PFS (hammer config), below version 3 in the file config of its snapshots
+directory:
+
+  snapshots  <period> <retention> [any]     prune    <period> <max-runtime>     rebalance <period> <max-runtime>
+  dedup      <period> <max-runtime>         reblock  <period> <max-runtime>     recopy    <period> <max-runtime>
+
+with times in d, h, m or s; a period of 0 disables. -F before the command runs all of it, whether due or not.`)
+    .action((paths: string[], o: CommandOptions) => cleanup(volumes(), options(), paths, o.dryRun ?? false));
 
   json(hammer.command("pfs-master").argument("<path>").argument("[options...]", "label=… snapshots=… prune-min=… …").description("make a pseudo file system"))
     .action((path: string, args: string[], o: CommandOptions) => pfsCreate(volumes(), path, false, args, o));
@@ -51,7 +55,8 @@ export function registerAdmin(hammer: Command, options: () => GlobalOptions, vol
     .action((path: string, args: string[], o: CommandOptions) => pfsUpdate(volumes(), path, args, o));
   hammer.command("pfs-upgrade").argument("<path>").description("make a slave a master").action((path: string) => pfsUpgrade(volumes(), path));
   hammer.command("pfs-downgrade").argument("<path>").description("make a master a slave").action((path: string) => pfsDowngrade(volumes(), path));
-  hammer.command("pfs-destroy").argument("<path>").description("destroy a pseudo file system").action((path: string) => pfsDestroy(volumes(), options(), path));
+  hammer.command("pfs-destroy").argument("<path>").description("destroy a pseudo file system").option("--dry-run", "only tell what would be destroyed")
+    .action((path: string, o: CommandOptions) => pfsDestroy(volumes(), options(), path, o.dryRun ?? false));
 
   hammer.command("snapshot").argument("<args...>", "[fs] dir-or-format [note]").description("make a snapshot and a link to it")
     .action((args: string[]) => snapshotCommand(volumes(), args));
@@ -59,8 +64,8 @@ export function registerAdmin(hammer: Command, options: () => GlobalOptions, vol
     hammer.command(kind).argument("<path>").argument("[note]").description(what)
       .action((path: string, note: string | undefined) => snap(volumes(), kind, path, note ?? ""));
   hammer.command("snaprm").argument("<args...>", "paths of links | tids | fs tids").description("remove snapshots").action((args: string[]) => snaprm(volumes(), args));
-  hammer.command("config").argument("[fs]").argument("[file]").description("print or replace the cleanup configuration")
-    .action((fs: string | undefined, file: string | undefined) => config(volumes(), fs ?? "/", file));
+  json(hammer.command("config").argument("[fs]").argument("[file]").description("print or replace the cleanup configuration"))
+    .action((fs: string | undefined, file: string | undefined, o: CommandOptions) => config(volumes(), fs ?? "/", file, o));
   hammer.command("viconfig").argument("[fs]").description("edit the cleanup configuration").action((fs: string | undefined) => viconfig(volumes(), fs ?? "/"));
 
   hammer.command("volume-add").argument("<device>").argument("[fs]").option("--size <size>", "make the file with this size, sparse")
@@ -68,7 +73,9 @@ export function registerAdmin(hammer: Command, options: () => GlobalOptions, vol
   hammer.command("volume-del").argument("<device>").argument("[fs]").description("move everything off a volume and take it away")
     .action((device: string) => volumeDel(volumes(), options(), device));
 
-  hammer.command("version-upgrade").argument("<version>").description("make the file system one of a later version")
-    .action((text: string) => versionUpgrade(volumes(), text));
-  hammer.command("synctid").description("make everything durable and print a transaction id that shows it").action(() => synctid(volumes()));
+  hammer.command("version-upgrade").argument("<fs-and-version...>", "[fs] version [force]").description("make the file system one of a later version")
+    .action((args: string[]) => versionUpgrade(volumes(), args));
+  json(hammer.command("synctid").argument("[fs]", "a path in the PFS; default the root").argument("[quick]", "accepted: an image is always synced whole"))
+    .description("make everything durable and print a transaction id that shows it")
+    .action((fs: string | undefined, quick: string | undefined, o: CommandOptions) => synctid(volumes(), fs, quick, o));
 }

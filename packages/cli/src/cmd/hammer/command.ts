@@ -5,31 +5,25 @@
  * @module
  */
 import type { Command } from "commander";
-import { blockmap, checkmap, show, showUndo, type BlockDevice } from "@vkernel/hammer";
-import { openDevices, volumePaths } from "@vkernel/hammer/node";
+import { volumePaths } from "@vkernel/hammer/node";
 import { topCommand } from "../../ui/command.ts";
 import { CliError } from "../../ui/errors.ts";
-import { bufferedOutput } from "./output.ts";
 import { registerAdmin } from "./admin.ts";
-import { registerMirror } from "./mirror.ts";
 import { infoText } from "./info.ts";
-import { history, namekey1, namekey32, pfsStatus, snapls, version, volumeList } from "./queries.ts";
+import { registerMirror } from "./mirror.ts";
+import { registerOffline } from "./offline.ts";
+import { globalOptions, type GlobalOptions } from "./options.ts";
+import { registerPfsQueries } from "./pfs-text.ts";
+import { historyAt, historyCommand, registerQueries } from "./queries.ts";
+import { registerRecover } from "./recover.ts";
+import { checkRestriction, registerRunning } from "./running.ts";
+import { registerStrip } from "./strip.ts";
 
-interface GlobalOptions { f?: string; q?: number; v?: number }
+/** How a command line ended, if not by an error. */
+export interface CommandResult { status: number; failureStatus: number }
 
-const count = (_: string, before = 0): number => before + 1;
-
-/** Opens the -f volumes without mounting, runs a tool that prints, closes them. */
-function offline(options: GlobalOptions, tool: (devices: readonly BlockDevice[], print: (text: string) => void) => void): void {
-  const devices = openDevices(volumes(options), { readOnly: true });
-  const out = bufferedOutput();
-  try {
-    tool(devices, out.print);
-  } finally {
-    out.flush();
-    for (const d of devices) d.close();
-  }
-}
+/** Commands of the original that fail with 2; all others fail with 1. */
+const FAIL_WITH_2 = new Set(["config", "viconfig", "snap", "snaplo", "snapq", "snaprm", "snapls", "snapshot"]);
 
 function volumes(options: GlobalOptions): string[] {
   if (options.f === undefined)
@@ -37,71 +31,55 @@ function volumes(options: GlobalOptions): string[] {
   return volumePaths(options.f);
 }
 
-/** -q and -v cancel each other, as in the original. */
-function levels(o: GlobalOptions): { quiet: number; verbose: number } {
-  const level = (o.v ?? 0) - (o.q ?? 0);
-  return { quiet: Math.max(0, -level), verbose: Math.max(0, level) };
-}
-
-/** `show` takes its key and these words in any order. */
-function showOptions(args: string[]): Parameters<typeof show>[2] {
-  const words = new Set(args.flatMap((a) => a.split(",")));
-  const take = (word: string): boolean => words.delete(word);
-  const filter = take("filter") ? "yes" : take("nofilter") ? "no" : "default";
-  const obfuscate = take("obfuscate");
-  const indent = take("indent");
-  const [search, extra] = [...words];
-  if (extra !== undefined) throw new CliError("show", `'${extra}' is no option`, "filter, nofilter, obfuscate, indent");
-  if (search !== undefined && search !== "none" && !/^(?:(?:0x)?[0-9a-f]+)(?::(?:0x)?[0-9a-f]+){0,4}$/i.test(search))
-    throw new CliError("show", `'${search}' is no key`, "lo[:objid[:rt[:key[:tid]]]] in hex");
-  return { search, filter, obfuscate, indent };
-}
-
-/** The whole command. */
-export function hammerCommand(): Command {
-  const hammer = topCommand("hammer")
+/** The whole command. `result` receives the exit statuses. */
+export function hammerCommand(result: CommandResult): Command {
+  const hammer = topCommand("hammer");
+  globalOptions(hammer)
     .description("look at and maintain HAMMER file systems in image files")
-    .usage("-f blkdevs [-Aqvy] [-c cyclefile] [-t seconds] command [argument ...]")
+    .usage("-f blkdevs [-2ABFqrvXy] [-b bandwidth] [-c cyclefile] [-e scoreboardfile] [-i delay] [-m memlimit]\n"
+      + "              [-p ssh-port] [-R commands] [-S splitsize] [-T path] [-t seconds] command [argument ...]")
     .enablePositionalOptions()
-    .option("-f <blkdevs>", "volumes of the file system, joined by colons")
-    .option("-q", "less; repeatable", count)
-    .option("-v", "more; repeatable", count)
     .addHelpText("after", `
+Options stand before the command. "hammer command --help" tells about each. Where the original takes a mounted directory,
+paths inside the image are given here.
+
 Examples:
   hammer -f disk.img show                      the whole B-Tree, every CRC checked
   hammer -f disk.img show 1:0000000000000001   from a key on
   hammer -f disk.img checkmap                  nothing after the three lines: allocation is consistent
-  hammer -f disk.img history etc/passwd        when a file changed`);
+  hammer -f disk.img history etc/passwd        when a file changed
+  hammer -f disk.img recover found/            files out of a damaged image
+  hammer -f disk.img -y mirror-copy / ada@backup:/srv/backup.img:/disk`);
   const options = (): GlobalOptions => hammer.opts<GlobalOptions>();
+  const vols = (): string[] => volumes(options());
+  hammer.hook("preAction", (_, action) => {
+    if (FAIL_WITH_2.has(action.name())) result.failureStatus = 2;
+    checkRestriction(options(), action.name());
+  });
 
-  hammer.command("show").argument("[key-and-options...]", "lo[:objid[:rt[:key[:tid]]]] filter nofilter obfuscate indent")
-    .description("print and check the B-Tree")
-    .action((args: string[]) => offline(options(), (d, print) => show(d, print, { ...showOptions(args), ...levels(options()) })));
-  hammer.command("show-undo").description("print the UNDO/REDO FIFO")
-    .action(() => offline(options(), (d, print) => showUndo(d, print)));
-  hammer.command("blockmap").description("print the freemap")
-    .action(() => offline(options(), (d, print) => blockmap(d, print, levels(options()))));
-  hammer.command("checkmap").description("compare the freemap with a recount")
-    .action(() => offline(options(), (d, print) => checkmap(d, print, levels(options()))));
+  registerOffline(hammer, options, vols);
+  hammer.command("info").argument("[dirpath...]", "for the sake of scripts; -f tells")
+    .description("print what the file system is and how full").option("--json", "print the answer as JSON")
+    .action((_: string[], o: { json?: boolean }) => infoText(vols(), o.json ?? false));
+  registerPfsQueries(hammer, vols);
+  registerQueries(hammer, options, vols);
+  registerAdmin(hammer, options, vols);
+  registerMirror(hammer, options, vols);
+  registerRecover(hammer, options, vols, (status) => { result.status = status; });
+  registerStrip(hammer, options, vols);
+  registerRunning(hammer, options, vols, async (args) => { await hammerCommand(result).parseAsync(args, { from: "user" }); });
 
-  hammer.command("info").description("print what the file system is and how full")
-    .action(() => infoText(volumes(options())));
-  hammer.command("pfs-status").argument("[paths...]", "links or roots of PFSs; default the root")
-    .description("print attributes of pseudo file systems")
-    .action((paths: string[]) => pfsStatus(volumes(options()), paths));
-  hammer.command("snapls").argument("[paths...]").description("list snapshots")
-    .action((paths: string[]) => snapls(volumes(options()), paths));
-  hammer.command("history").argument("<paths...>").description("list the transaction ids at which files changed")
-    .action((paths: string[]) => history(volumes(options()), paths));
-  hammer.command("version").description("print the file system version")
-    .action(() => version(volumes(options())));
-  hammer.command("volume-list").description("list the volumes")
-    .action(() => volumeList(volumes(options()), levels(options()).verbose > 0));
-  hammer.command("namekey1").argument("<name>").description("print the directory key of a name (algorithm 0)")
-    .action((name: string) => namekey1(name));
-  hammer.command("namekey32").argument("<name>").description("print the upper half of it")
-    .action((name: string) => namekey32(name));
-  registerAdmin(hammer, options, () => volumes(options()));
-  registerMirror(hammer, options, () => volumes(options()));
+  // history@offset[,length] is one word with its range in it.
+  hammer.argument("[command]").argument("[arguments...]").allowUnknownOption().action((name: string | undefined, rest: string[]) => {
+    const at = name === undefined ? null : historyCommand(name);
+    if (at !== null) {
+      checkRestriction(options(), "history");
+      historyAt(vols(), options(), at, rest);
+      return;
+    }
+    if (name !== undefined) hammer.error(`error: unknown command '${name}'`);
+    hammer.outputHelp({ error: true });
+    result.status = 1;
+  });
   return hammer;
 }

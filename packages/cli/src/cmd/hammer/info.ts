@@ -2,6 +2,7 @@
 /** `hammer info`. Source of the format: DragonFly sbin/hammer/cmd_info.c. */
 import { openImage } from "@vkernel/hammer/node";
 import { display } from "../image/open.ts";
+import { printJson } from "./admin-context.ts";
 
 const BIGBLOCK = 8 << 20;
 const UNITS = ["B", "K", "M", "G", "T", "P"];
@@ -22,10 +23,18 @@ function percent(part: number, total: number): string {
 }
 
 /** Prints identification, space and PFSs of the file system. */
-export function infoText(volumes: string[]): void {
+export function infoText(volumes: string[], json: boolean): void {
   const m = openImage(volumes);
   try {
     const i = m.info();
+    if (json) {
+      printJson("hammer info", {
+        label: display(i.label), volumes, rootVolume: m.vols.root.device.name, fsid: i.fsid, version: i.version,
+        bigblocks: { total: i.bigblocks, used: i.bigblocks - i.freeBigblocks, reserved: 0, free: i.freeBigblocks, bytesEach: BIGBLOCK },
+        inodes: i.inodes, pfs: m.listPfs().map((p) => ({ id: p.id, mode: p.slave ? "SLAVE" : "MASTER", snapshots: m.listSnapshots(p.id).length })),
+      });
+      return;
+    }
     const rootVolume = m.vols.root.device.name;
     const total = i.bigblocks;
     const free = i.freeBigblocks;

@@ -1,112 +1,62 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * The commands of hammer(8) that ask a file system something. Formats: DragonFly sbin/hammer/cmd_history.c, cmd_pfs.c,
- * cmd_snapshot.c, cmd_version.c, cmd_volume.c.
+ * The commands of hammer(8) that ask a file system something. Formats: DragonFly sbin/hammer/cmd_history.c, cmd_version.c,
+ * cmd_volume.c, hammer.c.
  * @module
  */
-import { namekey, resolvePath, toByteString, VERSION_DESCRIPTIONS, volumeHeaders, type HammerInode, type HammerMount, type PfsInfo } from "@vkernel/hammer";
-import { openDevices, openImage } from "@vkernel/hammer/node";
+import type { Command } from "commander";
+import { crc32, namekey, resolvePath, toByteString, VERSION_DESCRIPTIONS, volumeHeaders, type HammerInode, type HammerMount } from "@vkernel/hammer";
+import { openDevices } from "@vkernel/hammer/node";
 import { CliError } from "../../ui/errors.ts";
 import { display } from "../image/open.ts";
+import { hex, maintain, printJson } from "./admin-context.ts";
+import { verbosity, type GlobalOptions } from "./options.ts";
 
-const hex = (n: bigint): string => BigInt.asUintN(64, n).toString(16).padStart(16, "0");
+interface QueryOptions { json?: boolean }
+
 const two = (n: number): string => String(n).padStart(2, "0");
+const MAX_VERSION = VERSION_DESCRIPTIONS.length - 1;
 
-function mounted(volumes: string[], body: (m: HammerMount) => void): void {
-  const m = openImage(volumes);
-  try {
-    body(m);
-  } finally {
-    m.unmount();
-  }
-}
-
-function find(m: HammerMount, path: string): HammerInode {
-  const ip = resolvePath(m, toByteString(path));
-  if (ip === null) throw new CliError(path, "no such file or directory in the file system");
-  return ip;
-}
-
-/** `hammer version`. */
-export function version(volumes: string[]): void {
+/** Version of the file system on the volumes. */
+function version(volumes: string[], g: GlobalOptions, o: QueryOptions): void {
   const devices = openDevices(volumes, { readOnly: true });
   try {
     const current = volumeHeaders(devices).find((h) => h.volNo === 0)?.version;
     if (current === undefined) throw new CliError(volumes.join(":"), "the root volume (number 0) is missing");
-    process.stdout.write(`min=1 wip=8 max=7 current=${current} description="${VERSION_DESCRIPTIONS[current] ?? "Unknown version"}"\n`
-      + `available versions:\n${VERSION_DESCRIPTIONS.slice(1).map((d, i) => `    ${i + 1}\tNORM\t${d}\n`).join("")}`);
+    const description = VERSION_DESCRIPTIONS[current] ?? "Unknown version";
+    if (o.json) {
+      printJson("hammer version", { min: 1, max: MAX_VERSION, current, description, available: VERSION_DESCRIPTIONS.slice(1).map((d, i) => ({ version: i + 1, description: d })) });
+      return;
+    }
+    process.stdout.write(`min=1 wip=none max=${MAX_VERSION} current=${current} description="${description}"\n`);
+    if (verbosity(g) >= 0)
+      process.stdout.write(`available versions:\n${VERSION_DESCRIPTIONS.slice(1).map((d, i) => `    ${i + 1}\tNORM\t${d}\n`).join("")}`);
   } finally {
     for (const d of devices) d.close();
   }
 }
 
-/** `hammer volume-list`. */
-export function volumeList(volumes: string[], verbose: boolean): void {
+/** Numbers and names of the volumes, in order. */
+function volumeNumbers(volumes: string[]): { number: number; name: string }[] {
   const devices = openDevices(volumes, { readOnly: true });
   try {
-    const list = volumeHeaders(devices).map((h, i) => ({ number: h.volNo, name: volumes[i]! })).sort((a, b) => a.number - b.number);
-    for (const v of list)
-      process.stdout.write(verbose ? `${v.number}\t${v.name}${v.number === 0 ? " (Root Volume)" : ""}\n` : `${v.name}\n`);
+    return volumeHeaders(devices).map((h, i) => ({ number: h.volNo, name: volumes[i]! })).sort((a, b) => a.number - b.number);
   } finally {
     for (const d of devices) d.close();
   }
 }
 
-/** prune-min as days and hours:minutes:seconds. */
-function pruneMin(seconds: number): string {
-  const days = Math.floor(seconds / 86400);
-  const rest = seconds % 86400;
-  const time = `${two(Math.floor(rest / 3600))}:${two(Math.floor(rest / 60) % 60)}:${two(rest % 60)}`;
-  return days === 0 ? time : rest === 0 ? `${days}d` : `${days}d/${time}`;
+function volumeList(volumes: string[], g: GlobalOptions, o: QueryOptions): void {
+  const list = volumeNumbers(volumes);
+  if (o.json) printJson("hammer volume-list", { volumes: list.map((v) => ({ ...v, root: v.number === 0 })) });
+  else for (const v of list)
+    process.stdout.write(verbosity(g) > 0 ? `${v.number}\t${v.name}${v.number === 0 ? " (Root Volume)" : ""}\n` : `${v.name}\n`);
 }
 
-/** Attributes of a PFS as pfs-status and pfs-update print them. */
-export function pfsText(m: HammerMount, p: PfsInfo, path: string): string {
-  let text = `    sync-beg-tid=0x${hex(p.syncBegTid)}\n    sync-end-tid=0x${hex(p.syncEndTid)}\n`
-    + `    shared-uuid=${p.sharedUuid}\n    unique-uuid=${p.uniqueUuid}\n    label="${display(p.label)}"\n`;
-  if (p.snapshotsDir !== "") text += `    snapshots="${display(p.snapshotsDir)}"\n`;
-  text += `    prune-min=${pruneMin(p.pruneMin)}\n    operating as a ${p.slave ? "SLAVE" : "MASTER"}\n`;
-  if (p.snapshotsDir !== "") return text;
-  if (m.version >= 3) return `${text}    snapshots directory defaults to /var/hammer/<pfs>\n`;
-  return `${text}    snapshots directory ${p.slave ? "not set for slave" : `for master defaults to ${path}/snapshots`}\n`;
-}
-
-/** The PFSs that paths lead into. */
-function pfsOf(m: HammerMount, path: string): PfsInfo {
-  const ip = find(m, path);
-  const info = m.listPfs().find((p) => p.id === ip.pfs);
-  m.rele(ip);
-  if (info === undefined) throw new CliError(path, `PFS#${ip.pfs} has no record`);
-  return info;
-}
-
-/** `hammer pfs-status`. */
-export function pfsStatus(volumes: string[], paths: string[]): void {
-  mounted(volumes, (m) => {
-    for (const path of paths.length === 0 ? ["/"] : paths) {
-      const p = pfsOf(m, path);
-      process.stdout.write(`${path}\tPFS#${p.id} {\n${pfsText(m, p, path)}}\n`);
-    }
-  });
-}
-
-/** YYYY-MM-DD HH:MM:SS ZONE. */
-function localTime(microseconds: number): string {
-  const d = new Date(microseconds / 1000);
-  const zone = new Intl.DateTimeFormat("en-US", { timeZoneName: "short" }).formatToParts(d).find((p) => p.type === "timeZoneName")!.value;
-  return `${d.getFullYear()}-${two(d.getMonth() + 1)}-${two(d.getDate())} ${two(d.getHours())}:${two(d.getMinutes())}:${two(d.getSeconds())} ${zone}`;
-}
-
-/** `hammer snapls`. */
-export function snapls(volumes: string[], paths: string[]): void {
-  mounted(volumes, (m) => {
-    for (const path of paths.length === 0 ? ["/"] : paths) {
-      const p = pfsOf(m, path);
-      process.stdout.write(`Snapshots on ${path}\tPFS#${p.id}\nTransaction ID\t\tTimestamp\t\tNote\n`);
-      for (const s of m.listSnapshots(p.id))
-        process.stdout.write(`0x${hex(s.tid)}\t${localTime(s.time)}\t${s.label === "" ? "-" : display(s.label)}\n`);
-    }
-  });
+function volumeBlkdevs(volumes: string[], o: QueryOptions): void {
+  const blkdevs = volumeNumbers(volumes).map((v) => v.name).join(":");
+  if (o.json) printJson("hammer volume-blkdevs", { blkdevs });
+  else process.stdout.write(`${blkdevs}\n`);
 }
 
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
@@ -117,28 +67,126 @@ export function historyTime(seconds: number): string {
   return `${two(d.getDate())}-${MONTHS[d.getMonth()]}-${d.getFullYear()} ${two(d.getHours())}:${two(d.getMinutes())}:${two(d.getSeconds())}`;
 }
 
-/** `hammer history`. */
-export function history(volumes: string[], paths: string[]): void {
-  mounted(volumes, (m) => {
-    for (const path of paths) {
-      const ip = find(m, path);
-      process.stdout.write(`${path}\t${hex(ip.objId)} clean {\n`);
-      for (const e of m.fullHistory(ip)) process.stdout.write(`    ${hex(e.tid)} ${historyTime(e.time)}\n`);
-      process.stdout.write("}\n");
+/** Which bytes of a file a history is asked for. */
+interface Range { offset: number; length: number }
+
+const DUMP_DEFAULT = 32;
+
+/** `@offset[,length]`, as it stands behind the command or behind a path. */
+function range(text: string): Range {
+  const m = /^@(\d+|0x[0-9a-f]+)(?:,(\d+|0x[0-9a-f]+))?$/i.exec(text);
+  if (!m) throw new CliError(text, "is no @offset[,length]");
+  return { offset: Number(m[1]), length: m[2] === undefined ? DUMP_DEFAULT : Number(m[2]) };
+}
+
+/** Bytes of a version for a line: what is not printable as a dot. */
+function dump(m: HammerMount, path: string, r: Range): string {
+  const ip = resolvePath(m, toByteString(path));
+  if (ip === null) return "";
+  try {
+    const buf = new Uint8Array(r.length);
+    const n = ip.type === "file" ? m.read(ip, r.offset, buf, 0, r.length) : 0;
+    return String.fromCharCode(...buf.subarray(0, n)).replaceAll(/[^ -~]/g, ".");
+  } finally {
+    m.rele(ip);
+  }
+}
+
+/** A path of the image, or a path and a range behind it. */
+function splitRange(m: HammerMount, operand: string, common: Range | null): { path: string; at: Range | null; ip: HammerInode | null } {
+  const whole = resolvePath(m, toByteString(operand));
+  const mark = operand.indexOf("@");
+  if (whole !== null || common !== null || mark <= 0 || operand[mark + 1] === "@") return { path: operand, at: common, ip: whole };
+  const path = operand.slice(0, mark);
+  return { path, at: range(operand.slice(mark)), ip: resolvePath(m, toByteString(path)) };
+}
+
+function history(volumes: string[], g: GlobalOptions, common: Range | null, operands: readonly string[], o: QueryOptions): void {
+  maintain(volumes, (m) => {
+    const answers: object[] = [];
+    let missing: string | null = null;
+    for (const operand of operands) {
+      const { path, at, ip } = splitRange(m, operand, common);
+      if (ip === null) {
+        missing ??= path;
+        if (!o.json) process.stdout.write(`${path}\tNo such file or directory\n`);
+        continue;
+      }
+      const list = at === null ? m.history(ip) : m.dataHistory(ip, at.offset, 1);
+      const objId = ip.objId;
       m.rele(ip);
+      if (o.json) {
+        answers.push({ path, objId, offset: at?.offset, history: list.map((e) => ({ tid: e.tid, time: new Date(e.time * 1000).toISOString() })) });
+        continue;
+      }
+      process.stdout.write(`${path}\t${hex(objId)} clean {\n`);
+      for (const e of list) {
+        const bytes = at !== null && verbosity(g) > 0 ? ` '${dump(m, `${path}@@0x${hex(e.tid)}`, at)}'` : "";
+        process.stdout.write(`    ${hex(e.tid)} ${historyTime(e.time)}${bytes}\n`);
+      }
+      process.stdout.write("}\n");
     }
-  });
+    if (o.json) printJson("hammer history", { files: answers });
+    if (missing !== null) throw new CliError(missing, "no such file or directory in the file system");
+  }, { readOnly: true });
 }
 
 const ALG0 = 0;
+const FIVE_BITS = 0x1f;
 
-/** `hammer namekey1`: the whole key of the first hash algorithm. */
-export function namekey1(name: string): void {
-  const k = namekey(ALG0, toByteString(name))!;
-  process.stdout.write(`0x${hex((BigInt(k.hi) << 32n) | BigInt(k.lo))}\n`);
+/** The experimental sorted hash that namekey2 prints; no file system uses it. */
+function sortedHash(name: string): bigint {
+  const b = Uint8Array.from(toByteString(name), (c) => c.charCodeAt(0));
+  const n = b.length;
+  const at = (i: number): bigint => BigInt(b[i]! & FIVE_BITS);
+  let key = BigInt((crc32(b) & 0xffff_fffe) >>> 0);
+  if (n > 5) {
+    const crc = crc32(b, 3, n - 2) | 0;
+    key |= BigInt((crc ^ (crc >> 6) ^ (crc >> 12)) & 0x3f) << 42n;
+  }
+  if (n >= 3) key |= at(2) << 48n;
+  if (n >= 2) key |= (at(1) << 53n) | (at(n - 2) << 37n);
+  if (n >= 1) key |= (at(0) << 58n) | (at(n - 1) << 32n);
+  return key === 0n ? 0x1_0000_0000n : key;
 }
 
-/** `hammer namekey32`: its upper half. */
-export function namekey32(name: string): void {
-  process.stdout.write(`0x${namekey(ALG0, toByteString(name))!.hi.toString(16).padStart(8, "0")}\n`);
+/** Adds the commands to `hammer`. */
+export function registerQueries(hammer: Command, options: () => GlobalOptions, volumes: () => string[]): void {
+  const query = (name: string, what: string): Command => hammer.command(name).description(what).option("--json", "print the answer as JSON");
+  query("version", "print the file system version, and with which names the others go").argument("[fs]", "for the sake of scripts; -f tells")
+    .action((_: string | undefined, o: QueryOptions) => version(volumes(), options(), o));
+  query("volume-list", "list the volumes; with -v their numbers, too").argument("[fs]", "for the sake of scripts; -f tells")
+    .action((_: string | undefined, o: QueryOptions) => volumeList(volumes(), options(), o));
+  query("volume-blkdevs", "print the volumes in order, joined by colons as -f takes them").argument("[fs]", "for the sake of scripts; -f tells")
+    .action((_: string | undefined, o: QueryOptions) => volumeBlkdevs(volumes(), o));
+  query("history", "list the transaction ids at which the inodes of files, or data at an offset, changed")
+    .argument("<paths...>", "path, or path@offset[,length]")
+    .addHelpText("after", `
+history@offset[,length] asks for the data at that offset of each file. With -v before the command, length bytes of each
+version are shown, by default ${DUMP_DEFAULT}. A removed or renamed file is traced with undo.`)
+    .action((paths: string[], o: QueryOptions) => history(volumes(), options(), null, paths, o));
+  for (const [name, what, key] of [
+    ["namekey1", "print the directory key of a name (algorithm of version 1)", (n: string) => { const k = namekey(ALG0, toByteString(n))!; return `0x${hex((BigInt(k.hi) << 32n) | BigInt(k.lo))}`; }],
+    ["namekey2", "print an experimental sorted key of a name, which no file system uses", (n: string) => `0x${hex(sortedHash(n))}`],
+    ["namekey32", "print the upper half of the directory key of a name", (n: string) => `0x${namekey(ALG0, toByteString(n))!.hi.toString(16).padStart(8, "0")}`],
+  ] as const)
+    query(name, what).argument("<filename>").action((filename: string, o: QueryOptions) => {
+      if (o.json) printJson(`hammer ${name}`, { name: display(filename), key: key(filename) });
+      else process.stdout.write(`${key(filename)}\n`);
+    });
 }
+
+/** The range in `history@offset[,length]`, the name as the command line has it, or null for another command. */
+export function historyCommand(name: string): Range | null {
+  return /^history@/.test(name) ? range(name.slice("history".length)) : null;
+}
+
+/** Runs `history@offset[,length]`. */
+export function historyAt(volumes: string[], g: GlobalOptions, at: Range, paths: readonly string[]): void {
+  const json = paths.includes("--json");
+  const operands = paths.filter((p) => p !== "--json");
+  if (operands.length === 0) throw new CliError("history", "no file was named");
+  history(volumes, g, at, operands, { json });
+}
+
+

@@ -172,7 +172,7 @@ function run(volumes: string[], g: GlobalOptions, target: string, how: string | 
 }
 
 /** Adds the command to `hammer`. */
-export function registerRecover(hammer: Command, options: () => GlobalOptions, volumes: () => string[]): void {
+export function registerRecover(hammer: Command, options: () => GlobalOptions, volumes: () => string[], setStatus: (status: number) => void): void {
   hammer.command("recover").argument("<targetdir>", "directory to make, or an empty one").argument("[full|quick]")
     .description("recover files from a damaged file system")
     .option("--dry-run", "only tell what would be written").option("--json", "print the result as JSON")
@@ -187,6 +187,6 @@ Data that fails its CRC is left out (zeros stand for it) and reported; with -F b
 Permissions and times are restored, owners are not. Nothing is written to the image. Exit status: 0 if everything that
 was found is whole, ${INCOMPLETE} if something is missing, 1 if recovery was not possible.`)
     .action((target: string, how: string | undefined, o: RecoverCommandOptions) => {
-      process.exitCode = run(volumes(), options(), target, how, o);
+      setStatus(run(volumes(), options(), target, how, o));
     });
 }
