@@ -178,7 +178,7 @@ version are shown, by default ${DUMP_DEFAULT}. A removed or renamed file is trac
 
 /** The range in `history@offset[,length]`, the name as the command line has it, or null for another command. */
 export function historyCommand(name: string): Range | null {
-  return /^history@/.test(name) ? range(name.slice("history".length)) : null;
+  return name.startsWith("history@") ? range(name.slice("history".length)) : null;
 }
 
 /** Runs `history@offset[,length]`. */
