@@ -43,7 +43,7 @@ export function shortProcesses(seed, count) {
 }
 
 const PYTHON =
-  "import os,sys;p=os.fork()\nif p==0: os._exit(sum(range(50000))%7)\nsys.exit(os.waitstatus_to_exitcode(os.waitpid(p,0)[1]))";
+  "import os,sys;p=os.fork()\nif p==0: os._exit((sum(range(50000))+3)%7)\nsys.exit(os.waitstatus_to_exitcode(os.waitpid(p,0)[1]))";
 
 /** Builds, data bases, interpreters, fork storms, signals, pipes and archives in a seeded order, by two workers at once, for `seconds`. */
 export function mixed(seed, seconds) {
