@@ -9,6 +9,7 @@
 import {
   add,
   and,
+  call,
   eq,
   eqz,
   geU,
@@ -27,6 +28,10 @@ import {
 import { DIRECTION, DS, EAX, ECX, EDI, ES, ESI } from "../state.ts";
 import { signExtend, zeroExtend, type Ctx } from "./ctx.ts";
 import { op, type Row, type Semantics } from "./row.ts";
+import { splat } from "./string-runtime.ts";
+
+/** From so many equal bytes on the engine's memory.fill is faster, for all that calling it costs. */
+const LARGE_FILL = 512;
 
 function log2(n: number): number {
   return n === 4 ? 2 : n === 2 ? 1 : 0;
@@ -95,40 +100,84 @@ function takeElements(x: Ctx, count: Expr, registers: readonly number[]): void {
   x.setReg(ECX, sub(x.reg(ECX), count));
 }
 
-/** Copies up to the nearer page end at once, when going up and the ranges do not overlap so that order would show. */
-function moveBulk(x: Ctx): void {
+/** Runs `many` for the elements that lie in one page from each of `addresses` on, when going up and there are two or more. */
+function inBulk(x: Ctx, addresses: readonly Expr[], many: (count: Expr, bytes: Expr) => void): void {
   const { f } = x;
   f.if(gtS(x.state(DIRECTION), 0), () => {
-    const from = x.tmp(x.reg(ESI));
-    const to = x.tmp(x.reg(EDI));
-    const count = least(x, x.reg(ECX), least(x, elementsInPage(from, x.size), elementsInPage(to, x.size)));
-    f.if(gtU(count, 1), () => {
-      const bytes = x.tmp(shl(count, log2(x.size)));
-      const hostFrom = x.host(from, false);
-      const hostTo = x.host(to, true);
-      f.if(geU(sub(hostTo, hostFrom), bytes), () => {
-        f.memoryCopy(hostTo, hostFrom, bytes);
-        takeElements(x, count, [ESI, EDI]);
-      });
-    });
+    const room = addresses.map((a) => elementsInPage(a, x.size));
+    const count = room.reduce((least_, n) => least(x, least_, n), x.tmp(x.reg(ECX)));
+    f.if(gtU(count, 1), () => many(count, x.tmp(shl(count, log2(x.size)))));
   });
 }
-/** Fills up to the page end at once, when going up and all bytes of an element are equal. */
+
+/** Copies up to the nearer page end at once, unless the destination lies so close behind the source that bytes repeat. */
+function moveBulk(x: Ctx): void {
+  const { f } = x;
+  const from = x.tmp(x.reg(ESI));
+  const to = x.tmp(x.reg(EDI));
+  inBulk(x, [from, to], (count, bytes) => {
+    const hostFrom = x.host(from, false);
+    const hostTo = x.host(to, true);
+    const distance = x.tmp(sub(hostTo, hostFrom));
+    f.if(
+      geU(distance, bytes),
+      () => {
+        f.exec(x.rt["stringCopy"]!, hostTo, hostFrom, bytes);
+        takeElements(x, count, [ESI, EDI]);
+      },
+      () =>
+        f.if(and(geU(distance, 16), geU(bytes, 16)), () => {
+          f.exec(x.rt["stringCopyOverlapping"]!, hostTo, hostFrom, and(bytes, -16));
+          takeElements(x, shrU(and(bytes, -16), log2(x.size)), [ESI, EDI]);
+        }),
+    );
+  });
+}
+/** Fills up to the page end at once. */
 function storeBulk(x: Ctx): void {
   const { f } = x;
-  const byte = x.tmp(and(x.reg(EAX), 0xff));
-  const uniform =
-    x.size === 1
-      ? i32(1)
-      : eq(zeroExtend(x.reg(EAX), x.size), mul(byte, x.size === 2 ? 0x0101 : 0x0101_0101));
-  f.if(and(gtS(x.state(DIRECTION), 0), uniform), () => {
-    const to = x.tmp(x.reg(EDI));
-    const count = least(x, x.reg(ECX), elementsInPage(to, x.size));
-    f.if(gtU(count, 1), () => {
-      f.memoryFill(x.host(to, true), byte, shl(count, log2(x.size)));
-      takeElements(x, count, [EDI]);
-    });
+  const to = x.tmp(x.reg(EDI));
+  inBulk(x, [to], (count, bytes) => {
+    const host = x.host(to, true);
+    const byte = x.tmp(and(x.reg(EAX), 0xff));
+    const uniform = eq(zeroExtend(x.reg(EAX), x.size), mul(byte, x.size === 1 ? 1 : x.size === 2 ? 0x0101 : 0x0101_0101));
+    f.if(
+      and(geU(bytes, LARGE_FILL), uniform),
+      () => f.memoryFill(host, byte, bytes),
+      () => f.exec(x.rt["stringFill"]!, host, bytes, splat(x.size, x.reg(EAX))),
+    );
+    takeElements(x, count, [EDI]);
   });
+}
+/** Of what is loaded only the last element is seen. */
+function loadBulk(x: Ctx): void {
+  const from = x.tmp(x.reg(ESI));
+  inBulk(x, [from], (count) => {
+    x.host(from, false);
+    takeElements(x, sub(count, 1), [ESI]);
+  });
+}
+/** Goes on to the element that ends it, or to the last one in the page. */
+function compareBulk(whileEqual: boolean): (x: Ctx) => void {
+  return (x) => {
+    const from = x.tmp(x.reg(ESI));
+    const to = x.tmp(x.reg(EDI));
+    inBulk(x, [from, to], (count, bytes) => {
+      const search = whileEqual ? "stringCompareN" : `stringCompareE${x.size}`;
+      const stop = call(x.rt[search]!, x.host(from, false), x.host(to, false), bytes);
+      takeElements(x, least(x, shrU(stop, log2(x.size)), sub(count, 1)), [ESI, EDI]);
+    });
+  };
+}
+function scanBulk(whileEqual: boolean): (x: Ctx) => void {
+  return (x) => {
+    const to = x.tmp(x.reg(EDI));
+    inBulk(x, [to], (count, bytes) => {
+      const search = whileEqual ? "stringScanN" : `stringScanE${x.size}`;
+      const stop = call(x.rt[search]!, x.host(to, false), splat(x.size, x.reg(EAX)), bytes);
+      takeElements(x, least(x, shrU(stop, log2(x.size)), sub(count, 1)), [EDI]);
+    });
+  };
 }
 
 function plain(element: (x: Ctx) => unknown): Semantics {
@@ -136,20 +185,24 @@ function plain(element: (x: Ctx) => unknown): Semantics {
     element(x);
   };
 }
-function repeated(element: (x: Ctx) => null, bulk?: (x: Ctx) => void): Semantics {
+/** `bulk` where it can be done: with flat segments and 32-bit addresses. */
+function whereFlat(x: Ctx, bulk: (x: Ctx) => void): (() => void) | undefined {
+  return x.form.flat && x.form.addressSize === 4 ? () => bulk(x) : undefined;
+}
+function repeated(element: (x: Ctx) => null, bulk: (x: Ctx) => void): Semantics {
   return (x) => {
-    const inBulk = bulk !== undefined && x.form.flat && x.form.addressSize === 4 ? () => bulk(x) : undefined;
-    x.repeat(x.form.addressSize, () => element(x), inBulk);
+    x.repeat(x.form.addressSize, () => element(x), whereFlat(x, bulk));
   };
 }
 /** REPE and REPNE: goes on while the elements are equal, or differ. */
-function repeatedWhile(element: (x: Ctx) => void, whileEqual: boolean): Semantics {
+function repeatedWhile(element: (x: Ctx) => void, whileEqual: boolean, bulk: (x: Ctx) => void): Semantics {
   return (x) => {
-    x.repeat(x.form.addressSize, () => {
+    const one = (): Expr => {
       element(x);
       const { res } = x.flagWords();
       return whileEqual ? eqz(res) : ne(res, 0);
-    });
+    };
+    x.repeat(x.form.addressSize, one, whereFlat(x, bulk));
   };
 }
 
@@ -164,27 +217,32 @@ function unconditional(
   opcode: number,
   name: string,
   element: (x: Ctx) => null,
-  bulk?: (x: Ctx) => void,
+  bulk: (x: Ctx) => void,
 ): StringOperation {
   const rep = repeated(element, bulk);
   return { opcode, name, once: plain(element), repeatF3: rep, repeatF2: rep };
 }
-function comparing(opcode: number, name: string, element: (x: Ctx) => void): StringOperation {
+function comparing(
+  opcode: number,
+  name: string,
+  element: (x: Ctx) => void,
+  bulk: (whileEqual: boolean) => (x: Ctx) => void,
+): StringOperation {
   return {
     opcode,
     name,
     once: plain(element),
-    repeatF3: repeatedWhile(element, true),
-    repeatF2: repeatedWhile(element, false),
+    repeatF3: repeatedWhile(element, true, bulk(true)),
+    repeatF2: repeatedWhile(element, false, bulk(false)),
   };
 }
 
 const OPERATIONS: readonly StringOperation[] = [
   unconditional(0xa4, "movs", moveElement, moveBulk),
-  comparing(0xa6, "cmps", compareElements),
+  comparing(0xa6, "cmps", compareElements, compareBulk),
   unconditional(0xaa, "stos", storeElement, storeBulk),
-  unconditional(0xac, "lods", loadElement),
-  comparing(0xae, "scas", scanElement),
+  unconditional(0xac, "lods", loadElement, loadBulk),
+  comparing(0xae, "scas", scanElement, scanBulk),
 ];
 
 export const STRING_ROWS: readonly Row[] = OPERATIONS.flatMap(({ opcode, name, once, repeatF3, repeatF2 }) =>

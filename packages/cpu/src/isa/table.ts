@@ -27,6 +27,7 @@ import { SSE_STATE_ROWS } from "./sse/state.ts";
 import { TEXT_ROWS } from "./sse/text.ts";
 import { STACK_ROWS } from "./stack.ts";
 import { STRING_ROWS } from "./string.ts";
+import { buildStringRuntime } from "./string-runtime.ts";
 import { SYSTEM_ROWS } from "./system.ts";
 import { X87_ROWS } from "./x87/rows.ts";
 
@@ -55,4 +56,8 @@ export const ROWS: readonly Row[] = [
   ...TEXT_ROWS,
 ];
 
-export const RUNTIME_BUILDERS: readonly RuntimeBuilder[] = [buildSegmentRuntime, buildFloatRuntime];
+export const RUNTIME_BUILDERS: readonly RuntimeBuilder[] = [
+  buildSegmentRuntime,
+  buildStringRuntime,
+  buildFloatRuntime,
+];
