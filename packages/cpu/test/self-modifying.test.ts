@@ -231,10 +231,10 @@ describe("what a write costs", () => {
     m.cpu.eip = TARGET;
     finish(m);
     m.cpu.eip = CODE;
-    m.cpu.gpr[ECX] = 5000;
+    m.cpu.gpr[ECX] = 200_000;
     finish(m);
     expect([m.memory.codePages[TARGET >> 12], m.memory.codePages[CODE >> 12]]).toEqual([0, 1]);
-    expect(m.peek(data, 4)).toEqual(le32(5000));
+    expect(m.peek(data, 4)).toEqual(le32(200_000));
   });
 
   test("code that is patched all the time is not compiled all the time (J7)", () => {

@@ -40,10 +40,12 @@ const RESERVED_PAGES = 2 * PAGE_BYTES;
 const MIN_SEGMENT_BYTES = 0x4_0000;
 /** One bit each in CodePage.segments. */
 const MAX_SEGMENTS = 32;
-/** A page without compiled code is given up after this many writes that hit nothing, so that data is written at speed. */
+/** After how many writes to a page that hit nothing it is looked at; then after twice as many, and so on. */
 const QUIET_WRITES = 1024;
-/** And one with compiled code after this many, when compiling it again costs little beside them. */
-const MOST_QUIET_WRITES = 1 << 20;
+/** A page with so many is given up, so that data is written at speed, when it has no compiled code; … */
+const MOST_QUIET_WRITES = 1 << 16;
+/** … and when it has: compiling it again costs little beside them. */
+const MOST_QUIET_WRITES_COMPILED = 1 << 20;
 /** Longer writes replace a page's contents. */
 const PATCH_BYTES = 256;
 /** How far ahead a write that follows on another one kills; doubled each time. */
@@ -205,6 +207,7 @@ export class CodeStore {
   #patch(page: CodePage, from: number, to: number): boolean {
     const { cover } = page;
     if (!cover.hits(from, to - from)) return false;
+    cover.restart(QUIET_WRITES);
     // Whoever writes code writes it in order: what follows will be overwritten next.
     const follows = from >= page.writtenTo && from - page.writtenTo < MAX_LENGTH;
     page.sweep = follows ? Math.max(FIRST_SWEEP, page.sweep * 2) : 0;
@@ -277,7 +280,7 @@ export class CodeStore {
   #quiet(page: CodePage): void {
     const { cover } = page;
     if (cover.countdown > 0) return;
-    const most = this.isCompiled(page) ? MOST_QUIET_WRITES : QUIET_WRITES;
+    const most = this.isCompiled(page) ? MOST_QUIET_WRITES_COMPILED : MOST_QUIET_WRITES;
     if (cover.period >= most) this.drop(page);
     else cover.restart(cover.period * 2);
   }
