@@ -23,7 +23,7 @@ const entriesOnly = names.map((name) => ({
   comment: `@vkernel/${name} is imported through the paths its package.json exports, never by file`,
   severity: "error",
   from: { path: "^packages/([^/]+)/", pathNot: `^packages/${name}/` },
-  to: { path: `^packages/${name}/src/`, pathNot: `^packages/${name}/src/(index|node)\\.ts$` },
+  to: { path: `^packages/${name}/src/`, pathNot: `^packages/${name}/src/(index|node|node/network)\\.ts$` },
 }));
 
 /** Folders of one package, top to bottom: a file may import from its own folder and from those below. */

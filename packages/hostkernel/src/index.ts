@@ -127,4 +127,5 @@ export {
   type HostTerminal,
   type WindowSize,
 } from "./platform.ts";
+export type { HostAddress, HostConnection, HostDatagrams, HostNetwork } from "./network.ts";
 export { SimPlatform, SimFiles, SimTerminal } from "./sim.ts";

@@ -25,6 +25,7 @@ import { psignal } from "./kern/sig.ts";
 import { startSyncer } from "./kern/vfs-syncer.ts";
 import { Callout } from "./kern/callout.ts";
 import { VkMachine } from "./platform/machine.ts";
+import { provideNameserver, publishPorts, type NetworkOptions } from "./boot-network.ts";
 import { EACCES, ENOENT, ENOSPC, EROFS, Errno } from "./sys/errno.ts";
 import { SIGCONT, SIGHUP, SIGINT, SIGKILL, signalText, SIGTERM, SIGUSR1, SIGUSR2 } from "./sys/signal.ts";
 import type { Ucred } from "./sys/ucred.ts";
@@ -102,9 +103,11 @@ export interface BootOptions {
   readonly jit?: Partial<JitOptions>;
   /** Checks compiled code against the interpreter, every so many instructions; a difference is a panic. */
   readonly lockstep?: number;
+  /** The network; without it there is the loopback interface alone. */
+  readonly network?: NetworkOptions;
 }
 
-export type BootErrorCode = "ENOENT" | "EACCES" | "ENOEXEC" | "EROOT" | "EMOUNT" | "ENOMEM" | "EOTHER";
+export type BootErrorCode = "ENOENT" | "EACCES" | "ENOEXEC" | "EROOT" | "EMOUNT" | "ENETWORK" | "ENOMEM" | "EOTHER";
 
 const MARK = Symbol.for("@vkernel/vkernel:error");
 
@@ -257,6 +260,7 @@ export class VirtualKernel {
       throw new KernelPanic(panicState(k), e);
     } finally {
       this.ended = true;
+      k.inet.shutdown();
       this.consoles.detach();
     }
   }
@@ -352,6 +356,7 @@ export async function bootKernel(options: BootOptions): Promise<VirtualKernel> {
     ...(options.warn === undefined ? {} : { warn: options.warn }),
     ...(options.kenv === undefined ? {} : { env: options.kenv }),
     ...(options.maxproc === undefined ? {} : { maxproc: options.maxproc }),
+    ...(options.network === undefined ? {} : { inet: { ...options.network, post: (event) => machine.post(event) } }),
   });
   for (const make of options.abis ?? []) k.abis.push(make(k));
   k.abis.push(dragonflyAbi(), new LinuxAbi());
@@ -364,7 +369,8 @@ export async function bootKernel(options: BootOptions): Promise<VirtualKernel> {
   const vk = new VirtualKernel(k, machine, consoles);
   try {
     await mountAll(k, ctx, options);
-    const lp = await startFirst(k, consoles, options.first);
+    if (options.network !== undefined) await openPorts(k, options.network);
+    const lp = await startFirst(k, consoles, options);
     vk.watch(lp.proc);
     if (options.debug !== undefined) machine.debug(lp, options.debug);
     startSyncer(k);
@@ -372,6 +378,7 @@ export async function bootKernel(options: BootOptions): Promise<VirtualKernel> {
     return vk;
   } catch (e) {
     consoles.detach();
+    k.inet.shutdown();
     try {
       await withLoads(() => k.mounts.unmountAll());
     } catch (later) {
@@ -415,7 +422,7 @@ async function mountAll(k: Kernel, ctx: MountContext, options: BootOptions): Pro
   }
 }
 
-async function startFirst(k: Kernel, consoles: ConsoleSet, first: FirstProgram): Promise<Lwp> {
+async function startFirst(k: Kernel, consoles: ConsoleSet, { first, network }: BootOptions): Promise<Lwp> {
   const uid = first.uid ?? 0;
   const gid = first.gid ?? 0;
   const cred: Ucred = { uid, ruid: uid, svuid: uid, gid, rgid: gid, svgid: gid, groups: [...(first.groups ?? [])] };
@@ -432,6 +439,7 @@ async function startFirst(k: Kernel, consoles: ConsoleSet, first: FirstProgram):
       throw bootError("ENOENT", `working directory ${first.cwd}`, e);
     }
   }
+  if (network?.outgoing === true) await withLoads(() => provideNameserver(lp));
   await withLoads(() => consoles.openStdio(lp, first.stdio));
 
   let denied = false;
@@ -468,6 +476,14 @@ function execError(k: Kernel, path: string, e: unknown): BootError | KernelPanic
 function bootError(code: BootErrorCode, what: string, e: unknown): BootError {
   const why = e instanceof Errno ? e.message : e instanceof Error ? e.message : String(e);
   return new BootError(code, `${what}: ${why}`, e);
+}
+
+async function openPorts(k: Kernel, network: NetworkOptions): Promise<void> {
+  try {
+    await publishPorts(k, network);
+  } catch (e) {
+    throw bootError("ENETWORK", "cannot publish", e);
+  }
 }
 
 function handleHostSignals(vk: VirtualKernel, machine: VkMachine): void {

@@ -5,6 +5,7 @@ import { NodePlatform } from "@vkernel/hostkernel/node";
 import { bootKernel, BootError, type CpuModelName, type RunResult, type VirtualKernel } from "@vkernel/vkernel";
 import { toByteString } from "@vkernel/hammer";
 import { awaitGdb } from "../gdb-link.ts";
+import { network } from "../network.ts";
 import { panicked, ramBytes, standardMounts } from "../machine.ts";
 import { rootSource, volume } from "../root-source.ts";
 import { guestUser } from "../users.ts";
@@ -26,6 +27,8 @@ export interface RunOptions {
   readonly gdb?: string;
   readonly jit: JitWhen;
   readonly lockstep?: string;
+  readonly net?: boolean;
+  readonly publish?: string[];
 }
 
 /** When guest code is compiled: never, where it runs often, or all that runs. */
@@ -103,6 +106,7 @@ export async function runProgram(program: string, args: readonly string[], optio
   }
   const ram = ramBytes(options.memory);
   const volumes = (options.volume ?? []).map((spec) => ({ ...volume(spec), create: true }));
+  const net = await network(options.net === true, options.publish ?? []);
   const gdb = options.gdb === undefined ? null : await awaitGdb(options.gdb);
   const root = rootSource(platform, options.root);
   let vk: VirtualKernel;
@@ -123,6 +127,7 @@ export async function runProgram(program: string, args: readonly string[], optio
         if (options.verbose !== true) process.stderr.write(`vkernel: ${line}\n`);
       },
       ...(gdb === null ? {} : { debug: gdb }),
+      ...(net === null ? {} : { network: net }),
       first: {
         path: toByteString(program),
         argv: [program, ...args].map(toByteString),

@@ -66,6 +66,8 @@ Examples:
     .addOption(cpuOption())
     .option("-v, --volume <host:guest[:ro]>", "show a host directory in the guest; repeatable", collect)
     .option("-e, --env <k=v>", "environment variable; repeatable; K alone passes the host's value", collect)
+    .option("--net", "let programs connect to wherever the host can; names are looked up as the host does")
+    .option("-p, --publish <[addr:]host:guest>", "lead a TCP port of the host (of 127.0.0.1 unless told) to one of the guest; repeatable", collect)
     .option("-w, --workdir <dir>", "working directory in the guest")
     .option("-u, --user <user>", "user name or uid[:gid] in the guest")
     .option("-i, --interactive", "pass standard input on even when it is a terminal")
@@ -88,7 +90,11 @@ Exit status: the program's; 128+N when signal N ended it; 125 own error, 126 not
 Examples:
   vkernel run uname -a
   vkernel run --root debian/ -- /bin/bash -c 'echo $((6*7))'
-  vkernel run --root disk.img -v .:/src:ro -w /src -- /bin/ls`,
+  vkernel run --root disk.img -v .:/src:ro -w /src -- /bin/ls
+  vkernel run --root debian/ -p 8080:80 -- /usr/sbin/nginx -g 'daemon off;'
+
+The guest has a loopback interface of its own. With --net or -p it also has the address 10.0.2.15; the host's own loopback
+is 10.0.2.2 there, and 10.0.2.3 answers for the host's name servers.`,
     )
     .action(async (program: string, args: string[], options: RunOptions) =>
       exit(await runProgram(program, args, options)),

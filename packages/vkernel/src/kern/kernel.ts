@@ -18,7 +18,8 @@ import { FutexTable } from "./futex.ts";
 import { Dmesg } from "./dmesg.ts";
 import type { Lwp, Pgrp, Proc } from "./proc.ts";
 import { SocketTable } from "./socket-file.ts";
-import { UnixDomain } from "../net/unix/socket.ts";
+import { InetDomain, type InetOptions } from "../net/inet/domain.ts";
+import { UnixDomain } from "../net/unix/domain.ts";
 import { Scheduler } from "./sched.ts";
 import type { MountMaker } from "./sys-vfs-mount.ts";
 import { KernelStats } from "./stats.ts";
@@ -80,7 +81,11 @@ export interface KernelOptions {
   env?: ReadonlyMap<string, string>;
   /** Largest number of processes. */
   maxproc?: number;
+  /** The network; without it there is the loopback interface. */
+  inet?: InetOptions;
 }
+
+const NO_NETWORK: InetOptions = { host: null, outgoing: false, post: (event) => event() };
 
 export class Kernel {
   readonly machine: Machine;
@@ -90,6 +95,7 @@ export class Kernel {
   readonly futexes = new FutexTable();
   readonly sockets = new SocketTable();
   readonly unixDomain = new UnixDomain();
+  readonly inet: InetDomain;
   readonly dmesg: Dmesg;
   readonly stats = new KernelStats();
   readonly env: Map<string, string>;
@@ -133,6 +139,7 @@ export class Kernel {
     this.dmesg = new Dmesg(options.log ?? null);
     this.env = new Map(options.env);
     this.maxproc = options.maxproc ?? 4000;
+    this.inet = new InetDomain(options.inet ?? NO_NETWORK);
     this.warn = options.warn ?? null;
     this.bootTimeUs = this.machine.microtime() - this.machine.nanouptime() / 1000;
     this.sched = new Scheduler(this);

@@ -13,13 +13,14 @@ import { ENOTTY, ETOOMANYREFS } from "../sys/errno.ts";
 import { FREAD, FWRITE } from "../sys/fcntl.ts";
 import { FIONREAD } from "../sys/ioctl.ts";
 import type { WaitChannel } from "../sys/wait.ts";
-import type { PeerCred, Rights, UnixSocket } from "../net/unix/socket.ts";
+import type { PeerCred, Rights, Socket } from "../net/socket.ts";
 import type { Vattr, Vnode } from "../vfs/vnode.ts";
-import { VSOCK, vrele } from "../vfs/vnode.ts";
+import { VSOCK } from "../vfs/vnode.ts";
 import type { Uio } from "../vm/uio.ts";
 import { fdrop, fhold, File, pseudoVattr } from "./file.ts";
 import type { Kernel } from "./kernel.ts";
 import type { Lwp } from "./proc.ts";
+import type { Protocol } from "./protocol.ts";
 
 /** Files that may be in flight in the whole system. */
 const INFLIGHT_MAX = 16_384;
@@ -74,8 +75,9 @@ export function credOf(lp: Lwp): PeerCred {
 
 export class SocketFile extends File {
   readonly type = "socket";
-  readonly socket: UnixSocket;
-  private readonly k: Kernel;
+  readonly socket: Socket;
+  readonly protocol: Protocol;
+  readonly k: Kernel;
   private readonly ino: number;
   /** Vnode of the path it is bound to, with a reference. */
   boundTo: Vnode | null = null;
@@ -83,10 +85,11 @@ export class SocketFile extends File {
   recvTimeoutNs = Infinity;
   sendTimeoutNs = Infinity;
 
-  constructor(k: Kernel, flags: number, socket: UnixSocket) {
+  constructor(k: Kernel, flags: number, socket: Socket, protocol: Protocol) {
     super(flags | FREAD | FWRITE);
     this.k = k;
     this.socket = socket;
+    this.protocol = protocol;
     this.ino = k.nextPseudoIno++;
     k.sockets.files.add(this);
   }
@@ -99,7 +102,7 @@ export class SocketFile extends File {
     return n;
   }
   override write(uio: Uio, lp: Lwp): number {
-    return this.socket.send(uio, null, null, credOf(lp));
+    return this.protocol.send(lp, this, uio, null, null);
   }
   override poll(events: number): number {
     return this.socket.poll(events);
@@ -122,11 +125,7 @@ export class SocketFile extends File {
   }
   override close(): void {
     const { k, socket } = this;
-    if (this.boundTo !== null) {
-      k.unixDomain.unbindNode(this.boundTo);
-      vrele(this.boundTo);
-      this.boundTo = null;
-    } else if (socket.name.startsWith("\0") && k.unixDomain.atName(socket.name) === socket) k.unixDomain.unbindName(socket.name);
+    this.protocol.release(this);
     k.sockets.files.delete(this);
     socket.close();
     if (k.sockets.inFlightTotal > 0) collect(k.sockets);
@@ -159,7 +158,7 @@ function collect(table: SocketTable): void {
   for (const f of held) fdrop(f, null);
 }
 
-function* receivable(s: UnixSocket): Generator<File> {
+function* receivable(s: Socket): Generator<File> {
   for (const m of s.queue) if (m.rights instanceof FileRights) yield* m.rights.files;
   for (const waiting of s.pending) yield* receivable(waiting);
 }

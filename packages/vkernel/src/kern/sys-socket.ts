@@ -1,41 +1,43 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * Socket calls, neutral of ABI (DragonFly 2.0 sys/kern/uipc_syscalls.c). Addresses are names of the local domain:
- * a path, or an abstract name that begins with NUL. Flags are native MSG_* bits.
+ * Socket calls, neutral of ABI (DragonFly 2.0 sys/kern/uipc_syscalls.c). Flags are native MSG_* bits.
  *
  * Invariants
  *   SS1  The plain half leaves its request in lp.carry when it returns WOULDBLOCK; the waiting half goes on with it, so
  *        that bytes already moved are not moved again.
  *   SS2  Descriptors are installed only after everything that can fail has succeeded.
  */
-import { EACCES, EADDRINUSE, EAFNOSUPPORT, EAGAIN, ECONNREFUSED, EEXIST, EINVAL, ENOTSOCK, EOPNOTSUPP, EPIPE, EPROTONOSUPPORT, ESOCKTNOSUPPORT } from "../sys/errno.ts";
-import { AT_FDCWD, O_NONBLOCK } from "../sys/fcntl.ts";
+import { EAFNOSUPPORT, EAGAIN, EISCONN, ENOTSOCK, EOPNOTSUPP, EPIPE } from "../sys/errno.ts";
+import { O_NONBLOCK } from "../sys/fcntl.ts";
 import { SIGPIPE } from "../sys/signal.ts";
-import { AF_UNIX, MSG_DONTWAIT, MSG_NOSIGNAL, MSG_OOB, MSG_PEEK, MSG_WAITALL, SOCK_DGRAM, SOCK_SEQPACKET, SOCK_STREAM } from "../sys/socket.ts";
-import { VWRITE } from "../sys/ucred.ts";
+import { AF_INET, AF_INET6, AF_UNIX, MSG_DONTWAIT, MSG_NOSIGNAL, MSG_OOB, MSG_PEEK, MSG_WAITALL, SOCK_DGRAM, SOCK_STREAM } from "../sys/socket.ts";
 import { WOULDBLOCK } from "../sys/wait.ts";
-import { pair, UnixSocket } from "../net/unix/socket.ts";
-import { cacheDrop } from "../vfs/namecache.ts";
-import { NLC_FOLLOW } from "../vfs/nlookup.ts";
-import { VSOCK, vref } from "../vfs/vnode.ts";
+import { pair, type Socket, type SocketName } from "../net/socket.ts";
 import type { Uio } from "../vm/uio.ts";
 import { fdrop, fhold, type File } from "./file.ts";
 import type { KernelFrame, Lwp } from "./proc.ts";
+import type { Protocol } from "./protocol.ts";
 import { lwpsignal } from "./sig.ts";
 import { PCATCH, SLEEP_TIMEOUT, tsleep } from "./sleep.ts";
-import { credOf, FileRights, SocketFile } from "./socket-file.ts";
-import { kernMknod, lookupPath } from "./sys-vfs.ts";
+import { FileRights, SocketFile } from "./socket-file.ts";
+import { INET } from "./socket-inet.ts";
+import { LOCAL } from "./socket-local.ts";
 
-/** Checks what socket(2) asks for. Throws EAFNOSUPPORT, ESOCKTNOSUPPORT, EPROTONOSUPPORT. */
-function checkKind(domain: number, type: number, protocol: number): void {
-  if (domain !== AF_UNIX) throw EAFNOSUPPORT;
-  if (type !== SOCK_STREAM && type !== SOCK_DGRAM && type !== SOCK_SEQPACKET) throw ESOCKTNOSUPPORT;
-  if (protocol !== 0 && protocol !== AF_UNIX) throw EPROTONOSUPPORT;
+const PROTOCOLS: ReadonlyMap<number, Protocol> = new Map([
+  [AF_UNIX, LOCAL],
+  [AF_INET, INET],
+  [AF_INET6, INET],
+]);
+/** The protocols of a family. Throws EAFNOSUPPORT. */
+function protocolOf(family: number): Protocol {
+  const protocol = PROTOCOLS.get(family);
+  if (protocol === undefined) throw EAFNOSUPPORT;
+  return protocol;
 }
 
 /** Makes an open file of a socket and installs it. `flags` may hold O_NONBLOCK. */
-export function installSocket(lp: Lwp, s: UnixSocket, flags: number, cloexec: boolean): number {
-  const fp = new SocketFile(lp.k, flags, s);
+export function installSocket(lp: Lwp, s: Socket, flags: number, cloexec: boolean): number {
+  const fp = new SocketFile(lp.k, flags, s, protocolOf(s.family));
   try {
     return lp.proc.fd!.install(lp, fp, cloexec);
   } catch (e) {
@@ -45,18 +47,18 @@ export function installSocket(lp: Lwp, s: UnixSocket, flags: number, cloexec: bo
 }
 
 export function kernSocket(lp: Lwp, domain: number, type: number, protocol: number, flags: number, cloexec: boolean): number {
-  checkKind(domain, type, protocol);
-  return installSocket(lp, new UnixSocket(type, credOf(lp)), flags, cloexec);
+  return installSocket(lp, protocolOf(domain).create(lp, domain, type, protocol), flags, cloexec);
 }
 
 /** socketpair(2): both descriptors. */
 export function kernSocketpair(
   lp: Lwp, domain: number, type: number, protocol: number, flags: number, cloexec: boolean,
 ): [number, number] {
-  checkKind(domain, type, protocol);
+  const family = protocolOf(domain);
+  const a = family.create(lp, domain, type, protocol);
+  const b = family.create(lp, domain, type, protocol);
+  if (domain !== AF_UNIX) throw EOPNOTSUPP;
   lp.proc.fd!.reserve(lp, 2);
-  const a = new UnixSocket(type, credOf(lp));
-  const b = new UnixSocket(type, credOf(lp));
   pair(a, b);
   return [installSocket(lp, a, flags, cloexec), installSocket(lp, b, flags, cloexec)];
 }
@@ -68,86 +70,60 @@ export function socketOf(lp: Lwp, fd: number): SocketFile {
   return fp;
 }
 
-/** bind(2). Throws EINVAL (bound already), EADDRINUSE, and what making a file throws. */
-export function kernBind(lp: Lwp, fd: number, name: string): number {
+export function kernBind(lp: Lwp, fd: number, name: SocketName): number {
   const fp = socketOf(lp, fd);
-  const s = fp.socket;
-  const domain = lp.k.unixDomain;
-  if (s.name !== "" || name === "") throw EINVAL;
-  if (name.startsWith("\0")) {
-    if (!domain.bindName(name, s)) throw EADDRINUSE;
-    s.name = name;
-    return 0;
-  }
-  try {
-    kernMknod(lp, AT_FDCWD, name, VSOCK, 0o777 & ~lp.proc.fd!.umask, 0);
-  } catch (e) {
-    throw e === EEXIST ? EADDRINUSE : e;
-  }
-  const nch = lookupPath(lp, AT_FDCWD, name, 0);
-  fp.boundTo = vref(nch.vp!);
-  domain.bindNode(fp.boundTo, s);
-  s.name = name;
-  cacheDrop(nch);
+  fp.protocol.bind(lp, fp, name);
   return 0;
 }
 
-/** The socket that a name stands for. Throws ECONNREFUSED, EACCES, and what a path walk throws. */
-function resolve(lp: Lwp, name: string): UnixSocket {
-  const domain = lp.k.unixDomain;
-  if (name === "") throw EINVAL;
-  let s: UnixSocket | null;
-  if (name.startsWith("\0")) s = domain.atName(name);
-  else {
-    const nch = lookupPath(lp, AT_FDCWD, name, NLC_FOLLOW);
-    try {
-      const vp = nch.vp!;
-      if (vp.type !== VSOCK) throw ECONNREFUSED;
-      if (!vp.access(VWRITE, lp.proc.cred)) throw EACCES;
-      s = domain.atNode(vp);
-    } finally {
-      cacheDrop(nch);
-    }
-  }
-  if (s === null) throw ECONNREFUSED;
-  return s;
-}
-
-export function connectTry(lp: Lwp, fd: number, name: string): number {
+export function connectTry(lp: Lwp, fd: number, name: SocketName): number {
   const fp = socketOf(lp, fd);
-  const r = fp.socket.connect(resolve(lp, name), credOf(lp));
-  if (r === WOULDBLOCK && (fp.flags & O_NONBLOCK) !== 0) throw EAGAIN;
+  const r = fp.protocol.connect(lp, fp, name);
+  if (r === WOULDBLOCK && (fp.flags & O_NONBLOCK) !== 0) throw fp.protocol.pending;
   return r;
 }
-export function* connectSlow(lp: Lwp, fd: number, name: string): KernelFrame {
+export function* connectSlow(lp: Lwp, fd: number, name: SocketName): KernelFrame {
   const fp = fhold(socketOf(lp, fd));
+  const { protocol } = fp;
   try {
     for (;;) {
-      const to = resolve(lp, name);
-      const r = fp.socket.connect(to, credOf(lp));
-      if (r !== WOULDBLOCK) return r;
-      yield* tsleep(lp, to.roomChan, PCATCH, fp.sendTimeoutNs);
+      const waits = protocol.isUnderWay(fp);
+      if (!waits) {
+        const r = connectAgain(lp, fp, name);
+        if (r !== WOULDBLOCK) return r;
+      }
+      yield* tsleep(lp, protocol.connectChannel(lp, fp, name), PCATCH, fp.sendTimeoutNs);
     }
   } finally {
     fdrop(fp, lp);
   }
 }
+/** connect() after waiting: an attempt that was under way has answered meanwhile. */
+function connectAgain(lp: Lwp, fp: SocketFile, name: SocketName): number {
+  const isThere = fp.socket.peer !== null;
+  try {
+    return fp.protocol.connect(lp, fp, name);
+  } catch (e) {
+    if (e === EISCONN && isThere) return 0;
+    throw e;
+  }
+}
 
 /** connect(2) to nobody: a datagram socket forgets its peer. */
 export function kernDisconnect(lp: Lwp, fd: number): number {
-  const { socket } = socketOf(lp, fd);
-  if (socket.kind !== SOCK_DGRAM) throw EINVAL;
-  socket.peer = null;
+  const fp = socketOf(lp, fd);
+  fp.protocol.disconnect(fp);
   return 0;
 }
 
 export function kernListen(lp: Lwp, fd: number, backlog: number): number {
-  socketOf(lp, fd).socket.listen(backlog, credOf(lp));
+  const fp = socketOf(lp, fd);
+  fp.protocol.listen(lp, fp, backlog);
   return 0;
 }
 
 /** accept(2): the new socket, or WOULDBLOCK. */
-export function acceptTry(lp: Lwp, fd: number): UnixSocket | typeof WOULDBLOCK {
+export function acceptTry(lp: Lwp, fd: number): Socket | typeof WOULDBLOCK {
   const fp = socketOf(lp, fd);
   if (fp.socket.kind === SOCK_DGRAM) throw EOPNOTSUPP;
   lp.proc.fd!.reserve(lp, 1);
@@ -155,7 +131,7 @@ export function acceptTry(lp: Lwp, fd: number): UnixSocket | typeof WOULDBLOCK {
   if (s === WOULDBLOCK && (fp.flags & O_NONBLOCK) !== 0) throw EAGAIN;
   return s;
 }
-export function* acceptSlow(lp: Lwp, fd: number): Generator<void, UnixSocket, void> {
+export function* acceptSlow(lp: Lwp, fd: number): Generator<void, Socket, void> {
   const fp = fhold(socketOf(lp, fd));
   try {
     for (;;) {
@@ -177,8 +153,8 @@ export interface MessageIo {
   uio: Uio;
   /** Native MSG_* bits. */
   flags: number;
-  /** Receiver of a datagram, "" for the peer. */
-  to: string;
+  /** Receiver of a datagram, null for the peer. */
+  to: SocketName | null;
   /** Files to be sent along, or null. */
   files: readonly File[] | null;
   rights: FileRights | null;
@@ -189,19 +165,23 @@ function mayWait(fp: SocketFile, io: MessageIo): boolean {
   return (fp.flags & O_NONBLOCK) === 0 && (io.flags & MSG_DONTWAIT) === 0;
 }
 
-/** Sends what there is room for. Returns true when all is sent. */
+/**
+ * Sends what there is room for. Returns true when all is sent; after false, the channel wakes when there is room: whoever takes
+ * bytes may do so while they are sent, so room is looked for until there is none.
+ */
 function sendSome(lp: Lwp, fp: SocketFile, io: MessageIo): boolean {
   if ((io.flags & MSG_OOB) !== 0) throw EOPNOTSUPP;
-  const to = io.to === "" ? null : resolve(lp, io.to);
   if (io.rights === null && io.files !== null && io.files.length > 0) io.rights = new FileRights(lp.k, io.files);
   try {
-    const n = fp.socket.send(io.uio, to, io.rights, credOf(lp));
-    if (n === WOULDBLOCK) return false;
-    io.done += n;
-    // The first byte carries them; what follows goes alone.
-    io.rights = null;
-    io.files = null;
-    return io.uio.resid === 0;
+    for (;;) {
+      const n = fp.protocol.send(lp, fp, io.uio, io.to, io.rights);
+      if (n === WOULDBLOCK) return false;
+      io.done += n;
+      // The first byte carries them; what follows goes alone.
+      io.rights = null;
+      io.files = null;
+      if (io.uio.resid === 0) return true;
+    }
   } catch (e) {
     disposeRights(io);
     if (e === EPIPE && (io.flags & MSG_NOSIGNAL) === 0 && fp.socket.kind !== SOCK_DGRAM) lwpsignal(lp, SIGPIPE);
@@ -231,8 +211,7 @@ export function* sendSlow(lp: Lwp): KernelFrame {
   const fp = fhold(socketOf(lp, io.fd));
   try {
     for (;;) {
-      const to = io.to === "" ? null : resolve(lp, io.to);
-      if ((yield* tsleep(lp, fp.socket.roomOf(to), PCATCH, fp.sendTimeoutNs)) === SLEEP_TIMEOUT) throw EAGAIN;
+      if ((yield* tsleep(lp, fp.protocol.sendChannel(lp, fp, io.to), PCATCH, fp.sendTimeoutNs)) === SLEEP_TIMEOUT) throw EAGAIN;
       if (sendSome(lp, fp, io)) return io.done;
     }
   } catch (e) {

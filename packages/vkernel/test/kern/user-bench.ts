@@ -10,6 +10,7 @@ import { addStandardDevices } from "../../src/dev/standard.ts";
 import { startLwp } from "../../src/kern/fork.ts";
 import { makeFirstProcess } from "../../src/kern/init-main.ts";
 import { Kernel, type Machine } from "../../src/kern/kernel.ts";
+import type { InetOptions } from "../../src/net/inet/domain.ts";
 import type { Lwp, Proc } from "../../src/kern/proc.ts";
 import { userret } from "../../src/kern/sig-deliver.ts";
 import { syscall } from "../../src/kern/syscall.ts";
@@ -119,7 +120,7 @@ export class UserBench implements Machine {
   private now = 1_000_000;
   private readonly programs = new Map<Lwp, Activity[]>();
 
-  constructor(ramBytes = 16 * 1024 * 1024) {
+  constructor(ramBytes = 16 * 1024 * 1024, inet?: InetOptions) {
     const buffer = new ArrayBuffer(ramBytes);
     const image = {
       npages: ramBytes / 4096,
@@ -133,7 +134,7 @@ export class UserBench implements Machine {
     const vm = new VmSystem(image, {
       create: () => ++spaces, destroy: () => {}, inval: () => {}, withdrawWrite: () => {},
     });
-    this.k = new Kernel({ machine: this, vm, log: (line) => this.log.push(line) });
+    this.k = new Kernel({ machine: this, vm, log: (line) => this.log.push(line), ...(inet === undefined ? {} : { inet }) });
     this.k.abis.push(new LinuxAbi());
     addStandardDevices(this.k.devsw, { entropy: (b) => this.entropy(b), now: () => this.now });
     this.k.mounts.mountRoot(new TmpfsMount("root", 0, { maxBytes: 4 << 20, now: () => this.k.microtime() }));

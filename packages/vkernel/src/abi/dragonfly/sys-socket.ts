@@ -3,7 +3,7 @@
 import { EAFNOSUPPORT, EINVAL, ENOTCONN, EPROTONOSUPPORT, ESOCKTNOSUPPORT } from "../../sys/errno.ts";
 import { O_NONBLOCK } from "../../sys/fcntl.ts";
 import { WOULDBLOCK } from "../../sys/wait.ts";
-import type { UnixSocket } from "../../net/unix/socket.ts";
+import type { Socket, SocketName } from "../../net/socket.ts";
 import { Uio } from "../../vm/uio.ts";
 import type { KernelFrame, Lwp } from "../../kern/proc.ts";
 import {
@@ -41,26 +41,26 @@ function sysSocketpair(lp: Lwp, a: Int32Array): number {
   return 0;
 }
 function sysBind(lp: Lwp, a: Int32Array): number {
-  socketOf(lp, a[0]!);
-  return kernBind(lp, a[0]!, getName(lp, a[1]!, a[2]!));
+  const { socket } = socketOf(lp, a[0]!);
+  return kernBind(lp, a[0]!, getName(lp, socket, a[1]!, a[2]!));
 }
 function sysConnect(lp: Lwp, a: Int32Array): number {
-  socketOf(lp, a[0]!);
+  const { socket } = socketOf(lp, a[0]!);
   if (a[1] === 0 && a[2] === 0) return kernDisconnect(lp, a[0]!);
-  return connectTry(lp, a[0]!, getName(lp, a[1]!, a[2]!));
+  return connectTry(lp, a[0]!, getName(lp, socket, a[1]!, a[2]!));
 }
 function* sysConnectSlow(lp: Lwp, a: Int32Array): KernelFrame {
-  return yield* connectSlow(lp, a[0]!, getName(lp, a[1]!, a[2]!));
+  return yield* connectSlow(lp, a[0]!, getName(lp, socketOf(lp, a[0]!).socket, a[1]!, a[2]!));
 }
 function sysListen(lp: Lwp, a: Int32Array): number {
   return kernListen(lp, a[0]!, a[1]!);
 }
 
 /** The new descriptor has the old one's mode: without waiting, or with. */
-function finishAccept(lp: Lwp, a: Int32Array, s: UnixSocket): number {
+function finishAccept(lp: Lwp, a: Int32Array, s: Socket): number {
   const d = installSocket(lp, s, socketOf(lp, a[0]!).flags & O_NONBLOCK, false);
   try {
-    putName(lp, s.peer === null ? "" : s.peer.name, a[1]!, a[2]!);
+    putName(lp, s, s.peerAddress() ?? "", a[1]!, a[2]!);
   } catch (e) {
     lp.proc.fd!.close(d, lp);
     throw e;
@@ -75,13 +75,15 @@ function* sysAcceptSlow(lp: Lwp, a: Int32Array): KernelFrame {
   return finishAccept(lp, a, yield* acceptSlow(lp, a[0]!));
 }
 function sysGetsockname(lp: Lwp, a: Int32Array): number {
-  putName(lp, socketOf(lp, a[0]!).socket.name, a[1]!, a[2]!);
+  const { socket } = socketOf(lp, a[0]!);
+  putName(lp, socket, socket.name, a[1]!, a[2]!);
   return 0;
 }
 function sysGetpeername(lp: Lwp, a: Int32Array): number {
-  const { peer } = socketOf(lp, a[0]!).socket;
+  const { socket } = socketOf(lp, a[0]!);
+  const peer = socket.peerAddress();
   if (peer === null) throw ENOTCONN;
-  putName(lp, peer.name, a[1]!, a[2]!);
+  putName(lp, socket, peer, a[1]!, a[2]!);
   return 0;
 }
 function sysShutdown(lp: Lwp, a: Int32Array): number {
@@ -92,14 +94,14 @@ function sysShutdown(lp: Lwp, a: Int32Array): number {
 // ---------------------------------------------------------------------------------------------------------
 // Data
 
-function message(lp: Lwp, a: Int32Array, to: string): MessageIo {
+function message(lp: Lwp, a: Int32Array, to: SocketName | null): MessageIo {
   if (a[2]! < 0) throw EINVAL;
   const uio = Uio.user(lp.proc.vmspace!, a[1]!, a[2]!);
   return { fd: a[0]!, uio, flags: a[3]!, to, files: null, rights: null, done: 0 };
 }
 function sysSendto(lp: Lwp, a: Int32Array): number {
-  socketOf(lp, a[0]!);
-  return sendTry(lp, message(lp, a, a[4] === 0 ? "" : getName(lp, a[4]!, a[5]!)));
+  const { socket } = socketOf(lp, a[0]!);
+  return sendTry(lp, message(lp, a, a[4] === 0 ? null : getName(lp, socket, a[4]!, a[5]!)));
 }
 function* sysSendSlow(lp: Lwp): KernelFrame {
   return yield* sendSlow(lp);
@@ -114,14 +116,14 @@ function finishRecvfrom(lp: Lwp, a: Int32Array, n: number): number {
   return n;
 }
 function sysRecvfrom(lp: Lwp, a: Int32Array): number {
-  const n = recvTry(lp, message(lp, a, ""));
+  const n = recvTry(lp, message(lp, a, null));
   return n === WOULDBLOCK ? n : finishRecvfrom(lp, a, n);
 }
 function* sysRecvfromSlow(lp: Lwp, a: Int32Array): KernelFrame {
   return finishRecvfrom(lp, a, yield* recvSlow(lp, takeCarry(lp)));
 }
 
-const NOTE = "the local domain (AF_UNIX)";
+const NOTE = "the local domain, TCP and UDP; no raw or routing sockets, no out-of-band data";
 export const SOCKET_ROWS: readonly Sysent[] = [
   sleeps(27, "recvmsg", [fd, uptr, hex], sysRecvmsg, sysRecvmsgSlow),
   sleeps(28, "sendmsg", [fd, uptr, hex], sysSendmsg, sysSendSlow),

@@ -30,7 +30,7 @@ const CONTROL_MAX = 2048;
 
 function message(lp: Lwp, a: Int32Array, h: Int32Array): MessageIo {
   const uio = getIovec(lp, h[IOV]!, h[IOVLEN]!);
-  return { fd: a[0]!, uio, flags: a[2]!, to: "", files: null, rights: null, done: 0 };
+  return { fd: a[0]!, uio, flags: a[2]!, to: null, files: null, rights: null, done: 0 };
 }
 
 /** The files that a message's control data name: one control message, of descriptors. */
@@ -49,10 +49,10 @@ function controlFiles(lp: Lwp, h: Int32Array): File[] {
 
 /** (fd, msg, flags) */
 export function sysSendmsg(lp: Lwp, a: Int32Array): number {
-  socketOf(lp, a[0]!);
+  const { socket } = socketOf(lp, a[0]!);
   const h = getWords(lp, a[1]!, MSGHDR_WORDS);
   const io = message(lp, a, h);
-  if (h[NAME] !== 0) io.to = getName(lp, h[NAME]!, h[NAMELEN]!);
+  if (h[NAME] !== 0) io.to = getName(lp, socket, h[NAME]!, h[NAMELEN]!);
   io.files = controlFiles(lp, h);
   return sendTry(lp, io);
 }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Socket options (DragonFly 2.0 sys/kern/uipc_socket.c, sosetopt and sogetopt; uipc_usrreq.c, uipc_ctloutput). */
 import { EDOM, EINVAL, ENOBUFS, ENOPROTOOPT } from "../../sys/errno.ts";
+import { IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP } from "../../sys/socket.ts";
+import { InetSocket } from "../../net/inet/socket.ts";
+import type { Socket } from "../../net/socket.ts";
 import { fuword, suword } from "../../vm/copyio.ts";
 import type { Lwp } from "../../kern/proc.ts";
 import type { SocketFile } from "../../kern/socket-file.ts";
@@ -15,7 +18,9 @@ const LOCAL_PEERCRED = 1;
 const XUCRED_WORDS = 20;
 
 const SO_ACCEPTCONN = 0x2;
+const SO_REUSEADDR = 0x4;
 const SO_LINGER = 0x80;
+const SO_REUSEPORT = 0x200;
 const SO_SNDBUF = 0x1001;
 const SO_RCVBUF = 0x1002;
 const SO_SNDLOWAT = 0x1003;
@@ -26,6 +31,7 @@ const SO_ERROR = 0x1007;
 const SO_TYPE = 0x1008;
 /** Accepted, without a meaning in the local domain: debug, addresses, keepalive, routes, broadcast, out of band, low marks. */
 const SO_HARMLESS: readonly number[] = [0x1, 0x4, 0x8, 0x10, 0x20, 0x40, SO_LINGER, 0x100, 0x200, SO_SNDLOWAT, SO_RCVLOWAT];
+const IPV6_V6ONLY = 27;
 /** kern.ipc.maxsockbuf */
 const BUF_MOST = 512 * 1024;
 
@@ -47,10 +53,34 @@ function timeout(lp: Lwp, uaddr: number, len: number): number {
   return sec === 0 && us === 0 ? Infinity : sec * NS + us * 1000;
 }
 
+/** Options of TCP and IP that are kept: NODELAY, MAXSEG, NOPUSH, NOOPT; TOS, TTL (DragonFly 2.0 sys/netinet/tcp.h, in.h). */
+const INET_OPTIONS: ReadonlyMap<number, readonly number[]> = new Map([
+  [IPPROTO_TCP, [1, 2, 4, 8]],
+  [IPPROTO_IP, [3, 4]],
+  [IPPROTO_IPV6, [4, IPV6_V6ONLY]],
+]);
+const optionKey = (level: number, option: number): number => level * 0x1_0000 + option;
+
+function setInetOption(lp: Lwp, s: InetSocket, a: Int32Array): number {
+  const [, level, option] = a;
+  if (INET_OPTIONS.get(level!)?.includes(option!) !== true) throw ENOPROTOOPT;
+  const value = intValue(lp, a[3]!, a[4]!);
+  if (level === IPPROTO_IPV6 && option === IPV6_V6ONLY) {
+    if (s.bound) throw EINVAL;
+    s.onlySix = value !== 0;
+  }
+  s.options.set(optionKey(level!, option!), value);
+  return 0;
+}
+
 /** (fd, level, option, value, length) */
 export function sysSetsockopt(lp: Lwp, a: Int32Array): number {
   const fp = socketOf(lp, a[0]!);
-  if (a[1] !== SOL_SOCKET) throw ENOPROTOOPT;
+  const { socket } = fp;
+  if (a[1] !== SOL_SOCKET) {
+    if (!(socket instanceof InetSocket)) throw ENOPROTOOPT;
+    return setInetOption(lp, socket, a);
+  }
   switch (a[2]) {
     case SO_SNDBUF: {
       const n = bufferSize(lp, a[3]!, a[4]!);
@@ -68,9 +98,16 @@ export function sysSetsockopt(lp: Lwp, a: Int32Array): number {
       return 0;
     default:
       if (!SO_HARMLESS.includes(a[2]!)) throw ENOPROTOOPT;
-      intValue(lp, a[3]!, a[4]!);
+      keepOption(socket, a[2]!, intValue(lp, a[3]!, a[4]!));
       return 0;
   }
+}
+
+function keepOption(s: Socket, option: number, value: number): void {
+  if (!(s instanceof InetSocket)) return;
+  s.options.set(optionKey(SOL_SOCKET, option), value);
+  if (option === SO_REUSEADDR) s.reuseAddress = value !== 0;
+  if (option === SO_REUSEPORT) s.reusePort = value !== 0;
 }
 
 const timeWords = (ns: number): number[] => (ns === Infinity ? [0, 0] : [Math.floor(ns / NS), Math.floor((ns % NS) / 1000)]);
@@ -97,7 +134,8 @@ function socketOption(fp: SocketFile, option: number): number[] {
       return [s.kind];
     default:
       if (!SO_HARMLESS.includes(option)) throw ENOPROTOOPT;
-      return option === SO_LINGER ? [0, 0] : [0];
+      if (option === SO_LINGER) return [0, 0];
+      return [s instanceof InetSocket ? (s.options.get(optionKey(SOL_SOCKET, option)) ?? 0) : 0];
   }
 }
 function peerCred(fp: SocketFile): number[] {
@@ -115,7 +153,10 @@ export function sysGetsockopt(lp: Lwp, a: Int32Array): number {
   const fp = socketOf(lp, a[0]!);
   let words: number[];
   if (a[1] === SOL_SOCKET) words = socketOption(fp, a[2]!);
-  else if (a[1] === SOL_LOCAL && a[2] === LOCAL_PEERCRED) words = peerCred(fp);
+  else if (fp.socket instanceof InetSocket) {
+    if (INET_OPTIONS.get(a[1]!)?.includes(a[2]!) !== true) throw ENOPROTOOPT;
+    words = [fp.socket.options.get(optionKey(a[1]!, a[2]!)) ?? 0];
+  } else if (a[1] === SOL_LOCAL && a[2] === LOCAL_PEERCRED) words = peerCred(fp);
   else throw ENOPROTOOPT;
   if (a[3] === 0) return 0;
   const room = fuword(vm, a[4]!);

@@ -4,17 +4,12 @@
  * (Linux net/socket.c, net/unix).
  */
 import {
-  EAFNOSUPPORT,
-  EDOM,
   EINVAL,
   EMSGSIZE,
-  ENOPROTOOPT,
   ENOTCONN,
-  EOPNOTSUPP,
 } from "../../sys/errno.ts";
 import { O_NONBLOCK } from "../../sys/fcntl.ts";
 import {
-  AF_UNIX,
   MSG_CMSG_CLOEXEC,
   MSG_CTRUNC,
   MSG_DONTWAIT,
@@ -26,12 +21,12 @@ import {
   MSG_WAITALL,
 } from "../../sys/socket.ts";
 import { WOULDBLOCK } from "../../sys/wait.ts";
-import type { UnixSocket } from "../../net/unix/socket.ts";
-import { copyin, copyinWords, copyout, copyoutWords, fuword, suword } from "../../vm/copyio.ts";
+import type { Socket, SocketName } from "../../net/socket.ts";
+import { copyin, copyinWords, copyout, copyoutWords, suword } from "../../vm/copyio.ts";
 import { Uio } from "../../vm/uio.ts";
 import { fdrop, type File } from "../../kern/file.ts";
 import type { KernelFrame, Lwp } from "../../kern/proc.ts";
-import { FileRights, type SocketFile } from "../../kern/socket-file.ts";
+import { FileRights } from "../../kern/socket-file.ts";
 import {
   acceptSlow,
   acceptTry,
@@ -52,7 +47,8 @@ import {
   takeCarry,
 } from "../../kern/sys-socket.ts";
 import { type ArgType, fd, hex, int, partial, plain, type PlainFn, size, sleeps, type SlowFn, type Sysent, uptr } from "../../kern/sysent.ts";
-import { linuxErrno } from "./errno.ts";
+import { getName, nativeFamily, putName, putSender } from "./sockaddr.ts";
+import { SOL_SOCKET, sysGetsockopt, sysSetsockopt } from "./sys-sockopt.ts";
 
 const LINUX_SOCK_NONBLOCK = 0o4000;
 const LINUX_SOCK_CLOEXEC = 0o2000000;
@@ -75,37 +71,7 @@ function nativeFlags(f: number): number {
 }
 const LINUX_MSG_CTRUNC = 0x8;
 const LINUX_MSG_TRUNC = 0x20;
-
-// ---------------------------------------------------------------------------------------------------------
-// Addresses: struct sockaddr_un {family: 16 bits, path: at most 108 bytes}
-
-const SUN_PATH = 108;
-
-function getName(lp: Lwp, uaddr: number, len: number): string {
-  if (len < 2 || len > 2 + SUN_PATH) throw EINVAL;
-  const buf = new Uint8Array(len);
-  copyin(lp.proc.vmspace!, uaddr, buf, 0, len);
-  const family = buf[0]! | (buf[1]! << 8);
-  if (family !== AF_UNIX) throw family === 0 ? EINVAL : EAFNOSUPPORT;
-  let s = "";
-  for (let i = 2; i < len; i++) s += String.fromCharCode(buf[i]!);
-  // An abstract name is all of the bytes, a path ends with the first NUL.
-  return s.startsWith("\0") ? s : s.split("\0")[0]!;
-}
-
-/** Stores an address and its true length; a short buffer gets what fits. */
-function putName(lp: Lwp, name: string, uaddr: number, lenAddr: number): void {
-  if (uaddr === 0) return;
-  const vm = lp.proc.vmspace!;
-  const room = fuword(vm, lenAddr);
-  if (room < 0) throw EINVAL;
-  const path = name === "" || name.startsWith("\0") ? name : `${name}\0`;
-  const bytes = new Uint8Array(2 + path.length);
-  bytes[0] = AF_UNIX;
-  for (let i = 0; i < path.length; i++) bytes[2 + i] = path.charCodeAt(i);
-  copyout(vm, bytes, 0, uaddr, Math.min(room, bytes.length));
-  suword(vm, lenAddr, bytes.length);
-}
+const LINUX_MSG_DONTWAIT = 0x40;
 
 // ---------------------------------------------------------------------------------------------------------
 // Making and connecting
@@ -120,11 +86,11 @@ function typeFlags(type: number): { type: number; flags: number; cloexec: boolea
 }
 function sysSocket(lp: Lwp, a: Int32Array): number {
   const t = typeFlags(a[1]!);
-  return kernSocket(lp, a[0]!, t.type, a[2]!, t.flags, t.cloexec);
+  return kernSocket(lp, nativeFamily(a[0]!), t.type, a[2]!, t.flags, t.cloexec);
 }
 function sysSocketpair(lp: Lwp, a: Int32Array): number {
   const t = typeFlags(a[1]!);
-  const fds = kernSocketpair(lp, a[0]!, t.type, a[2]!, t.flags, t.cloexec);
+  const fds = kernSocketpair(lp, nativeFamily(a[0]!), t.type, a[2]!, t.flags, t.cloexec);
   try {
     copyoutWords(lp.proc.vmspace!, Int32Array.from(fds), a[3]!, 2);
   } catch (e) {
@@ -134,30 +100,30 @@ function sysSocketpair(lp: Lwp, a: Int32Array): number {
   return 0;
 }
 function sysBind(lp: Lwp, a: Int32Array): number {
-  socketOf(lp, a[0]!);
-  return kernBind(lp, a[0]!, getName(lp, a[1]!, a[2]!));
+  const { socket } = socketOf(lp, a[0]!);
+  return kernBind(lp, a[0]!, getName(lp, socket, a[1]!, a[2]!));
 }
 function sysConnect(lp: Lwp, a: Int32Array): number {
-  socketOf(lp, a[0]!);
+  const { socket } = socketOf(lp, a[0]!);
   if (a[2]! >= 2) {
     const family = new Uint8Array(2);
     copyin(lp.proc.vmspace!, a[1]!, family, 0, 2);
     if (family[0] === 0 && family[1] === 0) return kernDisconnect(lp, a[0]!);
   }
-  return connectTry(lp, a[0]!, getName(lp, a[1]!, a[2]!));
+  return connectTry(lp, a[0]!, getName(lp, socket, a[1]!, a[2]!));
 }
 function* sysConnectSlow(lp: Lwp, a: Int32Array): KernelFrame {
-  return yield* connectSlow(lp, a[0]!, getName(lp, a[1]!, a[2]!));
+  return yield* connectSlow(lp, a[0]!, getName(lp, socketOf(lp, a[0]!).socket, a[1]!, a[2]!));
 }
 function sysListen(lp: Lwp, a: Int32Array): number {
   return kernListen(lp, a[0]!, a[1]!);
 }
 
-function finishAccept(lp: Lwp, a: Int32Array, s: UnixSocket, flags: number): number {
+function finishAccept(lp: Lwp, a: Int32Array, s: Socket, flags: number): number {
   const t = typeFlags(flags & ~0xf);
   const d = installSocket(lp, s, t.flags, t.cloexec);
   try {
-    putName(lp, s.peer === null ? "" : s.peer.name, a[1]!, a[2]!);
+    putName(lp, s, s.peerAddress() ?? "", a[1]!, a[2]!);
   } catch (e) {
     lp.proc.fd!.close(d, lp);
     throw e;
@@ -174,13 +140,15 @@ function* accept4Slow(lp: Lwp, a: Int32Array, flags: number): KernelFrame {
 }
 
 function sysGetsockname(lp: Lwp, a: Int32Array): number {
-  putName(lp, socketOf(lp, a[0]!).socket.name, a[1]!, a[2]!);
+  const { socket } = socketOf(lp, a[0]!);
+  putName(lp, socket, socket.name, a[1]!, a[2]!);
   return 0;
 }
 function sysGetpeername(lp: Lwp, a: Int32Array): number {
-  const { peer } = socketOf(lp, a[0]!).socket;
+  const { socket } = socketOf(lp, a[0]!);
+  const peer = socket.peerAddress();
   if (peer === null) throw ENOTCONN;
-  putName(lp, peer.name, a[1]!, a[2]!);
+  putName(lp, socket, peer, a[1]!, a[2]!);
   return 0;
 }
 function sysShutdown(lp: Lwp, a: Int32Array): number {
@@ -191,7 +159,7 @@ function sysShutdown(lp: Lwp, a: Int32Array): number {
 // ---------------------------------------------------------------------------------------------------------
 // Data
 
-function message(lp: Lwp, d: number, uio: Uio, flags: number, to: string): MessageIo {
+function message(lp: Lwp, d: number, uio: Uio, flags: number, to: SocketName | null): MessageIo {
   socketOf(lp, d);
   return { fd: d, uio, flags: nativeFlags(flags), to, files: null, rights: null, done: 0 };
 }
@@ -201,10 +169,10 @@ const user = (lp: Lwp, uaddr: number, len: number): Uio => {
 };
 
 function sysSend(lp: Lwp, a: Int32Array): number {
-  return sendTry(lp, message(lp, a[0]!, user(lp, a[1]!, a[2]!), a[3]!, ""));
+  return sendTry(lp, message(lp, a[0]!, user(lp, a[1]!, a[2]!), a[3]!, null));
 }
 function sysSendto(lp: Lwp, a: Int32Array): number {
-  const to = a[4] === 0 ? "" : getName(lp, a[4]!, a[5]!);
+  const to = a[4] === 0 ? null : getName(lp, socketOf(lp, a[0]!).socket, a[4]!, a[5]!);
   return sendTry(lp, message(lp, a[0]!, user(lp, a[1]!, a[2]!), a[3]!, to));
 }
 function* sysSendSlow(lp: Lwp): KernelFrame {
@@ -216,11 +184,11 @@ function finishRecvfrom(lp: Lwp, a: Int32Array, n: number, nameAddr: number): nu
   const s = socketOf(lp, a[0]!).socket;
   s.rights?.dispose();
   s.rights = null;
-  if (nameAddr !== 0) putName(lp, s.from, nameAddr, a[5]!);
+  if (nameAddr !== 0) putSender(lp, s, nameAddr, a[5]!);
   return n;
 }
 function recvfrom(lp: Lwp, a: Int32Array, nameAddr: number): number {
-  const n = recvTry(lp, message(lp, a[0]!, user(lp, a[1]!, a[2]!), a[3]!, ""));
+  const n = recvTry(lp, message(lp, a[0]!, user(lp, a[1]!, a[2]!), a[3]!, null));
   return n === WOULDBLOCK ? n : finishRecvfrom(lp, a, n, nameAddr);
 }
 function* recvfromSlow(lp: Lwp, a: Int32Array, nameAddr: number): KernelFrame {
@@ -258,7 +226,6 @@ function getMsghdr(lp: Lwp, uaddr: number): Msghdr {
 
 /* struct cmsghdr: len, level, type, then data; all aligned to 4. */
 const CMSG_HDR = 12;
-const SOL_SOCKET = 1;
 const SCM_RIGHTS = 1;
 const SCM_CREDENTIALS = 2;
 const SCM_MAX_FD = 253;
@@ -289,9 +256,9 @@ function controlFiles(lp: Lwp, h: Msghdr): File[] {
 }
 
 function sysSendmsg(lp: Lwp, a: Int32Array): number {
-  socketOf(lp, a[0]!);
+  const { socket } = socketOf(lp, a[0]!);
   const h = getMsghdr(lp, a[1]!);
-  const to = h.name === 0 || h.namelen === 0 ? "" : getName(lp, h.name, h.namelen);
+  const to = h.name === 0 || h.namelen === 0 ? null : getName(lp, socket, h.name, h.namelen);
   const io = message(lp, a[0]!, h.uio, a[2]!, to);
   io.files = controlFiles(lp, h);
   return sendTry(lp, io);
@@ -305,7 +272,7 @@ function finishRecvmsg(lp: Lwp, a: Int32Array, n: number): number {
   s.rights = null;
   const w = new Int32Array(7);
   copyinWords(vm, a[1]!, w, 7);
-  if (w[0] !== 0) putName(lp, s.from, w[0]!, a[1]! + 4);
+  if (w[0] !== 0) putSender(lp, s, w[0]!, a[1]! + 4);
   let flags = s.truncated ? LINUX_MSG_TRUNC : 0;
   const room = w[4] === 0 ? 0 : Math.min(w[5]! >>> 0, CONTROL_MAX);
   const out = new Uint8Array(room);
@@ -362,7 +329,7 @@ function takeRights(lp: Lwp, rights: FileRights, max: number, cloexec: boolean):
 
 function sysRecvmsg(lp: Lwp, a: Int32Array): number {
   socketOf(lp, a[0]!);
-  const n = recvTry(lp, message(lp, a[0]!, getMsghdr(lp, a[1]!).uio, a[2]!, ""));
+  const n = recvTry(lp, message(lp, a[0]!, getMsghdr(lp, a[1]!).uio, a[2]!, null));
   return n === WOULDBLOCK ? n : finishRecvmsg(lp, a, n);
 }
 function* sysRecvmsgSlow(lp: Lwp, a: Int32Array): KernelFrame {
@@ -370,110 +337,43 @@ function* sysRecvmsgSlow(lp: Lwp, a: Int32Array): KernelFrame {
 }
 
 // ---------------------------------------------------------------------------------------------------------
-// Options
+// Several messages at once: struct mmsghdr is a msghdr and the length of what was moved
 
-const SO_TYPE = 3;
-const SO_ERROR = 4;
-const SO_SNDBUF = 7;
-const SO_RCVBUF = 8;
-const SO_PASSCRED = 16;
-const SO_PEERCRED = 17;
-const SO_RCVTIMEO = 20;
-const SO_SNDTIMEO = 21;
-const SO_ACCEPTCONN = 30;
-const SO_PROTOCOL = 38;
-const SO_DOMAIN = 39;
-/** Accepted, without a meaning in the local domain: DEBUG REUSEADDR DONTROUTE BROADCAST KEEPALIVE PRIORITY LINGER REUSEPORT. */
-const SO_HARMLESS = [1, 2, 5, 6, 9, 12, 13, 15];
-const BUF_LEAST = 2048;
-const BUF_MOST = 8 << 20;
+const MMSGHDR = 32;
+const MSG_LEN = 28;
+const MMSG_MOST = 1024;
+const LINUX_MSG_WAITFORONE = 0x1_0000;
 
-function optionValue(lp: Lwp, uaddr: number, len: number): number {
-  if (len < 4) throw EINVAL;
-  return fuword(lp.proc.vmspace!, uaddr);
-}
-function timeoutValue(lp: Lwp, uaddr: number, len: number): number {
-  if (len < 8) throw EINVAL;
-  const w = new Int32Array(2);
-  copyinWords(lp.proc.vmspace!, uaddr, w, 2);
-  if (w[1]! < 0 || w[1]! >= 1_000_000) throw EDOM;
-  return w[0] === 0 && w[1] === 0 ? Infinity : Math.max(0, w[0]!) * 1e9 + w[1]! * 1000;
-}
+/** One message of sendmmsg or recvmmsg: (fd, msghdr, flags). */
+type OneMessage = (lp: Lwp, a: Int32Array) => number;
 
-function sysSetsockopt(lp: Lwp, a: Int32Array): number {
-  const fp: SocketFile = socketOf(lp, a[0]!);
-  if (a[1] !== SOL_SOCKET) throw EOPNOTSUPP;
-  switch (a[2]) {
-    case SO_SNDBUF:
-    case SO_RCVBUF: {
-      // Linux doubles the value, to make room for its own bookkeeping; programs see that.
-      const bytes = Math.min(BUF_MOST, Math.max(BUF_LEAST, optionValue(lp, a[3]!, a[4]!) * 2));
-      if (a[2] === SO_RCVBUF) fp.socket.limit = bytes;
-      else if (fp.socket.peer !== null) fp.socket.peer.limit = bytes;
-      return 0;
+/** Goes on behind `done` messages without waiting; what stops it after the first is told next time. */
+function moreMessages(lp: Lwp, a: Int32Array, flags: number, done: number, one: OneMessage): number {
+  const count = Math.min(a[2]! >>> 0, MMSG_MOST);
+  for (; done < count; done++) {
+    const at = a[1]! + done * MMSGHDR;
+    try {
+      const n = one(lp, Int32Array.of(a[0]!, at, flags));
+      if (n === WOULDBLOCK) return done === 0 ? WOULDBLOCK : done;
+      suword(lp.proc.vmspace!, at + MSG_LEN, n);
+    } catch (e) {
+      if (done === 0) throw e;
+      return done;
     }
-    case SO_PASSCRED:
-      fp.socket.passCred = optionValue(lp, a[3]!, a[4]!) !== 0;
-      return 0;
-    case SO_RCVTIMEO:
-      fp.recvTimeoutNs = timeoutValue(lp, a[3]!, a[4]!);
-      return 0;
-    case SO_SNDTIMEO:
-      fp.sendTimeoutNs = timeoutValue(lp, a[3]!, a[4]!);
-      return 0;
-    default:
-      if (!SO_HARMLESS.includes(a[2]!)) throw ENOPROTOOPT;
-      optionValue(lp, a[3]!, a[4]!);
-      return 0;
+    flags |= LINUX_MSG_DONTWAIT;
   }
+  return done;
 }
-
-function optionWords(fp: SocketFile, option: number): number[] {
-  const s = fp.socket;
-  const time = (ns: number): number[] => (ns === Infinity ? [0, 0] : [Math.floor(ns / 1e9), Math.floor((ns % 1e9) / 1000)]);
-  switch (option) {
-    case SO_TYPE:
-      return [s.kind];
-    case SO_ERROR: {
-      const e = s.error;
-      s.error = null;
-      return [e === null ? 0 : linuxErrno(e)];
-    }
-    case SO_RCVBUF:
-      return [s.limit];
-    case SO_SNDBUF:
-      return [s.peer === null ? s.limit : s.peer.limit];
-    case SO_PASSCRED:
-      return [s.passCred ? 1 : 0];
-    case SO_PEERCRED:
-      return [s.peerCred.pid, s.peerCred.uid, s.peerCred.gid];
-    case SO_RCVTIMEO:
-      return time(fp.recvTimeoutNs);
-    case SO_SNDTIMEO:
-      return time(fp.sendTimeoutNs);
-    case SO_ACCEPTCONN:
-      return [s.listening ? 1 : 0];
-    case SO_PROTOCOL:
-      return [0];
-    case SO_DOMAIN:
-      return [AF_UNIX];
-    default:
-      if (!SO_HARMLESS.includes(option)) throw ENOPROTOOPT;
-      return option === 13 ? [0, 0] : [0];
-  }
+function* manySlow(lp: Lwp, a: Int32Array, flags: number, one: OneMessage, slow: SlowFn): KernelFrame {
+  const n = yield* slow(lp, Int32Array.of(a[0]!, a[1]!, flags));
+  suword(lp.proc.vmspace!, a[1]! + MSG_LEN, n);
+  return moreMessages(lp, a, flags | LINUX_MSG_DONTWAIT, 1, one);
 }
-function sysGetsockopt(lp: Lwp, a: Int32Array): number {
-  const vm = lp.proc.vmspace!;
-  const fp = socketOf(lp, a[0]!);
-  if (a[1] !== SOL_SOCKET) throw EOPNOTSUPP;
-  const room = fuword(vm, a[4]!);
-  if (room < 0) throw EINVAL;
-  const bytes = new Uint8Array(Int32Array.from(optionWords(fp, a[2]!)).buffer);
-  const n = Math.min(room, bytes.length);
-  copyout(vm, bytes, 0, a[3]!, n);
-  suword(vm, a[4]!, n);
-  return 0;
-}
+const sysSendmmsg: PlainFn = (lp, a) => moreMessages(lp, a, a[3]!, 0, sysSendmsg);
+const sysSendmmsgSlow: SlowFn = (lp, a) => manySlow(lp, a, a[3]!, sysSendmsg, sysSendSlow);
+/** Waits for the first message only, whatever its timeout says: what follows is taken as far as it is there. */
+const sysRecvmmsg: PlainFn = (lp, a) => moreMessages(lp, a, a[3]! & ~LINUX_MSG_WAITFORONE, 0, sysRecvmsg);
+const sysRecvmmsgSlow: SlowFn = (lp, a) => manySlow(lp, a, a[3]! & ~LINUX_MSG_WAITFORONE, sysRecvmsg, sysRecvmsgSlow);
 
 // ---------------------------------------------------------------------------------------------------------
 // The table, and socketcall over it
@@ -506,6 +406,8 @@ const CALLS: readonly SocketCall[] = [
   { call: 15, nr: 365, name: "getsockopt", args: [fd, int, int, uptr, uptr], fn: sysGetsockopt, slow: null },
   { call: 16, nr: 370, name: "sendmsg", args: [fd, uptr, hex], fn: sysSendmsg, slow: sysSendSlow },
   { call: 17, nr: 372, name: "recvmsg", args: [fd, uptr, hex], fn: sysRecvmsg, slow: sysRecvmsgSlow },
+  { call: 19, nr: 337, name: "recvmmsg", args: [fd, uptr, size, hex, uptr], fn: sysRecvmmsg, slow: sysRecvmmsgSlow },
+  { call: 20, nr: 345, name: "sendmmsg", args: [fd, uptr, size, hex], fn: sysSendmmsg, slow: sysSendmmsgSlow },
   { call: 18, nr: 364, name: "accept4", args: [fd, uptr, uptr, hex], fn: (lp, a) => accept4(lp, a, a[3]!), slow: (lp, a) => accept4Slow(lp, a, a[3]!) },
 ];
 
@@ -537,7 +439,7 @@ function* sysSocketcallSlow(lp: Lwp): KernelFrame {
   return yield* call.slow!(lp, args);
 }
 
-const NOTE = "the local domain (AF_UNIX)";
+const NOTE = "the local domain, TCP and UDP; no raw or netlink sockets, no out-of-band data";
 export const SOCKET_ROWS: readonly Sysent[] = [
   partial(sleeps(102, "socketcall", [int, uptr], sysSocketcall, sysSocketcallSlow), NOTE),
   ...CALLS.filter((c) => c.nr !== 0).map((c) =>

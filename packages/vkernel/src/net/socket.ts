@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * Sockets of the local domain: streams, datagrams and sequenced packets between processes of one machine
- * (DragonFly 2.0 sys/kern/uipc_usrreq.c; unix(7) for abstract names and credentials).
+ * Sockets: two ends with a queue each. Streams, datagrams and sequenced packets between processes of one machine, and
+ * between a process and whatever plays the other end (DragonFly 2.0 sys/kern/uipc_socket.c, uipc_usrreq.c; unix(7) for
+ * abstract names and credentials).
  *
  * Invariants
  *   UX1  `queued` is the number of data bytes in `queue`; a stream's or packet socket's sender leaves it at most at
@@ -12,10 +13,10 @@
  *   UX5  Nothing waits: WOULDBLOCK, and channels that are woken when it may be tried again.
  * @module
  */
-import { ECONNREFUSED, ECONNRESET, EDESTADDRREQ, EINVAL, EISCONN, EMSGSIZE, ENOTCONN, EOPNOTSUPP, EPIPE, EPROTOTYPE, type Errno } from "../../sys/errno.ts";
-import { SHUT_RD, SHUT_RDWR, SHUT_WR, SOCK_DGRAM, SOCK_STREAM, SOMAXCONN } from "../../sys/socket.ts";
-import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM } from "../../sys/poll.ts";
-import { WaitChannel, WOULDBLOCK } from "../../sys/wait.ts";
+import { ECONNREFUSED, ECONNRESET, EDESTADDRREQ, EINVAL, EISCONN, EMSGSIZE, ENOTCONN, EOPNOTSUPP, EPIPE, EPROTOTYPE, type Errno } from "../sys/errno.ts";
+import { SHUT_RD, SHUT_RDWR, SHUT_WR, SOCK_DGRAM, SOCK_STREAM, SOMAXCONN } from "../sys/socket.ts";
+import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM } from "../sys/poll.ts";
+import { WaitChannel, WOULDBLOCK } from "../sys/wait.ts";
 
 /** Who is at the other end. */
 export interface PeerCred {
@@ -40,11 +41,19 @@ export interface ByteSource {
   readonly resid: number;
 }
 
+/** Address in the internet domain; `host` is canonical text, see inet/address.ts. */
+export interface InetName {
+  readonly host: string;
+  readonly port: number;
+}
+/** Address of a socket: in the local domain a path, or an abstract name that begins with NUL, "" = none. */
+export type SocketName = string | InetName;
+
 interface Message {
   data: Uint8Array;
   /** Bytes of it that have been read. */
   off: number;
-  readonly from: string;
+  readonly from: SocketName;
   rights: Rights | null;
   readonly cred: PeerCred;
 }
@@ -54,22 +63,23 @@ export const DEFAULT_LIMIT = 212_992;
 /** Longest piece of a stream that is kept in one message. */
 const STREAM_PIECE = 65_536;
 
-export class UnixSocket {
+export class Socket {
+  /** AF_UNIX, AF_INET or AF_INET6. */
+  readonly family: number;
   readonly kind: number;
-  /** Bound address: a path, or an abstract name that begins with NUL; "" while unbound. */
-  name = "";
-  peer: UnixSocket | null = null;
+  name: SocketName = "";
+  peer: Socket | null = null;
   peerGone = false;
   peerCred: PeerCred;
   listening = false;
-  private backlog = 0;
+  protected backlog = 0;
   /** Connected server sides that nobody has accepted. */
-  readonly pending: UnixSocket[] = [];
+  readonly pending: Socket[] = [];
   readonly queue: Message[] = [];
   queued = 0;
   limit = DEFAULT_LIMIT;
-  private readShut = false;
-  private writeShut = false;
+  protected readShut = false;
+  protected writeShut = false;
   closed = false;
   /** Reported once, by the next call or SO_ERROR. */
   error: Errno | null = null;
@@ -82,23 +92,29 @@ export class UnixSocket {
   readonly writeChan = new WaitChannel("connec");
 
   /** What the last recv() took besides bytes. */
-  from = "";
+  from: SocketName = "";
   rights: Rights | null = null;
   truncated = false;
   cred: PeerCred;
 
-  constructor(kind: number, cred: PeerCred) {
+  constructor(family: number, kind: number, cred: PeerCred) {
+    this.family = family;
     this.kind = kind;
     this.peerCred = cred;
     this.cred = cred;
   }
 
-  private get isPackets(): boolean {
+  /** Address of the other end, null without one. */
+  peerAddress(): SocketName | null {
+    return this.peer === null ? null : this.peer.name;
+  }
+
+  protected get isPackets(): boolean {
     return this.kind !== SOCK_STREAM;
   }
 
   /** Takes the pending error, if there is one, and throws it. */
-  private throwError(): void {
+  protected throwError(): void {
     const e = this.error;
     if (e === null) return;
     this.error = null;
@@ -109,7 +125,7 @@ export class UnixSocket {
 
   listen(backlog: number, cred: PeerCred): void {
     if (this.kind === SOCK_DGRAM) throw EOPNOTSUPP;
-    if (this.name === "" || this.peer !== null) throw EINVAL;
+    if (this.peer !== null) throw EINVAL;
     this.listening = true;
     this.peerCred = cred;
     this.backlog = Math.min(Math.max(backlog, 0), SOMAXCONN) + 1;
@@ -117,7 +133,7 @@ export class UnixSocket {
   }
 
   /** Connects to `to`, or names it as the receiver of datagrams. WOULDBLOCK while its backlog is full. */
-  connect(to: UnixSocket, cred: PeerCred): number {
+  connect(to: Socket, cred: PeerCred): number {
     if (to.kind !== this.kind) throw EPROTOTYPE;
     if (this.kind === SOCK_DGRAM) {
       this.peer = to;
@@ -128,19 +144,28 @@ export class UnixSocket {
     if (this.peer !== null || this.peerGone) throw EISCONN;
     if (!to.listening || to.closed) throw ECONNREFUSED;
     if (to.pending.length >= to.backlog) return WOULDBLOCK;
-    const server = new UnixSocket(this.kind, cred);
+    const server = to.sibling(cred);
     server.name = to.name;
     server.passCred = to.passCred;
+    this.meet(to, server, cred);
+    return 0;
+  }
+
+  /** The socket that a listener's connection gets. */
+  protected sibling(cred: PeerCred): Socket {
+    return new Socket(this.family, this.kind, cred);
+  }
+  /** Becomes the other end of `server`, which waits at `to` to be accepted. */
+  protected meet(to: Socket, server: Socket, cred: PeerCred): void {
     pair(this, server);
     server.peerCred = cred;
     this.peerCred = to.peerCred;
     to.pending.push(server);
     to.readChan.wakeup();
-    return 0;
   }
 
   /** Takes a connection; WOULDBLOCK when there is none. */
-  accept(): UnixSocket | typeof WOULDBLOCK {
+  accept(): Socket | typeof WOULDBLOCK {
     if (!this.listening) throw EINVAL;
     const server = this.pending.shift();
     if (server === undefined) return WOULDBLOCK;
@@ -161,7 +186,7 @@ export class UnixSocket {
     }
   }
 
-  private wakeAll(): void {
+  protected wakeAll(): void {
     this.readChan.wakeup();
     this.roomChan.wakeup();
     this.writeChan.wakeup();
@@ -202,7 +227,7 @@ export class UnixSocket {
    * Sends bytes of `from`, to `to` or to the peer. Returns the count, or WOULDBLOCK; a stream may take a part. `rights` go
    * with the first byte. Throws EPIPE, ENOTCONN, EDESTADDRREQ, EMSGSIZE, ECONNREFUSED, ECONNRESET, EISCONN.
    */
-  send(from: ByteSource, to: UnixSocket | null, rights: Rights | null, cred: PeerCred): number {
+  send(from: ByteSource, to: Socket | null, rights: Rights | null, cred: PeerCred): number {
     this.throwError();
     if (this.writeShut) throw EPIPE;
     if (to !== null && this.kind !== SOCK_DGRAM) throw this.peer === null ? EOPNOTSUPP : EISCONN;
@@ -246,7 +271,7 @@ export class UnixSocket {
   }
 
   /** The channel of whoever is to be sent to: it wakes when there is room, or nobody left. */
-  roomOf(to: UnixSocket | null): WaitChannel {
+  roomOf(to: Socket | null): WaitChannel {
     return (to ?? this.peer ?? this).roomChan;
   }
 
@@ -331,35 +356,7 @@ export class UnixSocket {
 const PACKETS_MAX = 1024;
 
 /** Connects two sockets to each other (socketpair). */
-export function pair(a: UnixSocket, b: UnixSocket): void {
+export function pair(a: Socket, b: Socket): void {
   a.peer = b;
   b.peer = a;
-}
-
-/** The names of one machine: bound sockets by the vnode of their path, and by abstract name. */
-export class UnixDomain {
-  private readonly byNode = new Map<object, UnixSocket>();
-  private readonly byName = new Map<string, UnixSocket>();
-
-  bindNode(node: object, s: UnixSocket): void {
-    this.byNode.set(node, s);
-  }
-  unbindNode(node: object): void {
-    this.byNode.delete(node);
-  }
-  atNode(node: object): UnixSocket | null {
-    return this.byNode.get(node) ?? null;
-  }
-  /** False when the name is taken. */
-  bindName(name: string, s: UnixSocket): boolean {
-    if (this.byName.has(name)) return false;
-    this.byName.set(name, s);
-    return true;
-  }
-  unbindName(name: string): void {
-    this.byName.delete(name);
-  }
-  atName(name: string): UnixSocket | null {
-    return this.byName.get(name) ?? null;
-  }
 }

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** The guest's network, from --net and --publish. */
+import { isIP } from "node:net";
+import type { NetworkOptions, PublishedPort } from "@vkernel/vkernel";
+import { CliError } from "./ui/errors.ts";
+
+const LOOPBACK = "127.0.0.1";
+
+function portNumber(text: string, spec: string): number {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;
+  if (port >= 1 && port <= 65_535) return port;
+  throw new CliError("-p", `'${spec}': '${text}' is not a port number`, "[ADDR:]HOSTPORT:GUESTPORT, for example 8080:80");
+}
+
+/** [ADDR:]HOST:GUEST; an IPv6 address in brackets. Throws CliError. */
+export function publishedPort(spec: string): PublishedPort {
+  const parts = /^(?:(\[[^\]]+\]|[^:]+):)?([^:]+):([^:]+)$/.exec(spec);
+  if (parts === null) throw new CliError("-p", `'${spec}' is no pair of ports`, "[ADDR:]HOSTPORT:GUESTPORT, for example 8080:80");
+  const host = parts[1]?.replace(/^\[|\]$/g, "") ?? LOOPBACK;
+  if (isIP(host) === 0) throw new CliError("-p", `'${spec}': '${host}' is not an IP address`, `${LOOPBACK} or 0.0.0.0`);
+  return { host, port: portNumber(parts[2]!, spec), guestPort: portNumber(parts[3]!, spec) };
+}
+
+/** Null without a network. The host's sockets are loaded only when they are used. */
+export async function network(outgoing: boolean, publish: readonly string[]): Promise<NetworkOptions | null> {
+  const ports = publish.map(publishedPort);
+  if (!outgoing && ports.length === 0) return null;
+  const { NodeNetwork } = await import("@vkernel/hostkernel/node/network");
+  return { host: new NodeNetwork(), outgoing, publish: ports };
+}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** Socket options (Linux net/core/sock.c, sock_setsockopt; net/ipv4/tcp.c, ip_sockglue.c; net/ipv6/ipv6_sockglue.c). */
+import { EDOM, EINVAL, ENOPROTOOPT, EOPNOTSUPP } from "../../sys/errno.ts";
+import { AF_UNIX, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, IPPROTO_UDP, SOCK_STREAM } from "../../sys/socket.ts";
+import { InetSocket } from "../../net/inet/socket.ts";
+import { copyinWords, copyout, fubyte, fuword, suword } from "../../vm/copyio.ts";
+import type { Lwp } from "../../kern/proc.ts";
+import type { SocketFile } from "../../kern/socket-file.ts";
+import { socketOf } from "../../kern/sys-socket.ts";
+import { linuxErrno } from "./errno.ts";
+import { linuxFamily } from "./sockaddr.ts";
+
+export const SOL_SOCKET = 1;
+const SO_REUSEADDR = 2;
+const SO_LINGER = 13;
+const SO_REUSEPORT = 15;
+const SO_TYPE = 3;
+const SO_ERROR = 4;
+const SO_SNDBUF = 7;
+const SO_RCVBUF = 8;
+const SO_PASSCRED = 16;
+const SO_PEERCRED = 17;
+const SO_RCVTIMEO = 20;
+const SO_SNDTIMEO = 21;
+const SO_ACCEPTCONN = 30;
+const SO_PROTOCOL = 38;
+const SO_DOMAIN = 39;
+/** Accepted and kept: DEBUG REUSEADDR DONTROUTE BROADCAST KEEPALIVE PRIORITY LINGER REUSEPORT. */
+const SO_HARMLESS = [1, 2, 5, 6, 9, 12, 13, 15];
+const BUF_LEAST = 2048;
+const BUF_MOST = 8 << 20;
+
+function optionValue(lp: Lwp, uaddr: number, len: number): number {
+  if (len < 4) throw EINVAL;
+  return fuword(lp.proc.vmspace!, uaddr);
+}
+function timeoutValue(lp: Lwp, uaddr: number, len: number): number {
+  if (len < 8) throw EINVAL;
+  const w = new Int32Array(2);
+  copyinWords(lp.proc.vmspace!, uaddr, w, 2);
+  if (w[1]! < 0 || w[1]! >= 1_000_000) throw EDOM;
+  return w[0] === 0 && w[1] === 0 ? Infinity : Math.max(0, w[0]!) * 1e9 + w[1]! * 1000;
+}
+
+export function sysSetsockopt(lp: Lwp, a: Int32Array): number {
+  const fp: SocketFile = socketOf(lp, a[0]!);
+  if (a[1] !== SOL_SOCKET) {
+    if (!(fp.socket instanceof InetSocket)) throw EOPNOTSUPP;
+    return setInetOption(lp, fp.socket, a);
+  }
+  switch (a[2]) {
+    case SO_SNDBUF:
+    case SO_RCVBUF: {
+      // Linux doubles the value, to make room for its own bookkeeping; programs see that.
+      const bytes = Math.min(BUF_MOST, Math.max(BUF_LEAST, optionValue(lp, a[3]!, a[4]!) * 2));
+      if (a[2] === SO_RCVBUF) fp.socket.limit = bytes;
+      else if (fp.socket.peer !== null) fp.socket.peer.limit = bytes;
+      return 0;
+    }
+    case SO_PASSCRED:
+      fp.socket.passCred = optionValue(lp, a[3]!, a[4]!) !== 0;
+      return 0;
+    case SO_RCVTIMEO:
+      fp.recvTimeoutNs = timeoutValue(lp, a[3]!, a[4]!);
+      return 0;
+    case SO_SNDTIMEO:
+      fp.sendTimeoutNs = timeoutValue(lp, a[3]!, a[4]!);
+      return 0;
+    default: {
+      if (!SO_HARMLESS.includes(a[2]!)) throw ENOPROTOOPT;
+      const value = optionValue(lp, a[3]!, a[4]!);
+      if (fp.socket instanceof InetSocket) keepOption(fp.socket, a[2]!, value);
+      return 0;
+    }
+  }
+}
+function keepOption(s: InetSocket, option: number, value: number): void {
+  s.options.set(optionKey(SOL_SOCKET, option), value);
+  if (option === SO_REUSEADDR) s.reuseAddress = value !== 0;
+  if (option === SO_REUSEPORT) s.reusePort = value !== 0;
+}
+
+// Options of TCP, IP and IPv6, which are kept for whoever asks; they mean nothing where no packets are made.
+
+const optionKey = (level: number, option: number): number => level * 0x1_0000 + option;
+const IPV6_V6ONLY = 26;
+const TCP_INFO = 11;
+const TCP_CONGESTION = 13;
+/** struct tcp_info: state, then counters and times. */
+const TCP_INFO_BYTES = 104;
+/** States of tcp_info: established, closed, listening. */
+const TCP_STATE_ESTABLISHED = 1;
+const TCP_STATE_CLOSE = 7;
+const TCP_STATE_LISTEN = 10;
+/** Known options with the value that they have at first, by level. */
+const INET_OPTIONS: ReadonlyMap<number, ReadonlyMap<number, number>> = new Map([
+  [IPPROTO_TCP, new Map([[1, 0], [2, 1460], [3, 0], [4, 7200], [5, 75], [6, 9], [7, 6], [8, 60], [9, 0], [10, 65_535], [12, 1], [18, 0], [23, 0], [25, -1], [30, 0]])],
+  [IPPROTO_IP, new Map([[1, 0], [2, 64], [6, 0], [8, 0], [10, 0], [11, 0], [12, 0], [13, 0], [15, 0], [24, 0], [33, 1], [34, 1]])],
+  [IPPROTO_IPV6, new Map([[16, 64], [18, 1], [19, 1], [23, 0], [25, 0], [IPV6_V6ONLY, 0], [49, 0], [51, 0], [66, 0], [67, 0]])],
+]);
+
+function setInetOption(lp: Lwp, s: InetSocket, a: Int32Array): number {
+  const [, level, option] = a;
+  if (level === IPPROTO_TCP && option === TCP_CONGESTION) return 0;
+  if (INET_OPTIONS.get(level!)?.has(option!) !== true) throw ENOPROTOOPT;
+  // IP options may be given as one byte.
+  const value = a[4] === 1 ? fubyte(lp.proc.vmspace!, a[3]!) : optionValue(lp, a[3]!, a[4]!);
+  if (level === IPPROTO_IPV6 && option === IPV6_V6ONLY) {
+    if (s.bound) throw EINVAL;
+    s.onlySix = value !== 0;
+  }
+  s.options.set(optionKey(level!, option!), value);
+  return 0;
+}
+function inetOption(s: InetSocket, level: number, option: number): Uint8Array {
+  if (level === IPPROTO_TCP && s.isTcp) {
+    if (option === TCP_CONGESTION) return Uint8Array.from("cubic", (c) => c.charCodeAt(0));
+    if (option === TCP_INFO) {
+      const info = new Uint8Array(TCP_INFO_BYTES);
+      info[0] = s.listening ? TCP_STATE_LISTEN : s.peer !== null ? TCP_STATE_ESTABLISHED : TCP_STATE_CLOSE;
+      return info;
+    }
+  }
+  const initial = INET_OPTIONS.get(level)?.get(option);
+  if (initial === undefined) throw ENOPROTOOPT;
+  return new Uint8Array(Int32Array.of(s.options.get(optionKey(level, option)) ?? initial).buffer);
+}
+
+function optionWords(fp: SocketFile, option: number): number[] {
+  const s = fp.socket;
+  const time = (ns: number): number[] => (ns === Infinity ? [0, 0] : [Math.floor(ns / 1e9), Math.floor((ns % 1e9) / 1000)]);
+  switch (option) {
+    case SO_TYPE:
+      return [s.kind];
+    case SO_ERROR: {
+      const e = s.error;
+      s.error = null;
+      return [e === null ? 0 : linuxErrno(e)];
+    }
+    case SO_RCVBUF:
+      return [s.limit];
+    case SO_SNDBUF:
+      return [s.peer === null ? s.limit : s.peer.limit];
+    case SO_PASSCRED:
+      return [s.passCred ? 1 : 0];
+    case SO_PEERCRED:
+      return [s.peerCred.pid, s.peerCred.uid, s.peerCred.gid];
+    case SO_RCVTIMEO:
+      return time(fp.recvTimeoutNs);
+    case SO_SNDTIMEO:
+      return time(fp.sendTimeoutNs);
+    case SO_ACCEPTCONN:
+      return [s.listening ? 1 : 0];
+    case SO_PROTOCOL:
+      return [s.family === AF_UNIX ? 0 : s.kind === SOCK_STREAM ? IPPROTO_TCP : IPPROTO_UDP];
+    case SO_DOMAIN:
+      return [linuxFamily(s.family)];
+    default:
+      if (!SO_HARMLESS.includes(option)) throw ENOPROTOOPT;
+      if (option === SO_LINGER) return [0, 0];
+      return [s instanceof InetSocket ? (s.options.get(optionKey(SOL_SOCKET, option)) ?? 0) : 0];
+  }
+}
+function optionBytes(fp: SocketFile, level: number, option: number): Uint8Array {
+  if (level === SOL_SOCKET) return new Uint8Array(Int32Array.from(optionWords(fp, option)).buffer);
+  if (!(fp.socket instanceof InetSocket)) throw EOPNOTSUPP;
+  return inetOption(fp.socket, level, option);
+}
+export function sysGetsockopt(lp: Lwp, a: Int32Array): number {
+  const vm = lp.proc.vmspace!;
+  const fp = socketOf(lp, a[0]!);
+  const room = fuword(vm, a[4]!);
+  if (room < 0) throw EINVAL;
+  const bytes = optionBytes(fp, a[1]!, a[2]!);
+  const n = Math.min(room, bytes.length);
+  copyout(vm, bytes, 0, a[3]!, n);
+  suword(vm, a[4]!, n);
+  return 0;
+}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * What the socket calls ask of a protocol family (DragonFly 2.0 sys/sys/protosw.h, struct pr_usrreqs).
+ * @module
+ */
+import type { Rights, Socket, SocketName } from "../net/socket.ts";
+import type { WaitChannel } from "../sys/wait.ts";
+import type { Uio } from "../vm/uio.ts";
+import type { Lwp } from "./proc.ts";
+import type { SocketFile } from "./socket-file.ts";
+
+export interface Protocol {
+  /** A new socket. Throws ESOCKTNOSUPPORT, EPROTONOSUPPORT. */
+  create(lp: Lwp, family: number, type: number, protocol: number): Socket;
+  bind(lp: Lwp, fp: SocketFile, name: SocketName): void;
+  listen(lp: Lwp, fp: SocketFile, backlog: number): void;
+  /** 0 when it is done, or WOULDBLOCK. */
+  connect(lp: Lwp, fp: SocketFile, name: SocketName): number;
+  /** What connect() answers on a descriptor that must not wait, when it would have to. */
+  readonly pending: unknown;
+  /** After WOULDBLOCK of connect(): whether it is under way by itself, so that waiting is enough. */
+  isUnderWay(fp: SocketFile): boolean;
+  connectChannel(lp: Lwp, fp: SocketFile, name: SocketName): WaitChannel;
+  /** connect(2) to nobody. */
+  disconnect(fp: SocketFile): void;
+  /** The count, or WOULDBLOCK. `to` is null for the peer. */
+  send(lp: Lwp, fp: SocketFile, uio: Uio, to: SocketName | null, rights: Rights | null): number;
+  sendChannel(lp: Lwp, fp: SocketFile, to: SocketName | null): WaitChannel;
+  /** The last descriptor goes. */
+  release(fp: SocketFile): void;
+}

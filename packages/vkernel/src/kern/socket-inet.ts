@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * Sockets of the internet domain, as the socket calls see them (DragonFly 2.0 sys/netinet/tcp_usrreq.c, udp_usrreq.c).
+ * @module
+ */
+import { EADDRNOTAVAIL, EAFNOSUPPORT, EINPROGRESS, EINVAL, EISCONN, EOPNOTSUPP, EPROTONOSUPPORT, ESOCKTNOSUPPORT } from "../sys/errno.ts";
+import { AF_INET, IPPROTO_TCP, IPPROTO_UDP, SOCK_DGRAM, SOCK_STREAM } from "../sys/socket.ts";
+import type { InetName, SocketName } from "../net/socket.ts";
+import { ANY6, isInet4 } from "../net/inet/address.ts";
+import { InetSocket } from "../net/inet/socket.ts";
+import type { Protocol } from "./protocol.ts";
+import { credOf, type SocketFile } from "./socket-file.ts";
+
+function inetOf(fp: SocketFile): InetSocket {
+  return fp.socket as InetSocket;
+}
+/** The address in a socket's own family. Throws EAFNOSUPPORT, EADDRNOTAVAIL. */
+function nameFor(s: InetSocket, name: SocketName): InetName {
+  if (typeof name === "string") throw EAFNOSUPPORT;
+  if (s.family === AF_INET && !isInet4(name.host)) {
+    if (name.host === ANY6) throw EINVAL;
+    throw EAFNOSUPPORT;
+  }
+  if (s.onlySix && isInet4(name.host)) throw EADDRNOTAVAIL;
+  return name;
+}
+
+export const INET: Protocol = {
+  create(lp, family, type, protocol) {
+    if (type !== SOCK_STREAM && type !== SOCK_DGRAM) throw ESOCKTNOSUPPORT;
+    if (protocol !== 0 && protocol !== (type === SOCK_STREAM ? IPPROTO_TCP : IPPROTO_UDP)) throw EPROTONOSUPPORT;
+    return new InetSocket(family, type, credOf(lp));
+  },
+  bind(lp, fp, name) {
+    const s = inetOf(fp);
+    lp.k.inet.bind(s, nameFor(s, name), credOf(lp));
+  },
+  listen(lp, fp, backlog) {
+    const s = inetOf(fp);
+    if (s.kind !== SOCK_STREAM) throw EOPNOTSUPP;
+    if (s.connecting || s.peer !== null) throw EINVAL;
+    lp.k.inet.bindAny(s);
+    s.listen(backlog, credOf(lp));
+  },
+  connect(lp, fp, name) {
+    const s = inetOf(fp);
+    const to = nameFor(s, name);
+    if (s.kind === SOCK_STREAM) return lp.k.inet.connect(s, to, credOf(lp));
+    lp.k.inet.setRemote(s, to);
+    return 0;
+  },
+  pending: EINPROGRESS,
+  isUnderWay: (fp) => inetOf(fp).connecting,
+  connectChannel: (_lp, fp) => fp.socket.roomOf(null),
+  disconnect(fp) {
+    const s = inetOf(fp);
+    if (s.kind !== SOCK_DGRAM) throw EINVAL;
+    fp.k.inet.setRemote(s, null);
+  },
+  send(lp, fp, uio, to, rights) {
+    const s = inetOf(fp);
+    if (rights !== null) throw EINVAL;
+    if (s.kind === SOCK_DGRAM) return lp.k.inet.send(s, uio, to === null ? null : nameFor(s, to), credOf(lp));
+    if (to !== null && s.peer === null && !s.peerGone) throw EISCONN;
+    return s.send(uio, null, null, credOf(lp));
+  },
+  sendChannel: (_lp, fp) => fp.socket.roomOf(null),
+  release: () => {},
+};

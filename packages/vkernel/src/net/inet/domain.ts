@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * The internet domain of one machine: its addresses, its port tables, and the way to the host's network where there is one.
+ *
+ * The machine has a loopback interface always. With a network it also has the address MACHINE, and behind it, as user-mode
+ * networks have them, GATEWAY (the host's own loopback) and NAMESERVER (whoever the host asks for names). Everything else is
+ * reached through sockets of the host: connections and datagrams, no other packets.
+ * @module
+ */
+import {
+  EACCES, EADDRINUSE, EADDRNOTAVAIL, ECONNREFUSED, EDESTADDRREQ, EINVAL, EISCONN, EMSGSIZE, ENETUNREACH, EPIPE, errnoByName,
+  ETIMEDOUT,
+} from "../../sys/errno.ts";
+import { AF_INET6, SOCK_DGRAM } from "../../sys/socket.ts";
+import { WOULDBLOCK } from "../../sys/wait.ts";
+import type { ByteSource, InetName, PeerCred } from "../socket.ts";
+import { ANY4, ANY6, isAny, isInet4, isLoopback, LOOPBACK4, LOOPBACK6, parseAddress } from "./address.ts";
+import type { HostConnection, HostDatagrams, HostNetwork } from "./host.ts";
+import { HostStream } from "./host-stream.ts";
+import { InetSocket } from "./socket.ts";
+
+export const MACHINE = "10.0.2.15";
+export const GATEWAY = "10.0.2.2";
+export const NAMESERVER = "10.0.2.3";
+/** The machine's address towards IPv6 destinations. */
+export const MACHINE6 = "fec0:0:0:0:0:0:0:15";
+
+/** Ports given to sockets that do not ask for one (DragonFly 2.0 net.inet.ip.portrange.first and last). */
+const PORT_FIRST = 49_152;
+const PORT_LAST = 65_535;
+/** Ports below are root's. */
+const PORT_RESERVED = 1024;
+const DATAGRAM_MOST = 65_507;
+const NOBODY: PeerCred = { pid: 0, uid: 0, gid: 0 };
+
+export interface InetOptions {
+  /** The host's network; null: none, only loopback. */
+  readonly host: HostNetwork | null;
+  /** Programs may reach out. */
+  readonly outgoing: boolean;
+  /** Runs a callback of the host in kernel context. */
+  readonly post: (event: () => void) => void;
+}
+
+/** A host port whose connections go to a port of the machine. */
+export interface PublishedPort {
+  /** Address of the host to listen at. */
+  readonly host: string;
+  readonly port: number;
+  readonly guestPort: number;
+}
+
+export class InetDomain {
+  readonly #options: InetOptions;
+  /** Bound sockets by kind and port. */
+  readonly #ports = new Map<number, InetSocket[]>();
+  #nextPort = PORT_FIRST;
+  readonly #stops: (() => void)[] = [];
+
+  constructor(options: InetOptions) {
+    this.#options = options;
+  }
+
+  get hasNetwork(): boolean {
+    return this.#options.host !== null;
+  }
+
+  // Ports -------------------------------------------------------------------------------------------------
+
+  #at(kind: number, port: number): readonly InetSocket[] {
+    return this.#ports.get(kind * 0x1_0000 + port) ?? [];
+  }
+  #isLocal(host: string): boolean {
+    return isAny(host) || isLoopback(host) || (this.hasNetwork && (host === MACHINE || host === MACHINE6));
+  }
+  /** Whether addresses at the same port would take each other's traffic. */
+  #overlaps(a: InetSocket, host: string, onlySix: boolean): boolean {
+    const b = a.name.host;
+    if (isInet4(b) !== isInet4(host)) {
+      const six = isInet4(b) ? onlySix : a.onlySix;
+      const sixHost = isInet4(b) ? host : b;
+      return sixHost === ANY6 && !six;
+    }
+    return b === host || isAny(b) || isAny(host);
+  }
+  #isFree(s: InetSocket, name: InetName): boolean {
+    return this.#at(s.kind, name.port).every((other) => {
+      if (!this.#overlaps(other, name.host, s.onlySix)) return true;
+      if (s.reusePort && other.reusePort) return true;
+      return s.reuseAddress && other.reuseAddress && !other.listening;
+    });
+  }
+  #enter(s: InetSocket, name: InetName): void {
+    const key = s.kind * 0x1_0000 + name.port;
+    const list = this.#ports.get(key);
+    if (list === undefined) this.#ports.set(key, [s]);
+    else list.push(s);
+    s.name = name;
+    s.bound = true;
+    s.onClosed = (gone) => this.#leave(gone, key);
+  }
+  #leave(s: InetSocket, key: number): void {
+    const rest = (this.#ports.get(key) ?? []).filter((other) => other !== s);
+    if (rest.length > 0) this.#ports.set(key, rest);
+    else this.#ports.delete(key);
+    s.bound = false;
+  }
+  #freePort(s: InetSocket, host: string): number {
+    for (let tries = PORT_LAST - PORT_FIRST + 1; tries > 0; tries--) {
+      const port = this.#nextPort;
+      this.#nextPort = port === PORT_LAST ? PORT_FIRST : port + 1;
+      if (this.#at(s.kind, port).every((other) => !this.#overlaps(other, host, s.onlySix))) return port;
+    }
+    throw EADDRNOTAVAIL;
+  }
+
+  /** bind(2). Throws EINVAL (bound already), EADDRNOTAVAIL, EADDRINUSE, EACCES. */
+  bind(s: InetSocket, name: InetName, cred: PeerCred): void {
+    if (s.bound || s.peer !== null) throw EINVAL;
+    if (!this.#isLocal(name.host)) throw EADDRNOTAVAIL;
+    if (name.port !== 0 && name.port < PORT_RESERVED && cred.uid !== 0) throw EACCES;
+    const port = name.port === 0 ? this.#freePort(s, name.host) : name.port;
+    const whole = { host: name.host, port };
+    if (name.port !== 0 && !this.#isFree(s, whole)) throw EADDRINUSE;
+    this.#enter(s, whole);
+  }
+  /** Gives a socket that has none a port. */
+  bindAny(s: InetSocket): void {
+    if (s.bound) return;
+    const host = s.family === AF_INET6 ? ANY6 : ANY4;
+    this.#enter(s, { host, port: this.#freePort(s, host) });
+  }
+
+  /** The socket that traffic for `name` goes to: one bound to the address itself rather than to any. */
+  #find(kind: number, name: InetName, wanted: (s: InetSocket) => boolean): InetSocket | null {
+    let general: InetSocket | null = null;
+    for (const s of this.#at(kind, name.port)) {
+      if (!wanted(s)) continue;
+      if (s.name.host === name.host) return s;
+      if (this.#overlaps(s, name.host, false) && isAny(s.name.host)) general ??= s;
+    }
+    return general;
+  }
+  #listener(name: InetName): InetSocket | null {
+    return this.#find(1, name, (s) => s.listening && !s.closed);
+  }
+
+  // Connections ---------------------------------------------------------------------------------------------
+
+  /** Where a destination leads: "any" is this machine. */
+  #destination(name: InetName): InetName {
+    if (name.host === ANY4) return { host: LOOPBACK4, port: name.port };
+    return name.host === ANY6 ? { host: LOOPBACK6, port: name.port } : name;
+  }
+  /** The address from which a socket reaches `to`. */
+  #source(s: InetSocket, to: InetName): InetName {
+    if (!isAny(s.name.host)) return s.name;
+    let host = to.host;
+    if (!this.#isLocal(to.host)) host = isInet4(to.host) ? MACHINE : MACHINE6;
+    return { host, port: s.name.port };
+  }
+  /** The host's name for an address that is not this machine's. Throws ENETUNREACH. */
+  #outside(name: InetName): { network: HostNetwork; to: { host: string; port: number } } {
+    const network = this.#options.host;
+    if (network === null || !this.#options.outgoing || name.port === 0) throw ENETUNREACH;
+    if (name.host === GATEWAY) return { network, to: { host: LOOPBACK4, port: name.port } };
+    if (name.host !== NAMESERVER) return { network, to: name };
+    const [server] = network.nameservers();
+    if (server === undefined) throw ENETUNREACH;
+    return { network, to: name.port === 53 ? server : { host: server.host, port: name.port } };
+  }
+
+  /** connect(2) of a stream: 0, or WOULDBLOCK while it is under way. Throws ECONNREFUSED, ENETUNREACH, EISCONN, EALREADY. */
+  connect(s: InetSocket, name: InetName, cred: PeerCred): number {
+    s.startConnect();
+    if (s.listening) throw EISCONN;
+    const there = this.#destination(name);
+    if (this.#isLocal(there.host)) {
+      const listener = this.#listener(there);
+      if (listener === null) throw ECONNREFUSED;
+      this.bindAny(s);
+      return s.connectTo(listener, this.#source(s, there), there, cred);
+    }
+    const { network, to } = this.#outside(there);
+    this.bindAny(s);
+    s.name = this.#source(s, there);
+    s.remote = there;
+    s.connecting = true;
+    network.connect(to, (error, connection) =>
+      this.#options.post(() => this.#connected(s, error, connection, cred)),
+    );
+    return WOULDBLOCK;
+  }
+  #connected(s: InetSocket, error: string | null, connection: HostConnection | null, cred: PeerCred): void {
+    if (s.closed) {
+      connection?.destroy();
+      return;
+    }
+    if (connection === null) {
+      s.error = errnoByName(error ?? "") ?? ETIMEDOUT;
+      s.remote = null;
+    } else new HostStream(s, this.#inKernel(connection), cred);
+    s.finishConnect();
+  }
+
+  /** `connection` with its callbacks in kernel context. */
+  #inKernel(connection: HostConnection): HostConnection {
+    const { post } = this.#options;
+    return {
+      local: connection.local,
+      remote: connection.remote,
+      onData: (sink) => connection.onData((bytes) => post(() => sink(bytes))),
+      pause: () => connection.pause(),
+      resume: () => connection.resume(),
+      write: (bytes) => connection.write(bytes),
+      onDrain: (callback) => connection.onDrain(() => post(callback)),
+      end: () => connection.end(),
+      destroy: () => connection.destroy(),
+      onClose: (callback) => connection.onClose((error) => post(() => callback(error))),
+    };
+  }
+
+  // Datagrams -----------------------------------------------------------------------------------------------
+
+  /** connect(2) of a datagram socket: its only peer from now on; null forgets it. */
+  setRemote(s: InetSocket, name: InetName | null): void {
+    if (name === null) {
+      s.remote = null;
+      return;
+    }
+    const there = this.#destination(name);
+    if (!this.#isLocal(there.host)) this.#outside(there);
+    this.bindAny(s);
+    s.name = this.#source(s, there);
+    s.remote = there;
+  }
+
+  /** Sends a datagram, whole. Throws EDESTADDRREQ, EISCONN, EMSGSIZE, ENETUNREACH, EPIPE, ECONNREFUSED of one sent before. */
+  send(s: InetSocket, from: ByteSource, to: InetName | null, cred: PeerCred): number {
+    s.checkSend();
+    if (s.isSendShut) throw EPIPE;
+    const name = to ?? s.remote;
+    if (name === null) throw EDESTADDRREQ;
+    if (from.resid > DATAGRAM_MOST) throw EMSGSIZE;
+    const there = this.#destination(name);
+    const isHere = this.#isLocal(there.host);
+    const outside = isHere ? null : this.#outside(there);
+    this.bindAny(s);
+    const data = new Uint8Array(from.resid);
+    from.get(data, 0, data.length);
+    if (outside === null) {
+      const target = this.#find(SOCK_DGRAM, there, (other) => !other.closed);
+      if (target === null) s.refuse();
+      else target.deliver(data, this.#source(s, there), cred);
+    } else this.#hostDatagrams(s, there, outside.network).send(data, outside.to);
+    return data.length;
+  }
+
+  #hostDatagrams(s: InetSocket, there: InetName, network: HostNetwork): HostDatagrams {
+    if (s.hostDatagrams !== null) return s.hostDatagrams as HostDatagrams;
+    const link = network.datagrams({ host: isInet4(there.host) ? ANY4 : ANY6, port: 0 });
+    link.onMessage((bytes, sender) =>
+      this.#options.post(() => s.deliver(bytes, this.#inside(network, sender), NOBODY)),
+    );
+    s.hostDatagrams = link;
+    return link;
+  }
+  /** What a host address is called inside. */
+  #inside(network: HostNetwork, address: { host: string; port: number }): InetName {
+    const host = parseAddress(address.host) ?? ANY4;
+    const [server] = network.nameservers();
+    if (address.port === 53 && server !== undefined && parseAddress(server.host) === host) {
+      return { host: NAMESERVER, port: 53 };
+    }
+    return { host: isLoopback(host) ? GATEWAY : host, port: address.port };
+  }
+
+  // Published ports -----------------------------------------------------------------------------------------
+
+  /** Opens a port of the host; resolves when it listens. Rejects with a message that names it. */
+  publish(at: PublishedPort): Promise<void> {
+    const network = this.#options.host;
+    if (network === null) throw new Error("a published port needs the host's network");
+    return new Promise((resolve, reject) => {
+      const stop = network.listen(
+        { host: at.host, port: at.port },
+        (connection) => this.#options.post(() => this.#arrive(connection, at.guestPort)),
+        (error) => {
+          if (error === null) resolve();
+          else reject(new Error(`port ${at.host}:${at.port}: ${error}`));
+        },
+      );
+      this.#stops.push(stop);
+    });
+  }
+  #arrive(connection: HostConnection, port: number): void {
+    const here = { host: MACHINE, port };
+    const from = parseAddress(connection.remote.host) ?? ANY4;
+    const there = { host: isLoopback(from) ? GATEWAY : from, port: connection.remote.port };
+    const listener = this.#listener(here) ?? this.#listener({ host: LOOPBACK4, port });
+    const server = listener?.arrive(here, there) ?? null;
+    if (listener === null || server === null) {
+      connection.destroy();
+      return;
+    }
+    new HostStream(server, this.#inKernel(connection), NOBODY);
+    listener.offer(server);
+  }
+
+  /** Stops listening on the host. */
+  shutdown(): void {
+    for (const stop of this.#stops.splice(0)) stop();
+  }
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * Sockets of the internet domain: TCP connections and UDP datagrams, as what a program can tell of them. There are no
+ * segments: two sockets of one machine are each other's ends, and the end of a connection to elsewhere is played by a
+ * connection of the host (host-stream.ts).
+ *
+ * Invariants
+ *   IN1  A socket with `bound` is in its domain's port table under its name's port.
+ *   IN2  While `connecting`, peer is null; the answer sets peer or `error` and wakes whoever waits.
+ *   IN3  A UDP socket with `remote` receives from there only.
+ * @module
+ */
+import { EALREADY, ECONNREFUSED, EISCONN } from "../../sys/errno.ts";
+import { POLLOUT } from "../../sys/poll.ts";
+import { AF_INET6, SOCK_DGRAM, SOCK_STREAM } from "../../sys/socket.ts";
+import { WOULDBLOCK } from "../../sys/wait.ts";
+import { Socket, type InetName, type PeerCred } from "../socket.ts";
+import { ANY4, ANY6 } from "./address.ts";
+
+export class InetSocket extends Socket {
+  declare name: InetName;
+  /** In the port table. */
+  bound = false;
+  /** The other end's address; stays when that has gone. */
+  remote: InetName | null = null;
+  connecting = false;
+  /** SO_REUSEADDR, SO_REUSEPORT, IPV6_V6ONLY. */
+  reuseAddress = false;
+  reusePort = false;
+  onlySix = false;
+  /** Values of options that are kept for whoever asks, by level × 2^16 + option. */
+  readonly options = new Map<number, number>();
+  /** Datagrams to elsewhere go out here; closes it. */
+  hostDatagrams: { close(): void } | null = null;
+  /** Told when the socket ends. */
+  onClosed: (s: InetSocket) => void = () => {};
+
+  constructor(family: number, kind: number, cred: PeerCred) {
+    super(family, kind, cred);
+    this.name = { host: family === AF_INET6 ? ANY6 : ANY4, port: 0 };
+  }
+
+  get isTcp(): boolean {
+    return this.kind === SOCK_STREAM;
+  }
+  override peerAddress(): InetName | null {
+    return this.remote;
+  }
+  protected override sibling(cred: PeerCred): InetSocket {
+    const s = new InetSocket(this.family, this.kind, cred);
+    for (const [option, value] of this.options) s.options.set(option, value);
+    s.limit = this.limit;
+    return s;
+  }
+
+  /** Whether connect() may go on. Throws EISCONN, EALREADY, and the error of the attempt before. */
+  startConnect(): void {
+    if (this.connecting) throw EALREADY;
+    this.throwError();
+    if (this.peer !== null || this.peerGone) throw EISCONN;
+  }
+
+  /** Connects to a listening socket of this machine as `here`, whom it knows as `there`. WOULDBLOCK while its backlog is full. */
+  connectTo(listener: InetSocket, here: InetName, there: InetName, cred: PeerCred): number {
+    if (listener.pending.length >= listener.backlog) return WOULDBLOCK;
+    const server = listener.sibling(cred);
+    server.name = there;
+    server.remote = here;
+    this.name = here;
+    this.remote = there;
+    this.meet(listener, server, cred);
+    return 0;
+  }
+
+  /** A connection from elsewhere, for accept(). False when the backlog is full or nobody listens any more. */
+  arrive(here: InetName, there: InetName): InetSocket | null {
+    if (!this.listening || this.closed || this.pending.length >= this.backlog) return null;
+    const server = this.sibling(this.peerCred);
+    server.name = here;
+    server.remote = there;
+    return server;
+  }
+  /** Gives what arrive() made to accept(). */
+  offer(server: InetSocket): void {
+    this.pending.push(server);
+    this.readChan.wakeup();
+  }
+
+  /** The answer to a connection attempt has come. */
+  finishConnect(): void {
+    this.connecting = false;
+    this.wakeAll();
+  }
+  wake(): void {
+    this.wakeAll();
+  }
+
+  /** Puts a datagram into the queue; without room it is lost, as on any network. */
+  deliver(data: Uint8Array, from: InetName, cred: PeerCred): void {
+    if (this.closed || this.readShut) return;
+    const { remote } = this;
+    if (remote !== null && (remote.host !== from.host || remote.port !== from.port)) return;
+    if (this.queued + data.length > this.limit) return;
+    this.queue.push({ data, off: 0, from, rights: null, cred });
+    this.queued += data.length;
+    this.readChan.wakeup();
+  }
+  /** Nobody has the port that a datagram went to; told to connected senders only. */
+  refuse(): void {
+    if (this.remote === null) return;
+    this.error = ECONNREFUSED;
+    this.wakeAll();
+  }
+  /** What would have to be thrown before sending. */
+  checkSend(): void {
+    this.throwError();
+  }
+  get isSendShut(): boolean {
+    return this.writeShut;
+  }
+
+  override shutdown(how: number): void {
+    if (this.kind === SOCK_DGRAM && this.remote !== null) {
+      if (how !== 1) this.readShut = true;
+      if (how !== 0) this.writeShut = true;
+      this.wakeAll();
+      return;
+    }
+    super.shutdown(how);
+  }
+
+  override poll(events: number): number {
+    if (this.connecting) return 0;
+    const r = super.poll(events);
+    if (this.kind === SOCK_DGRAM) return r | (events & POLLOUT);
+    return this.error !== null ? r | (events & POLLOUT) : r;
+  }
+
+  override close(): void {
+    if (this.closed) return;
+    super.close();
+    this.hostDatagrams?.close();
+    this.hostDatagrams = null;
+    this.onClosed(this);
+  }
+}

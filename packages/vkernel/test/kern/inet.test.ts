@@ -1,0 +1,380 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** TCP and UDP between processes of one machine, and over a host's network; error numbers as Linux has them. */
+import { describe, expect, it } from "vitest";
+import type { HostAddress, HostConnection, HostNetwork } from "@vkernel/hostkernel";
+import { parseAddress } from "../../src/net/inet/address.ts";
+import { GATEWAY, MACHINE } from "../../src/net/inet/domain.ts";
+import { DATA, type Program, sys, type User, UserBench } from "./user-bench.ts";
+
+const EAGAIN = -11, EACCES = -13, EINVAL = -22, EPIPE = -32, EDESTADDRREQ = -89, EMSGSIZE = -90, EPROTONOSUPPORT = -93;
+const EAFNOSUPPORT = -97, EADDRINUSE = -98, EADDRNOTAVAIL = -99, ENETUNREACH = -101, ECONNRESET = -104, EISCONN = -106;
+const ENOTCONN = -107, ECONNREFUSED = -111, EALREADY = -114, EINPROGRESS = -115;
+const INET = 2, INET6 = 10, STREAM = 1, DGRAM = 2, NONBLOCK = 0o4000;
+const SOL_SOCKET = 1, SO_REUSEADDR = 2, SO_ERROR = 4, IPPROTO_IPV6 = 41, IPV6_V6ONLY = 26;
+const A = DATA, OTHER = DATA + 0x200, BUF = DATA + 0x1000;
+
+async function run(program: Program, network?: FakeNetwork): Promise<UserBench> {
+  const options = { host: network ?? null, outgoing: true, post: (event: () => void): void => event() };
+  const bench = new UserBench(undefined, network === undefined ? undefined : options);
+  expect(await bench.run(bench.start(program))).toBe(0);
+  return bench;
+}
+
+/** A sockaddr_in or sockaddr_in6 at `at`; returns its length. */
+function address(u: User, at: number, host: string, port: number): number {
+  const six = host.includes(":");
+  const family = six ? INET6 : INET;
+  u.setWord(at, family | ((((port & 0xff) << 8) | (port >> 8)) << 16));
+  if (!six) {
+    host.split(".").forEach((n, i) => u.poke(at + 4 + i, Number(n)));
+    return 16;
+  }
+  u.words(at + 4, 0, 0, 0, 0, 0, 0);
+  parseAddress(host)!
+    .split(":")
+    .forEach((group, i) => {
+      u.poke(at + 8 + 2 * i, Number.parseInt(group, 16) >> 8);
+      u.poke(at + 9 + 2 * i, Number.parseInt(group, 16) & 255);
+    });
+  return 28;
+}
+/** Host and port of the IPv4 address at `at`. */
+function readAddress(u: User, at: number): string {
+  const b = u.read(at, 8);
+  const n = (i: number): number => b.charCodeAt(i);
+  return `${n(4)}.${n(5)}.${n(6)}.${n(7)}:${(n(2) << 8) | n(3)}`;
+}
+function* nameOf(u: User, call: string, fd: number): Generator<ReturnType<typeof sys>, string, number> {
+  u.setWord(A + 0x100, 28);
+  expect(yield sys(call, fd, A + 0x110, A + 0x100)).toBe(0);
+  return readAddress(u, A + 0x110);
+}
+
+describe("streams inside the machine", () => {
+  it("server and client know each other's addresses, bytes go both ways, end of file follows shutdown", async () => {
+    await run(function* (u) {
+      const s = yield sys("socket", INET, STREAM, 0);
+      const len = address(u, A, "0.0.0.0", 8080);
+      expect(yield sys("bind", s, A, len)).toBe(0);
+      expect(yield sys("bind", s, A, len)).toBe(EINVAL);
+      expect(yield sys("listen", s, 5)).toBe(0);
+      expect(yield* nameOf(u, "getsockname", s)).toBe("0.0.0.0:8080");
+      u.child(function* (c) {
+        const fd = yield sys("socket", INET, STREAM, 6);
+        expect(yield sys("connect", fd, A, address(c, A, "127.0.0.1", 8080))).toBe(0);
+        expect(yield sys("connect", fd, A, 16)).toBe(EISCONN);
+        expect(yield* nameOf(c, "getpeername", fd)).toBe("127.0.0.1:8080");
+        c.text(BUF, "from the client");
+        expect(yield sys("sendto", fd, BUF, 15, 0, 0, 0)).toBe(15);
+        expect(yield sys("shutdown", fd, 1)).toBe(0);
+        expect(yield sys("read", fd, BUF, 10)).toBe(2);
+        expect(yield sys("read", fd, BUF, 10)).toBe(0);
+      });
+      yield sys("fork");
+      u.setWord(A + 0x100, 16);
+      const fd = yield sys("accept4", s, OTHER, A + 0x100, 0);
+      expect(readAddress(u, OTHER)).toBe(yield* nameOf(u, "getpeername", fd));
+      expect(readAddress(u, OTHER)).toMatch(/^127\.0\.0\.1:(49|5\d|6\d)\d{3}$/);
+      expect(yield* nameOf(u, "getsockname", fd)).toBe("127.0.0.1:8080");
+      expect(yield sys("recvfrom", fd, BUF, 100, 0, 0, 0)).toBe(15);
+      expect(u.read(BUF, 15)).toBe("from the client");
+      expect(yield sys("read", fd, BUF, 100)).toBe(0);
+      yield sys("write", fd, BUF, 2);
+      yield sys("close", fd);
+      yield sys("wait4", -1, A, 0, 0);
+      expect(u.word(A)).toBe(0);
+    });
+  });
+
+  it("refuses and names what is wrong", async () => {
+    await run(function* (u) {
+      const s = yield sys("socket", INET, STREAM, 0);
+      expect(yield sys("connect", s, A, address(u, A, "127.0.0.1", 9))).toBe(ECONNREFUSED);
+      expect(yield sys("connect", s, A, address(u, A, "192.0.2.1", 80))).toBe(ENETUNREACH);
+      expect(yield sys("bind", s, A, address(u, A, "192.0.2.1", 80))).toBe(EADDRNOTAVAIL);
+      expect(yield sys("connect", s, A, address(u, A, "::1", 80))).toBe(EAFNOSUPPORT);
+      expect(yield sys("connect", s, A, 8)).toBe(EINVAL);
+      expect(yield sys("getpeername", s, A, A + 0x100)).toBe(ENOTCONN);
+      expect(yield sys("sendto", s, BUF, 1, 0x4000, 0, 0)).toBe(ENOTCONN);
+      expect(yield sys("socket", INET, STREAM, 17)).toBe(EPROTONOSUPPORT);
+      u.child(function* (c) {
+        yield sys("setuid", 1000);
+        const fd = yield sys("socket", INET, STREAM, 0);
+        expect(yield sys("bind", fd, A, address(c, A, "127.0.0.1", 80))).toBe(EACCES);
+      });
+      yield sys("fork");
+      yield sys("wait4", -1, A, 0, 0);
+      expect(u.word(A)).toBe(0);
+    });
+  });
+
+  it("a port is one socket's, unless both may share it and neither listens", async () => {
+    await run(function* (u) {
+      const one = yield sys("socket", INET, STREAM, 0);
+      const two = yield sys("socket", INET, STREAM, 0);
+      const len = address(u, A, "127.0.0.1", 7000);
+      expect(yield sys("bind", one, A, len)).toBe(0);
+      expect(yield sys("bind", two, A, address(u, A, "0.0.0.0", 7000))).toBe(EADDRINUSE);
+      u.setWord(BUF, 1);
+      for (const s of [one, two]) expect(yield sys("setsockopt", s, SOL_SOCKET, SO_REUSEADDR, BUF, 4)).toBe(0);
+      expect(yield sys("bind", two, A, len)).toBe(0);
+      yield sys("close", two);
+      yield sys("listen", one, 1);
+      const three = yield sys("socket", INET, STREAM, 0);
+      expect(yield sys("setsockopt", three, SOL_SOCKET, SO_REUSEADDR, BUF, 4)).toBe(0);
+      expect(yield sys("bind", three, A, len)).toBe(EADDRINUSE);
+      yield sys("close", one);
+      expect(yield sys("bind", three, A, len)).toBe(0);
+    });
+  });
+
+  it("IPv6 sockets take IPv4 connections, unless they are for IPv6 only", async () => {
+    await run(function* (u) {
+      const six = yield sys("socket", INET6, STREAM, 0);
+      expect(yield sys("bind", six, A, address(u, A, "::", 7001))).toBe(0);
+      yield sys("listen", six, 1);
+      const client = yield sys("socket", INET, STREAM, 0);
+      expect(yield sys("connect", client, A, address(u, A, "127.0.0.1", 7001))).toBe(0);
+      u.setWord(A + 0x100, 28);
+      yield sys("accept4", six, OTHER, A + 0x100, 0);
+      expect(u.word(A + 0x100)).toBe(28);
+      expect([u.word(OTHER + 16), u.word(OTHER + 20)]).toEqual([0xffff_0000 | 0, 0x0100_007f]);
+      const only = yield sys("socket", INET6, STREAM, 0);
+      u.setWord(BUF, 1);
+      expect(yield sys("setsockopt", only, IPPROTO_IPV6, IPV6_V6ONLY, BUF, 4)).toBe(0);
+      expect(yield sys("bind", only, A, address(u, A, "::", 7002))).toBe(0);
+      yield sys("listen", only, 1);
+      const other = yield sys("socket", INET, STREAM, 0);
+      expect(yield sys("connect", other, A, address(u, A, "127.0.0.1", 7002))).toBe(ECONNREFUSED);
+      const well = yield sys("socket", INET6, STREAM, 0);
+      expect(yield sys("connect", well, A, address(u, A, "::1", 7002))).toBe(0);
+    });
+  });
+
+  it("unread bytes turn a close into a reset", async () => {
+    await run(function* (u) {
+      const s = yield sys("socket", INET, STREAM, 0);
+      const len = address(u, A, "127.0.0.1", 7003);
+      yield sys("bind", s, A, len);
+      yield sys("listen", s, 1);
+      const client = yield sys("socket", INET, STREAM, 0);
+      yield sys("connect", client, A, len);
+      const server = yield sys("accept4", s, 0, 0, 0);
+      yield sys("write", client, BUF, 10);
+      yield sys("close", server);
+      expect(yield sys("read", client, BUF, 10)).toBe(ECONNRESET);
+      expect(yield sys("sendto", client, BUF, 1, 0x4000, 0, 0)).toBe(EPIPE);
+    });
+  });
+});
+
+describe("datagrams inside the machine", () => {
+  it("carry their sender, are taken whole, and are lost where nobody is", async () => {
+    await run(function* (u) {
+      const a = yield sys("socket", INET, DGRAM, 0);
+      const b = yield sys("socket", INET, DGRAM, 17);
+      const len = address(u, A, "127.0.0.1", 5353);
+      yield sys("bind", a, A, len);
+      u.text(BUF, "datagram");
+      expect(yield sys("sendto", b, BUF, 8, 0, 0, 0)).toBe(EDESTADDRREQ);
+      expect(yield sys("sendto", b, BUF, 70_000, 0, A, len)).toBe(EMSGSIZE);
+      expect(yield sys("sendto", b, BUF, 8, 0, A, len)).toBe(8);
+      expect(yield sys("sendto", b, BUF, 0, 0, A, len)).toBe(0);
+      u.setWord(A + 0x100, 16);
+      expect(yield sys("recvfrom", a, BUF + 100, 4, 0, OTHER, A + 0x100)).toBe(4);
+      expect(readAddress(u, OTHER)).toMatch(/^127\.0\.0\.1:\d+$/);
+      expect(yield sys("recvfrom", a, BUF + 100, 100, 0, 0, 0)).toBe(0);
+      expect(yield sys("recvfrom", a, BUF + 100, 100, 0x40, 0, 0)).toBe(EAGAIN);
+      // To nobody: unconnected senders are not told, connected ones are, once.
+      const none = address(u, A, "127.0.0.1", 5354);
+      expect(yield sys("sendto", b, BUF, 8, 0, A, none)).toBe(8);
+      expect(yield sys("connect", b, A, none)).toBe(0);
+      expect(yield sys("write", b, BUF, 8)).toBe(8);
+      expect(yield sys("recvfrom", b, BUF, 8, 0x40, 0, 0)).toBe(ECONNREFUSED);
+      expect(yield sys("recvfrom", b, BUF, 8, 0x40, 0, 0)).toBe(EAGAIN);
+    });
+  });
+
+  it("a connected socket hears its peer alone; several messages go in one call", async () => {
+    await run(function* (u) {
+      const [a, b, stranger] = [yield sys("socket", INET, DGRAM, 0), yield sys("socket", INET, DGRAM, 0), yield sys("socket", INET, DGRAM, 0)];
+      const atA = address(u, A, "127.0.0.1", 6000);
+      yield sys("bind", a, A, atA);
+      yield sys("bind", b, OTHER, address(u, OTHER, "127.0.0.1", 6001));
+      yield sys("connect", a, OTHER, 16);
+      expect(yield sys("sendto", stranger, BUF, 5, 0, A, atA)).toBe(5);
+      expect(yield sys("recvfrom", a, BUF, 10, 0x40, 0, 0)).toBe(EAGAIN);
+      // struct mmsghdr[2] at BUF + 0x100 with one buffer each
+      for (const [i, length] of [3, 7].entries()) {
+        u.words(BUF + 0x100 + 32 * i, A, 16, BUF + 0x200 + 8 * i, 1, 0, 0, 0, 0);
+        u.words(BUF + 0x200 + 8 * i, BUF + 0x300, length);
+      }
+      expect(yield sys("sendmmsg", b, BUF + 0x100, 2, 0)).toBe(2);
+      expect([u.word(BUF + 0x100 + 28), u.word(BUF + 0x120 + 28)]).toEqual([3, 7]);
+      for (const i of [0, 1]) {
+        u.words(BUF + 0x100 + 32 * i, 0, 0, BUF + 0x200 + 8 * i, 1, 0, 0, 0, 0);
+        u.words(BUF + 0x200 + 8 * i, BUF + 0x300, 100);
+      }
+      expect(yield sys("recvmmsg", a, BUF + 0x100, 2, 0, 0)).toBe(2);
+      expect([u.word(BUF + 0x100 + 28), u.word(BUF + 0x120 + 28)]).toEqual([3, 7]);
+    });
+  });
+});
+
+/** A host with one service, which sends back what it gets, in upper case; it answers when `answer()` is called. */
+class FakeNetwork implements HostNetwork {
+  readonly asked: HostAddress[] = [];
+  answer: () => void = () => {};
+  accept: (connection: HostConnection) => void = () => {};
+  connect(to: HostAddress, answer: (error: string | null, connection: HostConnection | null) => void): void {
+    this.asked.push(to);
+    this.answer = () => (to.port === 7 ? answer(null, new Echo(to)) : answer("ECONNREFUSED", null));
+  }
+  listen(_at: HostAddress, accept: (connection: HostConnection) => void, answer: (error: string | null) => void): () => void {
+    this.accept = accept;
+    answer(null);
+    return () => {};
+  }
+  datagrams(): { send(bytes: Uint8Array, to: HostAddress): void; onMessage(sink: (b: Uint8Array, from: HostAddress) => void): void; close(): void } {
+    let sink: (b: Uint8Array, from: HostAddress) => void = () => {};
+    return { send: (bytes, to) => sink(bytes.map((b) => b - 32), to), onMessage: (s) => (sink = s), close: () => {} };
+  }
+  nameservers(): readonly HostAddress[] {
+    return [{ host: "198.51.100.53", port: 53 }];
+  }
+}
+class Echo implements HostConnection {
+  readonly local = { host: "198.51.100.1", port: 40_000 };
+  readonly remote: HostAddress;
+  #sink: (bytes: Uint8Array | null) => void = () => {};
+  #drained: () => void = () => {};
+  #closed: (error: string | null) => void = () => {};
+  taken = 0;
+  constructor(remote: HostAddress) {
+    this.remote = remote;
+  }
+  onData(sink: (bytes: Uint8Array | null) => void): void {
+    this.#sink = sink;
+  }
+  pause(): void {}
+  resume(): void {}
+  write(bytes: Uint8Array): boolean {
+    this.taken += bytes.length;
+    this.#sink(bytes.map((b) => b - 32));
+    return true;
+  }
+  onDrain(callback: () => void): void {
+    this.#drained = callback;
+    this.#drained();
+  }
+  end(): void {
+    this.#sink(null);
+    this.#closed(null);
+  }
+  destroy(): void {
+    this.#closed(null);
+  }
+  onClose(callback: (error: string | null) => void): void {
+    this.#closed = callback;
+  }
+}
+
+describe("over the host's network", () => {
+  it("a connection that is not waited for: under way, then there; names are those of the machine", async () => {
+    const network = new FakeNetwork();
+    await run(function* (u) {
+      const fd = yield sys("socket", INET, STREAM | NONBLOCK, 0);
+      const len = address(u, A, "203.0.113.9", 7);
+      expect(yield sys("connect", fd, A, len)).toBe(EINPROGRESS);
+      expect(yield sys("connect", fd, A, len)).toBe(EALREADY);
+      u.words(BUF, fd, 4);
+      expect(yield sys("poll", BUF, 1, 0)).toBe(0);
+      network.answer();
+      expect(yield sys("poll", BUF, 1, 0)).toBe(1);
+      expect(yield* nameOf(u, "getsockname", fd)).toMatch(new RegExp(`^${MACHINE}:`));
+      expect(yield* nameOf(u, "getpeername", fd)).toBe("203.0.113.9:7");
+      u.text(BUF + 64, "hello");
+      expect(yield sys("write", fd, BUF + 64, 5)).toBe(5);
+      expect(yield sys("read", fd, BUF + 128, 10)).toBe(5);
+      expect(u.read(BUF + 128, 5)).toBe("HELLO");
+      yield sys("shutdown", fd, 1);
+      expect(yield sys("read", fd, BUF, 10)).toBe(0);
+    }, network);
+    expect(network.asked).toEqual([{ host: "203.0.113.9", port: 7 }]);
+  });
+
+  it("more than the queues hold goes through; a refusal is told once", async () => {
+    const network = new FakeNetwork();
+    await run(function* (u) {
+      const fd = yield sys("socket", INET, STREAM | NONBLOCK, 0);
+      yield sys("connect", fd, A, address(u, A, GATEWAY, 7));
+      network.answer();
+      let sent = 0;
+      let received = 0;
+      while (received < 2_000_000) {
+        if (sent < 2_000_000) {
+          const n = yield sys("sendto", fd, BUF, 100_000, 0, 0, 0);
+          if (n !== EAGAIN) sent += n;
+        }
+        const n = yield sys("recvfrom", fd, BUF, 150_000, 0, 0, 0);
+        if (n !== EAGAIN) received += n;
+      }
+      expect(sent).toBe(2_000_000);
+      const no = yield sys("socket", INET, STREAM | NONBLOCK, 0);
+      expect(yield sys("connect", no, A, address(u, A, "203.0.113.9", 8))).toBe(EINPROGRESS);
+      network.answer();
+      u.setWord(A + 0x100, 4);
+      expect(yield sys("getsockopt", no, SOL_SOCKET, SO_ERROR, BUF, A + 0x100)).toBe(0);
+      expect(u.word(BUF)).toBe(-ECONNREFUSED);
+      expect(yield sys("getsockopt", no, SOL_SOCKET, SO_ERROR, BUF, A + 0x100)).toBe(0);
+      expect(u.word(BUF)).toBe(0);
+    }, network);
+    expect(network.asked[0]).toEqual({ host: "127.0.0.1", port: 7 });
+  });
+
+  it("datagrams to the name server go to the host's", async () => {
+    const network = new FakeNetwork();
+    await run(function* (u) {
+      const fd = yield sys("socket", INET, DGRAM, 0);
+      const len = address(u, A, "10.0.2.3", 53);
+      u.text(BUF, "query");
+      expect(yield sys("sendto", fd, BUF, 5, 0, A, len)).toBe(5);
+      u.setWord(A + 0x100, 16);
+      expect(yield sys("recvfrom", fd, BUF, 10, 0, OTHER, A + 0x100)).toBe(5);
+      expect([u.read(BUF, 5), readAddress(u, OTHER)]).toEqual(["QUERY", "10.0.2.3:53"]);
+    }, network);
+  });
+
+  it("a published port leads to whoever listens", async () => {
+    const network = new FakeNetwork();
+    const bench = await run(function* (u) {
+      yield sys("getpid");
+      void u.bench.k.inet.publish({ host: "127.0.0.1", port: 8080, guestPort: 80 });
+      const s = yield sys("socket", INET, STREAM, 0);
+      yield sys("bind", s, A, address(u, A, "0.0.0.0", 80));
+      yield sys("listen", s, 1);
+      network.accept(new Echo({ host: "127.0.0.1", port: 55_555 }));
+      const fd = yield sys("accept4", s, 0, 0, 0);
+      expect(yield* nameOf(u, "getpeername", fd)).toBe(`${GATEWAY}:55555`);
+      expect(yield* nameOf(u, "getsockname", fd)).toBe(`${MACHINE}:80`);
+    }, network);
+    bench.k.inet.shutdown();
+  });
+});
+
+describe("addresses", () => {
+  it.each([
+    ["127.0.0.1", "127.0.0.1"],
+    ["::1", "0:0:0:0:0:0:0:1"],
+    ["2001:DB8::10.1.2.3", "2001:db8:0:0:0:0:a01:203"],
+    ["::ffff:192.0.2.1", "192.0.2.1"],
+    ["fe80::1%eth0", "fe80:0:0:0:0:0:0:1"],
+    ["1.2.3", null],
+    ["1.2.3.256", null],
+    ["1::2::3", null],
+    ["1:2:3:4:5:6:7:8:9", null],
+    ["12345::", null],
+  ])("%s is %s", (text, canonical) => {
+    expect(parseAddress(text)).toBe(canonical);
+  });
+});
