@@ -17,7 +17,7 @@ import type { ByteSource, InetName, PeerCred } from "../socket.ts";
 import { ANY4, ANY6, isAny, isInet4, isLoopback, LOOPBACK4, LOOPBACK6, parseAddress } from "./address.ts";
 import type { HostConnection, HostDatagrams, HostNetwork } from "./host.ts";
 import { HostStream } from "./host-stream.ts";
-import { InetSocket } from "./socket.ts";
+import type { InetSocket } from "./socket.ts";
 
 export const MACHINE = "10.0.2.15";
 export const GATEWAY = "10.0.2.2";
