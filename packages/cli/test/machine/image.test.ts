@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The image commands, newfs_hammer, hammer and undo, as users run them. */
+import { createHash } from "node:crypto";
 import { chmodSync, existsSync, linkSync, lstatSync, mkdirSync, readFileSync, readlinkSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
 import path from "node:path";
+import { gunzipSync } from "node:zlib";
 import { unpackTar } from "modern-tar";
 import { describe, expect, it } from "vitest";
-import { hammer, newfsHammer, scratch, undo, vkernel, type Result } from "./harness.ts";
+import { checkout, hammer, newfsHammer, scratch, undo, vkernel, type Result } from "./harness.ts";
 
 const image = (...args: string[]) => vkernel(["image", ...args]);
 /** Standard output as UTF-8 of a command that must succeed in silence. */
@@ -115,6 +118,95 @@ describe("image commands", () => {
   });
 });
 
+const genuine = path.join(checkout, "../shared/fixtures/hammer-real/basic-v7.img.gz");
+const HAS_TAR = spawnSync("tar", ["--version"]).stdout?.toString().includes("GNU tar") ?? false;
+
+describe.skipIf(!HAS_TAR)("tar (needs GNU tar)", () => {
+  const dir = scratch();
+  const tar = (...args: string[]): string => {
+    const r = spawnSync("tar", args, { cwd: dir, env: { ...process.env, LC_ALL: "C.UTF-8", TZ: "UTC" }, maxBuffer: 1 << 28 });
+    expect({ status: r.status, stderr: r.stderr.toString("latin1") }).toEqual({ status: 0, stderr: "" });
+    return r.stdout.toString("latin1");
+  };
+  const listing = (img: string): string => ok(image("ls", "--json", "-R", img)).replaceAll(/ +"objId": .*\n/g, "");
+
+  it.skipIf(!existsSync(genuine))("a genuine image goes out and in again: every name, type, device, link, mode, owner and time (needs shared/fixtures)", () => {
+    const img = path.join(dir, "genuine.img"), back = path.join(dir, "back.img"), file = path.join(dir, "genuine.tar");
+    writeFileSync(img, gunzipSync(readFileSync(genuine)));
+    const out = image("export", img, "-o", file);
+    expect(out).toMatchObject({ status: 0, stderr: `vkernel: ${img}: left out of the archive: dev/sock: a socket\n` });
+    const shown = tar("-tvf", file, "--numeric-owner");
+    expect(shown).toMatch(/^c\S+ \d+\/\d+ +\d+,\d+ .* dev\/null$/m);
+    expect(shown).toMatch(/^b\S+ .* dev\/disk$/m);
+    expect(shown).toMatch(/^p\S+ .* dev\/pipe$/m);
+    ok(image("create", back, "--from", file, "--size", "512m"));
+    ok(image("rm", img, "/dev/sock"));
+    // Removing the socket has changed dev itself.
+    const normal = (text: string): string => text.replaceAll(/(?<="path": "\/dev",\n(?:.*\n){6} +"mtime": ).*/g, "");
+    expect(normal(listing(back))).toBe(normal(listing(img)));
+    expect(ok(hammer(["-f", back, "-v", "show"]))).toMatch(/0 bad nodes\n0 bad elms\n0 bad records\n$/);
+  });
+
+  it.each(["gnu", "posix", "ustar", "v7"])("archives of GNU tar in the %s format", (format) => {
+    const tree = path.join(dir, `tree-${format}`);
+    const long = format === "v7" ? "short" : `${"directory/".repeat(format === "ustar" ? 12 : 30)}${"f".repeat(90)}`;
+    mkdirSync(path.join(tree, path.dirname(long)), { recursive: true });
+    writeFileSync(path.join(tree, long), "long name");
+    writeFileSync(Buffer.concat([Buffer.from(`${tree}/`), Buffer.from([0x6e, 0xff, 0xfe, 0x0a, 0x78])]), "no UTF-8");
+    writeFileSync(path.join(tree, "ünïcode"), Buffer.alloc(70_000, 7));
+    linkSync(path.join(tree, "ünïcode"), path.join(tree, "again"));
+    symlinkSync("t".repeat(format === "gnu" || format === "posix" ? 200 : 90), path.join(tree, "link"));
+    utimesSync(path.join(tree, "ünïcode"), 1_234_567_890.5, 1_234_567_890.25);
+    const file = path.join(dir, `${format}.tar`), img = path.join(dir, `${format}.img`), direct = path.join(dir, `${format}-direct.img`);
+    tar("-cf", file, `--format=${format}`, "-C", tree, ".");
+    ok(image("create", img, "--from", file, "--size", "128m"));
+    ok(image("create", direct, "--from", tree, "--size", "128m"));
+    const whole = (text: string): string => (format === "posix" ? text : text.replaceAll(/(\d\d)\.\d+Z/g, "$1Z")).replaceAll(/\.(\d{3})\d*Z/g, ".$1Z");
+    expect(whole(listing(img))).toBe(whole(listing(direct)));
+    expect(ok(image("cat", img, `/${long}`))).toBe("long name");
+    // And what we write of it, GNU tar unpacks to the same.
+    const unpacked = path.join(dir, `unpacked-${format}`), ours = path.join(dir, `${format}-ours.tar`);
+    mkdirSync(unpacked);
+    ok(image("export", direct, "-o", ours));
+    tar("-xf", ours, "-C", unpacked);
+    expect(spawnSync("diff", ["-r", "--no-dereference", tree, unpacked]).stdout.toString()).toBe("");
+    expect(lstatSync(path.join(unpacked, "again")).ino).toBe(lstatSync(path.join(unpacked, "ünïcode")).ino);
+    expect(lstatSync(path.join(unpacked, "ünïcode")).mtimeMs).toBe(1_234_567_890_250);
+  });
+
+  it("layers: whiteouts remove what the layers before had", () => {
+    const lower = path.join(dir, "lower"), upper = path.join(dir, "upper"), img = path.join(dir, "layers.img");
+    for (const name of ["etc", "opt/a", "opt/b", "keep"]) mkdirSync(path.join(lower, name), { recursive: true });
+    for (const name of ["etc/one", "etc/two", "opt/a/x", "keep/y"]) writeFileSync(path.join(lower, name), name);
+    for (const name of ["etc", "opt"]) mkdirSync(path.join(upper, name), { recursive: true });
+    writeFileSync(path.join(upper, "etc/.wh.one"), "");
+    writeFileSync(path.join(upper, "opt/.wh..wh..opq"), "");
+    writeFileSync(path.join(upper, "opt/new"), "new");
+    tar("-cf", "lower.tar", "-C", lower, ".");
+    tar("-czf", "upper.tgz", "-C", upper, ".");
+    ok(image("create", img, "--from", path.join(dir, "lower.tar"), "--from", path.join(dir, "upper.tgz"), "--size", "128m"));
+    expect(ok(image("ls", "-R", img))).toBe("/:\netc\nkeep\nopt\n\n/etc:\ntwo\n\n/keep:\ny\n\n/opt:\nnew\n");
+  });
+
+  it("what cannot be kept is said; damaged archives are refused, naming the place", () => {
+    const file = path.join(dir, "odd.tar"), img = path.join(dir, "odd.img");
+    writeFileSync(path.join(dir, "plain"), "x".repeat(2000));
+    tar("-cf", file, "--format=posix", "--pax-option=SCHILY.xattr.user.note:=hello,SCHILY.acl.access:=user::rw-", "plain");
+    expect(image("create", img, "--from", file, "--size", "128m")).toMatchObject({
+      status: 0, stderr: `vkernel: ${img}: left out: access control lists (1): HAMMER cannot hold them\nvkernel: ${img}: left out: extended attributes (1): HAMMER cannot hold them\n`,
+    });
+    const bytes = readFileSync(file);
+    const bad = (b: Buffer): Result => image("create", path.join(dir, "bad.img"), "--size", "128m", "--from", (writeFileSync(path.join(dir, "bad.tar"), b), path.join(dir, "bad.tar")));
+    const flipped = Buffer.from(bytes);
+    flipped[10]! ^= 1;
+    expect(bad(flipped)).toMatchObject({ status: 1, stderr: expect.stringMatching(/wrong checksum.* at byte 512/) as string });
+    expect(bad(bytes.subarray(0, 2000))).toMatchObject({ status: 1, stderr: expect.stringMatching(/is cut short at byte \d+/) as string });
+    expect(existsSync(path.join(dir, "bad.img"))).toBe(false);
+    tar("-cf", "dots.tar", "--transform=s,plain,../plain,", "-P", "plain");
+    expect(image("create", path.join(dir, "bad.img"), "--size", "128m", "--from", path.join(dir, "dots.tar")).stderr).toContain("'..' in it");
+  });
+});
+
 describe("newfs_hammer and undo", () => {
   const dir = scratch();
   const img = path.join(dir, "home.img");
@@ -141,5 +233,61 @@ describe("newfs_hammer and undo", () => {
     ok(image("rm", img, "/notes"));
     expect(versions("-i", "notes")).toContain("file-deleted");
     expect(versions("-t", "1", "-o", "-", "notes")).toBe("one\ntwo\n");
+  });
+
+  const historyImage = path.join(checkout, "../shared/fixtures/hammer-real/history-v7.img.gz");
+  describe.skipIf(!existsSync(historyImage))("undo on a genuine image (needs shared/fixtures)", () => {
+    const old = path.join(dir, "history.img");
+    const manifest = existsSync(historyImage) ? JSON.parse(gunzipSync(readFileSync(historyImage.replace(".img.", ".json."))).toString()) as { history: { tid: string; entries: { path: string; type: string; sha256?: string }[] }[] } : { history: [] };
+    const run = (...args: string[]): string => ok(undo(["-f", old, ...args], { cwd: dir }));
+    const sha = (b: Uint8Array): string => createHash("sha256").update(b).digest("hex");
+
+    it("gives every version of every file that the manifest has, deleted ones, too", () => {
+      writeFileSync(old, gunzipSync(readFileSync(historyImage)));
+      const states = [manifest.history[3]!, manifest.history.at(-2)!];
+      let checked = 0;
+      for (const state of states)
+        for (const e of state.entries.filter((x) => x.type === "file").slice(0, 6)) {
+          ok(undo(["-f", old, "-t", state.tid, "-o", path.join(dir, "version"), `/${e.path}`]));
+          expect(sha(readFileSync(path.join(dir, "version"))), `${e.path} as of ${state.tid}`).toBe(e.sha256);
+          checked++;
+        }
+      expect(checked).toBeGreaterThan(8);
+    });
+
+    it("-i, --json: versions of a file, newest last; -a -u and -a -o number them", () => {
+      const listed = [...run("-i", "/big").matchAll(/^\t(0x[0-9a-f]{16}) .*$/gm)].map((m) => m[1]);
+      const { files } = JSON.parse(run("--json", "/big")) as { files: { versions: { tid: string; index: number }[] }[] };
+      expect(files[0]!.versions.map((v) => v.tid)).toEqual(listed);
+      expect(files[0]!.versions.at(-1)!.index).toBe(0);
+      run("-a", "-u", "/big");
+      run("-a", "-o", "numbered", "/big");
+      const first = manifest.history.find((h) => BigInt(h.tid) >= BigInt(listed[0]!) && h.entries.some((e) => e.path === "big"))!;
+      expect(existsSync(path.join(dir, "big.undo.0000"))).toBe(true);
+      expect(sha(readFileSync(path.join(dir, "numbered.0000")))).toBe(sha(readFileSync(path.join(dir, "big.undo.0000"))));
+      const last = listed.length - 1;
+      expect(sha(readFileSync(path.join(dir, `big.undo.${String(last).padStart(4, "0")}`)))).toBe(manifest.history.at(-1)!.entries.find((e) => e.path === "big")?.sha256);
+      expect(first).toBeDefined();
+    });
+
+    it("directories: what changed between two points in them", () => {
+      const [a, b] = [manifest.history[2]!, manifest.history[6]!];
+      const out = run("-t", a.tid, "-t", b.tid, "-d", "/");
+      const files = (s: typeof a): Map<string, string> => new Map(s.entries.filter((e) => e.type === "file").map((e) => [e.path, e.sha256!]));
+      const before = files(a), after = files(b);
+      const changed = [...new Set([...before.keys(), ...after.keys()])].filter((p) => before.get(p) !== after.get(p));
+      expect(changed.length).toBeGreaterThan(0);
+      for (const p of changed) expect(out).toContain(`/${p}`);
+      expect(run("-t", a.tid, "-t", a.tid, "-d", "/").split("\n").length).toBe(2);
+    });
+
+    it("templates, and what cannot be combined", () => {
+      run("-o", "%s.was", "-t", "1", "/big", "/big");
+      expect(existsSync(path.join(dir, "big.was"))).toBe(true);
+      for (const bad of ["%d", "%s%s", "x%"]) expect(undo(["-f", old, "-o", bad, "/big", "/big"])).toMatchObject({ status: 1, stderr: expect.stringContaining("Malformed output template") as string });
+      expect(undo(["-f", old, "-i", "-d", "/big"]).status).toBe(1);
+      expect(undo(["-f", old, "-o", "x", "-u", "/big"]).status).toBe(1);
+      expect(undo(["-f", old, "-t", "999", "/big"])).toMatchObject({ status: 1, stderr: expect.stringContaining("there are only") as string });
+    });
   });
 });

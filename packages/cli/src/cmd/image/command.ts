@@ -29,12 +29,17 @@ Examples:
   image.command("create").description("make an image, empty or with files in it")
     .argument("<image>")
     .option("--size <size>", "size of the file system (k, m, g, t); the file is sparse; default 8g or twice the content")
-    .option("--from <src>", "directory, tar archive (plain or gzip), or - for one on standard input")
+    .option("--from <src>", "directory, tar archive (plain or gzip), or - for one on standard input; repeatable: layers, one over the other", (v: string, l: string[] = []) => [...l, v])
     .option("--world", "fill it with the embedded world, to boot from with -r")
     .option("--label <text>", "label; default the file's name")
     .option("--fs-version <n>", "file system version 1 to 7; default 7")
     .option("--force", "replace an existing file")
     .action((file: string, options: CreateOptions) => create(file, options));
+
+  image.commands.at(-1)!.addHelpText("after", `
+Kept: names as they are, contents, types (devices, fifos and sockets, too), hard links, modes, owners, times to the microsecond.
+Not kept, and said so: extended attributes, access control lists, file flags, sparse files in GNU's own format. In layers,
+.wh.NAME removes NAME of the layers before, .wh..wh..opq empties its directory.`);
 
   image.command("ls").description("list directories")
     .argument("<image>").argument("[paths...]", "default /")

@@ -11,7 +11,7 @@ import { fillWorld } from "../../world.ts";
 import { Importer } from "./import.ts";
 import { withImage } from "./open.ts";
 
-export interface CreateOptions { size?: string; from?: string; world?: boolean; label?: string; fsVersion?: string; force?: boolean }
+export interface CreateOptions { size?: string; from?: string[]; world?: boolean; label?: string; fsVersion?: string; force?: boolean }
 
 /** The file is sparse, so that room costs nothing until it is used. */
 const DEFAULT_SIZE = 8 * 2 ** 30;
@@ -64,8 +64,9 @@ function source(from: string): { kind: "dir"; path: string; bytes: number } | { 
 /** Makes the image. If it cannot be filled, no file is left behind. */
 export async function create(image: string, options: CreateOptions): Promise<void> {
   if (options.world === true && options.from !== undefined) throw new CliError("--world", "goes without --from", "one source at a time");
-  const from = options.from === undefined ? null : source(options.from);
-  const size = options.size === undefined ? roomFor(from?.bytes ?? 0) : parseSize(options.size, "--size");
+  const layers = (options.from ?? []).map((name) => ({ name, ...source(name) }));
+  const bytes = layers.reduce((sum, l) => sum + l.bytes, 0);
+  const size = options.size === undefined ? roomFor(bytes) : parseSize(options.size, "--size");
   if (size < MINIMUM)
     throw new CliError("--size", `${options.size} leaves no room for files`, `the minimum is ${MINIMUM / MIB}m; the file is sparse, so more costs nothing until it is used`);
   const label = (options.label ?? basename(image).replace(/\.[^.]*$/, "").toUpperCase()).slice(0, LABEL_MAX) || "IMAGE";
@@ -73,17 +74,19 @@ export async function create(image: string, options: CreateOptions): Promise<voi
   if (options.force) rmSync(image, { force: true });
   else if (existsSync(image)) throw new CliError(image, "the file exists already", "--force replaces it");
   createImage(image, { label, size, ...version });
-  if (from === null && options.world !== true) return;
+  if (layers.length === 0 && options.world !== true) return;
   try {
     await withImage(image, { write: true }, async (m) => {
-      if (from === null) {
+      if (options.world === true) {
         fillWorld(m);
         return;
       }
       const importer = new Importer(m);
       const root = m.lookup(m.root, ".")!;
-      if (from.kind === "dir") importer.tree(Buffer.from(from.path), root);
-      else await importer.tar(from.stream, root);
+      for (const layer of layers) {
+        if (layer.kind === "dir") importer.tree(Buffer.from(layer.path), root);
+        else await importer.tar(layer.stream, root);
+      }
       importer.finish();
       m.rele(root);
       for (const s of importer.skipped) process.stderr.write(`vkernel: ${image}: left out: ${s}\n`);
@@ -91,8 +94,10 @@ export async function create(image: string, options: CreateOptions): Promise<voi
   } catch (e) {
     rmSync(image, { force: true });
     if (!isHammerError(e, "ENOSPC")) throw e;
-    throw new CliError(image, from?.kind === "dir" ? `${options.from} does not fit into ${formatSize(size)}` : `the content does not fit into ${formatSize(size)}`,
-      from?.kind === "dir" ? `it needs --size ${sizeFor(from.bytes) / MIB}m` : "a larger --size is needed; the file is sparse, so more costs nothing until it is used",
+    const [first] = layers;
+    const known = layers.length === 1 && first?.kind === "dir";
+    throw new CliError(image, known ? `${first.name} does not fit into ${formatSize(size)}` : `the content does not fit into ${formatSize(size)}`,
+      known ? `it needs --size ${sizeFor(first.bytes) / MIB}m` : "a larger --size is needed; the file is sparse, so more costs nothing until it is used",
       undefined, e);
   }
 }

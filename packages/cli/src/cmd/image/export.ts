@@ -2,80 +2,78 @@
 /**
  * `vkernel image export`: a tree of the image as a tar stream.
  *
- * Names in the archive are relative to the directory exported. Hard links stay links. Times have microseconds (PAX
- * records), of the past those the view has. Devices, fifos and sockets keep their type where tar has one; sockets,
- * and names that are no UTF-8, have no place in it and are reported.
+ * Names in the archive are relative to the directory exported, byte for byte. Hard links stay links, devices and fifos
+ * what they are. Times have microseconds (PAX records), of the past those the view has. Sockets have no place in an
+ * archive and are reported.
  */
+import { once } from "node:events";
 import { createWriteStream } from "node:fs";
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
-import { fromByteString, toByteString, type HammerInode, type HammerMount } from "@vkernel/hammer";
-import { createTarPacker, type TarHeader, type TarPackController } from "modern-tar";
+import type { Writable } from "node:stream";
+import { toByteString, type HammerInode, type HammerMount } from "@vkernel/hammer";
 import { CliError } from "../../ui/errors.ts";
 import { contents } from "./cat.ts";
 import { display, entriesOf, find, join, withImage } from "./open.ts";
+import { tarEnd, tarHeader, tarPadding, type TarHeader } from "./tar-write.ts";
 
 export interface ExportOptions { output?: string }
 
-const TAR_TYPE: Partial<Record<HammerInode["type"], NonNullable<TarHeader["type"]>>> = {
-  file: "file", dir: "directory", symlink: "symlink", fifo: "fifo",
+const TAR_TYPE: Readonly<Record<HammerInode["type"], TarHeader["type"] | null>> = {
+  file: "file", dir: "dir", symlink: "symlink", fifo: "fifo", chardev: "chardev", blockdev: "blockdev", socket: null,
 };
 
 class Exporter {
   readonly skipped: string[] = [];
   readonly #m: HammerMount;
-  readonly #tar: TarPackController;
+  readonly #out: Writable;
   /** First name of each file with several links. */
   readonly #links = new Map<bigint, string>();
+  #written = 0;
 
-  constructor(m: HammerMount, tar: TarPackController) {
+  constructor(m: HammerMount, out: Writable) {
     this.#m = m;
-    this.#tar = tar;
+    this.#out = out;
   }
 
-  async #add(header: TarHeader, body: Iterable<Uint8Array>): Promise<void> {
-    const writer = this.#tar.add(header).getWriter();
-    for (const piece of body) {
-      await writer.ready;
-      await writer.write(piece);
-    }
-    await writer.close();
+  /** Writes no faster than the output takes it. */
+  async #write(bytes: Uint8Array): Promise<void> {
+    this.#written += bytes.length;
+    if (!this.#out.write(bytes)) await once(this.#out, "drain");
   }
 
   /** Adds the object and everything below it. */
   async tree(ip: HammerInode, path: string): Promise<void> {
     const m = this.#m;
     const type = TAR_TYPE[ip.type];
-    const name = fromByteString(path);
-    if (type === undefined || toByteString(name) !== path) {
-      this.skipped.push(`${display(path)}: ${type === undefined ? `a ${ip.type}` : "the name is not UTF-8"}`);
+    if (type === null) {
+      this.skipped.push(`${display(path)}: a ${ip.type}`);
       return;
     }
-    const time = ip.historical ? ip.ctime : ip.mtime;
     const header: TarHeader = {
-      name: type === "directory" ? `${name === "" ? "." : name}/` : name, type, size: 0, mode: ip.mode, uid: ip.uid, gid: ip.gid,
-      mtime: new Date(Math.floor(time / 1000)),
-      pax: { mtime: `${Math.floor(time / 1e6)}.${String(time % 1e6).padStart(6, "0")}` },
+      name: type === "dir" ? `${path === "" ? "." : path}/` : path, type, size: 0, mode: ip.mode, uid: ip.uid, gid: ip.gid,
+      mtime: ip.historical ? ip.ctime : ip.mtime,
+      ...(type === "symlink" ? { linkname: m.readlink(ip) } : {}),
+      ...(type === "chardev" || type === "blockdev" ? { devmajor: ip.rmajor, devminor: ip.rminor } : {}),
     };
-    if (type === "symlink") header.linkname = fromByteString(m.readlink(ip));
-    const first = ip.type === "file" && ip.nlinks > 1 ? this.#links.get(ip.objId) : undefined;
+    const first = ip.nlinks > 1 && type !== "dir" ? this.#links.get(ip.objId) : undefined;
     if (first !== undefined) {
-      await this.#add({ ...header, type: "link", linkname: first }, []);
+      await this.#write(tarHeader({ ...header, type: "link", linkname: first }));
       return;
     }
+    if (type !== "dir") this.#links.set(ip.objId, path);
+    await this.#write(tarHeader(type === "file" ? { ...header, size: ip.size } : header));
     if (type === "file") {
-      this.#links.set(ip.objId, name);
-      await this.#add({ ...header, size: ip.size }, contents(m, ip));
-      return;
+      for (const piece of contents(m, ip)) await this.#write(piece);
+      await this.#write(tarPadding(ip.size));
     }
-    await this.#add(header, []);
-    if (ip.type !== "dir") return;
+    if (type !== "dir") return;
     for (const entry of entriesOf(m, ip)) {
       const child = m.lookup(ip, entry)!;
       await this.tree(child, join(path, entry));
       m.rele(child);
     }
   }
+
+  async end(): Promise<void> { await this.#write(tarEnd(this.#written)); }
 }
 
 /** Writes the tar of `path` to standard output or to a file. */
@@ -85,17 +83,16 @@ export function exportTar(image: string, path: string, options: ExportOptions): 
     throw new CliError("standard output", "is a terminal", "name a file with -o, or pipe into tar");
   return withImage(image, { write: false }, async (m) => {
     const root = find(m, image, path);
-    const { readable, controller } = createTarPacker();
-    const exporter = new Exporter(m, controller);
-    const pack = exporter.tree(root, root.type === "dir" ? "" : toByteString(path.split("/").at(-1)!))
-      .then(() => controller.finalize())
-      .catch((e: unknown) => {
-        controller.error(e);
-        throw e;
-      });
     const sink = output === undefined ? process.stdout : createWriteStream(output);
-    // Standard output is not ours to close.
-    await Promise.all([pack, pipeline(Readable.fromWeb(readable as Parameters<typeof Readable.fromWeb>[0]), sink, { end: output !== undefined })]);
+    const failed = once(sink, "error").then(([e]: unknown[]) => { throw e; });
+    const exporter = new Exporter(m, sink);
+    const work = async (): Promise<void> => {
+      await exporter.tree(root, root.type === "dir" ? "" : toByteString(path.split("/").at(-1)!));
+      await exporter.end();
+      // Standard output is not ours to close.
+      if (output !== undefined) await new Promise<void>((resolve) => { sink.end(() => resolve()); });
+    };
+    await Promise.race([work(), failed]);
     m.rele(root);
     for (const s of exporter.skipped) process.stderr.write(`vkernel: ${image}: left out of the archive: ${s}\n`);
   });

@@ -2,16 +2,20 @@
 /**
  * Putting trees into an image: from a directory of the host, or from a tar stream.
  *
- * Modes, owners, times, hard links, symlinks, fifos are kept; device nodes from a directory, too (tar: the library
- * gives no device numbers). Sockets are left out, and said so. Names are bytes and stay what they are; in a tar they
- * are UTF-8. A directory's time is set after its entries were made.
+ * Modes, owners, times, hard links, symlinks, devices, fifos and (from a directory) sockets are kept. Names are bytes and
+ * stay what they are. A directory's time is set after its entries were made. What HAMMER cannot hold, extended attributes
+ * and access control lists, is reported once for each kind.
+ *
+ * Layers: entries `.wh.NAME`, or character devices 0,0, of a layer remove NAME of the layers before it; `.wh..wh..opq`
+ * empties its directory.
  */
 import { closeSync, lstatSync, openSync, readdirSync, readSync, readlinkSync, type Stats } from "node:fs";
 import { Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
-import { resolvePath, toByteString, type HammerInode, type HammerMount } from "@vkernel/hammer";
-import { createTarDecoder, type ParsedTarEntry } from "modern-tar";
+import { resolvePath, type HammerInode, type HammerMount } from "@vkernel/hammer";
 import { CliError } from "../../ui/errors.ts";
+import { display, entriesOf } from "./open.ts";
+import { TarReader, type TarEntry } from "./tar-read.ts";
 
 const CHUNK = 1 << 20;
 const bytesOf = (b: Buffer): string => b.toString("latin1");
@@ -23,6 +27,7 @@ function hostType(st: Stats): HammerInode["type"] | null {
   if (st.isFIFO()) return "fifo";
   if (st.isCharacterDevice()) return "chardev";
   if (st.isBlockDevice()) return "blockdev";
+  if (st.isSocket()) return "socket";
   return null;
 }
 
@@ -33,6 +38,13 @@ function deviceNumbers(rdev: number): { rmajor: number; rminor: number } {
 
 interface Attributes { mode: number; uid: number; gid: number; mtime: number }
 
+const WHITEOUT = ".wh.";
+const OPAQUE = ".wh..wh..opq";
+/** PAX records that say something HAMMER has no place for, and what it is. */
+const UNKEPT: readonly (readonly [RegExp, string])[] = [
+  [/^(?:SCHILY|LIBARCHIVE)\.xattr\./, "extended attributes"], [/^SCHILY\.acl\./, "access control lists"], [/^SCHILY\.fflags$/, "file flags"],
+];
+
 /** Adds objects to a mounted image. Call `finish` at the end. */
 export class Importer {
   /** What could not be taken, with the reason. */
@@ -41,6 +53,8 @@ export class Importer {
   readonly #buf = new Uint8Array(CHUNK);
   /** Objects of the host with several links, by device and inode. */
   readonly #links = new Map<string, HammerInode>();
+  /** Objects that the present layer has brought or mentioned: its whiteouts are not about those. */
+  readonly #layer = new Set<bigint>();
   readonly #dirTimes: { dir: HammerInode; mtime: number }[] = [];
 
   constructor(m: HammerMount) {
@@ -108,7 +122,7 @@ export class Importer {
     const type = hostType(st);
     const where = host.toString();
     if (type === null) {
-      this.skipped.push(`${where}: a socket`);
+      this.skipped.push(`${where}: of a type that is not known`);
       return;
     }
     const a: Attributes = { mode: st.mode & 0o7777, uid: st.uid, gid: st.gid, mtime: Math.floor(st.mtimeMs * 1000) };
@@ -150,63 +164,103 @@ export class Importer {
     }
   }
 
-  /** Unpacks a tar stream, plain or gzipped, into `root`. */
+  /** Unpacks a tar stream, plain or gzipped, into `root`. Throws CliError for an archive that is damaged. */
   async tar(source: Readable, root: HammerInode): Promise<void> {
-    const plain = await gunzipIfNeeded(source);
-    const entries = (Readable.toWeb(plain) as unknown as ReadableStream<Uint8Array>).pipeThrough(createTarDecoder({ strict: true }));
-    for await (const entry of entries) await this.#tarEntry(entry, root);
+    const reader = new TarReader(await gunzipIfNeeded(source));
+    this.#layer.clear();
+    const unkept = new Map<string, number>();
+    for (let entry = await reader.next(); entry !== null; entry = await reader.next()) {
+      for (const key of entry.pax.keys())
+        for (const [pattern, what] of UNKEPT) if (pattern.test(key)) unkept.set(what, (unkept.get(what) ?? 0) + 1);
+      await this.#tarEntry(entry, reader, root);
+    }
+    for (const [what, n] of unkept) this.skipped.push(`${what} (${n}): HAMMER cannot hold them`);
   }
 
-  async #tarEntry({ header: h, body }: ParsedTarEntry, root: HammerInode): Promise<void> {
+  async #tarEntry(h: TarEntry, reader: TarReader, root: HammerInode): Promise<void> {
     const m = this.#m;
-    const parts = toByteString(h.name).split("/").filter((p) => p !== "" && p !== ".");
-    if (parts.includes("..")) throw new CliError(h.name, "the archive has a name with '..' in it");
-    const seconds = h.pax?.["mtime"];
-    const a: Attributes = {
-      mode: (h.mode ?? 0o644) & 0o7777, uid: h.uid ?? 0, gid: h.gid ?? 0,
-      mtime: seconds !== undefined ? Math.round(Number(seconds) * 1e6) : (h.mtime?.getTime() ?? 0) * 1000,
-    };
+    const where = display(h.name);
+    const parts = h.name.split("/").filter((p) => p !== "" && p !== ".");
+    if (parts.includes("..")) throw new CliError(where, "the archive has a name with '..' in it");
+    if ([...h.pax.keys()].some((k) => k.startsWith("GNU.sparse.")) || h.flag === "S") {
+      this.skipped.push(`${where}: a sparse file in GNU's own format (make the archive without --sparse)`);
+      return;
+    }
+    const a: Attributes = { mode: h.mode, uid: h.uid, gid: h.gid, mtime: h.mtime };
     const name = parts.pop();
-    const dir = this.#parents(root, parts, h.name);
+    const dir = this.#parents(root, parts, where);
     try {
-      if (h.type === "directory") {
-        await body.cancel();
+      if (h.type === "dir") {
         if (name === undefined) {
           m.setattr(root, { mode: a.mode, uid: a.uid, gid: a.gid });
           this.#later(root, a.mtime);
         } else {
-          m.rele(this.#directory(dir, name, a, h.name));
+          const ip = this.#directory(dir, name, a, where);
+          this.#layer.add(ip.objId);
+          m.rele(ip);
         }
         return;
       }
-      if (name === undefined) throw new CliError(h.name, "the archive has an entry without a name");
-      if (h.type === "file" || h.type === undefined) {
-        this.#clear(dir, name, h.name);
-        const ip = m.create(dir, name, { type: "file", ...a });
-        let at = 0;
-        for await (const piece of body) at += m.write(ip, at, piece, 0, piece.length);
-        m.setattr(ip, { mtime: a.mtime });
-        m.rele(ip);
+      if (name === undefined) throw new CliError(where, "the archive has an entry without a name");
+      if (name.startsWith(WHITEOUT)) {
+        this.#whiteout(dir, name);
         return;
       }
-      await body.cancel();
-      if (h.type === "link") {
-        const old = resolvePath(m, toByteString(h.linkname ?? ""), { from: root, follow: false });
-        if (old === null) throw new CliError(h.name, `the archive links it to '${h.linkname}', which is not there`);
-        this.#clear(dir, name, h.name);
-        m.link(old, dir, name);
-        m.rele(old);
-      } else if (h.type === "symlink" || h.type === "fifo") {
-        this.#clear(dir, name, h.name);
-        const ip = m.create(dir, name, { type: h.type, ...a, ...(h.type === "symlink" ? { target: toByteString(h.linkname ?? "") } : {}) });
-        m.setattr(ip, { mtime: a.mtime });
-        m.rele(ip);
-      } else {
-        this.skipped.push(`${h.name}: a ${h.type}`);
+      if (h.type === "other") {
+        this.skipped.push(`${where}: an entry of type '${h.flag}'`);
+        return;
       }
+      if (h.type === "chardev" && h.devmajor === 0 && h.devminor === 0) {
+        this.#remove(dir, name);
+        return;
+      }
+      if (h.type === "link") {
+        const old = resolvePath(m, h.linkname, { from: root, follow: false });
+        if (old === null) throw new CliError(where, `the archive links it to '${display(h.linkname)}', which is not there`);
+        this.#clear(dir, name, where);
+        m.link(old, dir, name);
+        this.#layer.add(old.objId);
+        m.rele(old);
+        return;
+      }
+      this.#clear(dir, name, where);
+      const ip = m.create(dir, name, {
+        type: h.type, ...a,
+        ...(h.type === "symlink" ? { target: h.linkname } : {}),
+        ...(h.type === "chardev" || h.type === "blockdev" ? { rmajor: h.devmajor, rminor: h.devminor } : {}),
+      });
+      this.#layer.add(ip.objId);
+      let at = 0;
+      if (h.type === "file") for await (const piece of reader.contents()) at += m.write(ip, at, piece, 0, piece.length);
+      m.setattr(ip, { mtime: a.mtime, ...(h.atime === null ? {} : { atime: h.atime }) });
+      m.rele(ip);
     } finally {
       m.rele(dir);
     }
+  }
+
+  /** Takes away what a layer says is gone. */
+  #whiteout(dir: HammerInode, name: string): void {
+    if (name === OPAQUE) for (const entry of entriesOf(this.#m, dir)) this.#remove(dir, entry);
+    else this.#remove(dir, name.slice(WHITEOUT.length));
+  }
+
+  /** Removes an entry with all that is below it, if there is one, but for what the layer itself has brought. */
+  #remove(dir: HammerInode, name: string): void {
+    const m = this.#m;
+    const ip = m.lookup(dir, name);
+    if (ip === null) return;
+    const isDir = ip.type === "dir";
+    if (isDir) for (const entry of entriesOf(m, ip)) this.#remove(ip, entry);
+    if (this.#layer.has(ip.objId)) {
+      m.rele(ip);
+      return;
+    }
+    const at = this.#dirTimes.findIndex((d) => d.dir.objId === ip.objId && d.dir.pfs === ip.pfs);
+    if (at >= 0) m.rele(this.#dirTimes.splice(at, 1)[0]!.dir);
+    m.rele(ip);
+    if (isDir) m.rmdir(dir, name);
+    else m.unlink(dir, name);
   }
 
   /** The directory at `parts` below `root`, referenced; missing ones are made. Symlinks on the way are followed. */
