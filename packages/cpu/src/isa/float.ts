@@ -22,7 +22,7 @@ export const buildFloatRuntime: RuntimeBuilder = (m, stateBase) => {
   const series = buildSeries(m, soft);
   return {
     ...buildArithmetic(m, soft, fast),
-    ...buildStack(m, soft, fast),
+    ...buildStack(m, soft),
     ...buildTrigonometry(m, soft, series),
     ...buildLogarithm(m, soft, series),
     ...buildArctangent(m, soft, series),

@@ -32,7 +32,9 @@ import { isNormal, isNormalDouble, widenDouble, type FastFunctions } from "./fas
 import * as F from "./frame.ts";
 import { precisionMask } from "./round.ts";
 
-import { MEM_DOUBLE, type Soft } from "./soft.ts";
+import * as Q from "./quick.ts";
+import { quickly } from "./quick.ts";
+import { MEM_DOUBLE, MEM_SINGLE, type Soft } from "./soft.ts";
 
 /** The two-operand operations, dst op other or (reversed) other op dst. */
 export const ARITHMETIC = ["add", "mul", "sub", "subr", "div", "divr"] as const;
@@ -44,13 +46,19 @@ export function buildArithmetic(m: ModuleBuilder, soft: Soft, fast: FastFunction
   /** Whether RESULT is a NaN. */
   const isNaN = (): Expr => and(eq(and(fr.resultSe(), F.EXP_MASK), F.EXP_MASK), ne(shl(fr.resultM(), 1), 0));
 
-  const kernels: Record<(typeof ARITHMETIC)[number], { fn: Func; normal: Func; reversed: boolean }> = {
-    add: { fn: a.add, normal: fast.add, reversed: false },
-    mul: { fn: a.multiply, normal: fast.mul, reversed: false },
-    sub: { fn: a.subtract, normal: fast.sub, reversed: false },
-    subr: { fn: a.subtract, normal: fast.sub, reversed: true },
-    div: { fn: a.divide, normal: fast.div, reversed: false },
-    divr: { fn: a.divide, normal: fast.div, reversed: true },
+  interface Kernel {
+    readonly fn: Func;
+    readonly normal: Func;
+    readonly reversed: boolean;
+    readonly quick: "add" | "sub" | "mul" | null;
+  }
+  const kernels: Record<(typeof ARITHMETIC)[number], Kernel> = {
+    add: { fn: a.add, normal: fast.add, reversed: false, quick: "add" },
+    mul: { fn: a.multiply, normal: fast.mul, reversed: false, quick: "mul" },
+    sub: { fn: a.subtract, normal: fast.sub, reversed: false, quick: "sub" },
+    subr: { fn: a.subtract, normal: fast.sub, reversed: true, quick: "sub" },
+    div: { fn: a.divide, normal: fast.div, reversed: false, quick: null },
+    divr: { fn: a.divide, normal: fast.div, reversed: true, quick: null },
   };
   /** Rounds what an arithmetic kernel left. */
   const round = m.func([I32], [], (f) => {
@@ -72,11 +80,20 @@ export function buildArithmetic(m: ModuleBuilder, soft: Soft, fast: FastFunction
     f.ret(i32(1));
   });
   for (const name of ARITHMETIC) {
-    const { fn, normal, reversed } = kernels[name];
+    const { fn, normal, reversed, quick } = kernels[name];
     // (dst, other, pop): ST(dst) = ST(dst) op ST(other)
     out[`x87${name}`] = m.func([I32, I32, I32], [], (f) => {
       const d = fr.st(f, f.param(0));
       const o = fr.st(f, f.param(1));
+      if (quick !== null) {
+        quickly(f, (fail) => {
+          Q.needControl(f, fr, Q.CONTROL_ARITHMETIC, fail);
+          const a = Q.quickRegister(f, fr, reversed ? o : d, fail);
+          const b = Q.quickRegister(f, fr, reversed ? d : o, fail);
+          Q.quickArithmetic(f, fr, quick, d, a, b, fail);
+          Q.quickPop(f, fr, f.param(2));
+        });
+      }
       const empty = f.tmp(or(fr.isEmpty(d), fr.isEmpty(o)));
       const [x, y] = reversed ? [o, d] : [d, o];
       const aSe = f.tmp(fr.regSe(x));
@@ -104,7 +121,7 @@ export function buildArithmetic(m: ModuleBuilder, soft: Soft, fast: FastFunction
       popIf(f, f.param(2));
     });
     // (kind, bits): ST(0) = ST(0) op memory
-    out[`x87${name}Memory`] = m.func([I32, I64], [], (f) => {
+    const withMemory = m.func([I32, I64], [], (f) => {
       const p = fr.st(f, 0);
       const se = f.tmp(fr.regSe(p));
       const sig = f.tmp(fr.regM(p));
@@ -140,6 +157,25 @@ export function buildArithmetic(m: ModuleBuilder, soft: Soft, fast: FastFunction
       f.exec(round, how);
       f.exec(deliver, p);
     });
+    out[`x87${name}Memory`] = withMemory;
+    // (bits): ST(0) = ST(0) op double or single
+    for (const [format, kind, widen] of [
+      ["Double", MEM_DOUBLE, Q.quickDouble],
+      ["Single", MEM_SINGLE, Q.quickSingle],
+    ] as const) {
+      out[`x87${name}${format}`] = m.func([I64], [], (f) => {
+        if (quick !== null) {
+          quickly(f, (fail) => {
+            Q.needControl(f, fr, Q.CONTROL_ARITHMETIC, fail);
+            const p = fr.st(f, 0);
+            const st = Q.quickRegister(f, fr, p, fail);
+            const other = widen(f, f.param(0), fail);
+            Q.quickArithmetic(f, fr, quick, p, reversed ? other : st, reversed ? st : other, fail);
+          });
+        }
+        f.exec(withMemory, i32(kind), f.param(0));
+      });
+    }
   }
 
   /** One-operand instructions on ST(0): fn(se, m) leaves RESULT. */

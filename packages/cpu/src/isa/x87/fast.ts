@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * The common case of x87 arithmetic, loads and stores: normal operands, a result in range, rounding to nearest at 64 or 53 bits,
- * the precision exception masked. Nothing goes through the hand-over area; results and flags are written where they belong.
+ * x87 arithmetic on normal operands with any control word and any distance of exponents: what quick.ts leaves, before the general
+ * functions. The common cases among them, rounding to nearest at 64 or 53 bits with a result in range, write results and flags
+ * where they belong, not through the hand-over area.
  * Whatever is not of this kind is left to the general functions, before anything has changed.
  *
  * Source: as round.ts and arith.ts, whose rules these functions follow.
@@ -44,9 +45,8 @@ const CONTROL_MASK = 0x0c00 | F.PE;
 const CONTROL_PLAIN = F.PE;
 const J = i64(F.INTEGER_BIT);
 const MASK53 = 0x7ffn;
-/** Difference of the exponent biases of the register format and of double and single. */
+/** Difference of the exponent biases of the register format and of double. */
 const REBIAS_DOUBLE = F.BIAS - 1023;
-const REBIAS_SINGLE = F.BIAS - 127;
 
 export interface FastFunctions {
   /** (p, aSe, aM, bSe, bM): physical register p = a op b for normal operands, flags included. p becomes valid. */
@@ -55,12 +55,6 @@ export interface FastFunctions {
   readonly sub: Func;
   readonly mul: Func;
   readonly div: Func;
-  /** (bits) → 1 when the value was pushed. */
-  readonly loadDouble: Func;
-  readonly loadSingle: Func;
-  /** () → 1 when RESULT_M holds the bits to store and the flags are set. */
-  readonly storeDouble: Func;
-  readonly storeSingle: Func;
 }
 
 /** 1 when (se, m) is a normal number. */
@@ -220,56 +214,10 @@ export function buildFast(mod: ModuleBuilder, soft: Soft): FastFunctions {
     f.exec(roundInto, p, and(xor(aSe, bSe), F.SIGN), exp, hi, select(eqz(rest), i64(0n), fraction));
   });
 
-  const loadNarrow = (precision: 24 | 53): Func =>
-    mod.func([I64], [I32], (f) => {
-      const bits = f.param(0);
-      const top = precision === 24 ? 0xff : 0x7ff;
-      const e = f.tmp(and(wrap(shrU(bits, precision - 1)), top));
-      const p = f.tmp(fr.physical(7));
-      f.if(or(eqz(fr.isEmpty(p)), geU(sub(e, 1), top - 1)), () => f.ret(i32(0)));
-      const sign = and(wrap(shrU(bits, precision === 24 ? 16 : 48)), F.SIGN);
-      fr.st32(f, S.FTOP, p);
-      fr.setReg(
-        f,
-        p,
-        or(sign, add(e, precision === 24 ? REBIAS_SINGLE : REBIAS_DOUBLE)),
-        or(shl(bits, 64 - precision), J),
-      );
-      fr.markFull(f, p);
-      fr.st32(f, S.FSW, and(fr.ld32(S.FSW), ~F.C1));
-      f.ret(i32(1));
-    });
-
-  const storeNarrow = (precision: 24 | 53): Func =>
-    mod.func([], [I32], (f) => {
-      const top = precision === 24 ? 0xff : 0x7ff;
-      const drop = 64 - precision;
-      const p = f.tmp(fr.ld32(S.FTOP));
-      const se = f.tmp(fr.regSe(p));
-      const m = f.tmp(fr.regM(p));
-      const e = f.tmp(sub(and(se, F.EXP_MASK), precision === 24 ? REBIAS_SINGLE : REBIAS_DOUBLE));
-      // The largest exponent is left out: rounding might overflow.
-      const inRange = and(ltU(sub(e, 1), top - 2), ltS(m, 0));
-      f.if(eqz(and(inRange, and(plain(), eqz(fr.isEmpty(p))))), () => f.ret(i32(0)));
-      const fraction = f.tmp(shl(m, precision));
-      const kept = f.tmp(shrU(m, drop));
-      const up = f.tmp(and(ltS(fraction, 0), or(ne(shl(fraction, 1), 0), wrap(and(kept, 1)))));
-      // The hidden bit adds one to the exponent field, a carry another one.
-      const field = shl(extendU(sub(e, 1)), precision - 1);
-      const sign = shl(extendU(and(se, F.SIGN)), precision === 24 ? 16 : 48);
-      fr.st64(f, F.RESULT_M, or(add(add(field, kept), extendU(up)), sign));
-      setFlags(f, ne(fraction, 0), up);
-      f.ret(i32(1));
-    });
-
   return {
     add: addNormal,
     sub: subNormal,
     mul: mulNormal,
     div: divNormal,
-    loadDouble: loadNarrow(53),
-    loadSingle: loadNarrow(24),
-    storeDouble: storeNarrow(53),
-    storeSingle: storeNarrow(24),
   };
 }

@@ -19,6 +19,8 @@ import {
   extendS,
   extendU,
   i32,
+  i64,
+  ne,
   or,
   shl,
   shrU,
@@ -33,6 +35,7 @@ import type { Feature } from "../feature.ts";
 import { E, M, STi, op, type Row, type RowOptions, type Semantics } from "../row.ts";
 import * as F from "./frame.ts";
 import { ARITHMETIC } from "./arithmetic.ts";
+import { NOT_QUICK } from "./quick.ts";
 import { MEM_DOUBLE, MEM_INTEGER, MEM_SINGLE } from "./soft.ts";
 import { CONSTANT_NAMES } from "./stack.ts";
 
@@ -125,6 +128,14 @@ function withMemory(
   });
 }
 
+/** With a function for just this format. */
+function withFormat(opcode: number, digit: number, name: string, format: Format, fn: string): void {
+  memory(opcode, digit, name, format.bytes, (x) => {
+    ready(x);
+    run(x, fn, x.tmp(format.bits(x)));
+  });
+}
+
 /** A store of `bytes`: `fn` leaves the value, `put` writes it. */
 function storing(
   opcode: number,
@@ -148,6 +159,33 @@ function storing(
         put(x, (o, value, offset) => ref.store(o, value, offset));
         if (pops) run(x, "x87pop");
       });
+    },
+    true,
+  );
+}
+/** FST and FSTP of a single or double: most values need no more than one function that gives the bits and pops. */
+function storingReal(opcode: number, digit: number, name: string, bytes: 4 | 8, pops: boolean): void {
+  const format = bytes === 4 ? "Single" : "Double";
+  memory(
+    opcode,
+    digit,
+    name,
+    bytes,
+    (x) => {
+      ready(x);
+      const ref = x.writable(bytes, x.address(0));
+      const put = (bits: Expr): void =>
+        bytes === 4 ? ref.store(W.I32_STORE, wrap(bits)) : ref.store(W.I64_STORE, bits);
+      const quick = x.tmp(call(rt(x, `x87quick${format}`), i32(pops ? 1 : 0)));
+      x.when(
+        ne(quick, i64(NOT_QUICK)),
+        () => put(quick),
+        () =>
+          x.when(call(rt(x, `x87store${format}`)), () => {
+            put(result64(x));
+            if (pops) run(x, "x87pop");
+          }),
+      );
     },
     true,
   );
@@ -180,8 +218,8 @@ for (const name of ARITHMETIC) {
     ready(x);
     run(x, fn, x.registerNumber(0), i32(0), i32(1));
   });
-  withMemory(0xd8, DIGIT[name]!, `f${name}`, M32FP, `${fn}Memory`);
-  withMemory(0xdc, DIGIT[name]!, `f${name}`, M64FP, `${fn}Memory`);
+  withFormat(0xd8, DIGIT[name]!, `f${name}`, M32FP, `${fn}Single`);
+  withFormat(0xdc, DIGIT[name]!, `f${name}`, M64FP, `${fn}Double`);
   withMemory(0xda, DIGIT[name]!, `fi${name}`, M32INT, `${fn}Memory`);
   withMemory(0xde, DIGIT[name]!, `fi${name}`, M16INT, `${fn}Memory`);
 }
@@ -233,11 +271,11 @@ comparingFlags(0xdf, 5, "fucomip", 1, 1);
 
 // ------------------------------------------------------------ loads and stores
 
-withMemory(0xd9, 0, "fld", M32FP, "x87load");
-withMemory(0xdd, 0, "fld", M64FP, "x87load");
-withMemory(0xdf, 0, "fild", M16INT, "x87load");
-withMemory(0xdb, 0, "fild", M32INT, "x87load");
-withMemory(0xdf, 5, "fild", M64INT, "x87load");
+withFormat(0xd9, 0, "fld", M32FP, "x87loadSingle");
+withFormat(0xdd, 0, "fld", M64FP, "x87loadDouble");
+withFormat(0xdf, 0, "fild", M16INT, "x87loadInteger");
+withFormat(0xdb, 0, "fild", M32INT, "x87loadInteger");
+withFormat(0xdf, 5, "fild", M64INT, "x87loadInteger");
 /** Ten bytes at operand 0 as (low 8, high 2). */
 function load10(x: Ctx): [Expr, Expr] {
   const at = x.tmp(x.address(0));
@@ -256,8 +294,8 @@ for (const [pops, digit] of [
   [true, 3],
 ] as const) {
   const p = pops ? "p" : "";
-  storing(0xd9, digit, `fst${p}`, 4, "x87storeSingle", [], pops, put32);
-  storing(0xdd, digit, `fst${p}`, 8, "x87storeDouble", [], pops, put64);
+  storingReal(0xd9, digit, `fst${p}`, 4, pops);
+  storingReal(0xdd, digit, `fst${p}`, 8, pops);
   storing(0xdf, digit, `fist${p}`, 2, "x87storeInteger", [16, 0], pops, put16);
   storing(0xdb, digit, `fist${p}`, 4, "x87storeInteger", [32, 0], pops, put32);
 }

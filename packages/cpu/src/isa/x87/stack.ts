@@ -28,11 +28,11 @@ import type { Func } from "../../wasm/func.ts";
 import type { ModuleBuilder } from "../../wasm/module.ts";
 import { I32, I64 } from "../../wasm/opcodes.ts";
 import * as S from "../../state.ts";
-import { type FastFunctions } from "./fast.ts";
 import * as F from "./frame.ts";
 import { CLASS_SNAN } from "./round.ts";
 
-import { MEM_DOUBLE, MEM_SINGLE, type Soft } from "./soft.ts";
+import * as Q from "./quick.ts";
+import { MEM_DOUBLE, MEM_INTEGER, MEM_SINGLE, type Soft } from "./soft.ts";
 
 /** FLD constants: significands rounded down, and whether the next bits round up to nearest (and so upwards). */
 const CONSTANTS: readonly { name: string; se: number; m: bigint; up: boolean }[] = [
@@ -46,7 +46,7 @@ const CONSTANTS: readonly { name: string; se: number; m: bigint; up: boolean }[]
 ];
 export const CONSTANT_NAMES: readonly string[] = CONSTANTS.map((c) => c.name);
 
-export function buildStack(m: ModuleBuilder, soft: Soft, fast: FastFunctions): Record<string, Callee> {
+export function buildStack(m: ModuleBuilder, soft: Soft): Record<string, Callee> {
   const { fr, r, c, commit, underflow, push, pop, fromMemory } = soft;
   const out: Record<string, Callee> = { x87pop: pop };
   const popIf = (f: Func, condition: Expr): void => f.if(condition, () => f.exec(pop));
@@ -54,9 +54,7 @@ export function buildStack(m: ModuleBuilder, soft: Soft, fast: FastFunctions): R
   // ---------------------------------------------------------- loads, moves
 
   // (kind, bits)
-  out["x87load"] = m.func([I32, I64], [], (f) => {
-    f.if(eq(f.param(0), MEM_DOUBLE), () => f.if(call(fast.loadDouble, f.param(1)), () => f.ret()));
-    f.if(eq(f.param(0), MEM_SINGLE), () => f.if(call(fast.loadSingle, f.param(1)), () => f.ret()));
+  const load = m.func([I32, I64], [], (f) => {
     fr.begin(f);
     f.exec(fromMemory, f.param(0), f.param(1));
     f.if(eq(call(r.classify, fr.resultSe(), fr.resultM()), CLASS_SNAN), () => {
@@ -65,6 +63,17 @@ export function buildStack(m: ModuleBuilder, soft: Soft, fast: FastFunctions): R
     });
     f.exec(push, fr.resultSe(), fr.resultM());
   });
+  // (bits)
+  for (const [format, kind, widen] of [
+    ["Double", MEM_DOUBLE, Q.quickDouble],
+    ["Single", MEM_SINGLE, Q.quickSingle],
+    ["Integer", MEM_INTEGER, Q.quickInteger],
+  ] as const) {
+    out[`x87load${format}`] = m.func([I64], [], (f) => {
+      Q.quickly(f, (fail) => Q.quickPush(f, fr, widen(f, f.param(0), fail), fail));
+      f.exec(load, i32(kind), f.param(0));
+    });
+  }
   // (m, se)
   out["x87load80"] = m.func([I64, I32], [], (f) => {
     fr.begin(f);
@@ -189,6 +198,21 @@ export function buildStack(m: ModuleBuilder, soft: Soft, fast: FastFunctions): R
 
   // ---------------------------------------------------------------- stores
 
+  // (pop) → bits to store, or NOT_QUICK and nothing done
+  for (const [format, precision] of [
+    ["Double", 53],
+    ["Single", 24],
+  ] as const) {
+    out[`x87quick${format}`] = m.func([I32], [I64], (f) => {
+      f.block((fail) => {
+        Q.needControl(f, fr, Q.CONTROL_STORE, fail);
+        const bits = Q.quickNarrow(f, fr, f.tmp(fr.ld32(S.FTOP)), precision, fail);
+        Q.quickPop(f, fr, f.param(0));
+        f.ret(bits);
+      });
+      f.ret(i64(Q.NOT_QUICK));
+    });
+  }
   /** Ends a store: returns 1 when RESULT is to be written (and the stack popped, where the instruction pops). */
   const storeEnd = m.func([], [I32], (f) => {
     // A result that overflowed or underflowed unmasked is not stored, and its rounding not reported.
@@ -201,10 +225,8 @@ export function buildStack(m: ModuleBuilder, soft: Soft, fast: FastFunctions): R
     params: readonly (typeof I32)[],
     indefinite: (f: Func) => void,
     apply: (f: Func, p: Expr) => void,
-    quick?: Func,
   ): void => {
     out[name] = m.func(params, [I32], (f) => {
-      if (quick !== undefined) f.if(call(quick), () => f.ret(i32(1)));
       const p = fr.st(f, 0);
       fr.begin(f);
       f.if(fr.isEmpty(p), () => {
@@ -221,14 +243,12 @@ export function buildStack(m: ModuleBuilder, soft: Soft, fast: FastFunctions): R
     [],
     (f) => fr.st64(f, F.RESULT_M, i64(0xffc0_0000n)),
     (f, p) => fr.st64(f, F.RESULT_M, call(c.toSingle, fr.regSe(p), fr.regM(p))),
-    fast.storeSingle,
   );
   store(
     "x87storeDouble",
     [],
     (f) => fr.st64(f, F.RESULT_M, i64(0xfff8_0000_0000_0000n)),
     (f, p) => fr.st64(f, F.RESULT_M, call(c.toDouble, fr.regSe(p), fr.regM(p))),
-    fast.storeDouble,
   );
   store(
     "x87store80",
