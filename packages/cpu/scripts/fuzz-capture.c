@@ -8,7 +8,7 @@
  * A case is a signal frame that is returned to: the kernel loads every register from it. Whatever ends the case raises a
  * signal, whose frame is the result. Freestanding, so that nothing but the case touches the registers.
  *
- * Case: 8 registers, eflags, eip, 32 words of XMM, length of the code in bytes, code padded to 4 bytes.
+ * Case: 8 registers, eflags, eip, 32 words of XMM, FCW, MXCSR, length of the code in bytes, code padded to 4 bytes.
  * Result: state (0 ended, 1 too slow), trap number, error code, cr2, eip, eflags, 8 registers, 288 bytes of FXSAVE image, 6 page hashes.
  */
 typedef unsigned int u32;
@@ -39,7 +39,7 @@ static void fail(u32 status)
 		call5(1, status, 0, 0, 0, 0);
 }
 
-enum { PAGES = 6, PAGE = 4096 };
+enum { PAGES = 6, PAGE = 4096, HEAD = 45 };
 struct window { u32 at, pages, page, protection; };
 static const struct window windows[] = {
 	{ 0x10000000, 2, 0, 7 }, { 0x18000000, 2, 0, 7 }, { 0x20000000, 2, 2, 7 },
@@ -55,6 +55,16 @@ static u32 map(u32 at, u32 bytes, int protection, int flags, int file, u32 offse
 	return call5(90, (u32)arguments, 0, 0, 0, 0);
 }
 
+/* A data segment for FS or GS: struct user_desc. */
+static u32 segment(u32 base, u32 limit, u32 flags)
+{
+	u32 description[4] = { -1u, base, limit, flags };
+	if (call5(243, (u32)description, 0, 0, 0, 0) != 0)	/* set_thread_area */
+		fail(10);
+	return description[0] * 8 + 3;
+}
+static u32 fs, gs;
+
 static void build(void)
 {
 	u32 x = 0x1234567, i;
@@ -69,6 +79,8 @@ static void build(void)
 	live = (u32 *)map(0, PAGES * PAGE, 3, 1, file, 0);
 	if ((u32)live > 0xfffff000u)
 		fail(4);
+	fs = segment(0x20000000, 0xfffff, 0x51);	/* 32 bits, limit in pages, usable */
+	gs = segment(0x20000800, 0xfff, 0x41);
 	for (i = 0; i < sizeof windows / sizeof *windows; i++) {
 		const struct window *w = &windows[i];
 		if (map(w->at, w->pages * PAGE, w->protection, 0x8011, file, w->page * PAGE) != w->at)
@@ -151,34 +163,35 @@ static void report(int signal, struct context *c)
 static void load(struct context *c)
 {
 	u8 *fp = (u8 *)c->fpstate;
-	u32 *head = (u32 *)take(43 * 4);
-	u32 saved[43], i;
+	u32 *head = (u32 *)take(HEAD * 4);
+	u32 saved[HEAD], i;
 	u8 *code;
 	if (head == 0)
 		fail(0);
 	memcpy(saved, head, sizeof saved);
-	code = take((saved[42] + 3) & ~3u);
+	code = take((saved[HEAD - 1] + 3) & ~3u);
 	if (code == 0)
 		fail(7);
 	memcpy(live, image, sizeof image);
-	memcpy((u8 *)live + (saved[9] & 0xffff), code, saved[42]);
+	memcpy((u8 *)live + (saved[9] & 0xffff), code, saved[HEAD - 1]);
 	c->eax = saved[0]; c->ecx = saved[1]; c->edx = saved[2]; c->ebx = saved[3];
 	c->esp = saved[4]; c->ebp = saved[5]; c->esi = saved[6]; c->edi = saved[7];
 	c->eflags = saved[8];
 	c->eip = saved[9];
-	c->cs = home.cs; c->ds = home.ds; c->es = home.es; c->ss = home.ss; c->fs = home.fs; c->gs = home.gs;
+	c->cs = home.cs; c->ds = home.ds; c->es = home.es; c->ss = home.ss;
+	c->fs = fs; c->gs = gs;
 	/* Legacy part: environment of FNSAVE and eight registers; then the FXSAVE image. */
 	memset(fp, 0, 112 + 288);
-	((u32 *)fp)[0] = 0xffff037f;
+	((u32 *)fp)[0] = 0xffff0000 | saved[42];
 	((u32 *)fp)[1] = 0xffff0000;
 	((u32 *)fp)[2] = 0xffffffff;
-	*(u16 *)(fp + 112) = 0x37f;
-	*(u32 *)(fp + 112 + 24) = 0x1f80;
+	*(u16 *)(fp + 112) = saved[42];
+	*(u32 *)(fp + 112 + 24) = saved[43];
 	for (i = 0; i < 32; i++)
 		((u32 *)(fp + 112 + 160))[i] = saved[10 + i];
 	if (*(u32 *)(fp + 112 + 464) == 0x46505853u)	/* an XSAVE image follows: x87 and SSE are in it */
 		*(u32 *)(fp + 112 + 512) |= 3;
-	alarm_in(500000);
+	alarm_in(40000);
 }
 
 __attribute__((used)) void ended(int signal, void *info, struct frame *f)

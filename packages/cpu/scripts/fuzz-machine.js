@@ -3,16 +3,18 @@
  * Runs cases of the differential fuzzer on a Cpu and describes how they end.
  * @module
  */
-import { Cpu, EXIT_BUDGET, EXIT_EXCEPTION, LockstepCpu, cpuAreaBytes } from "@vkernel/cpu";
+import { Cpu, FLAT_DATA, FS, GS, EXIT_BUDGET, EXIT_EXCEPTION, LockstepCpu, cpuAreaBytes } from "@vkernel/cpu";
 import { MachineMemory, PageTableSpace, Translation } from "@vkernel/mmu";
-import { PAGES, WINDOWS, assemble, baseImage, pageHash } from "./fuzz-program.js";
+import { PAGES, SEGMENTS, WINDOWS, assemble, baseImage, pageHash } from "./fuzz-program.js";
 
-const BASE = baseImage();
+const BASE_WORDS = new Int32Array(baseImage().buffer);
 const PTE_USER = 0x005;
 const PTE_USER_WRITE = 0x007;
 /** Instructions after which a case counts as endless; compiled code may overrun its budget and gets more. */
 const BUDGET = 200_000;
 const MARGIN = 50_000;
+/** Selector of the first descriptor that a 64-bit kernel has for set_thread_area(); the second follows. */
+const FIRST_SELECTOR = 0x63;
 /** Arithmetic flags but AF, and DF. */
 export const COMPARED_FLAGS = 0xcc5;
 
@@ -21,14 +23,16 @@ export const TIERS = [
   { name: "interpreter", options: { jit: { threshold: Infinity } }, slice: BUDGET, most: BUDGET },
   { name: "compiled", options: { jit: { threshold: 0 } }, slice: BUDGET + MARGIN, most: BUDGET + MARGIN },
   { name: "compiled, budget 1", options: { jit: { threshold: 0 } }, slice: 1, most: BUDGET + MARGIN },
+  // Two spaces with the same mappings take turns: code that one of them writes is executed in the other.
+  { name: "compiled, two spaces", options: { jit: { threshold: 0 } }, slice: 5, most: BUDGET + MARGIN, spaces: 2 },
 ];
 
-/** The FXSAVE image that every case starts with, but for its XMM registers. */
-export function startFx(xmm) {
+/** The FXSAVE image that a case starts with. */
+export function startFx({ xmm, fcw = 0x37f, mxcsr = 0x1f80 }) {
   const image = new Uint8Array(512);
   const view = new DataView(image.buffer);
-  view.setUint16(0, 0x37f, true);
-  view.setUint32(24, 0x1f80, true);
+  view.setUint16(0, fcw, true);
+  view.setUint32(24, mxcsr, true);
   xmm.forEach((word, i) => view.setUint32(160 + 4 * i, word, true));
   return image;
 }
@@ -37,14 +41,15 @@ export class FuzzMachine {
   #slice;
   #most;
   #fx = new Uint8Array(512);
+  #image = new Int32Array(BASE_WORDS.length);
 
   constructor(tier) {
     this.#slice = tier.slice;
     this.#most = tier.most;
     const ramBytes = 0x4_0000;
-    const { lockstep } = tier;
+    const { lockstep, spaces = 1 } = tier;
     const vcpus = lockstep === undefined ? 1 : 2;
-    this.memory = new MachineMemory({ ramBytes, spaces: vcpus, vcpus, cpuBytes: cpuAreaBytes(ramBytes, vcpus) });
+    this.memory = new MachineMemory({ ramBytes, spaces: spaces + vcpus - 1, vcpus, cpuBytes: cpuAreaBytes(ramBytes, vcpus) });
     const { u32, ramBase } = this.memory;
     // Page 0 is the directory, then the tables, then the pages of the case.
     const first = 1 + WINDOWS.length;
@@ -59,27 +64,53 @@ export class FuzzMachine {
     }
     this.base = ramBase + first * 4096;
     const translation = new Translation(this.memory);
-    this.space = new PageTableSpace(translation, { cr3: 0, user: true, wp: true, pse: false });
+    const paging = { cr3: 0, user: true, wp: true, pse: false };
+    this.spaces = Array.from({ length: spaces }, () => new PageTableSpace(translation, paging));
     this.cpu =
       lockstep === undefined
         ? new Cpu(this.memory, tier.options)
         : new LockstepCpu(this.memory, translation, { ...tier.options, interval: lockstep });
   }
 
+  /** Whether all memory is 0 but for the page tables and the pages of the case. */
+  restIsUntouched() {
+    const { u32, ramBase, ramBytes } = this.memory;
+    const first = (this.base + BASE_WORDS.length * 4) / 4;
+    const end = (ramBase + ramBytes) / 4;
+    for (let i = first; i < end; i++) if (u32[i] !== 0) return false;
+    return true;
+  }
+
+  /** Brings memory to the case's image; code that is there already stays compiled. */
+  #load() {
+    const image = this.#image;
+    const words = this.memory.i32;
+    const at = this.base / 4;
+    for (let i = 0; i < image.length; i++) {
+      if (words[at + i] === image[i]) continue;
+      const first = i;
+      while (i < image.length && words[at + i] !== image[i]) words[at + i] = image[i++];
+      this.memory.memoryWritten(this.base + 4 * first, 4 * (i - first));
+    }
+  }
+
   /** Runs a case; returns its end, or null when it does not end. */
   run(test) {
     const { cpu, memory } = this;
-    memory.u8.set(BASE, this.base);
-    memory.u8.set(assemble(test), this.base + (test.ip & 0xffff));
-    memory.memoryWritten(this.base, BASE.length);
+    this.#image.set(BASE_WORDS);
+    new Uint8Array(this.#image.buffer).set(assemble(test), test.ip & 0xffff);
+    this.#load();
     cpu.reset();
-    cpu.restoreFx(startFx(test.xmm));
+    cpu.restoreFx(startFx(test));
+    SEGMENTS.forEach(({ base, limit }, i) => cpu.setSegment([FS, GS][i], { ...FLAT_DATA, selector: FIRST_SELECTOR + 8 * i, base, limit }));
     cpu.gpr.set(test.gpr.map((x) => x | 0));
     cpu.eflags = test.flags;
     cpu.eip = test.ip;
     const before = cpu.retired;
     let exit = EXIT_BUDGET;
-    while (exit === EXIT_BUDGET && cpu.retired - before < this.#most) exit = cpu.run(this.space, this.#slice);
+    for (let turn = 0; exit === EXIT_BUDGET && cpu.retired - before < this.#most; turn++) {
+      exit = cpu.run(this.spaces[turn % this.spaces.length], this.#slice);
+    }
     if (exit === EXIT_BUDGET) return null;
     if (exit !== EXIT_EXCEPTION) throw new Error(`run() returned ${exit}`);
     cpu.saveFx(this.#fx);

@@ -17,7 +17,7 @@ const FLAGS = [
   ..."-mgeneral-regs-only -fcf-protection=none -w".split(" "),
 ];
 const RESULT_WORDS = 14 + 72 + PAGES;
-const HEAD_WORDS = 43;
+const HEAD_WORDS = 45;
 
 /** Native processor, or a sentence why there is none: `{ native, why }`. */
 export function openNative() {
@@ -52,7 +52,7 @@ function capture(program, cases) {
   const parts = cases.map((test) => {
     const { code } = test;
     const words = new Uint32Array(HEAD_WORDS + Math.ceil(code.length / 4));
-    words.set([...test.gpr, test.flags, test.ip, ...test.xmm, code.length]);
+    words.set([...test.gpr, test.flags, test.ip, ...test.xmm, test.fcw ?? 0x37f, test.mxcsr ?? 0x1f80, code.length]);
     new Uint8Array(words.buffer).set(code, 4 * HEAD_WORDS);
     return Buffer.from(words.buffer);
   });

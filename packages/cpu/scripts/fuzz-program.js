@@ -13,6 +13,8 @@
  * @module
  */
 
+import { KINDS, KINDS_WEIGHT } from "./fuzz-kinds.js";
+
 /** Windows of the address space; `page` is the page of memory a window starts with, so equal numbers are aliases. */
 export const WINDOWS = [
   { at: 0x1000_0000, pages: 2, page: 0, writable: true },
@@ -22,6 +24,11 @@ export const WINDOWS = [
   { at: 0x3000_0000, pages: 1, page: 5, writable: true },
 ];
 export const PAGES = 6;
+/** Segments behind FS and GS: where they begin and their last byte. */
+export const SEGMENTS = [
+  { base: 0x2000_0000, limit: 0xffff_ffff },
+  { base: 0x2000_0800, limit: 0xfff },
+];
 const CODE = 0x1000_0000;
 const ALIAS = 0x0800_0000;
 const DATA = 0x2000_0000;
@@ -32,6 +39,8 @@ const CODE_BYTES = 0x1800;
 const EAX = 0;
 const ECX = 1;
 const EDX = 2;
+/** Of a hundred items, how many are of the kinds in fuzz-kinds.js. */
+const OTHER_SHARE = 45;
 /** Registers that hold no pointer and no loop counter. */
 const FREE = [EAX, EDX];
 const POINTERS = [3, 5, 6, 7];
@@ -84,9 +93,24 @@ class Generator {
   #id = 0;
   #inLoop = false;
   items = [];
+  /** What fuzz-kinds.js makes its items from. */
+  #maker;
 
   constructor(r) {
     this.#r = r;
+    const inLoop = () => this.#inLoop;
+    this.#maker = {
+      r,
+      memory: (reg) => this.#memory(reg),
+      aligned: (reg) => this.#aligned(reg),
+      operand: (reg, rm) => this.#operand(reg, rm),
+      define: () => this.#define(),
+      source: () => this.#source(),
+      free: () => r.pick(FREE),
+      get inLoop() {
+        return inLoop();
+      },
+    };
   }
 
   /** Adds an item: bytes, and places in them that depend on where other items lie. */
@@ -390,9 +414,20 @@ class Generator {
     this.#add([0xb8 | r.pick(POINTERS), ...le32(this.#address())]);
   }
 
+  /** An item of the kinds beside the plain ones. */
+  #other() {
+    let k = this.#r.below(KINDS_WEIGHT);
+    for (const [weight, make] of KINDS) if ((k -= weight) < 0) return this.#add(make(this.#maker));
+    throw new Error("weights do not add up");
+  }
+
   #body(n) {
     const r = this.#r;
     for (let i = 0; i < n; i++) {
+      if (r.chance(OTHER_SHARE)) {
+        this.#other();
+        continue;
+      }
       const k = r.below(100);
       if (k < 22) this.#alu();
       else if (k < 42) this.#move();
@@ -450,7 +485,11 @@ export function makeCase(seed) {
   const pointer = () => DATA + (r.chance(12) ? 0x1000 - r.below(24) : 64 + 4 * r.below(0x100));
   const gpr = [r.value(), r.value(), r.value(), pointer(), STACK_TOP, pointer(), pointer(), pointer()];
   const xmm = Array.from({ length: 32 }, () => (r.chance(50) ? 0x3f80_0000 + (r.next() >>> 9) : r.next()));
-  return { seed, items, ip, gpr, flags: 0x202 | (r.next() & 0x8d5), xmm };
+  const flags = 0x202 | (r.next() & 0x8d5);
+  // Rounding, precision, and now and then an unmasked exception.
+  const fcw = r.chance(50) ? 0x37f : 0x40 | (r.chance(15) ? r.below(64) : 0x3f) | (r.pick([0, 2, 3]) << 8) | (r.below(4) << 10);
+  const mxcsr = r.chance(50) ? 0x1f80 : (r.chance(15) ? r.below(64) << 7 : 0x1f80) | (r.below(4) << 13) | (r.chance(20) ? 0x8040 : 0);
+  return { seed, items, ip, gpr, flags, xmm, fcw, mxcsr };
 }
 
 /** The bytes of a case's code. A removed item is where the next one left stands. */

@@ -105,8 +105,11 @@ const ENTER: Semantics = (x) => {
     f.set(sp, wrapSp(sub(sp, n)));
     x.st(n, x.stackAddress(sp, n, true), frame);
   });
+  // SDM: a page fault also where a write to the final top of the stack would make one.
+  const end = x.tmp(wrapSp(sub(sp, zeroExtend(x.imm(), 2))));
+  x.writable(n, x.stackAddress(end, n, true));
   x.setRegPart(EBP, n, frame);
-  x.setReg(ESP, wrapSp(sub(sp, zeroExtend(x.imm(), 2))));
+  x.setReg(ESP, end);
 };
 const LEAVE: Semantics = (x) => {
   const n = x.size;

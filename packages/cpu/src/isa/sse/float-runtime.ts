@@ -68,6 +68,9 @@ import {
 } from "./scratch.ts";
 import { buildSecondTries } from "./second-try.ts";
 
+/** IE, DE and ZE: exceptions that operands show. */
+const PRE_COMPUTATION = 7;
+
 /** Width in bytes and bit patterns of a format. */
 interface Format {
   readonly bytes: 4 | 8;
@@ -89,9 +92,14 @@ export function buildSseRuntime(m: ModuleBuilder, soft: Soft): Record<string, Ca
     const mx = f.tmp(fr.ld32(S.MXCSR));
     f.ret(or(or(and(shrU(mx, 7), F.EXCEPTIONS), shl(and(shrU(mx, 13), 3), 10)), and(mx, MXCSR_FTZ)));
   });
-  /** (flags): merges into MXCSR; 1 = raise. */
+  /**
+   * (flags): merges into MXCSR; 1 = raise. An unmasked exception of the operands of any element ends the instruction before there are
+   * results that could overflow, underflow or be inexact (SDM vol. 1 §11.5.1).
+   */
   const finish = m.func([I32], [I32], (f) => {
     const flags = f.tmp(and(f.param(0), F.EXCEPTIONS));
+    const unmasked = and(flags, xor(shrU(fr.ld32(S.MXCSR), 7), -1));
+    f.if(and(unmasked, PRE_COMPUTATION), () => f.set(flags, and(flags, PRE_COMPUTATION)));
     const mx = f.tmp(or(fr.ld32(S.MXCSR), flags));
     fr.st32(f, S.MXCSR, mx);
     f.ret(ne(and(flags, xor(shrU(mx, 7), -1)), 0));

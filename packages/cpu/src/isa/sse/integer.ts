@@ -9,7 +9,7 @@
  * Source: SDM vol. 2 at each instruction.
  * @module
  */
-import { FTW } from "../../state.ts";
+import { FTOP, FTW } from "../../state.ts";
 import {
   add,
   and,
@@ -464,6 +464,7 @@ const EMMS = op(
   [],
   (x) => {
     mmxReady(x);
+    x.setState(FTOP, i32(0));
     x.setState(FTW, i32(0));
   },
   { prefix: 0, feature: "mmx" },
