@@ -105,6 +105,8 @@ export interface BootOptions {
   readonly lockstep?: number;
   /** The network; without it there is the loopback interface alone. */
   readonly network?: NetworkOptions;
+  /** Receives a line for each system call and signal. */
+  readonly trace?: (line: string) => void;
 }
 
 export type BootErrorCode = "ENOENT" | "EACCES" | "ENOEXEC" | "EROOT" | "EMOUNT" | "ENETWORK" | "ENOMEM" | "EOTHER";
@@ -356,6 +358,7 @@ export async function bootKernel(options: BootOptions): Promise<VirtualKernel> {
     ...(options.warn === undefined ? {} : { warn: options.warn }),
     ...(options.kenv === undefined ? {} : { env: options.kenv }),
     ...(options.maxproc === undefined ? {} : { maxproc: options.maxproc }),
+    ...(options.trace === undefined ? {} : { trace: options.trace }),
     ...(options.network === undefined ? {} : { inet: { ...options.network, post: (event) => machine.post(event) } }),
   });
   for (const make of options.abis ?? []) k.abis.push(make(k));

@@ -21,6 +21,7 @@ export {
 } from "./boot.ts";
 export { devFs, hammerFs, hostFs, overlayFs, procFs, tmpFs, type HammerFsOptions } from "./boot-mounts.ts";
 export { CPU_MODELS, type CpuModel, type CpuModelName, type CpuidOption } from "@vkernel/hostkernel";
+export { systemCalls, type SystemCall } from "./abi/system-calls.ts";
 export type { NetworkOptions } from "./boot-network.ts";
 export type { PublishedPort } from "./net/inet/domain.ts";
 export type { StdioKind } from "./boot-console.ts";

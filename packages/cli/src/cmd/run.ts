@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** `vkernel run`: a fresh kernel whose first user process is the program given. */
-import { writeFileSync } from "node:fs";
+import { closeSync, openSync, writeFileSync, writeSync } from "node:fs";
 import { NodePlatform } from "@vkernel/hostkernel/node";
 import { bootKernel, BootError, type CpuModelName, type RunResult, type VirtualKernel } from "@vkernel/vkernel";
 import { toByteString } from "@vkernel/hammer";
@@ -27,6 +27,7 @@ export interface RunOptions {
   readonly gdb?: string;
   readonly jit: JitWhen;
   readonly lockstep?: string;
+  readonly trace?: string;
   readonly net?: boolean;
   readonly publish?: string[];
 }
@@ -97,6 +98,35 @@ function lockstepInterval(value: string): number {
   return n;
 }
 
+/** Lines of a trace that are kept before they are written. */
+const TRACE_PIECE = 1 << 16;
+
+/** Where a trace goes: to standard error line by line, to a file in pieces. Throws CliError. */
+function traceTo(file: string): { write(line: string): void; end(): void } {
+  if (file === "-") return { write: (line) => process.stderr.write(`${line}\n`), end: () => {} };
+  let fd: number;
+  try {
+    fd = openSync(file, "w");
+  } catch (error) {
+    throw new CliError("--trace", (error as Error).message, "a file that can be written, or '-'");
+  }
+  let text = "";
+  const flush = (): void => {
+    writeSync(fd, text);
+    text = "";
+  };
+  return {
+    write(line) {
+      text += `${line}\n`;
+      if (text.length > TRACE_PIECE) flush();
+    },
+    end() {
+      flush();
+      closeSync(fd);
+    },
+  };
+}
+
 /** Runs the program; resolves to the exit status of the command. */
 export async function runProgram(program: string, args: readonly string[], options: RunOptions): Promise<number> {
   const platform = new NodePlatform();
@@ -106,6 +136,7 @@ export async function runProgram(program: string, args: readonly string[], optio
   }
   const ram = ramBytes(options.memory);
   const volumes = (options.volume ?? []).map((spec) => ({ ...volume(spec), create: true }));
+  const trace = options.trace === undefined ? null : traceTo(options.trace);
   const net = await network(options.net === true, options.publish ?? []);
   const gdb = options.gdb === undefined ? null : await awaitGdb(options.gdb);
   const root = rootSource(platform, options.root);
@@ -127,6 +158,7 @@ export async function runProgram(program: string, args: readonly string[], optio
         if (options.verbose !== true) process.stderr.write(`vkernel: ${line}\n`);
       },
       ...(gdb === null ? {} : { debug: gdb }),
+      ...(trace === null ? {} : { trace: trace.write }),
       ...(net === null ? {} : { network: net }),
       first: {
         path: toByteString(program),
@@ -142,6 +174,7 @@ export async function runProgram(program: string, args: readonly string[], optio
   } catch (error) {
     root.close();
     gdb?.end();
+    trace?.end();
     if (!(error instanceof BootError)) throw error;
     const why = error.message.startsWith(`${program}: `) ? error.message.slice(program.length + 2) : error.message;
     throw new CliError(program, why, undefined, STATUS[error.code] ?? EX_OWN, error);
@@ -153,6 +186,7 @@ export async function runProgram(program: string, args: readonly string[], optio
     return panicked(error);
   } finally {
     gdb?.end();
+    trace?.end();
   }
   if (options.time === true) printTimes(vk);
   if (options.stats !== undefined) writeStats(vk, options.stats);

@@ -10,6 +10,7 @@ import { topCommand } from "../ui/command.ts";
 import { bootClassic, type ClassicOptions } from "./classic.ts";
 import { imageCommand } from "./image/command.ts";
 import { runProgram, type RunOptions } from "./run.ts";
+import { listSyscalls, type SyscallsOptions } from "./syscalls.ts";
 
 /** --cpu, on both forms. */
 const cpuOption = (): Option =>
@@ -81,6 +82,7 @@ Examples:
         .default("on"),
     )
     .option("--lockstep <n>", "check compiled code against the interpreter every N instructions, 1 = at each of its exits; slow")
+    .option("--trace <file>", "write each system call and signal, a line each ('-' = standard error)")
     .option("--gdb <port>", "wait for gdb on this port of the loopback interface, and start the program stopped")
     .addHelpText(
       "after",
@@ -99,6 +101,14 @@ is 10.0.2.2 there, and 10.0.2.3 answers for the host's name servers.`,
     .action(async (program: string, args: string[], options: RunOptions) =>
       exit(await runProgram(program, args, options)),
     );
+
+  vkernel
+    .command("syscalls")
+    .description("list the system calls that programs find: whole, partial (with what is missing), or not there")
+    .option("--abi <name>", "linux or dragonfly; both unless told")
+    .option("--support <what>", "only full, partial or none")
+    .option("--json", "one JSON array")
+    .action((options: SyscallsOptions) => listSyscalls(options));
 
   vkernel.addCommand(imageCommand());
   return vkernel;

@@ -58,6 +58,7 @@ export function killOtherLwps(lp: Lwp): void {
 export function lwpExit(lp: Lwp): void {
   lp.ast |= AST_EXIT;
   lp.kcont = null;
+  lp.k.trace?.end(lp);
   try {
     teardown(lp);
   } catch (e) {

@@ -23,6 +23,7 @@ import { UnixDomain } from "../net/unix/domain.ts";
 import { Scheduler } from "./sched.ts";
 import type { MountMaker } from "./sys-vfs-mount.ts";
 import { KernelStats } from "./stats.ts";
+import { Trace } from "./trace.ts";
 
 /** What the processor says of itself through CPUID. */
 export interface Processor {
@@ -83,6 +84,8 @@ export interface KernelOptions {
   maxproc?: number;
   /** The network; without it there is the loopback interface. */
   inet?: InetOptions;
+  /** Receives a line for each system call and signal. */
+  trace?: (line: string) => void;
 }
 
 const NO_NETWORK: InetOptions = { host: null, outgoing: false, post: (event) => event() };
@@ -98,6 +101,8 @@ export class Kernel {
   readonly inet: InetDomain;
   readonly dmesg: Dmesg;
   readonly stats = new KernelStats();
+  /** Shows system calls, when it was asked for. */
+  readonly trace: Trace | null;
   readonly env: Map<string, string>;
 
   /** Processes by pid, zombies included; threads by tid; process groups by id. */
@@ -139,6 +144,7 @@ export class Kernel {
     this.dmesg = new Dmesg(options.log ?? null);
     this.env = new Map(options.env);
     this.maxproc = options.maxproc ?? 4000;
+    this.trace = options.trace === undefined ? null : new Trace(options.trace);
     this.inet = new InetDomain(options.inet ?? NO_NETWORK);
     this.warn = options.warn ?? null;
     this.bootTimeUs = this.machine.microtime() - this.machine.nanouptime() / 1000;

@@ -93,6 +93,8 @@ export class Lwp implements Sleeper {
   sysnr = 0;
   /** Second word of a 64-bit result. */
   rv1 = 0;
+  /** The system call being executed, as a trace shows it; null without one. */
+  traced: string | null = null;
 
   /** What the plain half of a system call hands to its waiting half. */
   carry: unknown = null;

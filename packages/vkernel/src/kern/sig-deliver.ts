@@ -20,6 +20,7 @@ import { waitForFault } from "./syscall.ts";
 export function postsig(lp: Lwp, sig: number): void {
   const p = lp.proc;
   const acts = p.sigacts;
+  p.k.trace?.signal(lp, sig);
   if (acts.handler[sig] === SIG_DFL || sig === SIGKILL) {
     takeSignal(lp, sig);
     lp.ru.nsignals++;

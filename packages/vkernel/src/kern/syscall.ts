@@ -51,11 +51,12 @@ export function syscall(lp: Lwp): boolean {
   const nr = row.nr & (NSYSCALL - 1);
   lp.sysnr = row.nr;
   meter.counts[nr]!++;
+  const k = lp.k;
+  if (k.trace !== null) k.trace.enter(lp, row);
   if (meter.skip[nr]! !== 0) {
     meter.skip[nr]!--;
     return invoke(lp, row);
   }
-  const k = lp.k;
   const start = k.nanouptime();
   const before = lp.sysNs;
   const more = invoke(lp, row);
@@ -75,6 +76,7 @@ function invoke(lp: Lwp, row: Sysent): boolean {
     const r = row.fn(lp, lp.args);
     if (r !== WOULDBLOCK || row.slow === null) {
       abi.setReturn(lp, r);
+      if (lp.traced !== null) lp.k.trace!.leave(lp, r);
       return true;
     }
     lp.kcont = row.slow(lp, lp.args);
@@ -91,6 +93,7 @@ function invoke(lp: Lwp, row: Sysent): boolean {
 
 function fail(lp: Lwp, e: Errno): void {
   const abi = lp.proc.abi;
+  if (lp.traced !== null) lp.k.trace!.fail(lp, e);
   if (e === ERESTART) abi.restart(lp);
   else if (e !== EJUSTRETURN) abi.setError(lp, e);
 }
@@ -106,6 +109,7 @@ export function resumeKernel(lp: Lwp): boolean {
     if (r.done !== true) return false;
     if (lp.kcont === frame) lp.kcont = null;
     lp.proc.abi.setReturn(lp, r.value);
+    if (lp.traced !== null) lp.k.trace!.leave(lp, r.value);
   } catch (e) {
     if (lp.kcont === frame) lp.kcont = null;
     if (e instanceof Errno) fail(lp, e);

@@ -176,3 +176,18 @@ const SIGNAL_TEXT: readonly string[] = [
 export function signalText(sig: number): string {
   return SIGNAL_TEXT[sig] ?? `Signal ${sig}`;
 }
+
+const SIGNAL_NAMES = [
+  "", "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "EMT", "FPE", "KILL", "BUS", "SEGV", "SYS", "PIPE", "ALRM", "TERM", "URG", "STOP",
+  "TSTP", "CONT", "CHLD", "TTIN", "TTOU", "IO", "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "INFO", "USR1", "USR2", "THR", "CKPT",
+  "CKPTEXIT",
+];
+
+/** "SIGHUP" for a native signal number; real-time signals count from SIGRT0. */
+export function signalName(sig: number): string {
+  const name = SIGNAL_NAMES[sig];
+  if (name !== undefined && name !== "") return `SIG${name}`;
+  if (sig === SIGSTKFLT) return "SIGSTKFLT";
+  if (sig === SIGPWR) return "SIGPWR";
+  return sig >= SIGRT_FIRST && sig <= SIGRT_LAST ? `SIGRT${sig - SIGRT_FIRST}` : `SIG${sig}`;
+}
