@@ -134,6 +134,9 @@ export const LINKS = 0x830;
 export const COVERS = 0x834;
 /** Non-zero when no other processor of the machine may hold decoded code. */
 export const ALONE = 0x838;
+/** How many stores with slow access went to code pages without hitting code; the instruction of one that is reported. */
+export const QUIET_STORES = 0x83c;
+export const QUIET_STORE_EIP = 0x840;
 
 // EFLAGS, SDM vol. 1 §3.4.3
 export const CF = 0x0001;

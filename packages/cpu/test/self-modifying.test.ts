@@ -247,6 +247,31 @@ describe("what a write costs", () => {
     expect(m.cpu.jitStatistics.regions).toBeLessThan(30);
   });
 
+  test("compiled code does its stores beside code without leaving, and notices when one hits code", () => {
+    // l: mov [edi],al; dec edi; dec ecx; jnz l; jmp TARGET
+    const code = [0x88, 0x07, 0x4f, 0x49, 0x75, 0xfa];
+    code.push(0xe9, ...le32(TARGET - CODE - code.length - 5));
+    const m = machineWith(code, { jit: { threshold: 1, sampleInterval: 500 } });
+    const fill = 0xf00;
+    for (let round = 0; round < 100; round++) {
+      m.poke(TARGET, [0x40, 0x40, INT3, 0x90]);
+      m.cpu.eip = TARGET;
+      m.cpu.gpr[EAX] = 0;
+      finish(m);
+      expect(m.cpu.gpr[EAX]).toBe(2);
+      // The last store turns the second inc into int3.
+      m.cpu.eip = CODE;
+      m.cpu.gpr[EAX] = INT3;
+      m.cpu.gpr[ECX] = fill;
+      m.cpu.gpr[EDI] = TARGET + fill;
+      finish(m);
+      expect([m.cpu.gpr[EAX], m.cpu.eip]).toEqual([INT3 + 1, TARGET + 2]);
+      expect(m.peek(TARGET, fill + 2)).toEqual([0x40, ...Array<number>(fill).fill(INT3), m.peek(TARGET + fill + 1, 1)[0]]);
+    }
+    const { exits } = m.cpu.jitStatistics;
+    expect(exits.slow).toBeLessThan((100 * fill) / 20);
+  });
+
   test("page-crossing stores in bulk reach memory unharmed", () => {
     // l: mov [edi],ecx; mov eax,[edi]; cmp eax,ecx; jne bad; add edi,0x1000 … over pages that are in the table
     const at = 0x2_0ffe;

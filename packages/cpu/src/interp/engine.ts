@@ -263,6 +263,11 @@ export class Engine {
         return this.#resolveMiss();
       case X.X_STALE:
         return this.#resolveStale();
+      case X.X_QUIET_STORE: {
+        const page = this.#pageOf(w[S.QUIET_STORE_EIP >> 2]!);
+        if (page !== undefined) this.#jit.storesBesideCode(page, w[S.QUIET_STORE_EIP >> 2]!);
+        return GO_ON;
+      }
       case X.X_HOT:
         this.#tellHot();
         return GO_ON;

@@ -33,3 +33,5 @@ export const X_HOT = 12;
 export const X_DEAD = 13;
 /** A repeated string instruction at EIP has elements left; one was done with slow access. */
 export const X_ELEMENT = 14;
+/** A region has left for the store at QUIET_STORE_EIP, which was done: one of many beside the code of a page. EIP is what follows. */
+export const X_QUIET_STORE = 15;

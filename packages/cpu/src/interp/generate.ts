@@ -68,11 +68,11 @@ import {
 import type { Func } from "../wasm/func.ts";
 import { ModuleBuilder } from "../wasm/module.ts";
 import { I32, I32_LOAD, I32_LOAD16_U, I32_LOAD8_U, I32_STORE } from "../wasm/opcodes.ts";
-import { X_AGAIN, X_BUDGET, X_ELEMENT, X_EXCEPTION, X_JUMP, X_MISS, X_PREFIX, X_SLOW, X_STALE } from "./exits.ts";
+import { X_AGAIN, X_BUDGET, X_ELEMENT, X_EXCEPTION, X_JUMP, X_MISS, X_PREFIX, X_QUIET_STORE, X_SLOW, X_STALE } from "./exits.ts";
 import { deadRegion, regionDispatcher } from "./dispatch.ts";
 import { FN_EA16, FN_EA32, FN_FIRST, FN_LEA16, REGION_SLOTS } from "./functions.ts";
 import { IntCtx, type LoopFrame } from "./int-ctx.ts";
-import { buildSlowAccess } from "./slow-code.ts";
+import { buildQuietStore, buildSlowAccess } from "./slow-code.ts";
 
 export interface GeneratedInterpreter {
   readonly bytes: Uint8Array;
@@ -91,6 +91,8 @@ export interface GenerateOptions {
 /** 4 GiB in pages of WebAssembly: any memory of the machine suits. */
 const MAX_MEMORY_PAGES = 0x1_0000;
 const HANDLER_PARAMS = [I32, I32] as const;
+/** A power of two: one in so many stores of regions beside code is reported, so that compiled code learns to do it. */
+const REPORTED_STORES = 64;
 
 /** The form behind address records: a memory operand with index, nothing else. */
 const ADDRESS_FORM: Form = {
@@ -136,7 +138,10 @@ class Generator {
     };
     const service = m.importFunction("m", "service", [I32, I32, I32], [I32]);
     this.#imports = { ...buildSlowAccess(m, options.stateBase, typescript), service };
-    this.#rt = Object.assign({}, ...builders.map((build) => build(m, options.stateBase))) as Runtime;
+    this.#rt = Object.assign(
+      {},
+      ...[...builders, buildQuietStore].map((build) => build(m, options.stateBase)),
+    ) as Runtime;
     this.#handlerType = m.type(HANDLER_PARAMS, [I32]);
     this.#regions = regionDispatcher(m, options.stateBase, this.#handlerType);
     deadRegion(m);
@@ -279,7 +284,14 @@ class Generator {
       const record = f.tmp(load(I32_LOAD, I32, add(index, shl(offset, 2))));
       missing(eqz(record));
       missing(eq(load(I32_LOAD16_U, I32, record, R_HANDLER), H_CROSS));
-      f.ret(call(this.#slow, record, sub(eip, offset)));
+      const quiet = f.tmp(this.#state(S.QUIET_STORES));
+      const code = f.tmp(call(this.#slow, record, sub(eip, offset)));
+      f.if(and(leU(code, X_JUMP), ne(this.#state(S.QUIET_STORES), quiet)), () => {
+        f.if(and(quiet, REPORTED_STORES - 1), () => f.ret(code));
+        this.#setState(f, S.QUIET_STORE_EIP, eip);
+        f.ret(i32(X_QUIET_STORE));
+      });
+      f.ret(code);
       f.unreachable();
     });
   }

@@ -28,6 +28,7 @@ import {
   i32,
   load,
   ltS,
+  ne,
   or,
   shl,
   shrU,
@@ -60,11 +61,47 @@ export interface SlowImports {
 
 export type SlowFunctions = Pick<Imports, "slowRead" | "slowProbe" | "slowWrite">;
 
-/** Adds the functions to a module. */
+const pageOffset = (va: Expr): Expr => and(va, 0xfff);
+/** Address of the cover map of the page with host address `host`; 0 = nothing is decoded there. */
+function coverOf(stateBase: number, host: Expr): Expr {
+  const covers = load(I32_LOAD, I32, i32(0), stateBase + S.COVERS);
+  return load(I32_LOAD, I32, add(covers, shl(shrU(host, 12), 2)));
+}
+/** The bits in cover map `cover` of `n` ≤ 16 bytes from page offset `offset` on. */
+function coverBits(cover: Expr, offset: Expr, n: Expr): Expr {
+  const bits = shrU(load(I32_LOAD, I32, add(cover, shrU(offset, 3))), and(offset, 7));
+  return and(bits, sub(shl(i32(1), n), 1));
+}
+
+/**
+ * Adds quietStore(address, n): the translation word for a store of `n` ≤ 16 bytes to a code page that hits no code and need not be
+ * reported; 0 when it is not that, or may not be done. For compiled code, after the page's write word was found to be 0.
+ */
+export function buildQuietStore(m: ModuleBuilder, stateBase: number): { quietStore: Callee } {
+  const state = (offset: number): Expr => load(I32_LOAD, I32, i32(0), stateBase + offset);
+  const quietStore = m.func([I32, I32], [I32], (f) => {
+    const [va, n] = [f.param(0), f.param(1)];
+    const none = (condition: Expr): void => f.if(condition, () => f.ret(i32(0)));
+    const entry = f.tmp(add(state(S.TABLE), shl(shrU(va, 12), Math.log2(TABLE_ENTRY_BYTES))));
+    const word = f.tmp(load(I32_LOAD, I32, entry));
+    none(eqz(and(ltS(load(I32_LOAD, I32, add(entry, state(S.LINKS))), 0), ne(word, 0))));
+    const cover = f.tmp(coverOf(stateBase, add(add(va, word), FLAT_BIAS)));
+    none(or(eqz(cover), eqz(state(S.ALONE))));
+    none(coverBits(cover, pageOffset(va), n));
+    // The last store of a countdown is reported, by the slow path.
+    const left = f.tmp(sub(load(I32_LOAD, I32, cover, COVER_COUNTDOWN), 1));
+    none(eqz(left));
+    f.store(I32_STORE, cover, left, COVER_COUNTDOWN);
+    f.ret(word);
+    f.unreachable();
+  });
+  return { quietStore };
+}
+
+/** Adds the functions of step functions to a module. */
 export function buildSlowAccess(m: ModuleBuilder, stateBase: number, ts: SlowImports): SlowFunctions {
   const state = (offset: number): Expr => load(I32_LOAD, I32, i32(0), stateBase + offset);
   const entryOf = (va: Expr): Expr => add(state(S.TABLE), shl(shrU(va, 12), Math.log2(TABLE_ENTRY_BYTES)));
-  const pageOffset = (va: Expr): Expr => and(va, 0xfff);
   /** How many bytes lie in front of the page end. */
   const inPage = (va: Expr): Expr => sub(i32(0x1000), pageOffset(va));
   const buffer = stateBase + S.SLOW_BUFFER;
@@ -82,14 +119,13 @@ export function buildSlowAccess(m: ModuleBuilder, stateBase: number, ts: SlowImp
   /** Reports that `n` bytes at host address `host` of a code page were written, if that matters. */
   const touched = m.func([I32, I32], [], (f) => {
     const [host, n] = [f.param(0), f.param(1)];
-    const cover = f.tmp(load(I32_LOAD, I32, add(state(S.COVERS), shl(shrU(host, 12), 2))));
+    const cover = f.tmp(coverOf(stateBase, host));
     f.block((report) => {
       f.brIf(report, or(eqz(cover), eqz(state(S.ALONE))));
-      const offset = f.tmp(pageOffset(host));
-      const bits = shrU(load(I32_LOAD, I32, add(cover, shrU(offset, 3))), and(offset, 7));
-      f.brIf(report, and(bits, sub(shl(i32(1), n), 1)));
+      f.brIf(report, coverBits(cover, f.tmp(pageOffset(host)), n));
       const left = f.tmp(sub(load(I32_LOAD, I32, cover, COVER_COUNTDOWN), 1));
       f.store(I32_STORE, cover, left, COVER_COUNTDOWN);
+      f.store(I32_STORE, i32(0), add(state(S.QUIET_STORES), 1), stateBase + S.QUIET_STORES);
       f.brIf(report, eqz(left));
       f.ret();
     });

@@ -15,6 +15,7 @@ import {
   add,
   and,
   asI32,
+  call,
   eqz,
   geU,
   gtU,
@@ -36,6 +37,9 @@ const FLAT_BIAS = FLAT_BIAS_;
 /** Present, writable, expand-up data segment: what an address with a segment override must have to be fast. */
 const PLAIN_DATA = 0x92;
 const PLAIN_DATA_MASK = 0x9e;
+
+/** What rt.quietStore can store. */
+const MOST_QUIET_BYTES = 16;
 
 /** The instruction is left to its out-of-line handler. */
 export class NotCompiled extends Error {}
@@ -72,9 +76,18 @@ export class JitCtx extends Ctx {
   readonly #e: RegionEmitter;
   readonly #memory: MachineMemory;
   readonly #insn: RegionInstruction;
+  readonly #besideCode: boolean;
 
-  constructor(e: RegionEmitter, memory: MachineMemory, insn: RegionInstruction, rt: Runtime) {
+  /** `besideCode`: stores are tried with rt.quietStore before the region is left for them. */
+  constructor(
+    e: RegionEmitter,
+    memory: MachineMemory,
+    insn: RegionInstruction,
+    rt: Runtime,
+    besideCode: boolean,
+  ) {
     super(e.f, insn.form, rt);
+    this.#besideCode = besideCode;
     this.#e = e;
     this.#memory = memory;
     this.#insn = insn;
@@ -227,6 +240,8 @@ export class JitCtx extends Ctx {
     const a = this.tmp(address);
     const entry = add(this.#e.table, shl(shrU(a, 12), Math.log2(TABLE_ENTRY_BYTES)));
     const word = this.tmp(load(I32_LOAD, I32, entry, isWrite ? 4 : 0));
+    if (isWrite && this.#besideCode && n <= MOST_QUIET_BYTES)
+      this.f.if(eqz(word), () => this.f.set(word, call(this.rt["quietStore"]!, a, i32(n))));
     this.#e.leaveSlowIf(eqz(word));
     if (n > 1) this.#e.leaveSlowIf(gtU(and(a, 0xfff), 0x1000 - n));
     return this.tmp(add(a, word));

@@ -160,6 +160,15 @@ export class Jit {
     this.#profile.trace(page, address, count, landed);
   }
 
+  /** The instruction at `address` in `page` often stores beside code: its regions are compiled again so that they need not leave for it. */
+  storesBesideCode(page: CodePage, address: number): void {
+    const record = this.#recordOf(page, address);
+    if (record === 0 || this.#pipeline.besideCode.has(record)) return;
+    this.#pipeline.besideCode.add(record);
+    for (const live of this.#live.holding(page, record)) this.#enqueue(live.region, new Set([live]));
+    this.flush();
+  }
+
   #recordOf(page: CodePage, address: number): number {
     return this.#p.memory.i32[(page.index >> 2) + (address & PGMASK)]!;
   }

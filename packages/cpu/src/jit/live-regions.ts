@@ -179,15 +179,16 @@ export class LiveRegions {
   has(page: CodePage): boolean {
     return this.#byPage.has(page);
   }
-  /** Drops the regions that hold the instruction starting with `record`; whether there were any. */
+  /** The regions that hold the instruction of `page` starting with `record`. */
+  holding(page: CodePage, record: number): LiveRegion[] {
+    const regions = this.#byPage.get(page);
+    return regions === undefined ? [] : [...regions].filter(({ region }) => region.offsetOf.has(record));
+  }
+  /** Drops them; whether there were any. */
   dropInstruction(page: CodePage, record: number): boolean {
-    let dropped = false;
-    for (const live of [...(this.#byPage.get(page) ?? [])]) {
-      if (!live.region.offsetOf.has(record)) continue;
-      this.drop(live);
-      dropped = true;
-    }
-    return dropped;
+    const regions = this.holding(page, record);
+    for (const live of regions) this.drop(live);
+    return regions.length > 0;
   }
   dropPage(page: CodePage): void {
     for (const live of [...(this.#byPage.get(page) ?? [])]) this.drop(live);

@@ -42,6 +42,8 @@ export interface PlacedRegion {
 }
 
 export class RegionPipeline {
+  /** First records of instructions that store beside code, see JitCtx. */
+  readonly besideCode = new Set<number>();
   readonly #p: PipelineParts;
   /** Forms that JitCtx does not compile. */
   readonly #refused = new Set<Form>();
@@ -86,7 +88,7 @@ export class RegionPipeline {
   }
 
   #instruction(emitter: RegionEmitter, insn: RegionInstruction, rt: Runtime): void {
-    const x = new JitCtx(emitter, this.#p.memory, insn, rt);
+    const x = new JitCtx(emitter, this.#p.memory, insn, rt, this.besideCode.has(insn.first));
     if (!this.#refused.has(insn.form)) {
       const mark = emitter.f.mark();
       const { kind } = emitter;
