@@ -10,82 +10,26 @@
  * Source: SDM vol. 2A at each instruction, vol. 2D table A-7 and following (escape opcodes).
  * @module
  */
-import { EXC_MF, EXC_NM } from "../../exception.ts";
-import * as S from "../../state.ts";
-import {
-  add,
-  and,
-  call,
-  extendS,
-  extendU,
-  i32,
-  i64,
-  ne,
-  or,
-  shl,
-  shrU,
-  wrap,
-  type Callee,
-  type Expr,
-} from "../../wasm/expr.ts";
+import { add, call, extendS, extendU, i32, i64, ne, wrap, type Expr } from "../../wasm/expr.ts";
 import * as W from "../../wasm/opcodes.ts";
 import { I32, I64 } from "../../wasm/opcodes.ts";
 import type { Ctx } from "../ctx.ts";
 import type { Feature } from "../feature.ts";
-import { E, M, STi, op, type Row, type RowOptions, type Semantics } from "../row.ts";
-import * as F from "./frame.ts";
+import type { Row } from "../row.ts";
 import { ARITHMETIC } from "./arithmetic.ts";
+import { ENVIRONMENT_ROWS } from "./environment.ts";
+import * as F from "./frame.ts";
+import { X87_MOVE_ROWS } from "./move.ts";
 import { NOT_QUICK } from "./quick.ts";
+import { X87Rows, ready, result64, rt, run } from "./row-list.ts";
 import { MEM_DOUBLE, MEM_INTEGER, MEM_SINGLE } from "./soft.ts";
 import { CONSTANT_NAMES } from "./stack.ts";
 
-/** First of all in every x87 instruction: #NM when emulated or the task was switched. */
-function available(x: Ctx): void {
-  x.checkOnce("CR0", () => x.raiseIf(and(x.state(S.CR0), S.CR0_EM | S.CR0_TS), EXC_NM));
-}
-/** First of all in every waiting instruction: also #MF when an unmasked exception is pending. */
-function ready(x: Ctx): void {
-  available(x);
-  x.raiseIf(and(x.state(S.FSW), F.ES), EXC_MF);
-}
-function rt(x: Ctx, name: string): Callee {
-  const callee = x.rt[name];
-  if (callee === undefined) throw new Error(`no runtime function ${name}`);
-  return callee;
-}
-function run(x: Ctx, name: string, ...args: Expr[]): void {
-  x.f.exec(rt(x, name), ...args);
-}
-/** RESULT's significand, or the integer or bit pattern in its place. */
-function result64(x: Ctx): Expr {
-  return x.stateLoad(W.I64_LOAD, I64, i32(0), F.RESULT_M);
-}
-
-const rows: Row[] = [];
-function memory(
-  opcode: number,
-  digit: number,
-  name: string,
-  bytes: number,
-  semantics: Semantics,
-  writes = false,
-): void {
-  rows.push(op(opcode, name, [E(bytes)], semantics, { digit, mod: "mem", writes, memBytes: bytes }));
-}
-function register(opcode: number, digit: number, name: string, semantics: Semantics): void {
-  rows.push(op(opcode, name, [STi], semantics, { digit, mod: "reg", writes: false }));
-}
-function single(opcode: number, modrm: number, name: string, semantics: Semantics): void {
-  const options: RowOptions = { digit: (modrm >> 3) & 7, rm: modrm & 7, mod: "reg" };
-  rows.push(op(opcode, name, [], semantics, options));
-}
-/** A row without operands that calls one runtime function. */
-function plain(opcode: number, modrm: number, name: string, ...args: number[]): void {
-  single(opcode, modrm, name, (x) => {
-    ready(x);
-    run(x, `x87${name}`, ...args.map(i32));
-  });
-}
+const list = new X87Rows();
+const memory = list.memory.bind(list);
+const register = list.register.bind(list);
+const single = list.single.bind(list);
+const plain = list.plain.bind(list);
 
 // ------------------------------------------------------------ memory operands
 
@@ -312,55 +256,7 @@ storing(0xdf, 6, "fbstp", 10, "x87storeDecimal", [], true, (x, store) => {
   store(W.I32_STORE16, x.stateLoad(W.I32_LOAD, I32, i32(0), F.EXTRA), 8);
 });
 
-// ---------------------------------------------------------------- register moves
-
-register(0xd9, 0, "fld", (x) => {
-  ready(x);
-  run(x, "x87fldSt", x.registerNumber(0));
-});
-for (const [opcode, digit] of [
-  [0xd9, 1],
-  [0xdd, 1],
-  [0xdf, 1],
-] as const) {
-  register(opcode, digit, "fxch", (x) => {
-    ready(x);
-    run(x, "x87fxch", x.registerNumber(0));
-  });
-}
-for (const [opcode, digit, pop] of [
-  [0xdd, 2, 0],
-  [0xdd, 3, 1],
-  [0xd9, 3, 1],
-  [0xdf, 2, 1],
-  [0xdf, 3, 1],
-] as const) {
-  register(opcode, digit, pop ? "fstp" : "fst", (x) => {
-    ready(x);
-    run(x, "x87fstSt", x.registerNumber(0), i32(pop));
-  });
-}
-for (const [opcode, pop] of [
-  [0xdd, 0],
-  [0xdf, 1],
-] as const) {
-  register(opcode, 0, pop ? "ffreep" : "ffree", (x) => {
-    ready(x);
-    run(x, "x87ffree", x.registerNumber(0), i32(pop));
-  });
-}
-// Conditions B, E, BE, U are condition codes 2, 4, 6, 10 of Jcc.
-[2, 4, 6, 10].forEach((cc, digit) => {
-  for (const [opcode, negate] of [
-    [0xda, 0],
-    [0xdb, 1],
-  ] as const) {
-    register(opcode, digit, "fcmov", (x) => {
-      ready(x);
-      run(x, "x87fcmov", x.registerNumber(0), x.condition(cc + negate));
-    });
-  }
-});
+// ----------------------------------------------------------- no memory operand
 
 CONSTANT_NAMES.forEach((name, i) => plain(0xd9, [0xe8, 0xe9, 0xea, 0xeb, 0xec, 0xed, 0xee][i]!, name));
 plain(0xd9, 0xe0, "fchs");
@@ -391,194 +287,6 @@ single(0xd9, 0xf7, "fincstp", (x) => {
   run(x, "x87turn", i32(1));
 });
 
-// ------------------------------------------------------------ control, environment
-
-/** The status word with TOP. */
-function statusWord(x: Ctx): Expr {
-  return or(x.state(S.FSW), shl(x.state(S.FTOP), 11));
-}
-
-rows.push(
-  op(0x9b, "fwait", [], (x) => {
-    // WAIT looks at MP instead of EM.
-    x.raiseIf(and(and(x.state(S.CR0), shl(x.state(S.CR0), 2)), S.CR0_TS), EXC_NM);
-    x.raiseIf(and(x.state(S.FSW), F.ES), EXC_MF);
-  }),
-);
-memory(0xd9, 5, "fldcw", 2, (x) => {
-  ready(x);
-  run(x, "x87setControl", x.load(W.I32_LOAD16_U, I32, 2, x.address(0)));
-});
-memory(
-  0xd9,
-  7,
-  "fnstcw",
-  2,
-  (x) => {
-    available(x);
-    x.st(2, x.address(0), x.state(S.FCW));
-  },
-  true,
-);
-memory(
-  0xdd,
-  7,
-  "fnstsw",
-  2,
-  (x) => {
-    available(x);
-    x.st(2, x.address(0), statusWord(x));
-  },
-  true,
-);
-single(0xdf, 0xe0, "fnstsw", (x) => {
-  available(x);
-  x.setRegPart(S.EAX, 2, statusWord(x));
-});
-single(0xdb, 0xe2, "fnclex", (x) => {
-  available(x);
-  x.setState(S.FSW, and(x.state(S.FSW), F.CONDITIONS));
-});
-single(0xdb, 0xe3, "fninit", (x) => {
-  available(x);
-  run(x, "x87init");
-});
-// FENI, FDISI, FSETPM of the coprocessors before: no operation.
-for (const modrm of [0xe0, 0xe1, 0xe4]) single(0xdb, modrm, "fnop", available);
-
-/** Words of the environment as they lie in state, in the order of the 32-bit image. */
-function environmentWords(x: Ctx): Expr[] {
-  const tags = call(rt(x, "x87tags"));
-  return [
-    or(x.state(S.FCW), i32(-0x1_0000)),
-    or(statusWord(x), i32(-0x1_0000)),
-    or(tags, i32(-0x1_0000)),
-    x.state(S.FIP),
-    or(and(x.state(S.FCS), 0xffff), shl(and(x.state(S.FOP), 0x7ff), 16)),
-    x.state(S.FDP),
-    or(and(x.state(S.FDS), 0xffff), i32(-0x1_0000)),
-  ];
-}
-/** Writes the environment; returns its length. */
-function storeEnvironment(x: Ctx, store: (op: number, value: Expr, offset?: number) => void): number {
-  if (x.size === 2) {
-    const image = [
-      x.state(S.FCW),
-      statusWord(x),
-      call(rt(x, "x87tags")),
-      x.state(S.FIP),
-      x.state(S.FCS),
-      x.state(S.FDP),
-      x.state(S.FDS),
-    ];
-    image.forEach((word, i) => store(W.I32_STORE16, word, 2 * i));
-    return 14;
-  }
-  environmentWords(x).forEach((word, i) => store(W.I32_STORE, word, 4 * i));
-  return 28;
-}
-/** Reads an environment into temporaries: FCW, FSW, tags, FIP, FCS, FDP, FDS. */
-function loadEnvironment(x: Ctx, at: Expr): Expr[] {
-  const n = x.size === 2 ? 2 : 4;
-  return Array.from({ length: 7 }, (_, i) =>
-    x.load(n === 2 ? W.I32_LOAD16_U : W.I32_LOAD, I32, n, x.tmp(add(at, n * i))),
-  );
-}
-function applyEnvironment(x: Ctx, words: readonly Expr[]): void {
-  run(x, "x87setTags", words[2]!);
-  x.setState(S.FIP, words[3]!);
-  x.setState(S.FCS, and(words[4]!, 0xffff));
-  x.setState(S.FOP, and(shrU(words[4]!, 16), 0x7ff));
-  x.setState(S.FDP, words[5]!);
-  x.setState(S.FDS, and(words[6]!, 0xffff));
-  run(x, "x87setControl", and(words[0]!, 0xffff));
-  run(x, "x87setStatus", and(words[1]!, 0xffff));
-}
-/** State-block offset of ST(i) as an expression. */
-function stackSlot(x: Ctx, i: number): Expr {
-  return shl(and(add(x.state(S.FTOP), i), 7), 4);
-}
-function environmentRow(
-  opcode: number,
-  digit: number,
-  name: string,
-  semantics: Semantics,
-  writes: boolean,
-): void {
-  rows.push(
-    op(opcode, name, [M], semantics, {
-      digit,
-      mod: "mem",
-      writes,
-      memBytes: opcode === 0xd9 ? 28 : 108,
-      v: true,
-    }),
-  );
-}
-environmentRow(
-  0xd9,
-  6,
-  "fnstenv",
-  (x) => {
-    available(x);
-    const ref = x.writable(x.size === 2 ? 14 : 28, x.address(0));
-    storeEnvironment(x, (o, value, offset) => ref.store(o, value, offset));
-    // Storing the environment masks all exceptions.
-    x.setState(S.FCW, or(x.state(S.FCW), F.EXCEPTIONS));
-    run(x, "x87summary");
-  },
-  true,
-);
-environmentRow(
-  0xd9,
-  4,
-  "fldenv",
-  (x) => {
-    ready(x);
-    applyEnvironment(x, loadEnvironment(x, x.tmp(x.address(0))));
-  },
-  false,
-);
-environmentRow(
-  0xdd,
-  6,
-  "fnsave",
-  (x) => {
-    available(x);
-    const ref = x.writable((x.size === 2 ? 14 : 28) + 80, x.address(0));
-    const at = storeEnvironment(x, (o, value, offset) => ref.store(o, value, offset));
-    for (let i = 0; i < 8; i++) {
-      const slot = x.tmp(stackSlot(x, i));
-      ref.store(W.I64_STORE, x.stateLoad(W.I64_LOAD, I64, slot, S.X87), at + 10 * i);
-      ref.store(W.I32_STORE16, x.stateLoad(W.I32_LOAD, I32, slot, S.X87 + 8), at + 10 * i + 8);
-    }
-    run(x, "x87init");
-  },
-  true,
-);
-environmentRow(
-  0xdd,
-  4,
-  "frstor",
-  (x) => {
-    ready(x);
-    const at = x.tmp(x.address(0));
-    const words = loadEnvironment(x, at);
-    const first = x.size === 2 ? 14 : 28;
-    const registers = Array.from({ length: 8 }, (_, i): [Expr, Expr] => [
-      x.load(W.I64_LOAD, I64, 8, x.tmp(add(at, first + 10 * i))),
-      x.load(W.I32_LOAD16_U, I32, 2, x.tmp(add(at, first + 10 * i + 8))),
-    ]);
-    applyEnvironment(x, words);
-    registers.forEach(([m, se], i) => {
-      const slot = x.tmp(stackSlot(x, i));
-      x.stateStore(W.I64_STORE, slot, m, S.X87);
-      x.stateStore(W.I32_STORE, slot, se, S.X87 + 8);
-    });
-  },
-  false,
-);
-
 /** What came after the coprocessor: moves and comparisons that look at or set EFLAGS, and FISTTP. */
 const LATE: Readonly<Record<string, Feature>> = {
   fcmov: "cmov",
@@ -588,4 +296,7 @@ const LATE: Readonly<Record<string, Feature>> = {
   fucomip: "cmov",
   fisttp: "sse3",
 };
-export const X87_ROWS: readonly Row[] = rows.map((row) => ({ ...row, feature: LATE[row.name] ?? "fpu" }));
+export const X87_ROWS: readonly Row[] = [...list.rows, ...X87_MOVE_ROWS, ...ENVIRONMENT_ROWS].map((row) => ({
+  ...row,
+  feature: LATE[row.name] ?? "fpu",
+}));
