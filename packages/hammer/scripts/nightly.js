@@ -58,5 +58,5 @@ function tried(what) {
 run("packages/hammer/", Number(seed), 40 * Number(depth) ** 2);
 for (let s = Number(seed) + 1; tried("cuts") < Number(values.cuts); s++) run("packages/hammer/test/crash.test.ts", s, 0);
 for (let s = Number(seed) + 1; tried("structures") < Number(values.structures); s++) run("packages/hammer/test/fuzz.test.ts", s, FUZZ_IMAGES);
-console.log(`${tried("cuts")} power cuts and ${tried("structures")} damaged structures tried from seed ${seed} on`);
+console.log(`${tried("cuts")} power cuts, ${tried("mirror cuts")} cuts of mirror streams and ${tried("structures")} damaged structures tried from seed ${seed} on`);
 rmSync(scratch, { recursive: true, force: true });

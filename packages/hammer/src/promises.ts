@@ -7,16 +7,20 @@
  * Paths are text (UTF-8 in the image), absolute or not, and may carry `@@0x<tid>` to name the past.
  * @packageDocumentation
  */
-import { createPfs, type PfsCreateOptions } from "./admin/pfs.ts";
-import { addSnapshot, takeSnapshotTid } from "./admin/snapshots.ts";
+import { createPfs, destroyPfs, downgradePfs, updatePfs, upgradePfs, type PfsCreateOptions, type PfsOptions } from "./admin/pfs.ts";
+import { prune, type PruneOptions, type PruneResult } from "./admin/prune.ts";
+import { rebalance, type RebalanceOptions, type RebalanceResult } from "./admin/rebalance.ts";
+import { reblock, type ReblockOptions, type ReblockResult } from "./admin/reblock.ts";
+import type { ScanOptions, ScanOutcome } from "./admin/scan.ts";
+import { addSnapshot, removeSnapshot, setConfig, takeSnapshotTid } from "./admin/snapshots.ts";
 import { AsyncDeviceAdapter, type AsyncBlockDevice } from "./async-device.ts";
 import type { BlockDevice } from "./device.ts";
 import { HammerError, isBufferMiss } from "./error.ts";
-import type { HistoryEntry } from "./history.ts";
+import type { DirentHistoryEntry, HistoryEntry } from "./history.ts";
 import { MirrorSource } from "./mirror/copy.ts";
 import type { MirrorReadOptions } from "./mirror/read.ts";
 import { MirrorReceiver, type MirrorPass, type MirrorWriteOptions } from "./mirror/write.ts";
-import { mount as mountSync, type HammerInfo, type HammerMount, type MountOptions } from "./mount.ts";
+import { mount as mountSync, type HammerInfo, type HammerMount, type HammerStatfs, type MountOptions } from "./mount.ts";
 import type { HammerFileType, HammerInode } from "./object/inode.ts";
 import { fromByteString, resolvePath, splitPath, toByteString } from "./path.ts";
 import type { PfsInfo } from "./pfs.ts";
@@ -69,7 +73,12 @@ export interface ReadStreamOptions extends Abortable {
 /** Owner and permissions of what is made. */
 export interface CreateAttributes { mode?: number; uid?: number; gid?: number }
 
+/** What makes a special file. */
+export interface NodeAttributes extends CreateAttributes { rmajor?: number; rminor?: number }
+
 const READ_BYTES = 1 << 20;
+/** Calls of a progress function that make a piece of a long operation: some 8,000 records. */
+const PIECE_STEPS = 16;
 
 /** A mounted file system. */
 export class HammerFs {
@@ -244,6 +253,11 @@ export class HammerFs {
     });
   }
 
+  /** Makes a fifo, socket or device node. */
+  mknod(path: string, type: "fifo" | "socket" | "chardev" | "blockdev", attributes: NodeAttributes = {}): Promise<void> {
+    return this.#in(path, (dir, name, m) => m.rele(m.create(dir, name, { type, mode: 0o644, uid: 0, gid: 0, ...attributes })));
+  }
+
   unlink(path: string): Promise<void> { return this.#in(path, (dir, name, m) => m.unlink(dir, name)); }
   rmdir(path: string): Promise<void> { return this.#in(path, (dir, name, m) => m.rmdir(dir, name)); }
 
@@ -262,6 +276,8 @@ export class HammerFs {
 
   chmod(path: string, mode: number): Promise<void> { return this.#at(path, true, (ip, m) => m.setattr(ip, { mode })); }
   chown(path: string, uid: number, gid: number): Promise<void> { return this.#at(path, true, (ip, m) => m.setattr(ip, { uid, gid })); }
+  /** File flags of BSD: UF_NODUMP 0x1, UF_IMMUTABLE 0x2, UF_NOHISTORY 0x40, and so on. */
+  chflags(path: string, uflags: number): Promise<void> { return this.#at(path, true, (ip, m) => m.setattr(ip, { uflags })); }
   /** Times in milliseconds since 1970. */
   utimes(path: string, atimeMs: number, mtimeMs: number): Promise<void> {
     return this.#at(path, true, (ip, m) => m.setattr(ip, { atime: Math.round(atimeMs * 1000), mtime: Math.round(mtimeMs * 1000) }));
@@ -269,6 +285,14 @@ export class HammerFs {
 
   /** TIDs at which the object changed, oldest first: what can stand behind `@@`. */
   history(path: string): Promise<HistoryEntry[]> { return this.#at(path, false, (ip, m) => m.fullHistory(ip)); }
+  /** TIDs at which bytes [offset, offset + length) of a file changed, in order of records: by position, then time. */
+  dataHistory(path: string, offset: number, length: number): Promise<HistoryEntry[]> {
+    return this.#at(path, true, (ip, m) => m.dataHistory(ip, offset, length));
+  }
+
+  /** What a path was the name of, and from when on, oldest first: also of a name that leads nowhere now. */
+  nameHistory(path: string): Promise<DirentHistoryEntry[]> { return this.#in(path, (dir, name, m) => m.direntHistory(dir, name)); }
+
   /**
    * Makes everything durable and notes a snapshot that pruning will keep: what can stand behind `@@`. Throws E_VERSION below
    * version 3.
@@ -284,6 +308,57 @@ export class HammerFs {
   /** Makes a PFS, a slave on request, and its link at `path`, a directory of PFS 0. */
   createPfs(path: string, options: PfsCreateOptions): Promise<PfsInfo> {
     return this.#in(path, (dir, name, m) => createPfs(m, dir, name, options));
+  }
+
+  /** Removes a snapshot's record; its history goes with the next prune. Throws ENOENT, E_VERSION. */
+  removeSnapshot(tid: bigint, pfs = 0): Promise<void> { return this.#run((m) => removeSnapshot(m, tid, pfs)); }
+
+  /** Changes attributes of a PFS. */
+  updatePfs(pfs: number, options: PfsOptions): Promise<PfsInfo> { return this.#run((m) => updatePfs(m, pfs, options)); }
+  /** Makes a slave a master, as of its last complete pass. */
+  async upgradePfs(pfs: number): Promise<void> { await this.#run((m) => upgradePfs(m, pfs)); }
+  /** Makes a master a slave. */
+  async downgradePfs(pfs: number): Promise<void> { await this.#run((m) => downgradePfs(m, pfs)); }
+  /** Destroys a PFS with all its history; its link stays, and leads nowhere. */
+  async destroyPfs(pfs: number): Promise<void> { await this.#run((m) => destroyPfs(m, pfs)); }
+
+  /** Configuration text of a PFS, by which hammer cleanup goes, or null. */
+  config(pfs = 0): Promise<string | null> {
+    return this.#run((m) => {
+      const text = m.config(pfs);
+      return text === null ? null : fromByteString(text);
+    });
+  }
+  setConfig(text: string, pfs = 0): Promise<void> { return this.#run((m) => setConfig(m, toByteString(text), pfs)); }
+
+  /** Destroys history that no range of the table keeps; see pruneTable. Given up, it can be repeated. */
+  prune(options: PruneOptions & Abortable): Promise<PruneResult> { return this.#pieces(prune, options); }
+  /** Moves records out of thinly used big-blocks. */
+  reblock(options: ReblockOptions & Abortable = {}): Promise<ReblockResult> { return this.#pieces(reblock, options); }
+  /** Packs the B-Tree. */
+  rebalance(options: RebalanceOptions & Abortable = {}): Promise<RebalanceResult> { return this.#pieces(rebalance, options); }
+
+  /**
+   * Runs maintenance piece by piece; between two, other operations have their turn and the signal is looked at. Pieces may
+   * read more than any cache holds, so they cannot be repeated for bytes that are missing. Throws EINVAL then.
+   */
+  async #pieces<O extends ScanOptions, R extends ScanOutcome>(operation: (m: HammerMount, options: O) => R, given: O & Abortable): Promise<R> {
+    if (this.#adapters.length > 0) throw new HammerError("EINVAL", "maintenance needs devices that are read at once: copy the image into memory, or to a file");
+    const { signal, progress, ...options } = given;
+    let total: R | null = null;
+    for (let resume = options.resume; ;) {
+      signal?.throwIfAborted();
+      const r: R = await this.#run((m) => {
+        let steps = 0;
+        const piece = { ...options, ...(resume === undefined ? {} : { resume }), progress: () => ++steps < PIECE_STEPS };
+        return operation(m, piece as unknown as O);
+      });
+      const sums = { ...r } as Record<string, unknown>;
+      if (total !== null) for (const [key, value] of Object.entries(total)) if (typeof value === "number") sums[key] = value + (r as unknown as Record<string, number>)[key]!;
+      total = sums as unknown as R;
+      if (r.stoppedAt === null || progress?.(PIECE_STEPS) === false) return total;
+      resume = r.stoppedAt;
+    }
   }
 
   /** What changed in a PFS since a TID, or all of it, as a mirror stream. Other operations wait until a piece is taken. */
@@ -316,6 +391,8 @@ export class HammerFs {
     return passes;
   }
 
+  /** Size and free space, as statfs shows them. */
+  statfs(): Promise<HammerStatfs> { return this.#run((m) => m.statfs()); }
   info(): Promise<HammerInfo> { return this.#run((m) => m.info()); }
   listPfs(): Promise<PfsInfo[]> { return this.#run((m) => m.listPfs()); }
   listSnapshots(pfs = 0): Promise<SnapshotInfo[]> { return this.#run((m) => m.listSnapshots(pfs)); }

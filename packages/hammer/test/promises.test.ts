@@ -154,3 +154,68 @@ it("mirrors from one asynchronous device to another; given up, it is resumed", a
   expect(show([to], () => {})).toMatchObject({ badNodes: 0, badElements: 0, badRecords: 0 });
   expect(checkmap([to], () => {}).errors).toBe(0);
 });
+
+it("special files, flags, names' histories, configuration, snapshots, PFSs", async () => {
+  const store = formatted();
+  const fs = await mount([store], { ...options, readOnly: false });
+  await fs.mknod("/null", "chardev", { rmajor: 2, rminor: 2, mode: 0o666 });
+  expect(await fs.stat("/null")).toMatchObject({ type: "chardev", rmajor: 2, rminor: 2, mode: 0o666 });
+  await fs.writeFile("/a", "one");
+  await fs.sync();
+  await fs.chflags("/a", 0x1);
+  expect((await fs.stat("/a")).uflags).toBe(0x1);
+  await fs.write("/a", 0, new TextEncoder().encode("two"));
+  await fs.sync();
+  expect((await fs.dataHistory("/a", 0, 3)).length).toBeGreaterThanOrEqual(2);
+  const { objId } = await fs.stat("/a");
+  await fs.unlink("/a");
+  await fs.sync();
+  expect((await fs.nameHistory("/a")).map((e) => e.objId)).toEqual([objId]);
+  const tid = await fs.snapshot("kept");
+  await fs.removeSnapshot(tid);
+  expect(await fs.listSnapshots()).toEqual([]);
+  await fs.setConfig("snapshots 1d 60d\n");
+  expect(await fs.config()).toBe("snapshots 1d 60d\n");
+  const { id } = await fs.createPfs("/home", { random: (b) => { b.fill(1); } });
+  expect(await fs.updatePfs(id, { label: "Home" })).toMatchObject({ label: "Home" });
+  await fs.downgradePfs(id);
+  expect((await fs.listPfs()).at(-1)).toMatchObject({ slave: true });
+  await fs.upgradePfs(id);
+  await fs.destroyPfs(id);
+  expect((await fs.listPfs()).map((p) => p.id)).toEqual([0]);
+  expect((await fs.statfs()).free).toBeGreaterThan(0);
+  await fs.unmount();
+});
+
+it("maintenance in pieces: others have their turn, a signal ends it, and it can be repeated", async () => {
+  const store = formatted();
+  const fs = await mount([store], { ...options, readOnly: false });
+  // More records than one piece takes.
+  await fs.mkdir("/d");
+  for (let n = 0; n < 4500; n++) await fs.writeFile(`/d/${n}`, "x");
+  await fs.sync();
+  for (let n = 0; n < 4500; n += 2) await fs.unlink(`/d/${n}`);
+  await fs.sync();
+  const whole = await fs.prune({ ranges: "everything", dryRun: true });
+  expect(whole.dirEntries).toBe(2250);
+  const order: string[] = [];
+  const pruning = fs.prune({ ranges: "everything" }).then((r) => { order.push("pruned"); return r; });
+  const reading = fs.stat("/d/1").then(() => order.push("read"));
+  await reading;
+  const r = await pruning;
+  expect(order).toEqual(["read", "pruned"]);
+  expect({ ...r, bytes: 0 }).toEqual({ ...whole, bytes: 0 });
+  await expect(fs.reblock({ signal: AbortSignal.abort(new Error("enough")) })).rejects.toThrow("enough");
+  let pieces = 0;
+  const stopped = await fs.reblock({ progress: () => ++pieces < 1 });
+  const rest = await fs.reblock(stopped.stoppedAt === null ? {} : { resume: stopped.stoppedAt });
+  expect(rest.stoppedAt).toBeNull();
+  expect((await fs.rebalance()).stoppedAt).toBeNull();
+  await fs.unmount();
+  const quiet = (): void => {};
+  expect(checkmap([store], quiet)).toEqual({ badNodes: 0, errors: 0 });
+  expect(show([store], quiet)).toMatchObject({ badNodes: 0, badElements: 0, badRecords: 0 });
+  const waiting = await mount([remote(store)], { ...options, readOnly: false });
+  await expect(waiting.prune({ ranges: "everything" })).rejects.toMatchObject({ code: "EINVAL" });
+  await waiting.unmount();
+});

@@ -5,6 +5,6 @@ import { appendFileSync } from "node:fs";
 const FILE = process.env["HAMMER_TALLY"];
 
 /** Notes that `n` more of something were tried. */
-export function tally(what: "cuts" | "structures", n: number): void {
+export function tally(what: "cuts" | "structures" | "mirror cuts", n: number): void {
   if (FILE !== undefined) appendFileSync(FILE, `${what} ${n}\n`);
 }

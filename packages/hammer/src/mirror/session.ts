@@ -70,8 +70,51 @@ export interface MirrorWindow {
   bytes: number;
 }
 
-/** What a transfer is cut by: TIDs are bursty, so there are many more than passes. */
+/** Buckets of the histogram. TIDs are bursty, so there are many more than passes. */
 const BUCKETS = 1 << 20;
+
+/**
+ * Bytes by TID. Buckets are one TID wide until the TIDs seen need more than there are; then each two become one.
+ *
+ * Invariant H1: bucket i holds what was added for TIDs from (first + i) * width on, up to the next bucket.
+ */
+class TidHistogram {
+  #bytes = new Float64Array(BUCKETS);
+  width = 1;
+  /** Number of the bucket at index 0, and of the last in use; -1 while there is none. */
+  first = -1;
+  last = -1;
+
+  /** Bytes of the bucket with that number. */
+  bytes(bucket: number): number { return this.#bytes[bucket - this.first]!; }
+
+  add(tid: number, bytes: number): void {
+    let bucket = Math.floor(tid / this.width);
+    if (this.first < 0) this.first = this.last = bucket;
+    while (Math.max(this.last, bucket) - Math.min(this.first, bucket) >= BUCKETS) {
+      this.#widen();
+      bucket = Math.floor(tid / this.width);
+    }
+    if (bucket < this.first) {
+      const by = this.first - bucket;
+      this.#bytes.copyWithin(by, 0, this.last - this.first + 1);
+      this.#bytes.fill(0, 0, by);
+      this.first = bucket;
+    }
+    this.last = Math.max(this.last, bucket);
+    this.#bytes[bucket - this.first]! += bytes;
+  }
+
+  #widen(): void {
+    const wider = new Float64Array(BUCKETS);
+    const first = Math.floor(this.first / 2);
+    for (let b = this.first; b <= this.last; b++) wider[Math.floor(b / 2) - first]! += this.bytes(b);
+    this.#bytes = wider;
+    this.first = first;
+    this.last = Math.floor(this.last / 2);
+    this.width *= 2;
+  }
+}
 
 /**
  * The passes that a transfer is to consist of, each of at least `splitBytes` but the last; none if there is nothing to send.
@@ -81,14 +124,9 @@ export function mirrorWindows(m: HammerMount, options: MirrorReadOptions, splitB
   const cursor = new Cursor(m.tree);
   const { tidBeg, tidEnd } = mirrorRange(cursor, m.info().nextTid, options);
   if (tidBeg >= tidEnd) return [];
-  const span = Number(tidEnd - tidBeg);
-  const bytes = new Float64Array(BUCKETS + 1);
-  const boundary = (i: number): bigint => (i >= BUCKETS ? tidEnd : tidBeg + BigInt(Math.floor((i / BUCKETS) * span)));
+  const histogram = new TidHistogram();
   const add = (tid: bigint, n: number): void => {
-    if (tid === 0n || tid < tidBeg || tid > tidEnd) return;
-    let i = Math.min(BUCKETS - 1, Math.floor((Number(tid - tidBeg) / span) * BUCKETS));
-    if (i > 0 && tid <= boundary(i)) i--; // ranges include their ends
-    bytes[i]! += n;
+    if (tid !== 0n && tid >= tidBeg && tid <= tidEnd) histogram.add(Number(tid), n);
   };
   const leaf = MRECORD_REC.off.leaf;
   for (const record of mirrorRecords(cursor, options.pfs ?? 0, tidBeg, tidEnd, null, "nodata")) {
@@ -102,16 +140,15 @@ export function mirrorWindows(m: HammerMount, options: MirrorReadOptions, splitB
   m.cache.trim();
   const windows: MirrorWindow[] = [];
   let from = tidBeg, sum = 0;
-  for (let i = 0; i < BUCKETS; i++) {
-    // A pass ends in front of a bucket; one as short as a TID would cover nothing.
-    if (sum >= splitBytes && boundary(i) > from) {
-      windows.push({ tidBeg: from, tidEnd: boundary(i), bytes: sum });
-      from = boundary(i) + 1n;
-      sum = 0;
-    }
-    sum += bytes[i]!;
+  for (let b = histogram.first; b <= histogram.last && b >= 0; b++) {
+    sum += histogram.bytes(b);
+    const end = BigInt((b + 1) * histogram.width - 1);
+    // A pass of one TID would cover nothing: its range has to have two ends.
+    if (sum < splitBytes || end <= from || end + 1n >= tidEnd) continue;
+    windows.push({ tidBeg: from, tidEnd: end, bytes: sum });
+    from = end + 1n;
+    sum = 0;
   }
-  if (from < tidEnd || windows.length === 0) windows.push({ tidBeg: from, tidEnd, bytes: sum });
-  else windows.at(-1)!.tidEnd = tidEnd; // one TID is left: too short for a pass of its own
+  windows.push({ tidBeg: from, tidEnd, bytes: sum });
   return windows;
 }
