@@ -205,7 +205,9 @@ for (const peer of peers.filter((each) => each.boots && light.length > 0)) {
     peer,
     1,
     "real",
-    light.map((program) => script(program, 2, "files")),
+    light
+      .filter((program) => !peer.skip?.includes(program.name))
+      .map((program) => script(program, 2, "files")),
     1200,
   );
 }

@@ -107,6 +107,8 @@ function ish(guest, inputs, program) {
     name: "ish",
     boots: true,
     leastMs: 0,
+    // a Go program does not come to an end there
+    skip: ["esbuild_bundle"],
     prepare() {
       if (program === undefined)
         throw new Error("no Debian or npm package; build it and give its path with --ish");
