@@ -18,7 +18,7 @@ const DEBIAN = {
   "bash-functions":
     "bash -c 'f() { local n=$1; (( n < 2 )) && { echo $n; return; }; echo $(( $(f $((n-1))) + $(f $((n-2))) )); }; f 9'",
   "bash-signals":
-    "bash -c 'trap \"echo usr1\" USR1; trap \"echo end\" EXIT; kill -USR1 $$; (sleep 5 & p=$!; kill -TERM $p; wait $p; echo $?); kill -KILL $BASHPID & wait $!; echo $?; false | true; echo ${PIPESTATUS[@]}' 2>&1 | sed 's/ [0-9]* Killed/ Killed/'",
+    "bash -c 'trap \"echo usr1\" USR1; trap \"echo end\" EXIT; kill -USR1 $$; (sleep 5 & p=$!; kill -TERM $p; wait $p; echo $?); kill -KILL $BASHPID & wait $!; echo $?; false | true; echo ${PIPESTATUS[@]}' 2>&1 | sed 's/  *[0-9]* *Killed/ Killed/'",
   "bash-coprocess":
     "bash -c 'coproc cat; echo hello >&${COPROC[1]}; read -u ${COPROC[0]} x; echo got $x; diff <(seq 1 5) <(seq 2 6); echo $?'",
   "fork-and-pipes": PIPES,
