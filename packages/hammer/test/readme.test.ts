@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Every example of README.md, run as it stands: it prints what its comments say. */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import os from "node:os";
 import path from "node:path";
@@ -42,17 +42,21 @@ beforeAll(() => {
   }
   for (const ip of [home, ada, sub, thesis, figure]) m.rele(ip);
   m.unmount();
+  // The same disk without its header.
+  const damaged = readFileSync(image);
+  damaged.fill(0, 0, 16384);
+  writeFileSync(path.join(dir, "damaged.img"), damaged);
 });
 
 describe("examples", () => {
-  it("are all found", () => expect(examples.length).toBe(5));
+  it("are all found", () => expect(examples.length).toBe(6));
 
   it.each(examples)("$title", async ({ code }) => {
     const want = [...code.matchAll(/console\.log\(.*\); \/\/ (.*)$/gm)].map((m) => m[1]);
     const printed: string[] = [];
     const body = code
       .replaceAll(/^import (\{.*\}) from "(.*)";$/gm, 'const $1 = load("$2");')
-      .replaceAll(/(["`])(disk\.img|new\.img|backup\.img|copy)(?=["`/])/g, (_, quote: string, name: string) => `${quote}${dir}/${name}`);
+      .replaceAll(/(["`])(disk\.img|damaged\.img|new\.img|backup\.img|copy)(?=["`/])/g, (_, quote: string, name: string) => `${quote}${dir}/${name}`);
     const run = new Function("load", "console", `return (async () => {${body}})();`) as (load: (name: string) => unknown, out: unknown) => Promise<void>;
     await run((name) => modules[name] ?? require(name), { log: (x: unknown) => printed.push(String(x)) });
     expect(printed).toEqual(want);
