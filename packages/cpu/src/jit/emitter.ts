@@ -48,7 +48,7 @@ import {
 } from "../wasm/expr.ts";
 import type { Func, Label } from "../wasm/func.ts";
 import { I32, I32_LOAD, I32_LOAD16_U, I32_STORE, V128, V128_LOAD, V128_STORE } from "../wasm/opcodes.ts";
-import type { Region, RegionInstruction } from "./discover.ts";
+import type { Block, Region, RegionInstruction } from "./discover.ts";
 
 /** Flag words in the order of their locals. */
 export const FLAG_KIND = 0;
@@ -104,6 +104,7 @@ export class RegionEmitter {
   #fault: Label = 0;
   #slow: Label = 0;
   #dispatch: Label = 0;
+  /** Where indirect jumps find their entries: in the innermost loop around that has a dispatcher. */
   #indirect: Label = 0;
   /** Open labels of blocks ahead, and of the loops around, by block number. */
   readonly #labels = new Map<number, Label>();
@@ -141,10 +142,7 @@ export class RegionEmitter {
     this.#fault = f.openValue(I32);
     this.#slow = f.openValue(I32);
     this.#dispatch = f.openLoop();
-    this.#indirect = f.open();
-    this.#emitRange(0, region.blocks.length - 1, true, instruction);
-    f.end(); // indirect
-    this.#findIndirect();
+    this.#emitDispatched(this.#dispatch, 0, region.blocks.length - 1, instruction);
     f.end(); // dispatch
     f.unreachable();
     f.end(); // slow
@@ -169,12 +167,27 @@ export class RegionEmitter {
     f.prologue(() => this.#prologue());
   }
 
+  /**
+   * Writes blocks first … last, which `loop` is around, with a dispatcher at their start and a place where indirect jumps find
+   * their entries: so one that stays in its loop, as those of an interpreter do, goes through one dispatcher only.
+   */
+  #emitDispatched(loop: Label, first: number, last: number, instruction: (i: RegionInstruction) => void): void {
+    const { f } = this;
+    const outer = this.#indirect;
+    this.#indirect = f.open();
+    this.#emitRange(first, last, true, instruction);
+    f.end();
+    this.#findIndirect(loop);
+    this.#indirect = outer;
+  }
+
   /** Writes blocks first … last in order: the whole region, or the body of the loop that starts at `first`. */
-  #emitRange(first: number, last: number, isTop: boolean, instruction: (i: RegionInstruction) => void): void {
+  #emitRange(first: number, last: number, dispatched: boolean, instruction: (i: RegionInstruction) => void): void {
     const { f, region } = this;
+    const isBody = this.#loops.has(first);
     const items: { readonly first: number; readonly last: number; readonly isLoop: boolean }[] = [];
     for (let i = first; i <= last;) {
-      const loop = isTop || i > first ? region.loops.find((l) => l.first === i && l.last <= last) : undefined;
+      const loop = isBody && i === first ? undefined : region.loops.find((l) => l.first === i && l.last <= last);
       const item = { first: i, last: loop?.last ?? i, isLoop: loop !== undefined };
       items.push(item);
       i = item.last + 1;
@@ -184,37 +197,39 @@ export class RegionEmitter {
       labels[k] = f.open();
       this.#labels.set(items[k]!.first, labels[k]!);
     }
-    this.#emitDispatch(items, labels, isTop);
+    if (dispatched) this.#emitDispatch(items, labels);
     items.forEach((item) => {
       f.end();
       this.#labels.delete(item.first);
-      if (item.isLoop) {
-        this.#loops.set(item.first, f.openLoop());
-        this.#emitRange(item.first, item.last, false, instruction);
-        this.#loops.delete(item.first);
-        f.end();
-        f.unreachable();
-      } else {
-        this.#emitBlock(item.first, instruction);
-      }
+      if (item.isLoop) this.#emitLoop(item.first, item.last, instruction);
+      else this.#emitBlock(item.first, instruction);
     });
   }
 
-  /** Chooses the item that holds the block of `entry`; the first when there is none to choose. */
-  #emitDispatch(
-    items: readonly { first: number; last: number }[],
-    labels: readonly Label[],
-    isTop: boolean,
-  ): void {
+  #emitLoop(first: number, last: number, instruction: (i: RegionInstruction) => void): void {
+    const { f, region } = this;
+    const loop = f.openLoop();
+    this.#loops.set(first, loop);
+    const isInside = ({ offset }: Block): boolean => {
+      const index = region.blockAt.get(offset)!;
+      return first < index && index <= last;
+    };
+    if (region.entries.some(isInside)) this.#emitDispatched(loop, first, last, instruction);
+    else this.#emitRange(first, last, false, instruction);
+    this.#loops.delete(first);
+    f.end();
+    f.unreachable();
+  }
+
+  /** Chooses the item that holds the block of `entry`, the first without one; what is not here is looked for from the top. */
+  #emitDispatch(items: readonly { first: number; last: number }[], labels: readonly Label[]): void {
     const { region, f } = this;
-    let needed = isTop;
     const targets = region.entries.map((block) => {
       const index = region.blockAt.get(block.offset)!;
       const k = items.findIndex((item) => item.first <= index && index <= item.last);
-      if (k > 0) needed = true;
-      return labels[Math.max(k, 0)]!;
+      return k < 0 ? this.#dispatch : labels[k]!;
     });
-    if (needed) f.brTable(this.entry, targets, labels[0]!);
+    f.brTable(this.entry, targets, labels[0]!);
   }
 
   #emitBlock(index: number, instruction: (i: RegionInstruction) => void): void {
@@ -417,8 +432,8 @@ export class RegionEmitter {
     this.f.set(this.#eip, target);
     this.f.br(this.#indirect);
   }
-  /** Where all indirect jumps of the region come together, with the target in `eip`. */
-  #findIndirect(): void {
+  /** Where the indirect jumps of the region or of a loop come together, with the target in `eip`. */
+  #findIndirect(loop: Label): void {
     const { f } = this;
     const { jumpCache, slot } = this.place;
     f.resetTemps();
@@ -432,7 +447,7 @@ export class RegionEmitter {
       f.brIf(other, ne(word(LINE_BASE), this.pageBase));
       f.brIf(other, geS(this.#acc, 0));
       f.set(this.entry, half(LINE_ENTRY));
-      f.br(this.#dispatch);
+      f.br(loop);
     });
     this.#leaveTo();
   }
