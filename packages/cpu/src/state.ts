@@ -106,6 +106,8 @@ export const SCRATCH_BYTES = 0x100;
 
 /** Linear-memory address of the table of region entries, see jit/jit.ts. Not a register: a reset leaves it. */
 export const REGION_ENTRIES = 0x350;
+/** How often regions have left because a stack window lay over a page end, since the last sample. */
+export const CROSSINGS = 0x370;
 /** After X_HOT: base page address and table index of the region that left for EIP. */
 export const REGION_FROM = 0x358;
 export const REGION_FROM_SLOT = 0x35c;
@@ -116,7 +118,7 @@ export const REGION_RETIRED = 0x360;
 export const REGION_CHAINED = 0x364;
 /** How often regions came back, a word for each exit code of interp/exits.ts. */
 export const REGION_EXITS = 0x380;
-export const REGION_EXIT_CODES = 16;
+export const REGION_EXIT_CODES = 32;
 /** Epoch of the running space's translation table (MachineMemory.tableEpochs); 0 = nothing in the jump cache is valid. */
 export const EPOCH = 0x368;
 /** Linear-memory address of the jump cache, see interp/dispatch.ts. Not a register: a reset leaves it. */

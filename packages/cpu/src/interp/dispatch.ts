@@ -106,6 +106,7 @@ export function regionDispatcher(m: ModuleBuilder, stateBase: number, regionType
       f.set(code, callIndirect(regionType, I32, slot, entry, base));
       f.if(ne(code, X_JUMP), () => {
         f.if(or(eq(code, X_STALE), eq(code, X_DEAD)), () => put(LINE_EPOCH, i32(0)));
+        f.store(I32_STORE, i32(0), slot, stateBase + S.REGION_FROM_SLOT);
         f.ret(choose(eq(code, X_DEAD), i32(X_JUMP), code));
       });
       f.if(geS(state(S.COUNTER), 0), () => f.ret(i32(X_JUMP)));

@@ -268,6 +268,9 @@ export class Engine {
         if (page !== undefined) this.#jit.storesBesideCode(page, w[S.QUIET_STORE_EIP >> 2]!);
         return GO_ON;
       }
+      case X.X_CROSSING:
+        this.#jit.crossing(w[S.REGION_FROM_SLOT >> 2]!);
+        return this.#stepAndTell();
       case X.X_HOT:
         this.#tellHot();
         return GO_ON;
@@ -291,6 +294,7 @@ export class Engine {
     const { sampleInterval } = this.#jit.options;
     this.#sampleLeft = sampleInterval;
     this.#counters.collect();
+    w[S.CROSSINGS >> 2] = 0;
     if (this.#mode !== 0) return;
     const eip = w[EIP_W]!;
     const page = this.#pageOf(eip);

@@ -35,3 +35,5 @@ export const X_DEAD = 13;
 export const X_ELEMENT = 14;
 /** A region has left for the store at QUIET_STORE_EIP, which was done: one of many beside the code of a page. EIP is what follows. */
 export const X_QUIET_STORE = 15;
+/** As X_SLOW, for a window over a page end (jit/stack-windows.ts); it happened often. REGION_FROM_SLOT tells the region. */
+export const X_CROSSING = 16;

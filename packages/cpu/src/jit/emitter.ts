@@ -2,7 +2,7 @@
 /**
  * The function of one region: general and xmm registers and flags in locals, blocks in address order, one common exit.
  *
- *   end: static: fault(value): slow(value): loop dispatch { indirect: {
+ *   end: static: fault(value): slow(value): crossing(value): loop dispatch { indirect: {
  *     block n { … block 0 { br_table entry } code of item 0 } … code of item n
  *   } find the entry for an indirect jump }
  *
@@ -24,7 +24,7 @@ import { FLAT_BIAS, TABLE_ENTRY_BYTES } from "@vkernel/mmu";
 import type { CodePage } from "../decode/code-store.ts";
 import * as R from "../decode/record.ts";
 import { LINE_BASE, LINE_EIP, LINE_ENTRY, LINE_EPOCH, LINE_SLOT, lineOf } from "../interp/dispatch.ts";
-import { X_AGAIN, X_BUDGET, X_EXCEPTION, X_JUMP, X_SLOW, X_STALE } from "../interp/exits.ts";
+import { X_AGAIN, X_BUDGET, X_CROSSING, X_EXCEPTION, X_JUMP, X_SLOW, X_STALE } from "../interp/exits.ts";
 import * as S from "../state.ts";
 import {
   add,
@@ -34,11 +34,13 @@ import {
   extend16,
   extend8,
   geS,
+  gtU,
   i32,
   load,
   ltS,
   ne,
   or,
+  select,
   shl,
   shrS,
   shrU,
@@ -48,6 +50,7 @@ import {
 } from "../wasm/expr.ts";
 import type { Func, Label } from "../wasm/func.ts";
 import { I32, I32_LOAD, I32_LOAD16_U, I32_STORE, V128, V128_LOAD, V128_STORE } from "../wasm/opcodes.ts";
+import { StackWindows } from "./stack-windows.ts";
 import type { Block, Region, RegionInstruction } from "./discover.ts";
 
 /** Flag words in the order of their locals. */
@@ -63,6 +66,8 @@ const NO_ENTRY = -1;
 /** Exits from within a block carry an offset in the low bits and the number of instructions not executed above. */
 const OFFSET_BITS = 20;
 /** The number of the entry's block; above it CHECK_PAGES. */
+/** Crossings between two samples (20,000 instructions or more) that make a region without windows the better one. */
+const MAX_CROSSINGS = 200;
 const ENTRY_MASK = 0xffff;
 
 export interface RegionPlace {
@@ -71,6 +76,8 @@ export interface RegionPlace {
   readonly slot: number;
   /** Linear-memory address of the jump cache. */
   readonly jumpCache: number;
+  /** Stack windows may be used; see stack-windows.ts. */
+  readonly windows: boolean;
   /** Host address of a page. */
   readonly pageAddress: (page: CodePage) => number;
   /** Calls an out-of-line handler: (fn, record, page base) → interpreter exit. */
@@ -88,6 +95,7 @@ export class RegionEmitter {
   readonly #eip: Expr;
   readonly #code: Expr;
   readonly #registers: readonly Expr[];
+  readonly windows: StackWindows;
   readonly #flags: readonly Expr[];
   /** Locals of the xmm registers that the region names, by number. */
   readonly #xmm: readonly (Expr | null)[];
@@ -103,6 +111,7 @@ export class RegionEmitter {
   #static: Label = 0;
   #fault: Label = 0;
   #slow: Label = 0;
+  #crossing: Label = 0;
   #dispatch: Label = 0;
   /** Where indirect jumps find their entries: in the innermost loop around that has a dispatcher. */
   #indirect: Label = 0;
@@ -129,6 +138,7 @@ export class RegionEmitter {
     this.#eip = f.local();
     this.#code = f.local();
     this.#registers = Array.from({ length: 8 }, () => f.local());
+    this.windows = new StackWindows(this, this.#registers, place.windows);
     this.#flags = Array.from({ length: 5 }, () => f.local());
     this.#xmm = Array.from({ length: 8 }, (_, n) => ((xmm & (1 << n)) !== 0 ? f.local(V128) : null));
     this.steady = xmm !== 0 ? f.local() : null;
@@ -141,12 +151,20 @@ export class RegionEmitter {
     this.#static = f.open();
     this.#fault = f.openValue(I32);
     this.#slow = f.openValue(I32);
+    this.#crossing = f.openValue(I32);
     this.#dispatch = f.openLoop();
     this.#emitDispatched(this.#dispatch, 0, region.blocks.length - 1, instruction);
     f.end(); // dispatch
     f.unreachable();
-    f.end(); // slow
     const where = f.local();
+    f.end(); // crossing
+    f.setFromStack(where);
+    const crossings = f.tmp(add(this.#state(S.CROSSINGS), 1));
+    this.#putState(S.CROSSINGS, crossings);
+    f.set(this.#code, select(gtU(crossings, MAX_CROSSINGS), X_CROSSING, X_SLOW));
+    f.set(this.#eip, where);
+    f.br(this.#static);
+    f.end(); // slow
     f.setFromStack(where);
     f.set(this.#code, i32(X_SLOW));
     f.set(this.#eip, where);
@@ -240,8 +258,10 @@ export class RegionEmitter {
       this.#remaining = block.instructions.length - k;
       this.#current = insn;
       f.resetTemps();
+      this.windows.startInstruction();
       instruction(insn);
     });
+    this.windows.endBlock();
     f.resetTemps();
     const last = block.instructions[block.instructions.length - 1]!;
     if (last.form.flow === "next" || last.form.flow === "branch") this.#fallThrough(last.next);
@@ -257,6 +277,7 @@ export class RegionEmitter {
   setRegister(n: number, value: Expr): void {
     this.#used |= 1 << n;
     this.#written |= 1 << n;
+    this.windows.assign(n, value);
     this.f.set(this.#registers[n]!, value);
   }
   /** Part of a register by its state-block offset: `n` bytes, sign- or zero-extended. */
@@ -362,6 +383,7 @@ export class RegionEmitter {
     this.#checked.clear();
     const block = this.region.blocks[index]!;
     this.#block = index;
+    this.windows.startBlock();
     this.kind = block.entry >= 0 ? -1 : (this.#kindAt.get(block.offset) ?? -1);
     if (block.entry >= 0 && this.region.loops.length > 0) this.f.set(this.entry, i32(NO_ENTRY));
     this.f.set(this.#acc, add(this.#acc, block.instructions.length * RECORD_BYTES));
@@ -380,6 +402,10 @@ export class RegionEmitter {
   }
   leaveSlowIf(condition: Expr): void {
     this.f.brIfValue(this.#slow, this.#here(), condition);
+  }
+  /** As leaveSlowIf(), counted. */
+  leaveCrossingIf(condition: Expr): void {
+    this.f.brIfValue(this.#crossing, this.#here(), condition);
   }
   /** Leaves with the exception whose vector and error code are in the state. */
   leaveFault(): void {
@@ -470,6 +496,7 @@ export class RegionEmitter {
     f.set(this.#code, call(this.place.callHandler, i32(insn.fn), i32(insn.record), pageBase));
     f.if(this.#code, () => this.#leaveAfterHandler(insn));
     this.#reload();
+    this.windows.forget();
     this.kind = -1;
   }
   /** The handler did not go on to the next instruction; the state block has the registers. */

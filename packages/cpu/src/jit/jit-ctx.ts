@@ -31,6 +31,7 @@ import {
 } from "../wasm/expr.ts";
 import { F32, F64, I32, I32_LOAD, I64, OP_I32_CONST, V128, type ValType } from "../wasm/opcodes.ts";
 import type { Region, RegionInstruction } from "./discover.ts";
+import type { WindowPlace } from "./stack-windows.ts";
 import { FLAG_KIND, FLAG_P, FLAG_Q, FLAG_RES, FLAG_X, type RegionEmitter } from "./emitter.ts";
 
 const FLAT_BIAS = FLAT_BIAS_;
@@ -235,8 +236,18 @@ export class JitCtx extends Ctx {
 
   // ---------------------------------------------------------------- memory
 
-  /** As the interpreter's: two separate branches on purpose. */
-  #translate(n: number, address: Expr, isWrite: boolean): Expr {
+  override tmp(e: Expr): Expr {
+    const t = super.tmp(e);
+    if (t !== e && e.ty === I32) this.#e.windows.noteTemp(t, e);
+    return t;
+  }
+
+  /** Where the bytes are: on the stack in a window, else looked up as the interpreter does, two separate branches on purpose. */
+  #translate(n: number, address: Expr, isWrite: boolean): WindowPlace {
+    const { windows } = this.#e;
+    const base = windows.symbolOf(address);
+    const place = base === 0 ? null : windows.place(base, windows.offset, n, isWrite, address);
+    if (place !== null) return place;
     const a = this.tmp(address);
     const entry = add(this.#e.table, shl(shrU(a, 12), Math.log2(TABLE_ENTRY_BYTES)));
     const word = this.tmp(load(I32_LOAD, I32, entry, isWrite ? 4 : 0));
@@ -244,10 +255,11 @@ export class JitCtx extends Ctx {
       this.f.if(eqz(word), () => this.f.set(word, call(this.rt["quietStore"]!, a, i32(n))));
     this.#e.leaveSlowIf(eqz(word));
     if (n > 1) this.#e.leaveSlowIf(gtU(and(a, 0xfff), 0x1000 - n));
-    return this.tmp(add(a, word));
+    return { host: this.tmp(add(a, word)), offset: FLAT_BIAS };
   }
   load(op: number, ty: ValType, n: number, address: Expr): Expr {
-    return this.tmp(load(op, ty, this.#translate(n, address, false), FLAT_BIAS));
+    const { host, offset } = this.#translate(n, address, false);
+    return this.tmp(load(op, ty, host, offset));
   }
   ld(n: number, address: Expr): Expr {
     return this.load(loadOp(n, true), I32, n, address);
@@ -257,10 +269,10 @@ export class JitCtx extends Ctx {
   }
   writable(n: number, address: Expr): MemRef {
     const { f } = this;
-    const host = this.#translate(n, address, true);
+    const { host, offset: at } = this.#translate(n, address, true);
     return {
-      load: (op, ty, offset = 0) => load(op, ty, host, FLAT_BIAS + offset),
-      store: (op, value, offset = 0) => f.store(op, host, value, FLAT_BIAS + offset),
+      load: (op, ty, offset = 0) => load(op, ty, host, at + offset),
+      store: (op, value, offset = 0) => f.store(op, host, value, at + offset),
     };
   }
   st(n: number, address: Expr, value: Expr): void {

@@ -329,6 +329,14 @@ export class Jit {
     this.#live.drop(live);
   }
 
+  /** The stack windows of the region in `slot` lie over page ends again and again: it will be made without. */
+  crossing(slot: number): void {
+    const live = this.#live.at(slot);
+    if (live === undefined) return;
+    for (const { page } of live.region.pages) page.windows = false;
+    this.#live.drop(live);
+  }
+
   /** The instruction that starts with `record` is no more. Returns whether compiled code died with it. */
   #kill(page: CodePage, record: number): boolean {
     this.#clearQueue(this.#queue.filter(({ region }) => !region.offsetOf.has(record)));

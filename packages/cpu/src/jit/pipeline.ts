@@ -81,7 +81,8 @@ export class RegionPipeline {
     const { region, slot } = placed;
     const f = m.declare([I32, I32], [I32], name);
     const pageAddress = (page: CodePage): number => memory.pageAddress(page.hpn);
-    const place = { stateBase, slot, jumpCache, pageAddress, callHandler };
+    const windows = region.pages.every(({ page }) => page.windows);
+    const place = { stateBase, slot, jumpCache, windows, pageAddress, callHandler };
     const emitter = new RegionEmitter(f, region, place, xmmRegisters(region, memory));
     emitter.generate((insn) => this.#instruction(emitter, insn, rt));
     return f.body.length;
@@ -99,6 +100,7 @@ export class RegionPipeline {
         if (!(e instanceof NotCompiled)) throw e;
         this.#refused.add(insn.form);
         emitter.f.undo(mark);
+        emitter.windows.undo(mark.length);
         emitter.kind = kind;
       }
     }

@@ -4,6 +4,8 @@
  * Reusable: clear() keeps the storage. Source: WebAssembly core specification §5.2.
  * @module
  */
+/** Bytes of a 32-bit number in LEB128 at most. */
+const PADDED_BYTES = 5;
 const FLOAT_SCRATCH = new DataView(new ArrayBuffer(8));
 
 export class Bytes {
@@ -55,6 +57,19 @@ export class Bytes {
         return;
       }
       this.data[this.length++] = b | 0x80;
+    }
+  }
+
+  /** Signed LEB128 of a 32-bit value in five bytes, whatever the value. */
+  paddedS32(value: number): void {
+    this.reserve(PADDED_BYTES);
+    this.length += PADDED_BYTES;
+    this.patchS32(this.length - PADDED_BYTES, value);
+  }
+  /** Replaces what paddedS32() wrote at `at`. */
+  patchS32(at: number, value: number): void {
+    for (let i = 0; i < PADDED_BYTES; i++) {
+      this.data[at + i] = ((value >> (7 * i)) & 0x7f) | (i < PADDED_BYTES - 1 ? 0x80 : 0);
     }
   }
 

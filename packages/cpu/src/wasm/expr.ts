@@ -18,6 +18,7 @@ const { F32, F64, I32, I64, V128 } = W;
 export const NODE_IF = -1;
 const NODE_CALL = -2;
 const NODE_CALL_INDIRECT = -3;
+const NODE_PATCH = -4;
 
 export class Expr {
   readonly ty: ValType;
@@ -54,6 +55,15 @@ export class Expr {
   /** Whether evaluating it costs nothing and its value cannot change: constants. */
   get isConst(): boolean {
     return this.op === W.OP_I32_CONST || this.op === W.OP_I64_CONST;
+  }
+}
+
+/** An i32 constant whose value is filled in after it has been written: see Func.patch(). */
+export class PatchExpr extends Expr {
+  /** Position of its five bytes in the function's body; −1 while it is not written. */
+  at = -1;
+  constructor() {
+    super(I32, NODE_PATCH, null, null, null, 0, 0n, null);
   }
 }
 
@@ -368,6 +378,11 @@ export function emitExpr(out: Bytes, e: Expr): void {
     case W.OP_V128_CONST:
       emitOpcode(out, e.op);
       out.append(e.list as Uint8Array);
+      return;
+    case NODE_PATCH:
+      out.u8(W.OP_I32_CONST);
+      (e as PatchExpr).at = out.length;
+      out.paddedS32(0);
       return;
     case NODE_IF:
       emitExpr(out, e.c!);

@@ -7,7 +7,16 @@
  * @module
  */
 import { Bytes } from "./bytes.ts";
-import { callNode, emitExpr, emitMemArg, emitOpcode, localGet, type Callee, type Expr } from "./expr.ts";
+import {
+  PatchExpr,
+  callNode,
+  emitExpr,
+  emitMemArg,
+  emitOpcode,
+  localGet,
+  type Callee,
+  type Expr,
+} from "./expr.ts";
 import * as W from "./opcodes.ts";
 import { I32, type ValType } from "./opcodes.ts";
 
@@ -202,6 +211,18 @@ export class Func implements Callee {
     this.body = new Bytes(256);
     build();
     this.body.append(rest.view());
+  }
+  /** An i32 constant for use in one expression, to be given its value by fill() once that is known. */
+  patch(): PatchExpr {
+    return new PatchExpr();
+  }
+  fill(patch: PatchExpr, value: number): void {
+    if (patch.at < 0) throw new Error("fill() needs a constant that has been written");
+    this.body.patchS32(patch.at, value);
+  }
+  /** How many blocks are open. */
+  get depth(): number {
+    return this.#depth;
   }
   /** State for undo(): discards what was written since. Blocks opened in between must not be used any more. */
   mark(): { readonly length: number; readonly depth: number } {

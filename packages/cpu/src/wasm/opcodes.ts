@@ -59,6 +59,8 @@ export const V128_LOAD = 0xfd_0000;
 export const V128_STORE = 0xfd_000b;
 
 export const OP_I32_CONST = 0x41;
+export const I32_ADD = 0x6a;
+export const I32_SUB = 0x6b;
 export const OP_I64_CONST = 0x42;
 export const OP_F32_CONST = 0x43;
 export const OP_F64_CONST = 0x44;
