@@ -1,62 +1,102 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * Runs the long variants of the test suites: more seeds, more power cuts, more damaged images, larger files.
+ * The long campaigns: power cuts (of syncs, of fsyncs, of recovery, where the FIFO wraps), damaged structures, random
+ * operations against a model.
  *
- *   node scripts/nightly.js [--cuts N] [--structures N] [seed [depth]]
+ *   node scripts/nightly.js [--cuts N] [--structures N] [--operations N] [--seed S] [--minutes M] [--state FILE] [--only NAME,…]
  *
- * First all tests once, with seed (default 1) and depth (default 5). Then, with seed + 1 and so on, the crash tests until N
- * power cuts were tried in all (default 100,000), and the tests of damaged images until N structures were damaged (default
- * 1,000,000). --cuts 0 --structures 0 leaves it at the first. Ends at the first failure, naming its seed and depth, which
- * repeat it; the exit status is that of the test runner.
+ * Runs until N of each were tried (by default 100,000 power cuts, 1,000,000 damaged structures, 100,000 operations), seed by
+ * seed from S (default 1) on, prints progress, and ends at the first failure naming the campaign and its seed, which repeats it:
+ * `--only NAME --seed S`. With --state it notes where it is in a file and goes on from there the next time; with --minutes it
+ * stops after so long. Exit status: 0 if everything wanted was tried, 1 on failure, 3 if time ran out, 2 for wrong use.
  */
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 
-/** Images of one run of the tests of damaged images; each has two damaged structures on average. */
-const FUZZ_IMAGES = 5000;
+const USAGE = "usage: nightly.js [--cuts N] [--structures N] [--operations N] [--seed S] [--minutes M] [--state FILE] [--only NAME,…]\n";
 
-const positive = (text) => /^[1-9]\d*$/.test(text);
-const { values, positionals } = parseArgs({
-  allowPositionals: true, options: { cuts: { type: "string", default: "100000" }, structures: { type: "string", default: "1000000" } },
-});
-const [seed = "1", depth = "5"] = positionals;
-if (!positive(seed) || !positive(depth) || !/^\d+$/.test(values.cuts) || !/^\d+$/.test(values.structures)) {
-  process.stderr.write("usage: nightly.js [--cuts N] [--structures N] [seed [depth]]\n");
+function wrongUse(why) {
+  process.stderr.write(`nightly.js: ${why}\n${USAGE}`);
   process.exit(2);
 }
 
-const root = fileURLToPath(new URL("../../../", import.meta.url));
-const scratch = mkdtempSync(path.join(os.tmpdir(), "hammer-nightly-"));
-const file = path.join(scratch, "tally");
-
-/** Runs tests; ends the program if they fail. */
-function run(tests, s, images) {
-  const { status } = spawnSync("npx", ["vitest", "run", "--project", "unit", tests, "--testTimeout", "36000000"], {
-    cwd: root, stdio: "inherit",
-    env: {
-      ...process.env, HAMMER_NIGHTLY: "1", HAMMER_SEED: String(s), HAMMER_FUZZ_SEED: String(s * FUZZ_IMAGES), HAMMER_CRASH_DEPTH: depth,
-      HAMMER_MODEL_SEEDS: String(4 * Number(depth)), HAMMER_FUZZ_IMAGES: String(images), HAMMER_TALLY: file,
-    },
-  });
-  if (status === 0) return;
-  process.stderr.write(`failed: ${tests} with seed ${s}, depth ${depth}\n`);
-  rmSync(scratch, { recursive: true, force: true });
-  process.exit(status ?? 1);
+function options() {
+  const text = { type: "string" };
+  try {
+    const { values } = parseArgs({ options: { cuts: text, structures: text, operations: text, seed: text, minutes: text, state: text, only: text } });
+    const number = (name, standard) => {
+      const v = values[name] ?? standard;
+      if (!/^\d+(\.\d+)?$/.test(v)) wrongUse(`--${name} takes a number`);
+      return Number(v);
+    };
+    return {
+      wanted: { cuts: number("cuts", "100000"), structures: number("structures", "1000000"), operations: number("operations", "100000") },
+      seed: number("seed", "1"), minutes: number("minutes", "1000000000"), state: values.state, only: values.only?.split(","),
+    };
+  } catch (e) {
+    return wrongUse(e.message);
+  }
 }
 
-/** How many of something were tried so far. */
-function tried(what) {
-  if (!existsSync(file)) return 0;
-  return readFileSync(file, "utf8").split("\n").reduce((sum, line) => (line.startsWith(`${what} `) ? sum + Number(line.slice(what.length)) : sum), 0);
+/** Makes one module of the campaigns: without the test runner's loader their code is several times faster. */
+async function load(folder) {
+  const here = fileURLToPath(new URL("../", import.meta.url));
+  const { status, stderr } = spawnSync("npx", ["tsdown", "test/campaign/main.ts", "--no-config", "--no-dts", "--format", "esm", "--out-dir", folder, "--logLevel", "error"],
+    { cwd: here, encoding: "utf8" });
+  const bundle = ["main.js", "main.mjs"].map((name) => path.join(folder, name)).find(existsSync);
+  if (status !== 0 || bundle === undefined) throw new Error(`the campaigns cannot be bundled: ${stderr}`);
+  return (await import(pathToFileURL(bundle))).CAMPAIGNS;
 }
 
-run("packages/hammer/", Number(seed), 40 * Number(depth) ** 2);
-for (let s = Number(seed) + 1; tried("cuts") < Number(values.cuts); s++) run("packages/hammer/test/crash.test.ts", s, 0);
-for (let s = Number(seed) + 1; tried("structures") < Number(values.structures); s++) run("packages/hammer/test/fuzz.test.ts", s, FUZZ_IMAGES);
-console.log(`${tried("cuts")} power cuts, ${tried("mirror cuts")} cuts of mirror streams and ${tried("structures")} damaged structures tried from seed ${seed} on`);
-rmSync(scratch, { recursive: true, force: true });
+/** How often each campaign gets its turn: the cheap ones more often. */
+const TURNS = { cuts: 2, recovery: 2, fsync: 2, wrap: 1, damage: 100, model: 1 };
+
+const { wanted, seed, minutes, state, only } = options();
+const folder = mkdtempSync(path.join(os.tmpdir(), "hammer-nightly-"));
+process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
+const campaigns = await load(folder);
+for (const name of only ?? []) if (!(name in campaigns)) wrongUse(`there is no campaign "${name}"; there are ${Object.keys(campaigns).join(", ")}`);
+const names = Object.keys(campaigns).filter((name) => only?.includes(name) ?? true);
+
+const progress = state !== undefined && existsSync(state) ? JSON.parse(readFileSync(state, "utf8")) : { next: {}, tried: {} };
+const note = () => {
+  if (state === undefined) return;
+  writeFileSync(`${state}.new`, JSON.stringify(progress));
+  renameSync(`${state}.new`, state);
+};
+const tried = (unit) => names.reduce((sum, name) => sum + (campaigns[name].unit === unit ? progress.tried[name] ?? 0 : 0), 0);
+const summary = () => names.map((name) => `${name} ${progress.tried[name] ?? 0} ${campaigns[name].unit} to seed ${(progress.next[name] ?? seed) - 1}`).join("; ");
+
+const end = performance.now() + minutes * 60_000;
+let said = performance.now();
+for (;;) {
+  const left = names.filter((name) => tried(campaigns[name].unit) < wanted[campaigns[name].unit]);
+  if (left.length === 0) break;
+  for (const name of left) {
+    for (let turn = 0; turn < TURNS[name]; turn++) {
+      if (performance.now() > end) {
+        console.log(`time is up: ${summary()}`);
+        process.exit(3);
+      }
+      const s = progress.next[name] ?? seed;
+      try {
+        progress.tried[name] = (progress.tried[name] ?? 0) + campaigns[name].run(s);
+      } catch (error) {
+        console.error(`failed: --only ${name} --seed ${s}`);
+        console.error(error);
+        process.exit(1);
+      }
+      progress.next[name] = s + 1;
+      note();
+    }
+    if (performance.now() - said < 30_000) continue;
+    said = performance.now();
+    console.log(summary());
+  }
+}
+console.log(`done: ${summary()}`);

@@ -544,11 +544,13 @@ export class HammerMount {
 }
 
 /**
- * Mounts the file system on `devices` (in any order), recovering it first. Throws what openVolumes and recover throw, and
- * what carrying out REDO records throws.
+ * Mounts the file system on `devices` (in any order), recovering it first. Throws EROFS (for writing, on a read-only device),
+ * what openVolumes and recover throw, and what carrying out REDO records throws.
  */
 export function mount(devices: readonly BlockDevice[], options: MountOptions): HammerMount {
   const readOnly = options.readOnly ?? devices.some((d) => d.readOnly);
+  const sealed = readOnly ? undefined : devices.find((d) => d.readOnly);
+  if (sealed !== undefined) throw new HammerError("EROFS", `${sealed.name}: opened read-only; open it for writing, or mount read-only`);
   let recovery = recover(devices, { readOnly, log: options.log });
   if (readOnly && options.redoInMemory === true && recovery.redoFrom !== null) {
     new HammerMount(recovery, { ...options, closeDevices: false }, false, []).finishRecovery();

@@ -15,7 +15,6 @@ import { epochs, imageAt, SeededRandom, SimDisk } from "../src/sim-disk.ts";
 import { formatted } from "./formatted.ts";
 import { Driver, textOf } from "./model.ts";
 import { expectSound } from "./sound.ts";
-import { tally } from "./tally.ts";
 
 const CUTS = Number(process.env["HAMMER_MIRROR_CUTS"] ?? (process.env["HAMMER_NIGHTLY"] === undefined ? 60 : 10_000));
 const SEED = Number(process.env["HAMMER_SEED"] ?? 1);
@@ -152,7 +151,6 @@ describe("a stream that breaks off", () => {
       r.unmount();
       if (n % 20 === 0) expectSound(left);
     }
-    tally("mirror cuts", CUTS);
     m.unmount();
   });
 

@@ -9,9 +9,6 @@ import { show } from "../src/tools/show.ts";
 import { formatted } from "./formatted.ts";
 import { Driver, textOf } from "./model.ts";
 
-/** How many seeds to run; more for a night. */
-const SEEDS = Array.from({ length: Number(process.env["HAMMER_MODEL_SEEDS"] ?? "1") }, (_, i) => i + Number(process.env["HAMMER_SEED"] ?? "1"));
-
 /** Every CRC, the shape of the tree, the freemap. */
 export function expectSound(device: OverlayDevice): void {
   let text = "";
@@ -23,9 +20,9 @@ export function expectSound(device: OverlayDevice): void {
 }
 
 describe.each([1, 5, 7])("version %i", (version) => {
-  it.each(SEEDS)("seed %i", (seed) => {
+  it("present, past and image are the model's", () => {
     const device = new OverlayDevice(formatted(version));
-    const rnd = new SeededRandom(seed);
+    const rnd = new SeededRandom(version);
     const driver = new Driver(rnd, { maxSize: 80_000, names: 14, maxDirs: 6 });
     const past: { tid: bigint; text: string }[] = [];
     let clock = 1_700_000_000_000_000n;

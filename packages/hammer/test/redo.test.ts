@@ -1,52 +1,20 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/**
- * fsync with REDO records: what it costs, what the FIFO holds, and power cuts at every place of a workload that fsyncs
- * heavily.
- *
- * Logged operations reach the FIFO in order, so what may be found after a cut is a durable state, then all logged
- * operations up to some point no earlier than the last acknowledged fsync; of the next one, a write may be there in part.
- */
+/** fsync with REDO records: what it costs, what the FIFO holds, and power cuts (campaign/fsync-cuts.ts). */
 import { describe, expect, it } from "vitest";
 import { OverlayDevice, type BlockDevice } from "../src/device.ts";
 import { FIFO_REDO, FIFO_TYPE_PAD, FIFO_TYPE_REDO, FIFO_TYPE_UNDO, REDO_SYNC, REDO_TERM_TRUNC, REDO_TERM_WRITE, REDO_TRUNC, REDO_WRITE } from "../src/disk/fifo.ts";
 import { FifoReader } from "../src/fifo.ts";
 import { openVolumes } from "../src/io.ts";
-import { mount, type HammerMount, type MountOptions } from "../src/mount.ts";
-import type { HammerInode } from "../src/object/inode.ts";
-import { SeededRandom, SimDisk, cutsOfEpoch, epochs, imageAt, type SimEvent } from "../src/sim-disk.ts";
+import type { HammerMount, MountOptions } from "../src/mount.ts";
+import { SimDisk, imageAt } from "../src/sim-disk.ts";
+import { open as openQuietly } from "./campaign/check.ts";
+import { bytesOf, cutFsyncs, cutReplay, filesOf, pattern, prepared } from "./campaign/fsync-cuts.ts";
 import { formatted } from "./formatted.ts";
-import { expectSound } from "./sound.ts";
-import { tally } from "./tally.ts";
 
-const DEEP = Number(process.env["HAMMER_CRASH_DEPTH"] ?? "1");
-const SEED = Number(process.env["HAMMER_SEED"] ?? "1");
 const FILE = { type: "file", mode: 0o644, uid: 0, gid: 0 } as const;
-let clock = 1_700_000_000_000_000n;
 
 function open(device: BlockDevice, options: Partial<MountOptions> = {}): HammerMount {
-  return mount([device], { now: () => (clock += 1000n), readOnly: false, redoInMemory: true, ...options });
-}
-
-function bytesOf(m: HammerMount, ip: HammerInode): Uint8Array {
-  const out = new Uint8Array(ip.size);
-  expect(m.read(ip, 0, out, 0, out.length)).toBe(out.length);
-  return out;
-}
-
-/** Every file of the root directory with its contents. */
-function filesOf(m: HammerMount): Map<string, Uint8Array> {
-  const names: string[] = [];
-  m.readdir(m.root, 2, (name) => names.push(name) > 0);
-  return new Map(names.sort().map((name) => {
-    const ip = m.lookup(m.root, name)!;
-    const content = bytesOf(m, ip);
-    m.rele(ip);
-    return [name, content];
-  }));
-}
-
-function pattern(length: number, seed: number): Uint8Array {
-  return Uint8Array.from({ length }, (_, i) => (i * 13 + seed * 101 + (i >> 7)) & 0xff);
+  return openQuietly(device, { redoInMemory: true, ...options });
 }
 
 /** Kinds of the records of the FIFO's live span, in order. */
@@ -65,18 +33,6 @@ function span(device: BlockDevice): string[] {
     if (kinds.at(-1) !== kind) kinds.push(kind);
   }
   return kinds;
-}
-
-/** A disk with files a, b and c of `size` bytes, each fsynced once: REDO is on for them. */
-function prepared(disk: SimDisk, size: number, options: Partial<MountOptions> = {}): { m: HammerMount; files: HammerInode[] } {
-  const m = open(disk, options);
-  const files = ["a", "b", "c"].map((name, i) => {
-    const ip = m.create(m.root, name, FILE);
-    m.write(ip, 0, pattern(size, i), 0, size);
-    return ip;
-  });
-  for (const ip of files) m.fsync(ip);
-  return { m, files };
 }
 
 describe("fsync", () => {
@@ -177,173 +133,13 @@ describe("fsync", () => {
   });
 });
 
-type Op = { name: string; size: number } | { name: string; offset: number; bytes: Uint8Array };
-
-/** A state that a full flush made durable, and what was logged after it. */
-interface Epoch { files: Map<string, Uint8Array>; ops: Op[] }
-
-/** Acknowledged: full state `full`, then the first `ops` logged operations. */
-interface Mark { full: number; ops: number }
-
-function apply(files: Map<string, Uint8Array>, op: Op): void {
-  const old = files.get(op.name)!;
-  if ("size" in op) {
-    const cut = new Uint8Array(op.size);
-    cut.set(old.subarray(0, op.size));
-    files.set(op.name, cut);
-    return;
-  }
-  const now = new Uint8Array(Math.max(old.length, op.offset + op.bytes.length));
-  now.set(old);
-  now.set(op.bytes, op.offset);
-  files.set(op.name, now);
-}
-
-function same(a: Map<string, Uint8Array>, b: Map<string, Uint8Array>): boolean {
-  return a.size === b.size && [...a].every(([name, bytes]) => Buffer.compare(bytes, b.get(name) ?? Buffer.from("none")) === 0);
-}
-
-/** True if `found` is `files` with the beginning of a write. */
-function isPartly(found: Map<string, Uint8Array>, files: Map<string, Uint8Array>, op: Op): boolean {
-  const now = found.get(op.name);
-  if ("size" in op || now === undefined) return false;
-  let n = 0;
-  while (n < op.bytes.length && op.offset + n < now.length && now[op.offset + n] === op.bytes[n]) n++;
-  // Old and new bytes may be equal beyond the part that was written; the size tells.
-  const part = new Map(files);
-  if (now.length > files.get(op.name)!.length) n = now.length - op.offset;
-  apply(part, { ...op, bytes: op.bytes.subarray(0, n) });
-  return same(found, part);
-}
-
-function isAllowed(found: Map<string, Uint8Array>, epochsOf: readonly Epoch[], acked: Mark, latest: Mark): boolean {
-  for (let f = acked.full; f <= latest.full; f++) {
-    const files = new Map(epochsOf[f]!.files);
-    const { ops } = epochsOf[f]!;
-    const most = f === latest.full ? latest.ops : ops.length;
-    for (let k = 0; k <= most; k++) {
-      if (f > acked.full || k >= acked.ops) {
-        if (same(found, files)) return true;
-        if (k < most && isPartly(found, files, ops[k]!)) return true;
-      }
-      if (k < most) apply(files, ops[k]!);
-    }
-  }
-  return false;
-}
-
-/** Random writes, truncations, fsyncs and now and then a new name or a sync. */
-function workload(base: BlockDevice, seed: number, steps: number): { log: SimEvent[]; states: Epoch[]; start: number } {
-  const rnd = new SeededRandom(seed);
-  const disk = new SimDisk(new OverlayDevice(base));
-  const { m, files } = prepared(disk, 9000);
-  const names = ["a", "b", "c"];
-  const model = filesOf(m);
-  const states: Epoch[] = [{ files: new Map(model), ops: [] }];
-  const start = disk.log.length;
-  const ack = (): void => disk.mark({ full: states.length - 1, ops: states.at(-1)!.ops.length } satisfies Mark);
-  const durable = (run: () => void): void => {
-    const { flush } = disk.count;
-    run();
-    if (disk.count.flush - flush > 1) states.push({ files: new Map(model), ops: [] });
-    ack();
-  };
-  ack();
-  for (let i = 0; i < steps; i++) {
-    const n = rnd.below(3);
-    const ip = files[n]!, name = names[n]!;
-    const what = rnd.below(20);
-    if (what < 9) {
-      const length = 1 + rnd.below(rnd.below(4) === 0 ? 3000 : 300);
-      const op = { name, offset: rnd.below(3) === 0 ? ip.size : rnd.below(20_000), bytes: pattern(length, seed + i) };
-      m.write(ip, op.offset, op.bytes, 0, length);
-      apply(model, op);
-      states.at(-1)!.ops.push(op);
-    } else if (what < 17) {
-      durable(() => m.fsync(ip));
-    } else if (what === 17) {
-      const op = { name, size: rnd.below(25_000) };
-      m.truncate(ip, op.size);
-      apply(model, op);
-      states.at(-1)!.ops.push(op);
-    } else if (what === 18) {
-      m.rele(m.create(m.root, `x${i}`, FILE));
-      model.set(`x${i}`, new Uint8Array(0));
-    } else {
-      durable(() => m.sync());
-    }
-  }
-  return { log: disk.log, states, start };
-}
-
-/** What a cut left, seen in both ways, used and closed. */
-function check(crashed: BlockDevice, states: readonly Epoch[], acked: Mark, latest: Mark, thorough: boolean, where: string): Map<string, Uint8Array> {
-  const device = new OverlayDevice(crashed);
-  const m = open(device);
-  const found = filesOf(m);
-  if (!isAllowed(found, states, acked, latest))
-    throw new Error(`${where}: not a state that may be found from ${JSON.stringify(acked)} to ${JSON.stringify(latest)}`);
-  if (thorough) {
-    expect(same(filesOf(open(crashed, { readOnly: true })), found), `${where}: read-only`).toBe(true);
-    m.rele(m.create(m.root, "after", FILE));
-    m.unmount();
-    expectSound(device);
-  }
-  return found;
-}
-
-describe.each(DEEP > 1 ? [4, 7] : [7])("version %i: cuts of fsyncs", (version) => {
+describe("power cuts of fsyncs", () => {
   it("keep what was fsynced, and what was logged in order", () => {
-    const base = formatted(version);
-    const { log, states, start } = workload(base, SEED * 7 + version, 70 * DEEP);
-    const rnd = new SeededRandom(SEED);
-    const durable = new OverlayDevice(base);
-    let acked: Mark = { full: 0, ops: 0 };
-    let tried = 0;
-    for (const epoch of epochs(log)) {
-      if (epoch.end > start) {
-        const next = log.slice(epoch.end).find((e) => e.kind === "mark");
-        const latest = next?.kind === "mark" ? next.note as Mark : { full: states.length - 1, ops: states.at(-1)!.ops.length };
-        for (const cut of cutsOfEpoch(log, epoch, rnd, { perKind: 3 * DEEP, random: 4 * DEEP })) {
-          const crashed = new OverlayDevice(durable);
-          imageAt(crashed, log, { start: 0, writes: epoch.writes }, cut);
-          check(crashed, states, acked, latest, tried % 5 === 0, `epoch at ${epoch.start}, cut ${JSON.stringify(cut)}`);
-          tried++;
-        }
-      }
-      imageAt(durable, log, { start: 0, writes: epoch.writes }, epoch.writes.map(() => true));
-      for (let i = epoch.end + 1; i < log.length && log[i]!.kind === "mark"; i++) acked = (log[i] as { note: Mark }).note;
-    }
-    tally("cuts", tried);
-    expect(tried).toBeGreaterThan(250);
+    expect(cutFsyncs(formatted(7), 14, 110, { perKind: 3, random: 4 })).toBeGreaterThan(400);
   });
 
   it("in recovery: the next recovery comes to the same state", () => {
-    const base = formatted(version);
-    const { log, states, start } = workload(base, SEED * 11 + version, 40);
-    const rnd = new SeededRandom(SEED + 5);
-    const durable = new OverlayDevice(base);
-    let tried = 0;
-    for (const [n, epoch] of epochs(log).entries()) {
-      imageAt(durable, log, { start: 0, writes: epoch.writes }, epoch.writes.map(() => true));
-      if (epoch.end <= start || n % 3 !== 0) continue;
-      const found = filesOf(open(durable, { readOnly: true }));
-      const disk = new SimDisk(new OverlayDevice(durable));
-      open(disk);
-      const again = new OverlayDevice(durable);
-      for (const inner of epochs(disk.log)) {
-        for (const cut of cutsOfEpoch(disk.log, inner, rnd, { perKind: DEEP, random: DEEP })) {
-          const crashed = new OverlayDevice(again);
-          imageAt(crashed, disk.log, { start: 0, writes: inner.writes }, cut);
-          expect(same(filesOf(open(crashed)), found)).toBe(true);
-          if (tried++ % 5 === 0) expectSound(crashed);
-        }
-        imageAt(again, disk.log, { start: 0, writes: inner.writes }, inner.writes.map(() => true));
-      }
-    }
-    tally("cuts", tried);
-    expect(states.length).toBeGreaterThan(1);
-    expect(tried).toBeGreaterThan(40);
+    expect(cutReplay(formatted(4), 18, { perKind: 1, random: 1 })).toBeGreaterThan(40);
   });
 });
 

@@ -150,9 +150,14 @@ export function createPfs(m: HammerMount, dir: HammerInode, name: string, option
   if (options.slave) setFlags(raw, PFSD_SLAVE);
   const e = m.engine();
   m.rele(m.create(dir, name, { type: "symlink", mode: 0o777, uid: options.uid ?? 0, gid: options.gid ?? 0, target: `@@PFS${String(id).padStart(5, "0")}` }));
-  if (!e.open) e.begin();
+  try {
+    if (!e.open) e.begin();
+    saveRecord(e, m, id, raw);
+  } catch (error) {
+    if (e.failure === null) m.unlink(dir, name);
+    throw error;
+  }
   if (!options.slave) makeRoot(e, m, id, options);
-  saveRecord(e, m, id, raw);
   e.flush();
   return findPfs(m.cursor, id, m.info().nextTid)!;
 }

@@ -11,6 +11,7 @@
  * Source: DragonFly sys/vfs/hammer/hammer_prune.c, sbin/hammer/cmd_softprune.c.
  * @module
  */
+import { cmpKey } from "../btree/key.ts";
 import {
   INODE_DATA, REC_DIRENTRY, REC_INODE, W_CREATE_HI, W_CREATE_LO, W_DATA_LEN, W_DELETE_HI, W_DELETE_LO, W_LOCALIZATION, W_OBJ_HI,
   W_OBJ_LO, W_TYPES,
@@ -111,6 +112,7 @@ export function prune(m: HammerMount, options: PruneOptions): PruneResult {
     if (!positioned) cur.descend(at);
     if (!cur.prev()) break;
     const w = cur.words, elm = cur.at;
+    if (cmpKey(at, w, elm) <= 0) throw cur.outOfOrder();
     if ((w[elm + W_LOCALIZATION]! >>> 0) < (begin.localization >>> 0)) break;
     at.load(w, elm);
     positioned = true;
@@ -126,7 +128,7 @@ export function prune(m: HammerMount, options: PruneOptions): PruneResult {
     } else if (goes) {
       pace.change();
       // Opening a group may have closed another: the cursor is placed anew.
-      if (!seekExactly(cur, at)) continue;
+      if (!seekExactly(cur, at)) throw cur.outOfOrder();
       result.bytes += e.writer.destroy(cur);
       if (type === REC_DIRENTRY) result.dirEntries++;
       else result.records++;

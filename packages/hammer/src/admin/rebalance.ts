@@ -12,8 +12,8 @@
  * Source: DragonFly sys/vfs/hammer/hammer_rebalance.c.
  * @module
  */
-import { nodeWord, type Cursor } from "../btree/cursor.ts";
-import { cmpU64, Key } from "../btree/key.ts";
+import { MAX_DEPTH, nodeWord, type Cursor } from "../btree/cursor.ts";
+import { cmpKey, cmpU64, Key } from "../btree/key.ts";
 import {
   ELM_WORDS, INTERNAL_ELMS, TYPE_INTERNAL, W_COUNT, W_ELMS, W_LOCALIZATION, W_MIRROR_HI, W_MIRROR_LO, W_NODE_MIRROR_HI,
   W_NODE_MIRROR_LO, W_SUBTREE_HI, W_SUBTREE_LO, W_TYPE, W_TYPES,
@@ -99,19 +99,22 @@ export function rebalance(m: HammerMount, options: RebalanceOptions = {}): Rebal
   return result;
 }
 
-/** Sets `key` to the last element below the node at a level of the path. */
+/** Sets `key` to the last element below the node at a level of the path, which is not before the current one. */
 function lastBelow(cur: Cursor, level: number, key: Key): void {
   const { tree } = cur;
   let address = cur.pathAddress[level]!;
-  for (;;) {
+  key.load(cur.words, cur.at);
+  for (let deeper = level; deeper < MAX_DEPTH; deeper++) {
     const b = tree.node(address), word = nodeWord(address), w = b.words;
     const last = word + W_ELMS + (w[word + W_COUNT]! - 1) * ELM_WORDS;
     if ((w[word + W_TYPE]! & 0xff) !== TYPE_INTERNAL) {
+      if (cmpKey(key, w, last) > 0) break;
       key.load(w, last);
       return;
     }
     address = tree.nodeAddress(w[last + W_SUBTREE_HI]!, w[last + W_SUBTREE_LO]!, "B-Tree element");
   }
+  throw cur.outOfOrder();
 }
 
 /** Packs the children of the node at a level of the path. */

@@ -9,7 +9,7 @@
  * @module
  */
 import { type BTree, Cursor } from "../btree/cursor.ts";
-import { Key } from "../btree/key.ts";
+import { cmpKey, Key } from "../btree/key.ts";
 import type { Engine } from "../transaction.ts";
 
 /** A place in the key space where an operation stopped. Fields as in a B-Tree element. */
@@ -81,10 +81,12 @@ export function seekExactly(cur: Cursor, key: Key): boolean {
   return cur.seek(key) && hasKey(cur.words, cur.at, key);
 }
 
-/** Puts the cursor on the first element behind the key, whether there is one with it or not; false at the end of the tree. */
+/** Puts the cursor on the first element behind the key, whether there is one with it or not; false at the end of the tree. Throws EIO in a damaged tree. */
 export function seekBehind(cur: Cursor, key: Key): boolean {
   if (!cur.seek(key)) return false;
-  return hasKey(cur.words, cur.at, key) ? cur.next() : true;
+  const order = cmpKey(key, cur.words, cur.at);
+  if (order > 0) throw cur.outOfOrder();
+  return order === 0 ? cur.next() : true;
 }
 
 /** Paces an operation (S1). Owns its cursor, which flushes do not move. */

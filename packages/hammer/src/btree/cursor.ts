@@ -255,14 +255,13 @@ export class Cursor {
     this.at = this.pathWord[d]! + ELMS + this.pathSlot[d]! * ELM_WORDS;
   }
 
-  /** To the next element; false at the end of the tree. */
-  next(): boolean {
+  #forward(): boolean {
     if (this.#trims !== this.tree.cache.trims) throw stale();
     this.pathSlot[this.depth]!++;
     return this.#settle();
   }
 
-  /** To the previous element; false at the beginning, in which case the position is lost. */
+  /** To the previous element; false at the beginning, in which case the position is lost. The caller checks the order (C5). */
   prev(): boolean {
     if (this.#trims !== this.tree.cache.trims) throw stale();
     let d = this.depth;
@@ -314,7 +313,7 @@ export class Cursor {
       const r = cmpKey(k, this.words, this.at);
       if (r > 1) return false;
       // Older and older versions, and nothing else, lie before the position (C5).
-      if (r <= 0) throw this.#disorder();
+      if (r <= 0) throw this.outOfOrder();
       if (visible(this.words, this.at, asofHi, asofLo)) return true;
       k.load(this.words, this.at);
     }
@@ -343,26 +342,29 @@ export class Cursor {
     k.tidHi = 0;
     k.tidLo = 1;
     this.#end.copy(end).setTid(0, 0);
-    return this.seek(k) && this.#accept();
+    if (!this.seek(k)) return false;
+    if (cmpKey(k, this.words, this.at) > 0) throw this.outOfOrder();
+    return this.#accept();
   }
 
   /** Next element of the scan begun by first or firstAny. */
   nextInRange(): boolean {
-    return this.#step() && this.#accept();
+    return this.next() && this.#accept();
   }
 
   /**
-   * To the next element of a scan, whose key must be greater: in a damaged tree, where elements may lead back to where
-   * the scan has been, this is what ends it (C5).
+   * From an element to the next; false at the end of the tree. Its key must be greater: in a damaged tree, where elements
+   * may lead back to where the walk has been, this is what ends it (C5). Throws EIO for one that is not.
    */
-  #step(): boolean {
+  next(): boolean {
     const before = this.#before.load(this.words, this.at);
-    if (!this.next()) return false;
-    if (cmpKey(before, this.words, this.at) >= 0) throw this.#disorder();
+    if (!this.#forward()) return false;
+    if (cmpKey(before, this.words, this.at) >= 0) throw this.outOfOrder();
     return true;
   }
 
-  #disorder(): HammerError {
+  /** The error of a walk that meets a key where it cannot be (C5). */
+  outOfOrder(): HammerError {
     const address = this.pathAddress[this.depth]!;
     return new HammerError("EIO", `B-Tree node at ${hex64(offset64(ZONE_BTREE, address))}: elements are out of order`,
       { offset: offset64(ZONE_BTREE, address) });
@@ -372,7 +374,7 @@ export class Cursor {
     do {
       if (cmpKey(this.#end, this.words, this.at) < 0) return false;
       if (!this.#filtered || visible(this.words, this.at, this.#asofHi, this.#asofLo)) return true;
-    } while (this.#step());
+    } while (this.next());
     return false;
   }
 

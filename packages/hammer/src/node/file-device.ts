@@ -7,7 +7,7 @@
  * the host may have dropped pages that it had acknowledged, so a later success would prove nothing.
  * @module
  */
-import { closeSync, fdatasyncSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
+import { closeSync, fdatasyncSync, fstatSync, ftruncateSync, openSync, readSync, statSync, writeSync } from "node:fs";
 import { checkExtent, checkWritable, type BlockDevice } from "../device.ts";
 import { HammerError, hex32 } from "../error.ts";
 import { ImageLock } from "./lock.ts";
@@ -43,19 +43,29 @@ function sizeOf(fd: number): number {
   return low;
 }
 
+/** Throws for what cannot hold an image; opening a FIFO would wait for its other end. */
+function refuseOthers(path: string): void {
+  const st = statSync(path, { throwIfNoEntry: false });
+  if (st === undefined || st.isFile() || st.isBlockDevice()) return;
+  if (st.isDirectory()) throw new HammerError("EISDIR", `${path}: is a directory, not an image`, { path });
+  throw new HammerError("EINVAL", `${path}: is neither a file nor a block device`, { path });
+}
+
 /** A file as a block device. */
 export class FileDevice implements BlockDevice {
   readonly name: string;
   readonly size: number;
   readonly readOnly: boolean;
   #fd: number;
+  readonly #regular: boolean;
   #lock: ImageLock | null = null;
   #broken: HammerError | null = null;
 
-  /** Throws ENOENT, E_LOCKED, EEXIST (create) or EIO. */
+  /** Throws ENOENT, EISDIR, EINVAL (a FIFO or the like), E_LOCKED, EEXIST (create) or EIO. */
   constructor(path: string, options: FileDeviceOptions = {}) {
     this.name = path;
     this.readOnly = options.readOnly ?? options.create !== true;
+    if (!options.create) refuseOthers(path);
     const flags = options.create ? "wx+" : this.readOnly ? "r" : "r+";
     try {
       this.#fd = openSync(path, flags);
@@ -69,6 +79,7 @@ export class FileDevice implements BlockDevice {
     try {
       if (!this.readOnly) this.#lock = new ImageLock(path);
       if (options.create) ftruncateSync(this.#fd, options.size ?? 0);
+      this.#regular = fstatSync(this.#fd).isFile();
       this.size = sizeOf(this.#fd);
     } catch (e) {
       this.close();
@@ -106,6 +117,8 @@ export class FileDevice implements BlockDevice {
     checkWritable(this);
     if (this.#broken) throw this.#broken;
     try {
+      // A write would silently make a file whole again that somebody has cut.
+      if (this.#regular && fstatSync(this.#fd).size < this.size) throw new Error("the file has become shorter");
       for (let done = 0; done < buf.length;)
         done += writeSync(this.#fd, buf, done, buf.length - done, offset + done);
     } catch (cause) {

@@ -26,6 +26,7 @@ import { metaData } from "./record.ts";
 
 const $key = new Key();
 const $end = new Key();
+const $old = new Key();
 const MTIME = INODE_DATA.off.mtime;
 
 function inodeKey(ip: HammerInode): Key {
@@ -58,9 +59,11 @@ export function syncInode(e: Engine, ip: HammerInode): void {
       encodeInode(ip, d.buffer.view, d.at);
       e.writer.setDataCrc(cur, crcFor(e.volumes.version)(d.buffer.bytes, d.at, d.at + INODE_CRC_SIZE));
     } else {
-      e.prepareInsert(inodeKey(ip).setTid(e.writer.tidHi, e.writer.tidLo));
-      e.writer.delete(findRecord(e, ip), e.keepsHistory(ip));
+      // The new record first: the old one is not given up before there is room for it.
+      $old.load(cur.words, cur.at);
       insertRecord(e, ip);
+      if (!cur.seek($old)) throw new HammerError("EIO", `object ${hex64(ip.objId)} has lost its INODE record`, { objId: ip.objId });
+      e.writer.delete(cur, e.keepsHistory(ip));
     }
   } else if (ip.dirty !== 0) {
     const d = metaData(findRecord(e, ip), INODE_DATA.size);

@@ -57,6 +57,8 @@ export interface InodeSource {
 }
 
 const TARGET_MAX = 1023;
+/** Deeper than directories can be nested by paths; a deeper one is damage. */
+const DEPTH_MAX = 1 << 20;
 const INHERITED_FLAGS = (UF_NODUMP | UF_NOHISTORY | SF_NOHISTORY) >>> 0;
 const FIRST_HASH_ALG1_VERSION = 6;
 const FIRST_LOCAL_INO_VERSION = 2;
@@ -271,7 +273,8 @@ function checkNotBelow(source: InodeSource, ip: HammerInode, dir: HammerInode, n
   let at = dir;
   at.refs++;
   try {
-    while (at !== ip) {
+    for (let depth = 0; at !== ip; depth++) {
+      if (depth > DEPTH_MAX) throw new HammerError("EIO", `directory ${hex64(dir.objId)} is its own ancestor`, { objId: dir.objId, name });
       if ((at.parentHi | at.parentLo) === 0 || (at.objHi === 0 && at.objLo === OBJID_ROOT)) return;
       const up = source.getInode(at.parentHi, at.parentLo, at.loc, -1, -1);
       if (up === null) return;
