@@ -11,6 +11,7 @@
  */
 import { Devsw } from "../dev/cdev.ts";
 import { Mountlist } from "../vfs/mountlist.ts";
+import type { TmpfsMount } from "../vfs/tmpfs/tmpfs.ts";
 import type { VmSystem } from "../vm/system.ts";
 import type { Abi } from "./abi.ts";
 import { CalloutQueue } from "./callout.ts";
@@ -118,6 +119,8 @@ export class Kernel {
   init: Proc | null = null;
   curlwp: Lwp | null = null;
 
+  /** File system of files without a name, made with the first of them. */
+  memfs: TmpfsMount | null = null;
   /** Mounted file systems, and devices by number. */
   readonly mounts = new Mountlist();
   readonly devsw = new Devsw();

@@ -19,11 +19,12 @@ import {
   writeSlow,
   writeTry,
 } from "../../kern/sys-file.ts";
+import { kernMemfd } from "../../kern/sys-memfd.ts";
 import { kernFallocate, kernFsync, kernFtruncate } from "../../kern/sys-vfs-attr.ts";
 import { openSlow, openTry } from "../../kern/sys-vfs-open.ts";
 import { fd, hex, int, octal, off64, partial, path, plain, size, sleeps, type Sysent, uint, uptr } from "../../kern/sysent.ts";
 import { VnodeFile } from "../../kern/vnode-file.ts";
-import { copyinWords, copyout, copyoutWords } from "../../vm/copyio.ts";
+import { copyinstr, copyinWords, copyout, copyoutWords } from "../../vm/copyio.ts";
 import { Uio } from "../../vm/uio.ts";
 import { dirFd, nativeOpenFlags, off64Arg, pathArg, requireFd } from "./file-flags.ts";
 
@@ -275,6 +276,41 @@ function sysFadvise(lp: Lwp, a: Int32Array): number {
   return 0;
 }
 
+// preadv2 and pwritev2: flags, and the file's own position at offset −1
+const RWF_HIPRI = 0x1;
+const RWF_DSYNC = 0x2;
+const RWF_SYNC = 0x4;
+
+/** Throws EOPNOTSUPP for flags that it does not know, NOWAIT and APPEND among them. */
+function checkRwFlags(flags: number): void {
+  if ((flags & ~(RWF_HIPRI | RWF_DSYNC | RWF_SYNC)) !== 0) throw EOPNOTSUPP;
+}
+const atOwnPosition = (a: Int32Array): boolean => a[3] === -1 && a[4] === -1;
+
+function sysPreadv2(lp: Lwp, a: Int32Array): number {
+  checkRwFlags(a[5]!);
+  return atOwnPosition(a) ? sysReadv(lp, a) : sysPreadv(lp, a);
+}
+function sysPwritev2(lp: Lwp, a: Int32Array): number {
+  checkRwFlags(a[5]!);
+  const n = atOwnPosition(a) ? sysWritev(lp, a) : sysPwritev(lp, a);
+  if (n > 0 && (a[5]! & (RWF_DSYNC | RWF_SYNC)) !== 0) kernFsync(lp, a[0]!);
+  return n;
+}
+
+const MFD_CLOEXEC = 0x1;
+const MFD_ALLOW_SEALING = 0x2;
+const MFD_NOEXEC_SEAL = 0x8;
+const MFD_EXEC = 0x10;
+const MFD_NAME_MOST = 249;
+
+/** (name, flags) */
+function sysMemfdCreate(lp: Lwp, a: Int32Array): number {
+  if ((a[1]! & ~(MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL | MFD_EXEC)) !== 0) throw EINVAL;
+  const name = copyinstr(lp.proc.vmspace!, a[0]!, MFD_NAME_MOST + 1);
+  return kernMemfd(lp, name, (a[1]! & MFD_CLOEXEC) !== 0);
+}
+
 export const FILE_IO_ROWS: readonly Sysent[] = [
   sleeps(3, "read", [fd, uptr, size], sysRead, sysReadSlow),
   sleeps(4, "write", [fd, uptr, size], sysWrite, sysWriteSlow),
@@ -303,6 +339,9 @@ export const FILE_IO_ROWS: readonly Sysent[] = [
   partial(plain(324, "fallocate", [fd, hex, off64, off64], sysFallocate), "mode 0 and KEEP_SIZE; storage is not reserved"),
   plain(333, "preadv", [fd, uptr, int, off64], sysPreadv),
   plain(334, "pwritev", [fd, uptr, int, off64], sysPwritev),
+  partial(plain(356, "memfd_create", [path, hex], sysMemfdCreate), "no seals, no huge pages"),
+  sleeps(378, "preadv2", [fd, uptr, int, off64, hex], sysPreadv2, sysReadvSlow),
+  sleeps(379, "pwritev2", [fd, uptr, int, off64, hex], sysPwritev2, sysWritevSlow),
   plain(377, "copy_file_range", [fd, uptr, fd, uptr, size, hex], sysCopyFileRange),
   plain(436, "close_range", [uint, uint, hex], sysCloseRange),
   partial(sleeps(437, "openat2", [fd, path, uptr, size], sysOpenat2, sysOpenat2Slow), "no resolve flags"),
