@@ -109,6 +109,10 @@ describe("hammer on an image", () => {
     writeFileSync(file, "snapshots 1d 10d\n");
     run("config", "/", file);
     expect(run("config", "/")).toBe("snapshots 1d 10d\n");
+    expect(ok(hammer(["-f", img, "viconfig", "/"], { env: { EDITOR: "true" } }))).toBe("hammer viconfig: no changes were made\n");
+    expect(ok(hammer(["-f", img, "viconfig", "/"], { env: { EDITOR: "sed -i s/10d/20d/" } }))).toBe("");
+    expect(run("config", "/")).toBe("snapshots 1d 20d\n");
+    expect(hammer(["-f", img, "viconfig", "/"], { env: { EDITOR: "false" } })).toMatchObject({ status: 2, stderr: expect.stringContaining("nothing was changed") as string });
     expect(run("-v", "show")).toMatch(/0 bad nodes\n0 bad elms\n0 bad records\n$/);
     expect(run("-v", "checkmap")).toMatch(/0 bad nodes\n0 errors\n$/);
   });
@@ -145,7 +149,7 @@ describe("hammer cleanup", () => {
     // Softlinks alone decide what prune keeps: a second snapshot, then without the first.
     on("snapshot", "/home", "/home/snapshots/keep-%Y", "ignored below version 3");
     put("three");
-    expect(on("prune", "/home/snapshots")).toContain("Prune /home/snapshots succeeded\n");
+    expect(on("prune", "/home/snapshots")).toContain("Prune /home/ succeeded\n");
     expect(cat(`/home/snapshots/${link}/note`)).toBe("one");
     expect(cat(`/home/snapshots/keep-${new Date().getFullYear()}/note`)).toBe("two");
     expect(on("-v", "checkmap")).toMatch(/0 bad nodes\n0 errors\n$/);
@@ -161,6 +165,25 @@ describe("hammer cleanup", () => {
     const [link] = /snap-\d{8}-\d{4}/.exec(ok(vkernel(["image", "ls", old, "/var/hammer/home"])))!;
     expect(cat(`/var/hammer/home/${link}/note`)).toBe("one");
     expect(on("-v", "show")).toMatch(/0 bad nodes\n0 bad elms\n0 bad records\n$/);
+  });
+
+  it("prune of a directory of links is about the file system that they lead to, not about the one they are in", () => {
+    // The past of PFS 0 has snapshots of its own, none of them in /var/hammer/home.
+    const file = path.join(dir, "text");
+    const tids: string[] = [];
+    for (const text of ["a", "b", "c", "d"]) {
+      writeFileSync(file, text);
+      ok(vkernel(["image", "cp", file, `${old}:/root-note`]));
+      tids.push(on("synctid", "/").trim());
+    }
+    on("snap", "/var/hammer/home/later");
+    const out = hammer(["-f", old, "prune", "/var/hammer/home"]);
+    // "later" was made by snap in a directory of PFS 0, and so leads there: two file systems are refused.
+    expect(out).toMatchObject({ status: 1, stderr: expect.stringContaining("only one HAMMER filesystem") as string });
+    ok(vkernel(["image", "rm", old, "/var/hammer/home/later"]));
+    const pruned = on("prune", "/var/hammer/home");
+    expect(pruned).toMatch(/^TID [^]*Prune \/home\/: objspace .* pfs_id 1\n/m);
+    tids.forEach((tid, n) => expect(cat(`/@@${tid}/root-note`)).toBe("abcd"[n]));
   });
 
   it("expires what is old, by record and by the time in a link's name", () => {

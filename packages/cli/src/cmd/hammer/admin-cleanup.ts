@@ -223,7 +223,7 @@ class Cleanup {
 
   #prune(limit: number): void {
     const m = this.#m, pfs = this.#pfs;
-    const snapshots = [...this.#records(), ...linkedSnapshots(m, this.#state.path)];
+    const snapshots = [...this.#records(), ...linkedSnapshots(m, this.#state.path).filter((l) => l.pfs === pfs.id)];
     this.#command(`-c ${this.#state.path}/.prune.cycle -t ${limit} ${this.#snapshotsDisabled ? `prune-everything ${this.#path}` : `prune ${this.#state.path}`}`);
     const ranges = this.#snapshotsDisabled ? "everything" as const : pruneTable(snapshots, pfs.pruneMin, Date.now() / 1000);
     if (ranges.length === 0) return;

@@ -6,10 +6,10 @@
  */
 import {
   dedup, prune, pruneTable, rebalance, reblock, removeSnapshot, takeSnapshotTid, upgradeVersion,
-  type HammerMount, type ReblockKind, type SnapshotInfo,
+  resolvePath, type HammerMount, type PfsInfo, type ReblockKind,
 } from "@vkernel/hammer";
 import { CliError } from "../../ui/errors.ts";
-import { entriesOf } from "../image/open.ts";
+import { display, entriesOf } from "../image/open.ts";
 import { sizeOption } from "./options.ts";
 import { confirm, find, hex, maintain, pacing, pfsAt, printJson, readCycle, writeCycle, type CommandOptions, type GlobalOptions } from "./admin-context.ts";
 
@@ -25,18 +25,34 @@ function percentage(text: string | undefined, fallback: number, least: number): 
   return value;
 }
 
-/** Snapshots that softlinks in a directory stand for: targets with @@0x…; age by the lesser of ctime and mtime. */
-export function linkedSnapshots(m: HammerMount, path: string): Pick<SnapshotInfo, "tid" | "time">[] {
+/** A snapshot that a softlink stands for. */
+export interface LinkedSnapshot {
+  tid: bigint;
+  /** Microseconds since 1970: the lesser of the link's ctime and mtime, by which it ages. */
+  time: number;
+  /** The PFS it is a snapshot of, which need not be the one that holds the link; and the path by which the link names it. */
+  pfs: number;
+  base: string;
+}
+
+/** Snapshots that softlinks in a directory stand for: targets with @@0x… at the end. Links whose file system is gone are none. */
+export function linkedSnapshots(m: HammerMount, path: string): LinkedSnapshot[] {
   const dir = find(m, path);
-  const found: Pick<SnapshotInfo, "tid" | "time">[] = [];
+  const found: LinkedSnapshot[] = [];
   if (dir.type === "dir") {
     for (const name of entriesOf(m, dir)) {
       const ip = m.lookup(dir, name);
       if (ip === null) continue;
       // The link of a pseudo file system reads much the same, but stands for no snapshot.
       const target = ip.type === "symlink" ? m.readlink(ip) : "";
-      const tid = /^@@[^/]*:\d{5}$/.test(target) ? null : /@@(0x[0-9a-f]+)/i.exec(target);
-      if (tid) found.push({ tid: BigInt(tid[1]!), time: Math.min(ip.ctime, ip.mtime) });
+      const parts = /^@@[^/]*:\d{5}$/.test(target) ? null : /^(.*)@@(0x[0-9a-f]+)(?::(\d{5}))?$/is.exec(target);
+      if (parts !== null) {
+        const base = parts[1] === "" ? resolvePath(m, "", { from: dir }) : resolvePath(m, parts[1]!, parts[1]!.startsWith("/") ? {} : { from: dir });
+        if (base !== null) {
+          found.push({ tid: BigInt(parts[2]!), time: Math.min(ip.ctime, ip.mtime), pfs: parts[3] === undefined ? base.pfs : Number(parts[3]), base: parts[1]! });
+          m.rele(base);
+        }
+      }
       m.rele(ip);
     }
   }
@@ -44,26 +60,37 @@ export function linkedSnapshots(m: HammerMount, path: string): Pick<SnapshotInfo
   return found;
 }
 
+/** What `prune` is about: the PFS that the links in the directory are snapshots of; without links the one the path is in. */
+function pruned(m: HammerMount, path: string, links: readonly LinkedSnapshot[]): { pfs: PfsInfo; name: string } {
+  const ids = [...new Set(links.map((l) => l.pfs))];
+  if (ids.length > 1) throw new CliError(path, "Currently only one HAMMER filesystem may be specified in the softlink scan", `its links lead to PFS ${ids.join(", ")}`);
+  if (ids.length === 0) return { pfs: pfsAt(m, path), name: path };
+  const pfs = m.listPfs().find((p) => p.id === ids[0]);
+  if (pfs === undefined) throw new CliError(path, `its links lead to PFS#${ids[0]}, which does not exist`);
+  return { pfs, name: display(links[0]!.base === "" ? path : links[0]!.base) };
+}
+
 /** `hammer prune` and `prune-everything`. */
 export function pruneCommand(volumes: string[], g: GlobalOptions, path: string, everything: boolean, o: CommandOptions): void {
   maintain(volumes, (m) => {
-    const pfs = pfsAt(m, path);
+    const links = everything ? [] : linkedSnapshots(m, path);
+    const { pfs, name } = pruned(m, path, links);
     if (everything && !o.dryRun && !confirm(g, `All history of PFS#${pfs.id} and its snapshots will be destroyed. Proceed?`))
       throw new CliError(path, "no action taken");
-    const snapshots = [...m.listSnapshots(pfs.id), ...linkedSnapshots(m, path)];
+    const snapshots = [...(m.version < 3 ? [] : m.listSnapshots(pfs.id)), ...links];
     const ranges = everything ? "everything" as const : pruneTable(snapshots, pfs.pruneMin, Date.now() / 1000);
     const say = (text: string): void => { if (!o.json) process.stdout.write(text); };
     if (ranges !== "everything") for (const r of ranges) say(`TID ${hex(r.beg)} - ${hex(r.end)}\n`);
-    say(everything ? `Prune ${path}: EVERYTHING\n` : `Prune ${path}: ${ranges.length} snapshots\n`);
+    say(everything ? `Prune ${name}: EVERYTHING\n` : `Prune ${name}: ${ranges.length} snapshots\n`);
     if (ranges.length === 0) {
       if (o.json) printJson("prune", { path, pfs: pfs.id, ranges: [], pruned: null });
       else process.stderr.write("No snapshots found\n");
       return;
     }
-    say(`Prune ${path}: objspace 8000000000000000:0000 7fffffffffffffff:ffff pfs_id ${pfs.id}\n`);
+    say(`Prune ${name}: objspace 8000000000000000:0000 7fffffffffffffff:ffff pfs_id ${pfs.id}\n`);
     const s = pfs.pruneMin;
-    say(`Prune ${path}: prune_min is ${Math.floor(s / 86400)}d/${two(Math.floor(s / 3600) % 24)}:${two(Math.floor(s / 60) % 60)}:${two(s % 60)}\n`);
-    if (everything && !o.dryRun) for (const snapshot of m.listSnapshots(pfs.id)) removeSnapshot(m, snapshot.tid, pfs.id);
+    say(`Prune ${name}: prune_min is ${Math.floor(s / 86400)}d/${two(Math.floor(s / 3600) % 24)}:${two(Math.floor(s / 60) % 60)}:${two(s % 60)}\n`);
+    if (everything && !o.dryRun) for (const snapshot of m.version < 3 ? [] : m.listSnapshots(pfs.id)) removeSnapshot(m, snapshot.tid, pfs.id);
     const pace = pacing(g, "prune");
     const resume = readCycle(g, pfs.id);
     const r = prune(m, { ranges, pfs: pfs.id, progress: pace.progress, dryRun: o.dryRun ?? false, ...(resume === undefined ? {} : { resume }) });
@@ -73,7 +100,7 @@ export function pruneCommand(volumes: string[], g: GlobalOptions, path: string, 
       printJson("prune", { path, pfs: pfs.id, ranges, dryRun: o.dryRun ?? false, pruned: r });
       return;
     }
-    say(r.stoppedAt === null ? `Prune ${path} ${o.dryRun ? "would destroy what follows" : "succeeded"}\n` : `Prune ${path} interrupted by timer at ${place(r.stoppedAt).replace(":", " ")}\n`);
+    say(r.stoppedAt === null ? `Prune ${name} ${o.dryRun ? "would destroy what follows" : "succeeded"}\n` : `Prune ${name} interrupted by timer at ${place(r.stoppedAt).replace(":", " ")}\n`);
     say(`Pruned ${r.records}/${r.scanned} records (${r.dirEntries} directory entries) and ${r.bytes} bytes\n`);
   });
 }

@@ -143,8 +143,9 @@ export function snaprm(volumes: string[], args: readonly string[]): void {
   });
 }
 
-/** What cleanup does where nothing is configured. */
-export const DEFAULT_CONFIG = "snapshots 1d 60d\nprune     1d 5m\nrebalance 1d 5m\n#dedup    1d 5m\nreblock   1d 5m\nrecopy    30d 10m\n";
+/** What the editor starts with where nothing is configured. */
+const TEMPLATE = "# No configuration present, here are some defaults\n# you can uncomment.  Also remove these instructions\n#\n"
+  + "#snapshots 1d 60d\n#prune     1d 5m\n#rebalance 1d 5m\n#dedup     1d 5m\n#reblock   1d 5m\n#recopy    30d 10m\n";
 
 /** `hammer config [fs [file]]`. */
 export function config(volumes: string[], fs: string, file: string | undefined, o: CommandOptions): void {
@@ -163,16 +164,17 @@ export function config(volumes: string[], fs: string, file: string | undefined, 
 
 /** `hammer viconfig [fs]`: the configuration in the user's editor. */
 export function viconfig(volumes: string[], fs: string): void {
-  const old = maintain(volumes, (m) => m.config(pfsIdAt(m, fs)), { readOnly: true }) ?? DEFAULT_CONFIG;
+  const old = maintain(volumes, (m) => m.config(pfsIdAt(m, fs)), { readOnly: true }) ?? TEMPLATE;
   const folder = mkdtempSync(`${tmpdir()}/hammer-`);
   try {
     const file = `${folder}/config`;
     writeFileSync(file, old, "latin1");
-    const editor = process.env["VISUAL"] ?? process.env["EDITOR"] ?? "vi";
+    const editor = process.env["EDITOR"] ?? process.env["VISUAL"] ?? "vi";
     const run = spawnSync("/bin/sh", ["-c", `${editor} "$0"`, file], { stdio: "inherit" });
     if (run.status !== 0) throw new CliError(editor, "the editor failed; nothing was changed");
     const text = readFileSync(file).toString("latin1");
-    if (text !== old) maintain(volumes, (m) => setConfig(m, text, pfsIdAt(m, fs)));
+    if (text === old) process.stdout.write("hammer viconfig: no changes were made\n");
+    else maintain(volumes, (m) => setConfig(m, text, pfsIdAt(m, fs)));
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
