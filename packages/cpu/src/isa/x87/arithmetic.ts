@@ -93,6 +93,13 @@ export function buildArithmetic(m: ModuleBuilder, soft: Soft, fast: FastFunction
           Q.quickArithmetic(f, fr, quick, d, a, b, fail);
           Q.quickPop(f, fr, f.param(2));
         });
+        quickly(f, (fail) => {
+          Q.needControl(f, fr, Q.CONTROL_ARITHMETIC, fail);
+          const a = Q.quickOrZero(f, fr, reversed ? o : d, fail);
+          const b = Q.quickOrZero(f, fr, reversed ? d : o, fail);
+          Q.quickWithZero(f, fr, quick, d, a, b, fail);
+          Q.quickPop(f, fr, f.param(2));
+        });
       }
       const empty = f.tmp(or(fr.isEmpty(d), fr.isEmpty(o)));
       const [x, y] = reversed ? [o, d] : [d, o];
@@ -159,9 +166,9 @@ export function buildArithmetic(m: ModuleBuilder, soft: Soft, fast: FastFunction
     });
     out[`x87${name}Memory`] = withMemory;
     // (bits): ST(0) = ST(0) op double or single
-    for (const [format, kind, widen] of [
-      ["Double", MEM_DOUBLE, Q.quickDouble],
-      ["Single", MEM_SINGLE, Q.quickSingle],
+    for (const [format, kind, widen, widenOrZero] of [
+      ["Double", MEM_DOUBLE, Q.quickDouble, Q.quickDoubleOrZero],
+      ["Single", MEM_SINGLE, Q.quickSingle, Q.quickSingleOrZero],
     ] as const) {
       out[`x87${name}${format}`] = m.func([I64], [], (f) => {
         if (quick !== null) {
@@ -171,6 +178,13 @@ export function buildArithmetic(m: ModuleBuilder, soft: Soft, fast: FastFunction
             const st = Q.quickRegister(f, fr, p, fail);
             const other = widen(f, f.param(0), fail);
             Q.quickArithmetic(f, fr, quick, p, reversed ? other : st, reversed ? st : other, fail);
+          });
+          quickly(f, (fail) => {
+            Q.needControl(f, fr, Q.CONTROL_ARITHMETIC, fail);
+            const p = fr.st(f, 0);
+            const st = Q.quickOrZero(f, fr, p, fail);
+            const other = widenOrZero(f, f.param(0), fail);
+            Q.quickWithZero(f, fr, quick, p, reversed ? other : st, reversed ? st : other, fail);
           });
         }
         f.exec(withMemory, i32(kind), f.param(0));
@@ -287,8 +301,18 @@ export function buildArithmetic(m: ModuleBuilder, soft: Soft, fast: FastFunction
   const setCodes = (f: Func, codes: Expr): void =>
     fr.st32(f, S.FSW, or(and(fr.ld32(S.FSW), ~(F.C0 | F.C2 | F.C3)), codes));
   const UNORDERED = F.C0 | F.C2 | F.C3;
+  /** Condition codes of a quick comparison; C1 is cleared as well. */
+  const putCodes = (f: Func, codes: Expr): void =>
+    fr.st32(f, S.FSW, or(and(fr.ld32(S.FSW), ~F.CONDITIONS), codes));
   // (i, quiet, pops)
   out["x87compare"] = m.func([I32, I32, I32], [], (f) => {
+    quickly(f, (fail) => {
+      const a = Q.quickOrZero(f, fr, fr.st(f, 0), fail);
+      const b = Q.quickOrZero(f, fr, fr.st(f, f.param(0)), fail);
+      putCodes(f, Q.quickCompare(f, a, b));
+      Q.quickPop(f, fr, f.param(2));
+      Q.quickPop(f, fr, gtU(f.param(2), 1));
+    });
     const p = fr.st(f, 0);
     const q = fr.st(f, f.param(0));
     fr.begin(f);
@@ -309,6 +333,17 @@ export function buildArithmetic(m: ModuleBuilder, soft: Soft, fast: FastFunction
   // (kind, bits, pop)
   out["x87compareMemory"] = m.func([I32, I64, I32], [], (f) => {
     const p = fr.st(f, 0);
+    for (const [kind, widen] of [
+      [MEM_DOUBLE, Q.quickDoubleOrZero],
+      [MEM_SINGLE, Q.quickSingleOrZero],
+    ] as const) {
+      quickly(f, (fail) => {
+        f.brIf(fail, ne(f.param(0), kind));
+        const a = Q.quickOrZero(f, fr, p, fail);
+        putCodes(f, Q.quickCompare(f, a, widen(f, f.param(1), fail)));
+        Q.quickPop(f, fr, f.param(2));
+      });
+    }
     fr.begin(f);
     f.if(
       fr.isEmpty(p),
@@ -332,6 +367,15 @@ export function buildArithmetic(m: ModuleBuilder, soft: Soft, fast: FastFunction
     const p = fr.st(f, 0);
     const q = fr.st(f, f.param(0));
     const codes = f.local(I32);
+    // C0 → CF (bit 0), C2 → PF (bit 2), C3 → ZF (bit 6)
+    const flags = (): Expr => and(shrU(codes, 8), S.CF | S.PF | S.ZF);
+    f.block((fail) => {
+      const a = Q.quickOrZero(f, fr, p, fail);
+      f.set(codes, Q.quickCompare(f, a, Q.quickOrZero(f, fr, q, fail)));
+      fr.clearC1(f);
+      Q.quickPop(f, fr, f.param(2));
+      f.ret(flags());
+    });
     fr.begin(f);
     f.if(
       or(fr.isEmpty(p), fr.isEmpty(q)),
@@ -344,8 +388,7 @@ export function buildArithmetic(m: ModuleBuilder, soft: Soft, fast: FastFunction
         popIf(f, and(call(commit), f.param(2)));
       },
     );
-    // C0 → CF (bit 0), C2 → PF (bit 2), C3 → ZF (bit 6)
-    f.ret(and(shrU(codes, 8), S.CF | S.PF | S.ZF));
+    f.ret(flags());
   });
   out["x87ftst"] = m.func([], [], (f) => {
     const p = fr.st(f, 0);

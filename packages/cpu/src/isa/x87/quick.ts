@@ -13,6 +13,7 @@ import {
   add,
   and,
   clz,
+  eq,
   eqz,
   extendS,
   extendU,
@@ -70,6 +71,60 @@ export function quickRegister(f: Func, fr: Frame, p: Expr, fail: Label): Quick {
   f.brIf(fail, eqz(ltS(m, 0)));
   return { sign, exp, m };
 }
+/** Register `p`, normal or zero and not empty. */
+export function quickOrZero(f: Func, fr: Frame, p: Expr, fail: Label): Quick {
+  f.brIf(fail, fr.isEmpty(p));
+  const sign = f.tmp(fr.regSe(p));
+  const m = f.tmp(fr.regM(p));
+  const exp = f.tmp(and(sign, F.EXP_MASK));
+  f.if(geU(sub(exp, 1), F.EXP_MASK - 1), () => f.brIf(fail, ne(or(extendU(exp), m), i64(0n))));
+  f.brIf(fail, and(ne(exp, 0), eqz(ltS(m, 0))));
+  return { sign, exp, m };
+}
+/** The double, normal or zero, whose bits these are. */
+export function quickDoubleOrZero(f: Func, bits: Expr, fail: Label): Quick {
+  return narrowOrZero(
+    f,
+    f.tmp(wrap(shrU(bits, 48))),
+    and(wrap(shrU(bits, 52)), 0x7ff),
+    0x7fe,
+    REBIAS_DOUBLE,
+    shl(bits, 11),
+    fail,
+  );
+}
+/** The single, normal or zero, whose bits are the low half of `bits`. */
+export function quickSingleOrZero(f: Func, bits: Expr, fail: Label): Quick {
+  const low = f.tmp(wrap(bits));
+  return narrowOrZero(
+    f,
+    f.tmp(shrU(low, 16)),
+    and(shrU(low, 23), 0xff),
+    0xfe,
+    REBIAS_SINGLE,
+    shl(bits, 40),
+    fail,
+  );
+}
+function narrowOrZero(
+  f: Func,
+  sign: Expr,
+  field: Expr,
+  most: number,
+  rebias: number,
+  fraction: Expr,
+  fail: Label,
+): Quick {
+  const e = f.tmp(field);
+  const m = f.local(I64);
+  f.set(m, or(fraction, J));
+  f.if(geU(sub(e, 1), most), () => {
+    f.brIf(fail, or(e, ne(m, J)));
+    f.set(m, i64(0n));
+  });
+  return { sign, exp: f.tmp(select(e, add(e, rebias), i32(0))), m };
+}
+
 /** The normal double whose bits these are. */
 export function quickDouble(f: Func, bits: Expr, fail: Label): Quick {
   const field = f.tmp(and(wrap(shrU(bits, 52)), 0x7ff));
@@ -206,7 +261,44 @@ export function quickArithmetic(
   else quickAdd(f, fr, p, a, b, operation === "sub" ? F.SIGN : 0, fail);
 }
 
-/** What quickNarrow() cannot give: bits of a signalling NaN. */
+/** The same where an operand is zero, but not both of a sum: then the result is zero or the other operand, and exact. */
+export function quickWithZero(
+  f: Func,
+  fr: Frame,
+  operation: "add" | "sub" | "mul",
+  p: Expr,
+  a: Quick,
+  b: Quick,
+  fail: Label,
+): void {
+  const isZeroA = f.tmp(eqz(a.m));
+  const isZeroB = f.tmp(eqz(b.m));
+  if (operation === "mul") {
+    f.brIf(fail, eqz(or(isZeroA, isZeroB)));
+    fr.setReg(f, p, and(xor(a.sign, b.sign), F.SIGN), i64(0n));
+  } else {
+    f.brIf(fail, eqz(xor(isZeroA, isZeroB)));
+    const bSign = operation === "sub" ? xor(b.sign, F.SIGN) : b.sign;
+    const sign = and(select(isZeroA, bSign, a.sign), F.SIGN);
+    fr.setReg(f, p, or(sign, select(isZeroA, b.exp, a.exp)), select(isZeroA, b.m, a.m));
+  }
+  fr.clearC1(f);
+}
+
+/** C0 when a < b, C3 when they are equal, for numbers that are normal or zero. */
+export function quickCompare(f: Func, a: Quick, b: Quick): Expr {
+  const sameExp = f.tmp(eq(a.exp, b.exp));
+  const smaller = f.tmp(or(ltU(a.exp, b.exp), and(sameExp, ltU(a.m, b.m))));
+  const equal = f.tmp(and(sameExp, eq(a.m, b.m)));
+  const negative = f.tmp(and(shrU(a.sign, 15), 1));
+  const differ = f.tmp(and(shrU(xor(a.sign, b.sign), 15), 1));
+  const zeros = f.tmp(eqz(or(a.m, b.m)));
+  const less = select(differ, negative, and(xor(smaller, negative), xor(equal, 1)));
+  const isEqual = or(and(equal, xor(differ, 1)), zeros);
+  return f.tmp(or(shl(and(less, xor(zeros, 1)), 8), shl(isEqual, 14)));
+}
+
+/** What quickNarrow() and quickToInteger() cannot give: a signalling NaN, or too large. */
 export const NOT_QUICK = 0x7ff0_0000_0000_0001n;
 
 /** Register `p`, normal and not empty, rounded to a double or single; sets the flags. Returns the bits in a temporary. */
@@ -227,7 +319,37 @@ export function quickNarrow(f: Func, fr: Frame, p: Expr, precision: 24 | 53, fai
   return f.tmp(or(add(add(field, kept), extendU(up)), signBit));
 }
 
-/** Pushes a normal number; leaves for `fail` when the place is not free. */
+/**
+ * Register `p` as an integer of `bits` (16, 32 or 64), in a temporary: of numbers with magnitude from 1 up to a quarter of the range,
+ * rounded to nearest or, where `truncate` or the control word says so, towards zero. Sets the flags.
+ */
+export function quickToInteger(f: Func, fr: Frame, p: Expr, bits: Expr, truncate: Expr, fail: Label): Expr {
+  const { sign, exp, m } = quickRegister(f, fr, p, fail);
+  const power = f.tmp(sub(exp, F.BIAS));
+  f.brIf(fail, geU(power, sub(bits, 2)));
+  const control = f.tmp(or(and(fr.fcw(), 0x0c20), select(truncate, i32(0x0c00), i32(0))));
+  const toZero = f.tmp(eq(control, 0x0c20));
+  f.brIf(fail, eqz(or(toZero, eq(control, 0x20))));
+  const kept = f.tmp(shrU(m, extendU(sub(i32(63), power))));
+  const lo = f.tmp(shl(m, extendU(add(power, 1))));
+  const half = add(lo, add(and(kept, i64(1n)), i64((1n << 63n) - 1n)));
+  const up = f.tmp(and(ltU(half, lo), eqz(toZero)));
+  fr.st32(f, S.FSW, or(and(fr.ld32(S.FSW), ~F.C1), or(shl(ne(lo, i64(0n)), 5), shl(up, 9))));
+  const magnitude = add(kept, extendU(up));
+  const minus = f.tmp(extendS(shrS(shl(sign, 16), 31)));
+  return f.tmp(sub(xor(magnitude, minus), minus));
+}
+
+/** The bits of register `p`, a zero and not empty, as a double or single, in a temporary. */
+export function quickZero(f: Func, fr: Frame, p: Expr, precision: 24 | 53, fail: Label): Expr {
+  f.brIf(fail, fr.isEmpty(p));
+  const se = f.tmp(fr.regSe(p));
+  f.brIf(fail, ne(or(extendU(and(se, F.EXP_MASK)), fr.regM(p)), i64(0n)));
+  fr.clearC1(f);
+  return f.tmp(shl(extendU(se), precision === 24 ? 16 : 48));
+}
+
+/** Pushes a normal number or zero; leaves for `fail` when the place is not free. */
 export function quickPush(f: Func, fr: Frame, value: Quick, fail: Label): void {
   const p = f.tmp(fr.physical(7));
   const tags = f.tmp(fr.ld32(S.FTW));

@@ -80,36 +80,38 @@ function withFormat(opcode: number, digit: number, name: string, format: Format,
   });
 }
 
-/** A store of `bytes`: `fn` leaves the value, `put` writes it. */
-function storing(
-  opcode: number,
-  digit: number,
-  name: string,
-  bytes: number,
-  fn: string,
-  args: number[],
-  pops: boolean,
-  put: (x: Ctx, store: (op: number, value: Expr, offset?: number) => void) => void,
-): void {
+/** A store of ten bytes that pops: `fn` leaves the value and tells whether it is to be stored, `high` has the last two bytes. */
+function storing(opcode: number, digit: number, name: string, fn: string, high: number): void {
   memory(
     opcode,
     digit,
     name,
-    bytes,
+    10,
     (x) => {
       ready(x);
-      const ref = x.writable(bytes, x.address(0));
-      x.when(call(rt(x, fn), ...args.map(i32)), () => {
-        put(x, (o, value, offset) => ref.store(o, value, offset));
-        if (pops) run(x, "x87pop");
+      const ref = x.writable(10, x.address(0));
+      x.when(call(rt(x, fn)), () => {
+        ref.store(W.I64_STORE, result64(x));
+        ref.store(W.I32_STORE16, x.stateLoad(W.I32_LOAD, I32, i32(0), high), 8);
+        run(x, "x87pop");
       });
     },
     true,
   );
 }
-/** FST and FSTP of a single or double: most values need no more than one function that gives the bits and pops. */
-function storingReal(opcode: number, digit: number, name: string, bytes: 4 | 8, pops: boolean): void {
-  const format = bytes === 4 ? "Single" : "Double";
+
+/** A store of which most values need no more than one function, `quick`, that gives the bits and pops; else `fn` does as in storing(). */
+function storingQuickly(
+  opcode: number,
+  digit: number,
+  name: string,
+  bytes: 2 | 4 | 8,
+  quick: string,
+  fn: string,
+  args: readonly number[],
+  pops: boolean,
+): void {
+  const op = bytes === 2 ? W.I32_STORE16 : bytes === 4 ? W.I32_STORE : W.I64_STORE;
   memory(
     opcode,
     digit,
@@ -118,14 +120,14 @@ function storingReal(opcode: number, digit: number, name: string, bytes: 4 | 8, 
     (x) => {
       ready(x);
       const ref = x.writable(bytes, x.address(0));
-      const put = (bits: Expr): void =>
-        bytes === 4 ? ref.store(W.I32_STORE, wrap(bits)) : ref.store(W.I64_STORE, bits);
-      const quick = x.tmp(call(rt(x, `x87quick${format}`), i32(pops ? 1 : 0)));
+      const put = (bits: Expr): void => ref.store(op, bytes === 8 ? bits : wrap(bits));
+      const constants = args.map(i32);
+      const bits = x.tmp(call(rt(x, quick), ...constants, i32(pops ? 1 : 0)));
       x.when(
-        ne(quick, i64(NOT_QUICK)),
-        () => put(quick),
+        ne(bits, i64(NOT_QUICK)),
+        () => put(bits),
         () =>
-          x.when(call(rt(x, `x87store${format}`)), () => {
+          x.when(call(rt(x, fn), ...constants), () => {
             put(result64(x));
             if (pops) run(x, "x87pop");
           }),
@@ -134,13 +136,31 @@ function storingReal(opcode: number, digit: number, name: string, bytes: 4 | 8, 
     true,
   );
 }
-const put32 = (x: Ctx, store: (op: number, value: Expr, offset?: number) => void): void =>
-  store(W.I32_STORE, wrap(result64(x)));
-const put64 = (x: Ctx, store: (op: number, value: Expr, offset?: number) => void): void =>
-  store(W.I64_STORE, result64(x));
-const put16 = (x: Ctx, store: (op: number, value: Expr, offset?: number) => void): void =>
-  store(W.I32_STORE16, wrap(result64(x)));
-
+/** FST and FSTP of a single or double. */
+function storingReal(opcode: number, digit: number, name: string, bytes: 4 | 8, pops: boolean): void {
+  const format = bytes === 4 ? "Single" : "Double";
+  storingQuickly(opcode, digit, name, bytes, `x87quick${format}`, `x87store${format}`, [], pops);
+}
+/** FIST, FISTP and FISTTP. */
+function storingInteger(
+  opcode: number,
+  digit: number,
+  name: string,
+  bytes: 2 | 4 | 8,
+  truncate: 0 | 1,
+  pops: boolean,
+): void {
+  storingQuickly(
+    opcode,
+    digit,
+    name,
+    bytes,
+    "x87quickInteger",
+    "x87storeInteger",
+    [8 * bytes, truncate],
+    pops,
+  );
+}
 // ----------------------------------------------------------------- arithmetic
 
 /** Digits of the six operations in D8 and its memory siblings. */
@@ -240,21 +260,15 @@ for (const [pops, digit] of [
   const p = pops ? "p" : "";
   storingReal(0xd9, digit, `fst${p}`, 4, pops);
   storingReal(0xdd, digit, `fst${p}`, 8, pops);
-  storing(0xdf, digit, `fist${p}`, 2, "x87storeInteger", [16, 0], pops, put16);
-  storing(0xdb, digit, `fist${p}`, 4, "x87storeInteger", [32, 0], pops, put32);
+  storingInteger(0xdf, digit, `fist${p}`, 2, 0, pops);
+  storingInteger(0xdb, digit, `fist${p}`, 4, 0, pops);
 }
-storing(0xdf, 7, "fistp", 8, "x87storeInteger", [64, 0], true, put64);
-storing(0xdf, 1, "fisttp", 2, "x87storeInteger", [16, 1], true, put16);
-storing(0xdb, 1, "fisttp", 4, "x87storeInteger", [32, 1], true, put32);
-storing(0xdd, 1, "fisttp", 8, "x87storeInteger", [64, 1], true, put64);
-storing(0xdb, 7, "fstp", 10, "x87store80", [], true, (x, store) => {
-  store(W.I64_STORE, result64(x));
-  store(W.I32_STORE16, x.stateLoad(W.I32_LOAD, I32, i32(0), F.RESULT_SE), 8);
-});
-storing(0xdf, 6, "fbstp", 10, "x87storeDecimal", [], true, (x, store) => {
-  store(W.I64_STORE, result64(x));
-  store(W.I32_STORE16, x.stateLoad(W.I32_LOAD, I32, i32(0), F.EXTRA), 8);
-});
+storingInteger(0xdf, 7, "fistp", 8, 0, true);
+storingInteger(0xdf, 1, "fisttp", 2, 1, true);
+storingInteger(0xdb, 1, "fisttp", 4, 1, true);
+storingInteger(0xdd, 1, "fisttp", 8, 1, true);
+storing(0xdb, 7, "fstp", "x87store80", F.RESULT_SE);
+storing(0xdf, 6, "fbstp", "x87storeDecimal", F.EXTRA);
 
 // ----------------------------------------------------------- no memory operand
 

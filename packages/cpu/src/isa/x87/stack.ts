@@ -65,8 +65,8 @@ export function buildStack(m: ModuleBuilder, soft: Soft): Record<string, Callee>
   });
   // (bits)
   for (const [format, kind, widen] of [
-    ["Double", MEM_DOUBLE, Q.quickDouble],
-    ["Single", MEM_SINGLE, Q.quickSingle],
+    ["Double", MEM_DOUBLE, Q.quickDoubleOrZero],
+    ["Single", MEM_SINGLE, Q.quickSingleOrZero],
     ["Integer", MEM_INTEGER, Q.quickInteger],
   ] as const) {
     out[`x87load${format}`] = m.func([I64], [], (f) => {
@@ -87,6 +87,10 @@ export function buildStack(m: ModuleBuilder, soft: Soft): Record<string, Callee>
   });
   for (const { name, se, m: sig, up } of CONSTANTS) {
     out[`x87${name}`] = m.func([], [], (f) => {
+      if (name === "fld1" || name === "fldz") {
+        const value = { sign: i32(0), exp: i32(se), m: i64(sig) };
+        Q.quickly(f, (fail) => Q.quickPush(f, fr, value, fail));
+      }
       fr.begin(f);
       const rc = f.tmp(fr.roundingControl());
       // FLDL2T lies just above its significand: only rounding up changes it.
@@ -210,9 +214,24 @@ export function buildStack(m: ModuleBuilder, soft: Soft): Record<string, Callee>
         Q.quickPop(f, fr, f.param(0));
         f.ret(bits);
       });
+      f.block((fail) => {
+        const bits = Q.quickZero(f, fr, f.tmp(fr.ld32(S.FTOP)), precision, fail);
+        Q.quickPop(f, fr, f.param(0));
+        f.ret(bits);
+      });
       f.ret(i64(Q.NOT_QUICK));
     });
   }
+  // (bits, truncate, pop) → integer to store, or NOT_QUICK and nothing done
+  out["x87quickInteger"] = m.func([I32, I32, I32], [I64], (f) => {
+    f.block((fail) => {
+      const top = f.tmp(fr.ld32(S.FTOP));
+      const value = Q.quickToInteger(f, fr, top, f.param(0), f.param(1), fail);
+      Q.quickPop(f, fr, f.param(2));
+      f.ret(value);
+    });
+    f.ret(i64(Q.NOT_QUICK));
+  });
   /** Ends a store: returns 1 when RESULT is to be written (and the stack popped, where the instruction pops). */
   const storeEnd = m.func([], [I32], (f) => {
     // A result that overflowed or underflowed unmasked is not stored, and its rounding not reported.
