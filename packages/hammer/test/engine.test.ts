@@ -6,6 +6,9 @@ import { BufferMiss, isBufferMiss, isHammerError } from "../src/error.ts";
 import { mount, type HammerMount, type MountOptions } from "../src/mount.ts";
 import { newfs } from "../src/newfs.ts";
 import { SeededRandom, SimDisk } from "../src/sim-disk.ts";
+import { Cursor } from "../src/btree/cursor.ts";
+import { Key } from "../src/btree/key.ts";
+import { blockmap } from "../src/tools/blockmap.ts";
 import { checkmap } from "../src/tools/checkmap.ts";
 import { show } from "../src/tools/show.ts";
 import { Driver, textOf } from "./model.ts";
@@ -151,6 +154,92 @@ describe("limits", () => {
     m.rele(again);
     m.unmount();
   }, 60_000);
+});
+
+describe("memory", () => {
+  it("data and metadata in memory stay within the bound, dirty or clean, and idle inodes within theirs", () => {
+    const device = fresh(512);
+    const cacheBytes = 4 * MIB;
+    const m = open(device, { cacheBytes });
+    const data = new Uint8Array(300_000).fill(3);
+    let most = 0, mostInodes = 0;
+    const look = (): void => {
+      most = Math.max(most, m.cache.count * 16384 + m.blocks.bytes);
+      mostInodes = Math.max(mostInodes, m.inodes.count);
+    };
+    for (let i = 0; i < 6000 * DEPTH; i++) {
+      const ip = m.create(m.root, `name-${(i * 7919) % 6000}`, FILE);
+      if (i % 40 === 0) m.write(ip, 0, data, 0, data.length);
+      m.rele(ip);
+      look();
+    }
+    m.sync();
+    const names: string[] = [];
+    m.readdir(m.root, 2, (name) => names.push(name) > 0);
+    expect(names.length).toBe(6000 * DEPTH);
+    for (const name of names) {
+      const ip = m.lookup(m.root, name)!;
+      if (ip.size > 0) m.read(ip, 0, data, 0, data.length);
+      m.rele(ip);
+      look();
+    }
+    // The bound; half of it again and a piece of a write may be dirty besides.
+    expect(most).toBeLessThanOrEqual(1.5 * cacheBytes + 2 * MIB);
+    expect(most).toBeGreaterThan(0.8 * cacheBytes);
+    expect(names.length).toBeGreaterThan(1100);
+    m.sync();
+    expect(m.inodes.count).toBeLessThanOrEqual(1024 + 2);
+    expect(mostInodes).toBeGreaterThan(1000);
+    m.unmount();
+    const big = open(device, { readOnly: true, cacheBytes: 64 * MIB });
+    for (const name of names) big.rele(big.lookup(big.root, name)!);
+    const { deviceReads } = big.cache;
+    for (const name of names) big.rele(big.lookup(big.root, name)!);
+    expect(big.cache.deviceReads).toBe(deviceReads);
+    big.unmount();
+  }, 60_000);
+
+  it("a cursor moved on over a trim says so instead of reading what is there now", () => {
+    const m = open(fresh(128));
+    for (let i = 0; i < 200; i++) m.rele(m.create(m.root, `f${i}`, FILE));
+    const cursor = new Cursor(m.tree);
+    expect(cursor.seek(new Key().set(0, -0x8000_0000, 0, 0, -0x8000_0000, 0))).toBe(true);
+    expect(cursor.next()).toBe(true);
+    m.sync();
+    m.cache.limit = 1;
+    m.cache.trim();
+    expect(() => cursor.next()).toThrow(/trimmed/);
+    m.unmount();
+  });
+});
+
+it("every allocated big-block of an image of ours is accounted for", () => {
+  const device = fresh(512);
+  const m = open(device);
+  const driver = new Driver(new SeededRandom(3), { maxSize: 300_000, names: 30, maxDirs: 8 });
+  for (let i = 0; i < 300 * DEPTH; i++) driver.step(m);
+  m.unmount();
+  let map = "";
+  blockmap([device], (t) => (map += t));
+  const owners = new Map<number, number>();
+  let used = 0;
+  for (const [, zone, append, free] of map.matchAll(/^ +4[0-9a-f]{15} zone=(\d+) +app=(\d+) +free=(-?\d+)/gm)) {
+    owners.set(Number(zone), (owners.get(Number(zone)) ?? 0) + 1);
+    // What is not free was handed out, and nothing above the append offset was.
+    expect(8 * MIB - Number(free)).toBeLessThanOrEqual(Number(zone) === 0 ? 0 : Number(append));
+    if (Number(zone) >= 8 && Number(zone) <= 11) used += 8 * MIB - Number(free);
+  }
+  // Two of freemap, one of UNDO; B-Tree, meta-data, large and small data; the rest is free or does not exist.
+  expect([owners.get(4), owners.get(3)]).toEqual([2, 1]);
+  expect([...owners.keys()].sort((a, b) => a - b)).toEqual([0, 3, 4, 8, 9, 10, 11]);
+  // show walks the tree; what it comes by is all that is used (checkmap compares each big-block).
+  let referred = 0;
+  const text: string[] = [];
+  show([device], (t) => text.push(t));
+  for (const [, length] of text.join("").matchAll(/dataoff=[0-9a-f]+\/(\d+)/g)) referred += (Number(length) + 15) & ~15;
+  const nodes = [...text.join("").matchAll(/NODE [0-9a-f]{16}/g)].length;
+  expect(referred + nodes * 4096).toBe(used);
+  expectSound(device);
 });
 
 /** A device that has nothing at hand: a read misses until the bytes have been fetched, and they are soon gone again. */
