@@ -68,7 +68,7 @@ describe("hammer on an image", () => {
     expect(run("rebalance", "/")).toContain("Rebalance / succeeded\n");
     expect(Number(/Simulated dedup ratio = (.*)\n/.exec(run("dedup-simulate", "/"))![1])).toBeGreaterThan(2.5);
     const shared = JSON.parse(run("dedup", "--json", "/")) as { newRecords: number; output_version: { command: string } };
-    expect(shared.output_version.command).toBe("dedup");
+    expect(shared.output_version.command).toBe("hammer dedup");
     expect(shared.newRecords).toBeGreaterThan(10);
     for (const name of ["a", "b", "c"]) expect(ok(vkernel(["image", "cat", img, `/${name}`]))).toBe("4".repeat(100_000));
     const cycle = path.join(dir, "cycle");

@@ -90,7 +90,7 @@ describe.skipIf(missing)("hammer recover (needs shared/fixtures/hammer-real)", (
     const out = path.join(dir, "partly");
     const json = hammer(["-f", img, "recover", "--dry-run", "--json", out, "quick"]);
     expect(json.status).toBe(2);
-    expect(JSON.parse(json.stdout)).toMatchObject({ output_version: { command: "recover" }, extent: "quick", dryRun: true, report: { lostNodes: 1 } });
+    expect(JSON.parse(json.stdout)).toMatchObject({ output_version: { command: "hammer recover" }, extent: "quick", dryRun: true, report: { lostNodes: 1 } });
     expect(existsSync(out)).toBe(false);
     const r = hammer(["-f", img, "-q", "recover", out]);
     expect(r).toMatchObject({ status: 2, stdout: "", stderr: expect.stringContaining("lost: 1 B-Tree nodes") as string });
@@ -197,7 +197,14 @@ describe("hammer", () => {
     const img = path.join(dir, "status.img");
     ok(vkernel(["image", "create", img, "--size", "128m"]));
     expect(hammer(["-f", img, "config", "/"]).status).toBe(2);
-    expect(hammer(["-f", img, "snaprm", "0x1234"]).status).toBe(2);
+    expect(hammer(["-f", img, "snaprm", "/nowhere"]).status).toBe(2);
+    expect(hammer(["-f", img, "snaprm", "0x1234"])).toMatchObject({ status: 0, stderr: "Warning: hammer snaprm 0x0000000000001234: meta-data not found\n" });
+    const tid = ok(hammer(["-f", img, "snapq", "/"])).trim().slice(-16);
+    expect(ok(hammer(["-f", img, "snaprm", "/", tid]))).toBe("");
+    expect(ok(hammer(["-f", img, "snapls"]))).not.toContain(tid);
+    const link = ok(hammer(["-f", img, "snap", "/now"])).trim();
+    expect(ok(hammer(["-f", img, "snaprm", link]))).toBe("");
+    expect(ok(vkernel(["image", "ls", img]))).toBe("");
     expect(hammer(["-f", img, "prune", "/nowhere"]).status).toBe(1);
   });
 
@@ -216,7 +223,16 @@ describe("hammer", () => {
     const img = path.join(dir, "busy.img");
     ok(vkernel(["image", "create", img, "--size", "256m"]));
     expect(ok(hammer(["-f", img, "abort-cleanup"]))).toBe("");
-    // An editor that takes its time holds the image: no, viconfig lets go of it meanwhile. A mirror-write waiting for its stream does hold it.
+    // What stands in for a cleanup that takes long: a process called so that has the image locked.
+    const lock = path.join(checkout, "packages/hammer/dist/node.js");
+    const cleanup = spawn(process.execPath, ["--input-type=module", "-e", `import { ImageLock } from ${JSON.stringify(lock)}; new ImageLock(${JSON.stringify(img)}); setInterval(() => {}, 1000);`, "--", "hammer", "cleanup"], { stdio: "ignore" });
+    const ended = new Promise((resolve) => { cleanup.on("close", (_, signal) => resolve(signal)); });
+    for (let n = 0; n < 500 && !existsSync(`${img}.lock`); n++) await new Promise((r) => { setTimeout(r, 20); });
+    expect(ok(hammer(["-f", img, "abort-cleanup"]))).toBe(`Terminated cleanup process ${cleanup.pid}\n`);
+    expect(await ended).toBe("SIGTERM");
+    // What it left of its lock is in nobody's way.
+    expect(ok(hammer(["-f", img, "synctid", "/"]))).toMatch(/^0x/);
+    // A mirror-write that waits for its stream holds the image, too, and is left alone.
     const program = path.join(checkout, "packages/cli/bin/hammer.js");
     const writer = spawn(process.execPath, [program, "-f", img, "mirror-write", "/cleanup-or-not"], { stdio: ["pipe", "ignore", "ignore"] });
     try {

@@ -42,10 +42,14 @@ function linkTarget(path: string): string {
   }
 }
 
-/** Field 22 of /proc/<pid>/stat, counted behind the command name, which may hold blanks and parentheses. */
+/**
+ * Field 22 of /proc/<pid>/stat, counted behind the command name, which may hold blanks and parentheses. A process that has
+ * ended and was not waited for yet has no start time any more: nothing is open in it.
+ */
 function startTime(pid: number): string {
   const stat = readText(`/proc/${pid}/stat`);
-  return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "";
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return fields[0] === "Z" || fields[0] === "X" ? "ended" : fields[19] ?? "";
 }
 
 function thisMachine(): string {

@@ -83,7 +83,7 @@ export function pruneCommand(volumes: string[], g: GlobalOptions, path: string, 
     if (ranges !== "everything") for (const r of ranges) say(`TID ${hex(r.beg)} - ${hex(r.end)}\n`);
     say(everything ? `Prune ${name}: EVERYTHING\n` : `Prune ${name}: ${ranges.length} snapshots\n`);
     if (ranges.length === 0) {
-      if (o.json) printJson("prune", { path, pfs: pfs.id, ranges: [], pruned: null });
+      if (o.json) printJson("hammer prune", { path, pfs: pfs.id, ranges: [], pruned: null });
       else process.stderr.write("No snapshots found\n");
       return;
     }
@@ -97,7 +97,7 @@ export function pruneCommand(volumes: string[], g: GlobalOptions, path: string, 
     pace.end();
     if (!o.dryRun) writeCycle(g, r.stoppedAt);
     if (o.json) {
-      printJson("prune", { path, pfs: pfs.id, ranges, dryRun: o.dryRun ?? false, pruned: r });
+      printJson("hammer prune", { path, pfs: pfs.id, ranges, dryRun: o.dryRun ?? false, pruned: r });
       return;
     }
     say(r.stoppedAt === null ? `Prune ${name} ${o.dryRun ? "would destroy what follows" : "succeeded"}\n` : `Prune ${name} interrupted by timer at ${place(r.stoppedAt).replace(":", " ")}\n`);
@@ -118,7 +118,7 @@ export function reblockCommand(volumes: string[], g: GlobalOptions, path: string
     pace.end();
     writeCycle(g, r.stoppedAt);
     if (o.json) {
-      printJson("reblock", { path, pfs: pfs.id, fill, reblocked: r });
+      printJson("hammer reblock", { path, pfs: pfs.id, fill, reblocked: r });
       return;
     }
     say(r.stoppedAt === null ? `Reblock ${path} succeeded\n` : `Reblock ${path} interrupted by timer at ${place(r.stoppedAt)}\n`);
@@ -140,7 +140,7 @@ export function rebalanceCommand(volumes: string[], g: GlobalOptions, path: stri
     pace.end();
     writeCycle(g, r.stoppedAt);
     if (o.json) {
-      printJson("rebalance", { path, pfs: pfs.id, saturation, rebalanced: r });
+      printJson("hammer rebalance", { path, pfs: pfs.id, saturation, rebalanced: r });
       return;
     }
     process.stdout.write(`${r.stoppedAt === null ? `Rebalance ${path} succeeded` : `Rebalance ${path} interrupted by timer at ${place(r.stoppedAt)}`}\n`
@@ -176,7 +176,7 @@ export function dedupCommand(volumes: string[], g: GlobalOptions, path: string, 
     const r = dedup(m, { pfs: pfs.id, simulate, progress: pace.progress, maxEntries: Math.floor(memory / DEDUP_ENTRY_BYTES) });
     pace.end();
     if (o.json) {
-      printJson(simulate ? "dedup-simulate" : "dedup", { path, pfs: pfs.id, ...r });
+      printJson(simulate ? "hammer dedup-simulate" : "hammer dedup", { path, pfs: pfs.id, ...r });
       return;
     }
     process.stdout.write(`${name} ${path} ${r.complete ? "succeeded" : "interrupted by timer"}\n`);

@@ -60,7 +60,7 @@ export function pfsCreate(volumes: string[], path: string, slave: boolean, args:
     if (!c.json) process.stdout.write(`Creating PFS#${freePfsId(m)}\t`);
     const info = createPfs(m, dir, name, { ...options, slave, random: (b) => randomFillSync(b) });
     m.rele(dir);
-    if (c.json) printJson(slave ? "pfs-slave" : "pfs-master", { path, pfs: pfsJson(info) });
+    if (c.json) printJson(slave ? "hammer pfs-slave" : "hammer pfs-master", { path, pfs: pfsJson(info) });
     else process.stdout.write(`succeeded!\n${path}\n${pfsText(m, info, path)}`);
   });
 }
@@ -70,7 +70,7 @@ export function pfsUpdate(volumes: string[], path: string, args: readonly string
   const options = pfsOptions(args);
   maintain(volumes, (m) => {
     const info = updatePfs(m, pfsAt(m, path).id, options);
-    if (c.json) printJson("pfs-update", { path, pfs: pfsJson(info) });
+    if (c.json) printJson("hammer pfs-update", { path, pfs: pfsJson(info) });
     else process.stdout.write(`${path}\n${pfsText(m, info, path)}`);
   });
 }

@@ -4,10 +4,10 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import {
-  addSnapshot, fromByteString, removeSnapshot, resolvePath, setConfig, takeSnapshotTid, toByteString, type HammerMount,
+  addSnapshot, fromByteString, isHammerError, removeSnapshot, resolvePath, setConfig, takeSnapshotTid, toByteString, type HammerMount,
 } from "@vkernel/hammer";
 import { CliError } from "../../ui/errors.ts";
-import { find, findParent, hex, maintain, pfsAt, pfsIdAt, printJson, type CommandOptions } from "./admin-context.ts";
+import { findParent, hex, maintain, pfsAt, pfsIdAt, printJson, type CommandOptions } from "./admin-context.ts";
 
 const two = (n: number): string => String(n).padStart(2, "0");
 
@@ -114,30 +114,41 @@ export function snap(volumes: string[], kind: "snap" | "snaplo" | "snapq", path:
   });
 }
 
+/** Removes a snapshot's record. One that is not there is worth a warning: links may outlive their records. */
+function removeRecord(m: HammerMount, tid: bigint, pfs: number): void {
+  try {
+    removeSnapshot(m, tid, pfs);
+  } catch (e) {
+    if (!isHammerError(e, "ENOENT")) throw e;
+    process.stderr.write(`Warning: hammer snaprm 0x${hex(tid)}: meta-data not found\n`);
+  }
+}
+
 /** `hammer snaprm path… | tid… | fs tid…`. */
 export function snaprm(volumes: string[], args: readonly string[]): void {
   maintain(volumes, (m) => {
     let pfs = 0;
     for (const arg of args) {
-      if (/^0x[0-9a-f]+$/i.test(arg)) {
-        removeSnapshot(m, BigInt(arg), pfs);
+      const ip = resolvePath(m, toByteString(arg), { follow: false });
+      if (ip === null) {
+        if (!/^(?:0x)?[0-9a-f]+$/i.test(arg)) throw new CliError("hammer snaprm", `not a file or tid: ${arg}`);
+        removeRecord(m, BigInt(`0x${arg.replace(/^0x/i, "")}`), pfs);
         continue;
       }
-      const ip = find(m, arg, { follow: false });
       const target = ip.type === "symlink" ? fromByteString(m.readlink(ip)) : null;
       const isDir = ip.type === "dir";
       m.rele(ip);
       const id = target === null ? null : /^(.*?)@@(0x[0-9a-f]+)(?::(\d{5}))?$/i.exec(target);
-      if (id) {
+      if (id && !/^@@[^/]*:\d{5}$/.test(target!)) {
         const base = id[1]! === "" ? "/" : id[1]!;
-        removeSnapshot(m, BigInt(id[2]!), id[3] === undefined ? pfsIdAt(m, base) : Number(id[3]));
+        removeRecord(m, BigInt(id[2]!), id[3] === undefined ? pfsIdAt(m, base) : Number(id[3]));
         const { dir, name } = findParent(m, arg);
         m.unlink(dir, name);
         m.rele(dir);
       } else if (isDir || target !== null) {
         pfs = pfsIdAt(m, arg);
       } else {
-        throw new CliError(arg, "not directory or snapshot softlink");
+        throw new CliError("hammer snaprm", `not directory or snapshot softlink: ${arg}`);
       }
     }
   });

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The commands of hammer(8) that look at volumes without mounting them: show, show-undo, blockmap, checkmap. */
 import type { Command } from "commander";
-import { blockmap, checkmap, show, showUndo, volumeHeaders, type BlockDevice, type ShowOptions } from "@vkernel/hammer";
+import { blockmap, checkmap, show, showUndo, volumeHeaders, type BlockDevice, type ShownNode, type ShowOptions } from "@vkernel/hammer";
 import { openDevices } from "@vkernel/hammer/node";
 import { CliError } from "../../ui/errors.ts";
 import { display } from "../image/open.ts";
@@ -66,6 +66,16 @@ function jsonList(print: Print, command: string, head: object, name: string, fil
   print(`\n  ],\n${jsonText(null, tail).replace(/^\{\n/, "")}`);
 }
 
+/** A node with what its kind of elements has. */
+function nodeJson(n: ShownNode): object {
+  const leaf = n.type === "L";
+  return {
+    ...n,
+    elements: n.elements.map(({ mirrorTid, subtreeOffset, dataOffset, dataLen, dataCrc, error, ...base }) =>
+      leaf ? { ...base, dataOffset, dataLen, dataCrc, error } : { ...base, mirrorTid, subtreeOffset }),
+  };
+}
+
 /** Adds the commands to `hammer`. */
 export function registerOffline(hammer: Command, options: () => GlobalOptions, volumes: () => string[]): void {
   hammer.command("show").argument("[key-and-options...]", "lo[:objid[:rt[:key[:tid]]]] filter nofilter obfuscate indent")
@@ -79,7 +89,7 @@ printed up to it, and everything from there on.
     .action((args: string[], o: OfflineOptions) => offline(volumes(), (d, print) => {
       const opts = { ...showOptions(args), ...levels(options()) };
       if (!o.json) show(d, print, opts);
-      else jsonList(print, "hammer show", { volumes: headers(d) }, "nodes", (add) => ({ summary: show(d, none, { ...opts, onNode: add }) }));
+      else jsonList(print, "hammer show", { volumes: headers(d) }, "nodes", (add) => ({ summary: show(d, none, { ...opts, onNode: (n) => add(nodeJson(n)) }) }));
     }));
   hammer.command("show-undo").description("print the UNDO/REDO FIFO").option("--json", "print the records as JSON")
     .addHelpText("after", "\n> marks where the span that recovery would undo begins, < where it ends.")

@@ -155,7 +155,7 @@ function run(volumes: string[], g: GlobalOptions, target: string, how: string | 
     const missing = r.volumesExpected > r.volumesGiven ? r.volumesExpected - r.volumesGiven : 0;
     const lost = r.lostNodes + r.lostRecords + r.damagedRecords + t.incomplete.length + missing > 0 || (r.nodes === 0);
     if (o.json) {
-      printJson("recover", { target, extent, dryRun: o.dryRun ?? false, ...t, incomplete: t.incomplete.map(display), report: r });
+      printJson("hammer recover", { target, extent, dryRun: o.dryRun ?? false, ...t, incomplete: t.incomplete.map(display), report: r });
     } else {
       for (const p of r.placed) out(`Volume ${p.number} (${p.device}) has no header: its data begin at byte ${p.bufBeg}\n`);
       out(`Recovered ${t.files} files with ${t.bytes} bytes, ${t.dirs} directories, ${t.symlinks} symlinks, ${t.links} further links\n`);

@@ -63,7 +63,7 @@ async function run(volumes: string[], g: GlobalOptions, o: { dryRun?: boolean; j
           : `Stripped big-block ${hex(b)}\n`);
       },
     });
-    if (o.json) printJson("strip", { dryRun: o.dryRun ?? false, ...result });
+    if (o.json) printJson("hammer strip", { dryRun: o.dryRun ?? false, ...result });
   } finally {
     for (const d of devices) d.close();
   }

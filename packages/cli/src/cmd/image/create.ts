@@ -6,6 +6,7 @@ import type { Readable } from "node:stream";
 import { isHammerError } from "@vkernel/hammer";
 import { createImage } from "@vkernel/hammer/node";
 import { CliError } from "../../ui/errors.ts";
+import { ByteProgress } from "../../ui/progress.ts";
 import { formatSize, parseSize } from "../../ui/size.ts";
 import { fillWorld } from "../../world.ts";
 import { Importer } from "./import.ts";
@@ -81,12 +82,14 @@ export async function create(image: string, options: CreateOptions): Promise<voi
         fillWorld(m);
         return;
       }
-      const importer = new Importer(m);
+      const progress = new ByteProgress("create");
+      const importer = new Importer(m, (n) => progress.add(n));
       const root = m.lookup(m.root, ".")!;
       for (const layer of layers) {
         if (layer.kind === "dir") importer.tree(Buffer.from(layer.path), root);
         else await importer.tar(layer.stream, root);
       }
+      progress.end();
       importer.finish();
       m.rele(root);
       for (const s of importer.skipped) process.stderr.write(`vkernel: ${image}: left out: ${s}\n`);

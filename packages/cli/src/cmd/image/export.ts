@@ -11,6 +11,7 @@ import { createWriteStream } from "node:fs";
 import type { Writable } from "node:stream";
 import { toByteString, type HammerInode, type HammerMount } from "@vkernel/hammer";
 import { CliError } from "../../ui/errors.ts";
+import { ByteProgress } from "../../ui/progress.ts";
 import { contents } from "./cat.ts";
 import { display, entriesOf, find, join, withImage } from "./open.ts";
 import { tarEnd, tarHeader, tarPadding, type TarHeader } from "./tar-write.ts";
@@ -27,6 +28,7 @@ class Exporter {
   readonly #out: Writable;
   /** First name of each file with several links. */
   readonly #links = new Map<bigint, string>();
+  readonly #progress = new ByteProgress("export");
   #written = 0;
 
   constructor(m: HammerMount, out: Writable) {
@@ -37,6 +39,7 @@ class Exporter {
   /** Writes no faster than the output takes it. */
   async #write(bytes: Uint8Array): Promise<void> {
     this.#written += bytes.length;
+    this.#progress.add(bytes.length);
     if (!this.#out.write(bytes)) await once(this.#out, "drain");
   }
 
@@ -73,7 +76,10 @@ class Exporter {
     }
   }
 
-  async end(): Promise<void> { await this.#write(tarEnd(this.#written)); }
+  async end(): Promise<void> {
+    await this.#write(tarEnd(this.#written));
+    this.#progress.end();
+  }
 }
 
 /** Writes the tar of `path` to standard output or to a file. */

@@ -50,6 +50,8 @@ export class Importer {
   /** What could not be taken, with the reason. */
   readonly skipped: string[] = [];
   readonly #m: HammerMount;
+  /** Told of bytes written. */
+  readonly #progress: (bytes: number) => void;
   readonly #buf = new Uint8Array(CHUNK);
   /** Objects of the host with several links, by device and inode. */
   readonly #links = new Map<string, HammerInode>();
@@ -57,8 +59,9 @@ export class Importer {
   readonly #layer = new Set<bigint>();
   readonly #dirTimes: { dir: HammerInode; mtime: number }[] = [];
 
-  constructor(m: HammerMount) {
+  constructor(m: HammerMount, progress?: (bytes: number) => void) {
     this.#m = m;
+    this.#progress = progress ?? (() => {});
   }
 
   /** Sets the times of directories and lets go of everything held. */
@@ -157,6 +160,7 @@ export class Importer {
         const n = readSync(fd, this.#buf, 0, CHUNK, at);
         if (n === 0) return;
         this.#m.write(ip, at, this.#buf, 0, n);
+        this.#progress(n);
         at += n;
       }
     } finally {
@@ -231,7 +235,12 @@ export class Importer {
       });
       this.#layer.add(ip.objId);
       let at = 0;
-      if (h.type === "file") for await (const piece of reader.contents()) at += m.write(ip, at, piece, 0, piece.length);
+      if (h.type === "file") {
+        for await (const piece of reader.contents()) {
+          at += m.write(ip, at, piece, 0, piece.length);
+          this.#progress(piece.length);
+        }
+      }
       m.setattr(ip, { mtime: a.mtime, ...(h.atime === null ? {} : { atime: h.atime }) });
       m.rele(ip);
     } finally {
