@@ -106,6 +106,8 @@ export const SCRATCH_BYTES = 0x100;
 
 /** Linear-memory address of the table of region entries, see jit/jit.ts. Not a register: a reset leaves it. */
 export const REGION_ENTRIES = 0x350;
+/** How many passages from region to region are left until one is reported (X_PASSAGE). */
+export const PASSAGES = 0x374;
 /** How often regions have left because a stack window lay over a page end, since the last sample. */
 export const CROSSINGS = 0x370;
 /** After X_HOT: base page address and table index of the region that left for EIP. */

@@ -101,6 +101,23 @@ describe("from region to region", () => {
     expect(exits.jump).toBeLessThan(20);
   });
 
+  test("regions between which execution goes to and fro become one, and die with either page", () => {
+    const w = world();
+    const space = w.spaceWith(AT_TWO);
+    const rounds = 200_000;
+    start(w, rounds);
+    expect(finish(w, space)).toEqual([EXC_BP, rounds, (2 * rounds) | 0]);
+    const { chained, regions, liveRegions } = w.cpu.jitStatistics;
+    expect(chained).toBeLessThan(rounds / 2);
+    expect(regions).toBeGreaterThan(liveRegions);
+    w.poke(AT_TWO, callee(9));
+    start(w);
+    expect(finish(w, space)).toEqual([EXC_BP, ROUNDS, 9 * ROUNDS]);
+    space.map(CALLEE, w.host(AT_FIVE));
+    start(w);
+    expect(finish(w, space)).toEqual([EXC_BP, ROUNDS, 5 * ROUNDS]);
+  });
+
   test("a page moved while in use: the next round runs what is mapped now", () => {
     const w = world();
     const space = w.spaceWith(AT_TWO);

@@ -32,6 +32,7 @@ import {
   geS,
   i32,
   load,
+  ltS,
   ne,
   or,
   shl,
@@ -44,7 +45,7 @@ import {
 import type { Func } from "../wasm/func.ts";
 import type { ModuleBuilder } from "../wasm/module.ts";
 import { I32, I32_LOAD, I32_LOAD16_U, I32_STORE, I32_STORE16 } from "../wasm/opcodes.ts";
-import { X_DEAD, X_HOT, X_JUMP, X_STALE } from "./exits.ts";
+import { X_DEAD, X_HOT, X_JUMP, X_PASSAGE, X_STALE } from "./exits.ts";
 
 export const LINE_SHIFT = 4;
 const LINES = 8192;
@@ -63,6 +64,9 @@ export const CHECK_PAGES = -0x8000_0000;
  * more than one between regions, and hearing of it 200 ns.
  */
 export const HOT_EXITS = 256;
+
+/** One passage of so many is shown to the compiler. A prime, so that no pattern of passages hides behind it. */
+export const PASSAGE_INTERVAL = 4093;
 
 /** Offset of the line of `eip` in the jump cache. */
 export function lineOf(eip: Expr): Expr {
@@ -126,6 +130,13 @@ export function regionDispatcher(m: ModuleBuilder, stateBase: number, regionType
         f.store(I32_STORE, i32(0), base, stateBase + S.REGION_FROM);
         f.store(I32_STORE, i32(0), slot, stateBase + S.REGION_FROM_SLOT);
         f.ret(i32(X_HOT));
+      });
+      f.store(I32_STORE, i32(0), sub(state(S.PASSAGES), 1), stateBase + S.PASSAGES);
+      f.if(ltS(state(S.PASSAGES), 0), () => {
+        f.store(I32_STORE, i32(0), i32(PASSAGE_INTERVAL - 1), stateBase + S.PASSAGES);
+        f.store(I32_STORE, i32(0), base, stateBase + S.REGION_FROM);
+        f.store(I32_STORE, i32(0), slot, stateBase + S.REGION_FROM_SLOT);
+        f.ret(i32(X_PASSAGE));
       });
       f.set(slot, half(LINE_SLOT));
       f.set(base, word(LINE_BASE));

@@ -31,7 +31,14 @@ import {
   EXIT_SOFTINT,
 } from "../exception.ts";
 import type { ExitReason } from "../exception.ts";
-import { DEFAULT_JIT, ENTRY_TABLE_BYTES, Jit, type AddressToPage, type JitOptions } from "../jit/jit.ts";
+import {
+  DEFAULT_JIT,
+  ENTRY_TABLE_BYTES,
+  Jit,
+  type AddressToPage,
+  type JitOptions,
+  type RegionPlaceInSpace,
+} from "../jit/jit.ts";
 import { JUMP_CACHE_BYTES } from "./dispatch.ts";
 import { JitCounters, type JitStatistics } from "../jit/statistics.ts";
 import { SegmentLoader } from "../isa/segment-load.ts";
@@ -274,6 +281,9 @@ export class Engine {
       case X.X_HOT:
         this.#tellHot();
         return GO_ON;
+      case X.X_PASSAGE:
+        this.#jit.passage(w[EIP_W]!, this.#leftRegion(), this.#pageFinder);
+        return GO_ON;
       default:
         return this.#exit(code);
     }
@@ -285,8 +295,12 @@ export class Engine {
     const eip = w[EIP_W]!;
     const page = this.#pageOf(eip);
     if (page === undefined) return;
-    const from = { slot: w[S.REGION_FROM_SLOT >> 2]!, pageBase: w[S.REGION_FROM >> 2]! };
-    this.#jit.hotTarget(page, eip, from, this.#pageFinder);
+    this.#jit.hotTarget(page, eip, this.#leftRegion(), this.#pageFinder);
+  }
+  /** The region that was left with X_HOT or X_PASSAGE. */
+  #leftRegion(): RegionPlaceInSpace {
+    const w = this.#words;
+    return { slot: w[S.REGION_FROM_SLOT >> 2]!, pageBase: w[S.REGION_FROM >> 2]! };
   }
   /** Shows the compiler where execution stands. Compiled code is looked at less often. */
   #sample(): void {

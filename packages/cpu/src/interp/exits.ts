@@ -37,3 +37,5 @@ export const X_ELEMENT = 14;
 export const X_QUIET_STORE = 15;
 /** As X_SLOW, for a window over a page end (jit/stack-windows.ts); it happened often. REGION_FROM_SLOT tells the region. */
 export const X_CROSSING = 16;
+/** One of PASSAGE_INTERVAL passages between regions: to EIP, from the region that REGION_FROM and REGION_FROM_SLOT tell. */
+export const X_PASSAGE = 17;

@@ -19,12 +19,15 @@ import type { Profile } from "./profile.ts";
 
 /** Compile time rises steeply with region size; see docs/ARCHITECTURE.md. */
 export const MAX_INSTRUCTIONS = 300;
+/** For regions made of regions between which execution goes to and fro, so often that the time is well spent. */
+export const MAX_MERGED_INSTRUCTIONS = 1000;
 
-/** More pages would make the check at every entry dear. */
-const MAX_PAGES = 4;
+/** Each page is checked when the jump cache does not know an entry, and each can be what a region dies with. */
+const MAX_PAGES = 12;
 
-/** Farthest page from the base page: exits from inside a block encode offsets in 20 bits, see RegionEmitter. */
-const MAX_DELTA = 96;
+/** Farthest page from the base page, and instructions of a block: exits encode offsets in 26 bits, see RegionEmitter. */
+const MAX_DELTA = 8000;
+const MAX_BLOCK = 63;
 
 /**
  * A page of a region. Offsets in a region count from the start of its base page: byte `b` of the page at `delta` has offset
@@ -173,7 +176,9 @@ export interface DiscoverOptions {
   readonly starts: readonly number[];
   /** Leave where regions are entered instead of taking the code in once more; except those of `mayEnter`. */
   readonly avoidCompiled?: boolean;
-  readonly mayEnter?: Region;
+  readonly mayEnter?: readonly Region[];
+  /** Instructions at most; MAX_INSTRUCTIONS unless given. */
+  readonly limit?: number;
   /** What runs: only that is taken in, and where indirect jumps went. Without it everything is. */
   readonly profile?: Profile;
 }
@@ -187,7 +192,7 @@ export function discoverRegion(
   options: DiscoverOptions,
 ): Region | null {
   const { starts, profile } = options;
-  const mayEnter = options.mayEnter?.offsetOf;
+  const { mayEnter, limit = MAX_INSTRUCTIONS } = options;
   const avoidCompiled = options.avoidCompiled === true || mayEnter !== undefined;
   const pages = new Pages(memory, base, find);
   const found = new Map<number, RegionInstruction>();
@@ -195,14 +200,14 @@ export function discoverRegion(
   const entered = new Set<number>(starts);
   const pending = [...starts];
   const leadsFrom = new Set(starts);
-  for (let k = 0; k < pending.length && found.size < MAX_INSTRUCTIONS; k++) {
+  for (let k = 0; k < pending.length && found.size < limit; k++) {
     let offset = pending[k]!;
-    while (!found.has(offset) && found.size < MAX_INSTRUCTIONS) {
+    while (!found.has(offset) && found.size < limit) {
       const instruction = pages.instruction(forms, offset);
       if (instruction === null) break;
       if (!leadsFrom.has(offset)) {
         const isEntered = avoidCompiled && memory.u16[instruction.first >> 1] === R.H_REGION;
-        if (isEntered && mayEnter?.has(instruction.first) !== true) break;
+        if (isEntered && mayEnter?.some(({ offsetOf }) => offsetOf.has(instruction.first)) !== true) break;
         if (profile !== undefined && !pages.wasSeen(profile, offset)) break;
       }
       found.set(offset, instruction);
@@ -247,7 +252,8 @@ function makeBlocks(
   let expected = -1;
   for (const offset of [...found.keys()].sort((a, b) => a - b)) {
     const instruction = found.get(offset)!;
-    if (offset !== expected || leaders.has(offset)) {
+    const isFull = blocks.length > 0 && blocks[blocks.length - 1]!.instructions.length >= MAX_BLOCK;
+    if (offset !== expected || leaders.has(offset) || isFull) {
       blockAt.set(offset, blocks.length);
       blocks.push({ offset, instructions: [], entry: -1 });
     }

@@ -63,8 +63,11 @@ const FLAG_OFFSETS = [S.FLAGS_KIND, S.FLAGS_P, S.FLAGS_Q, S.FLAGS_X, S.FLAGS_RES
 const RECORD_BYTES = R.RECORD_BYTES;
 /** `entry` while a block runs: dispatchers on the way choose their first item. */
 const NO_ENTRY = -1;
-/** Exits from within a block carry an offset in the low bits and the number of instructions not executed above. */
-const OFFSET_BITS = 20;
+/**
+ * Exits from within a block carry an offset in the low bits and the number of instructions not executed above. So a block has
+ * fewer than 64 instructions (MAX_BLOCK), and a region's pages lie within 32 MiB (MAX_DELTA).
+ */
+const OFFSET_BITS = 26;
 /** The number of the entry's block; above it CHECK_PAGES. */
 /** Crossings between two samples (20,000 instructions or more) that make a region without windows the better one. */
 const MAX_CROSSINGS = 200;

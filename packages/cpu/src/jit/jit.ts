@@ -19,7 +19,7 @@ import type { CodePage, CodeStore } from "../decode/code-store.ts";
 import type { InterpreterExports } from "../interp/module-cache.ts";
 import type { FormLookup } from "../isa/forms.ts";
 import type { RuntimeSignatures } from "../isa/runtime.ts";
-import { MAX_INSTRUCTIONS, discoverRegion, type DiscoverOptions, type Region } from "./discover.ts";
+import { MAX_MERGED_INSTRUCTIONS, discoverRegion, type DiscoverOptions, type Region } from "./discover.ts";
 import { LiveRegions, type LiveRegion } from "./live-regions.ts";
 import { RegionPipeline } from "./pipeline.ts";
 import { Profile, type PageProfile } from "./profile.ts";
@@ -28,7 +28,9 @@ import type { JitCounters, JitStatistics } from "./statistics.ts";
 export { ENTRY_TABLE_BYTES } from "./live-regions.ts";
 
 /** Offsets in a region must fit its exits' encoding. */
-const MAX_DISTANCE = 0x6_0000;
+const MAX_DISTANCE = 0x1f0_0000;
+/** A region of at most so many instructions is copied into the others that go there, and stays: a stub or a leaf function. */
+const MAX_COPIED = 40;
 
 export interface JitOptions {
   /** How many samples of a page make it hot at least; large regions need more. 0 = compile whatever is decoded, at once; Infinity = never compile. */
@@ -53,6 +55,10 @@ const MODULE_COST = 100_000;
 const MAX_QUEUED = 1000;
 /** What HOT_EXITS exits to an address cost, in interpreted instructions, besides what runs there. */
 const HOT_EXITS_COST = 5000;
+/** What PASSAGE_INTERVAL passages from region to region cost, some 10 ns each, in interpreted instructions. */
+const PASSAGES_COST = 13_000;
+/** Limits how much dearer each merging of merged regions becomes. */
+const MOST_MERGED = 6;
 /** How often a region is compiled anew, each time at double the price, before what it leaves for becomes a region of its own. */
 const MAX_GENERATION = 3;
 /** Limits how much less often code is compiled that was written after it was compiled (J8). */
@@ -80,6 +86,12 @@ export interface JitParts {
   readonly counters: JitCounters;
   /** Milliseconds, for the statistics. */
   readonly clock: () => number;
+}
+
+/** A region by its slot in the table, with the address of its base page in the running space. */
+export interface RegionPlaceInSpace {
+  readonly slot: number;
+  readonly pageBase: number;
 }
 
 /** Finds the decoded page at an address of the running space; null where there is none. */
@@ -141,18 +153,58 @@ export class Jit {
   }
 
   /** Tells that compiled code, last the region in `from.slot` with its base page at `from.pageBase`, often leaves for `address` in `page`. */
-  hotTarget(
-    page: CodePage,
-    address: number,
-    from: { readonly slot: number; readonly pageBase: number },
-    find: AddressToPage,
-  ): void {
+  hotTarget(page: CodePage, address: number, from: RegionPlaceInSpace, find: AddressToPage): void {
     const record = this.#recordOf(page, address);
     if (record === 0 || this.#live.ownerOf(record) !== undefined) return;
     const region = this.#live.at(from.slot);
     const source = region === undefined ? null : { region, pageBase: from.pageBase };
     const heat = HOT_EXITS_COST / this.options.sampleInterval;
     this.#heat(page, address, record, heat, source, find);
+  }
+
+  /**
+   * Tells of one passage in PASSAGE_INTERVAL, from compiled code at `from` to compiled code at `address`. Two regions between which
+   * execution goes so often that it has cost as much as compiling them become one.
+   */
+  passage(address: number, from: RegionPlaceInSpace, find: AddressToPage): void {
+    const page = find(address);
+    const source = this.#live.at(from.slot);
+    if (page === null || source === undefined) return;
+    const record = this.#recordOf(page, address);
+    const target = this.#live.ownerOf(record);
+    if (target === undefined || target === source) return;
+    const passages = (source.passages.get(target.slot) ?? 0) + 1;
+    source.passages.set(target.slot, passages);
+    const size = source.region.offsetOf.size + target.region.offsetOf.size;
+    const start = (address - from.pageBase) | 0;
+    if (size > MAX_MERGED_INSTRUCTIONS || Math.abs(start) > MAX_DISTANCE) return;
+    const times = Math.min(Math.max(source.generation, target.generation), MOST_MERGED);
+    if (passages * PASSAGES_COST < 2 ** times * (REGION_COST + size * INSTRUCTION_COST)) return;
+    source.passages.delete(target.slot);
+    this.#merge(source, target, from.pageBase, start - target.region.offsetOf.get(record)!, start, find);
+  }
+  /** Makes one region of two, or copies a small one into the other; `target` lies at distance `shift` of where its own offsets say. */
+  #merge(
+    source: LiveRegion,
+    target: LiveRegion,
+    pageBase: number,
+    shift: number,
+    start: number,
+    find: AddressToPage,
+  ): void {
+    const isCopied = target.region.offsetOf.size <= MAX_COPIED;
+    const replaced = new Set(isCopied ? [source] : [source, target]);
+    if (this.#queue.some((waiting) => waiting.replaced.has(source) || waiting.replaced.has(target))) return;
+    const starts = new Set([...source.region.starts, start, ...target.region.starts.map((s) => s + shift)]);
+    const region = this.#discover(source.region.pages[0]!.page, pageBase, find, {
+      starts: [...starts],
+      mayEnter: [source.region, target.region],
+      limit: MAX_MERGED_INSTRUCTIONS,
+    });
+    if (region === null || !holdsAll(region, source.region) || !holdsAll(region, target.region)) return;
+    this.#enqueue(region, replaced);
+    // What waits is compiled already, so no sample would show that it waits.
+    this.flush();
   }
 
   /** `count` instructions ran from `address` in `page`, then execution stood at `landed`. */
@@ -241,7 +293,11 @@ export class Jit {
     const start = (address - pageBase) | 0;
     if (Math.abs(start) > MAX_DISTANCE) return false;
     const starts = [...source.region.starts, start];
-    const region = this.#discover(base, pageBase, find, { starts, mayEnter: source.region });
+    const region = this.#discover(base, pageBase, find, {
+      starts,
+      mayEnter: [source.region],
+      limit: MAX_MERGED_INSTRUCTIONS,
+    });
     if (region === null || !region.offsetOf.has(record) || !holdsAll(region, source.region)) return false;
     if (this.#isWorthIt(profile, region, 2 ** source.generation)) this.#enqueue(region, new Set([source]));
     return true;
@@ -351,7 +407,7 @@ export class Jit {
 
 /** Whether a region has every instruction of the other, and was not cut off. */
 function holdsAll(region: Region, other: Region): boolean {
-  if (region.offsetOf.size >= MAX_INSTRUCTIONS) return false;
+  if (region.offsetOf.size >= MAX_MERGED_INSTRUCTIONS) return false;
   for (const record of other.offsetOf.keys()) if (!region.offsetOf.has(record)) return false;
   return true;
 }

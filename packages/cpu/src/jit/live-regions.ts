@@ -38,6 +38,8 @@ export interface LiveRegion {
   readonly generation: number;
   /** How often it did not fit the running space. */
   stale: number;
+  /** Reported passages to other regions, by their slot. */
+  readonly passages: Map<number, number>;
   /** How often execution was seen in it, and when last, in samples. */
   hits: number;
   lastHit: number;
@@ -146,6 +148,7 @@ export class LiveRegions {
       bytes,
       generation,
       stale: 0,
+      passages: new Map(),
       hits: 0,
       lastHit: this.now,
     };
