@@ -211,7 +211,7 @@ export function lost(plus: V.Vector2, minus: V.Vector2, a: Expr, b: Expr, r: Exp
   return plus(minus(a, minus(r, part)), minus(b, part));
 }
 /** Low zero bits of an f64's significand. A product of two is exact when theirs add up to 53. */
-export function trailing(bits: Expr): Expr {
+function trailing(bits: Expr): Expr {
   return ctz(or(bits, i64(1n << 52n)));
 }
 export function fits(a: Expr, b: Expr): Expr {

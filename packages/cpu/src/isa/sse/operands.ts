@@ -146,7 +146,7 @@ export function setMm(x: Ctx, i: number, vector: Expr): void {
 export type Prefix = 0 | 0x66 | 0xf2 | 0xf3;
 
 /** What the floating-point opcodes belong to, by mandatory prefix: singles came with SSE, doubles with SSE2. */
-export const BY_FORMAT: Readonly<Record<Prefix, Feature>> = {
+const BY_FORMAT: Readonly<Record<Prefix, Feature>> = {
   0: "sse",
   0xf3: "sse",
   0x66: "sse2",

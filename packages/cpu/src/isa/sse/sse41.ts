@@ -31,12 +31,12 @@ function row(
 }
 
 /** Bit `i` of `imm` stands for element `i`: all ones where it is set. `bits` has the bit of each element in its place. */
-export function maskOfBits(imm: Expr, bits: Expr, equal: Vector2): Expr {
+function maskOfBits(imm: Expr, bits: Expr, equal: Vector2): Expr {
   return equal(V.vAnd(V.i16x8Splat(imm), bits), bits);
 }
 const BITS_OF_WORDS = V.words(0x0002_0001, 0x0008_0004, 0x0020_0010, 0x0080_0040);
-export const BITS_OF_SINGLES = V.words(1, 2, 4, 8);
-export const BITS_OF_DOUBLES = V.words(1, 0, 2, 0);
+const BITS_OF_SINGLES = V.words(1, 2, 4, 8);
+const BITS_OF_DOUBLES = V.words(1, 0, 2, 0);
 /** maskOfBits() for elements of 4 and 8 bytes; bits above the last element's are ignored. */
 export function maskOfSingles(imm: Expr): Expr {
   return maskOfBits(and(imm, 15), BITS_OF_SINGLES, V.i32x4Eq);
@@ -156,13 +156,13 @@ function wordAt(v: Expr, at: Expr): Expr {
   return V.i16x8ExtractU(V.swizzle(v, V.i16x8Splat(add(mul(at, 0x0202), 0x0100))), 0);
 }
 /** Doubleword `at` of a vector. */
-export function doubleAt(v: Expr, at: Expr): Expr {
+function doubleAt(v: Expr, at: Expr): Expr {
   if (at.op === OP_I32_CONST) return V.i32x4Extract(v, at.imm);
   return V.i32x4Extract(V.swizzle(v, V.i32x4Splat(add(mul(at, 0x0404_0404), 0x0302_0100))), 0);
 }
 const DOUBLE_NUMBERS = V.words(0, 1, 2, 3);
 /** The vector with doubleword `at` replaced. */
-export function withDouble(v: Expr, at: Expr, value: Expr): Expr {
+function withDouble(v: Expr, at: Expr, value: Expr): Expr {
   if (at.op === OP_I32_CONST) return V.i32x4Replace(v, at.imm, value);
   return V.vSelect(V.i32x4Splat(value), v, V.i32x4Eq(DOUBLE_NUMBERS, V.i32x4Splat(at)));
 }
