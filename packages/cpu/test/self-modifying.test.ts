@@ -224,6 +224,21 @@ describe("what a write costs", () => {
     expect(m.memory.codePages[CODE >> 12]).toBe(1);
   });
 
+  test("writing the bytes that are there already kills nothing", () => {
+    // l: mov [TARGET],eax; call TARGET; dec ecx; jnz l; int3, and at TARGET: inc edx; inc edx; nop; ret
+    const bytes = [0x42, 0x42, 0x90, RET];
+    const code = [0xa3, ...le32(TARGET)];
+    code.push(...callFrom(CODE + code.length, TARGET), 0x49, 0x75, 0xf3, INT3);
+    const m = machineWith(code, { jit: { threshold: Infinity } });
+    m.poke(TARGET, bytes);
+    const seen: number[] = [];
+    m.memory.onCodeWritten((_hpn, offset) => seen.push(offset));
+    m.cpu.gpr[EAX] = new DataView(Uint8Array.from(bytes).buffer).getInt32(0, true);
+    m.cpu.gpr[ECX] = 100;
+    finish(m);
+    expect([m.cpu.gpr[EDX], seen.length]).toEqual([200, 0]);
+  });
+
   test("a page that only data is written to gives its code up", () => {
     const data = TARGET + 0x800;
     const m = machineWith([0xff, 0x05, ...le32(data), 0x49, 0x75, 0xf7, INT3], { jit: { threshold: Infinity } });

@@ -240,8 +240,10 @@ export class Translation {
   removeHostPage(hpn: number): void {
     const i32 = this.#i32;
     for (let node = this.#head[hpn]! - 1; node >= 0;) {
-      const next = (i32[this.#links32 + node * 2]! & LINK_NODE) - 1;
+      const link = this.#links32 + node * 2;
+      const next = (i32[link]! & LINK_NODE) - 1;
       const at = this.#tables32 + node * 2;
+      i32[link] = 0;
       if (i32[at] !== 0 && this.#codePages[hpn] !== 0) this.memory.renewEpoch(node >>> TABLE_ENTRIES_SHIFT);
       i32[at] = 0;
       i32[at + 1] = 0;
@@ -310,6 +312,7 @@ export class Translation {
     const i32 = this.#i32;
     const at = this.#links32 + node * 2;
     const next = i32[at]! & LINK_NODE;
+    i32[at] = 0;
     const previous = i32[at + 1]!;
     if (previous < 0) this.#head[-1 - previous] = next;
     else {

@@ -69,10 +69,8 @@ class Model {
           m?.write && !isCode ? word : 0,
         );
         const link = memory.i32[(table + layout.linksBase - layout.tablesBase + vpn * 8) >>> 2]!;
-        if (m) {
-          const flagged = (link & LINK_MAY_WRITE) !== 0;
-          expect(flagged, `T3 link of space ${h} page ${vpn}`).toBe(isCode && m.write);
-        }
+        const flagged = (link & LINK_MAY_WRITE) !== 0;
+        expect(flagged, `T3 link of space ${h} page ${vpn}`).toBe(isCode && m.write);
         if (m) aliases[m.hpn]!++;
       }
     }

@@ -106,7 +106,8 @@ export class Engine {
   /** Instructions until the compiler wants to see where execution stands. */
   #sampleLeft: number;
   #space!: AddressSpace;
-  /** Number of its translation table. */
+  /** Its translation table, and the number of that. */
+  #table = -1;
   #tableSlot = 0;
   #mode = 0;
   /** ECX after the last element of a repeated string instruction that was executed alone. */
@@ -200,8 +201,12 @@ export class Engine {
   #enter(space: AddressSpace): void {
     this.#space = space;
     this.#slow.space = space;
-    this.#words[TABLE_W] = space.table;
-    this.#tableSlot = this.#memory.tableSlot(space.table);
+    const { table } = space;
+    if (table !== this.#table) {
+      this.#table = table;
+      this.#tableSlot = this.#memory.tableSlot(table);
+    }
+    this.#words[TABLE_W] = table;
     this.#enterMode();
   }
 

@@ -8,8 +8,8 @@
  *
  * Invariants
  *   I-CROSS  All pages of an access are checked before anything is transferred.
- *   SC1  Every store to a page of this processor's decoded code is reported if its cover map has one of the bytes, and every
- *        store to a code page where others may hold decoded code, too.
+ *   SC1  Every store that changes a page of this processor's decoded code is reported if its cover map has one of the bytes, and
+ *        every one that changes a code page where others may hold decoded code, too.
  *
  * @module
  */
@@ -20,26 +20,38 @@ import * as S from "../state.ts";
 import {
   add,
   and,
+  binary,
   call,
   choose,
   eq,
   eqz,
+  geS,
   gtU,
   i32,
   load,
   ltS,
-  ne,
   or,
   shl,
   shrU,
   sub,
+  unary,
   type Callee,
   type Expr,
 } from "../wasm/expr.ts";
 import type { Func } from "../wasm/func.ts";
 import type { ModuleBuilder } from "../wasm/module.ts";
 import * as W from "../wasm/opcodes.ts";
-import { I32, I32_LOAD, I32_LOAD8_U, I32_STORE, I32_STORE8, V128, V128_LOAD, V128_STORE } from "../wasm/opcodes.ts";
+import {
+  I32,
+  I32_LOAD,
+  I32_LOAD8_U,
+  I32_STORE,
+  I32_STORE8,
+  V128,
+  V128_LOAD,
+  V128_STORE,
+  type ValType,
+} from "../wasm/opcodes.ts";
 
 /** Stores by their size. */
 const STORES = [
@@ -49,6 +61,12 @@ const STORES = [
   { n: 2, op: W.I32_STORE16, load: W.I32_LOAD16_U, ty: I32 },
   { n: 16, op: V128_STORE, load: V128_LOAD, ty: V128 },
 ] as const;
+
+const V128_XOR = 0xfd_0051;
+const V128_ANY_TRUE = 0xfd_0053;
+function isSame(ty: ValType, a: Expr, b: Expr): Expr {
+  return ty === V128 ? eqz(unary(V128_ANY_TRUE, I32, binary(V128_XOR, V128, a, b))) : eq(a, b);
+}
 
 /** What TypeScript does for the functions built here. */
 export interface SlowImports {
@@ -75,7 +93,8 @@ function coverBits(cover: Expr, offset: Expr, n: Expr): Expr {
 
 /**
  * Adds quietStore(address, n): the translation word for a store of `n` ≤ 16 bytes to a code page that hits no code and need not be
- * reported; 0 when it is not that, or may not be done. For compiled code, after the page's write word was found to be 0.
+ * reported; 0 when it is not that, or may not be done. For compiled code, after the page's write word was found to be 0; and for
+ * processors that are alone, of whose stores only QUIET_STORES are counted.
  */
 export function buildQuietStore(m: ModuleBuilder, stateBase: number): { quietStore: Callee } {
   const state = (offset: number): Expr => load(I32_LOAD, I32, i32(0), stateBase + offset);
@@ -84,9 +103,9 @@ export function buildQuietStore(m: ModuleBuilder, stateBase: number): { quietSto
     const none = (condition: Expr): void => f.if(condition, () => f.ret(i32(0)));
     const entry = f.tmp(add(state(S.TABLE), shl(shrU(va, 12), Math.log2(TABLE_ENTRY_BYTES))));
     const word = f.tmp(load(I32_LOAD, I32, entry));
-    none(eqz(and(ltS(load(I32_LOAD, I32, add(entry, state(S.LINKS))), 0), ne(word, 0))));
+    none(geS(load(I32_LOAD, I32, add(entry, state(S.LINKS))), 0));
     const cover = f.tmp(coverOf(stateBase, add(add(va, word), FLAT_BIAS)));
-    none(or(eqz(cover), eqz(state(S.ALONE))));
+    none(eqz(cover));
     none(coverBits(cover, pageOffset(va), n));
     // The last store of a countdown is reported, by the slow path.
     const left = f.tmp(sub(load(I32_LOAD, I32, cover, COVER_COUNTDOWN), 1));
@@ -116,13 +135,17 @@ export function buildSlowAccess(m: ModuleBuilder, stateBase: number, ts: SlowImp
     f.unreachable();
   });
 
-  /** Reports that `n` bytes at host address `host` of a code page were written, if that matters. */
-  const touched = m.func([I32, I32], [], (f) => {
-    const [host, n] = [f.param(0), f.param(1)];
+  /** Reports that `n` bytes at host address `host` of a code page were written, if that matters; `same`: to what they were. */
+  const touched = m.func([I32, I32, I32], [], (f) => {
+    const [host, n, same] = [f.param(0), f.param(1), f.param(2)];
     const cover = f.tmp(coverOf(stateBase, host));
     f.block((report) => {
-      f.brIf(report, or(eqz(cover), eqz(state(S.ALONE))));
-      f.brIf(report, coverBits(cover, f.tmp(pageOffset(host)), n));
+      // Whoever writes what is there already changes no code.
+      f.if(or(eqz(cover), eqz(state(S.ALONE))), () => {
+        f.brIf(report, eqz(same));
+        f.ret();
+      });
+      f.if(eqz(same), () => f.brIf(report, coverBits(cover, f.tmp(pageOffset(host)), n)));
       const left = f.tmp(sub(load(I32_LOAD, I32, cover, COVER_COUNTDOWN), 1));
       f.store(I32_STORE, cover, left, COVER_COUNTDOWN);
       f.store(I32_STORE, i32(0), add(state(S.QUIET_STORES), 1), stateBase + S.QUIET_STORES);
@@ -183,20 +206,24 @@ export function buildSlowAccess(m: ModuleBuilder, stateBase: number, ts: SlowImp
         const secondHost = f.tmp(add(add(second, secondWord), FLAT_BIAS));
         copyBytes(f, host, i32(0), head);
         copyBytes(f, secondHost, head, sub(n, head));
-        f.if(isCode(va), () => f.exec(touched, host, head));
-        f.if(isCode(second), () => f.exec(touched, secondHost, sub(n, head)));
+        f.if(isCode(va), () => f.exec(touched, host, head, i32(0)));
+        f.if(isCode(second), () => f.exec(touched, secondHost, sub(n, head), i32(0)));
         f.ret();
       });
+      const code = f.tmp(isCode(va));
+      const same = f.local();
       f.block((stored) => {
         for (const { n: size, op, load: from, ty } of STORES) {
           f.if(eq(n, size), () => {
-            f.store(op, host, load(from, ty, i32(0), buffer));
+            const value = load(from, ty, i32(0), buffer);
+            f.if(code, () => f.set(same, isSame(ty, load(from, ty, host), value)));
+            f.store(op, host, value);
             f.br(stored);
           });
         }
         f.unreachable();
       });
-      f.if(isCode(va), () => f.exec(touched, host, n));
+      f.if(code, () => f.exec(touched, host, n, same));
       f.ret();
     });
     f.exec(ts.slowWrite, va, n);

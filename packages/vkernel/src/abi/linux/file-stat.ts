@@ -32,9 +32,17 @@ import {
 const STAT_SIZE = 64;
 const STAT64_SIZE = 96;
 const STATX_SIZE = 256;
+const STATFS_SIZE = 64;
+const STATFS64_SIZE = 84;
 const TWO32 = 4294967296;
 
-function put64(dv: DataView, at: number, value: number): void {
+/** Structures are put together here: what an encoder returns is valid until the next one is called. */
+const scratch = new Uint8Array(STATX_SIZE);
+const dv = new DataView(scratch.buffer);
+const STAT = scratch.subarray(0, STAT_SIZE);
+const STAT64 = scratch.subarray(0, STAT64_SIZE);
+
+function put64(at: number, value: number): void {
   dv.setUint32(at, value % TWO32, true);
   dv.setUint32(at + 4, Math.floor(value / TWO32), true);
 }
@@ -44,24 +52,23 @@ const ino32 = (fileid: number): number => (fileid ^ Math.floor(fileid / TWO32)) 
 
 /** struct stat64. */
 export function encodeStat64(va: Vattr): Uint8Array {
-  const out = new Uint8Array(STAT64_SIZE);
-  const dv = new DataView(out.buffer);
-  put64(dv, 0, linuxDev(0, va.fsid));
+  STAT64.fill(0);
+  put64(0, linuxDev(0, va.fsid));
   dv.setUint32(12, ino32(va.fileid), true);
   dv.setUint32(16, modeOf(va), true);
   dv.setUint32(20, va.nlink, true);
   dv.setUint32(24, va.uid, true);
   dv.setUint32(28, va.gid, true);
-  put64(dv, 32, linuxRdev(va.rdev));
-  put64(dv, 44, va.size);
+  put64(32, linuxRdev(va.rdev));
+  put64(44, va.size);
   dv.setUint32(52, va.blocksize, true);
-  put64(dv, 56, blocksOf(va));
-  putTimes(dv, 64, va);
-  put64(dv, 88, va.fileid);
-  return out;
+  put64(56, blocksOf(va));
+  putTimes(64, va);
+  put64(88, va.fileid);
+  return STAT64;
 }
 
-function putTimes(dv: DataView, at: number, va: Vattr): void {
+function putTimes(at: number, va: Vattr): void {
   dv.setUint32(at, va.atimeSec, true);
   dv.setUint32(at + 4, va.atimeNsec, true);
   dv.setUint32(at + 8, va.mtimeSec, true);
@@ -73,8 +80,7 @@ function putTimes(dv: DataView, at: number, va: Vattr): void {
 /** struct stat of the calls before stat64. Throws EOVERFLOW for what does not fit. */
 export function encodeStat(va: Vattr): Uint8Array {
   if (va.size > 0x7fffffff || va.nlink > 0xffff) throw EOVERFLOW;
-  const out = new Uint8Array(STAT_SIZE);
-  const dv = new DataView(out.buffer);
+  STAT.fill(0);
   dv.setUint32(0, linuxDev(0, va.fsid), true);
   dv.setUint32(4, ino32(va.fileid), true);
   dv.setUint16(8, modeOf(va), true);
@@ -85,39 +91,38 @@ export function encodeStat(va: Vattr): Uint8Array {
   dv.setUint32(20, va.size, true);
   dv.setUint32(24, va.blocksize, true);
   dv.setUint32(28, blocksOf(va), true);
-  putTimes(dv, 32, va);
-  return out;
+  putTimes(32, va);
+  return STAT;
 }
 
 const STATX_BASIC_STATS = 0x7ff;
 
 /** struct statx: the basic attributes, all of which every file system here has. */
 export function encodeStatx(va: Vattr): Uint8Array {
-  const out = new Uint8Array(STATX_SIZE);
-  const dv = new DataView(out.buffer);
+  scratch.fill(0);
   dv.setUint32(0, STATX_BASIC_STATS, true);
   dv.setUint32(4, va.blocksize, true);
   dv.setUint32(16, va.nlink, true);
   dv.setUint32(20, va.uid, true);
   dv.setUint32(24, va.gid, true);
   dv.setUint16(28, modeOf(va), true);
-  put64(dv, 32, va.fileid);
-  put64(dv, 40, va.size);
-  put64(dv, 48, blocksOf(va));
-  const time = (at: number, sec: number, nsec: number): void => {
-    dv.setUint32(at, sec, true);
-    dv.setInt32(at + 4, Math.floor(sec / TWO32), true);
-    dv.setUint32(at + 8, nsec, true);
-  };
-  time(64, va.atimeSec, va.atimeNsec);
-  time(96, va.ctimeSec, va.ctimeNsec);
-  time(112, va.mtimeSec, va.mtimeNsec);
+  put64(32, va.fileid);
+  put64(40, va.size);
+  put64(48, blocksOf(va));
+  putStatxTime(64, va.atimeSec, va.atimeNsec);
+  putStatxTime(96, va.ctimeSec, va.ctimeNsec);
+  putStatxTime(112, va.mtimeSec, va.mtimeNsec);
   const rdev = linuxRdev(va.rdev);
   dv.setUint32(128, linuxMajor(rdev), true);
   dv.setUint32(132, linuxMinor(rdev), true);
   dv.setUint32(136, 0, true);
   dv.setUint32(140, va.fsid, true);
-  return out;
+  return scratch;
+}
+function putStatxTime(at: number, sec: number, nsec: number): void {
+  dv.setUint32(at, sec, true);
+  dv.setInt32(at + 4, Math.floor(sec / TWO32), true);
+  dv.setUint32(at + 8, nsec, true);
 }
 
 /** Magic numbers of statfs by file system type (Linux include/uapi/linux/magic.h where it has one). */
@@ -150,15 +155,15 @@ function statfsFlags(mount: Mount): number {
 
 /** struct statfs64, 84 bytes. */
 export function encodeStatfs64(mount: Mount, s: Statfs): Uint8Array {
-  const out = new Uint8Array(84);
-  const dv = new DataView(out.buffer);
+  const out = scratch.subarray(0, STATFS64_SIZE);
+  out.fill(0);
   dv.setUint32(0, FS_MAGIC[mount.fstype] ?? 0, true);
   dv.setUint32(4, s.bsize, true);
-  put64(dv, 8, s.blocks);
-  put64(dv, 16, s.bfree);
-  put64(dv, 24, s.bavail);
-  put64(dv, 32, s.files);
-  put64(dv, 40, s.ffree);
+  put64(8, s.blocks);
+  put64(16, s.bfree);
+  put64(24, s.bavail);
+  put64(32, s.files);
+  put64(40, s.ffree);
   dv.setUint32(48, mount.fsid, true);
   dv.setUint32(56, mount.nameMax, true);
   dv.setUint32(60, s.bsize, true);
@@ -168,8 +173,8 @@ export function encodeStatfs64(mount: Mount, s: Statfs): Uint8Array {
 
 /** struct statfs, 64 bytes. Throws EOVERFLOW when a count does not fit. */
 export function encodeStatfs(mount: Mount, s: Statfs): Uint8Array {
-  const out = new Uint8Array(64);
-  const dv = new DataView(out.buffer);
+  const out = scratch.subarray(0, STATFS_SIZE);
+  out.fill(0);
   const counts = [s.blocks, s.bfree, s.bavail, s.files, s.ffree];
   if (counts.some((c) => c >= TWO32)) throw EOVERFLOW;
   dv.setUint32(0, FS_MAGIC[mount.fstype] ?? 0, true);
