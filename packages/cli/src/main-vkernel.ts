@@ -6,9 +6,11 @@
 import { CommanderError } from "commander";
 import { vkernelCommand } from "./cmd/vkernel.ts";
 import { report } from "./ui/errors.ts";
+import { tuneEngine } from "./v8-flags.ts";
 
 /** Runs the command line; resolves to the exit status. */
 export async function main(argv: string[]): Promise<number> {
+  tuneEngine();
   let status = 0;
   const command = vkernelCommand((code) => {
     status = code;

@@ -323,7 +323,7 @@ describe("regions of several pages", () => {
 
   test("a hot loop over two pages is right in every space, also where the second page is another one", () => {
     const { cpu, memory, translation, poke } = makeMachine([], {
-      jit: { threshold: 1, sampleInterval: 200 },
+      jit: { threshold: 1, sampleInterval: 200, coldFactor: 0 },
     });
     const le32 = (n: number): number[] => [n & 0xff, (n >> 8) & 0xff, (n >> 16) & 0xff, (n >>> 24) & 0xff];
     // Page A: l: add eax, 1; jmp B. Page B and C: add edx, imm; dec ecx; jnz l; int3.
@@ -361,7 +361,9 @@ describe("regions of several pages", () => {
   });
 
   test("a jump farther than offsets in a region reach: a slow access behind it resumes where it stands", () => {
-    const { cpu, space, poke, peek } = makeMachine([], { jit: { threshold: 1, sampleInterval: 200 } });
+    const { cpu, space, poke, peek } = makeMachine([], {
+      jit: { threshold: 1, sampleInterval: 200, coldFactor: 0 },
+    });
     const le32 = (n: number): number[] => [n & 0xff, (n >> 8) & 0xff, (n >> 16) & 0xff, (n >>> 24) & 0xff];
     const near = 0x1000;
     const far = 0xe_0000;

@@ -70,15 +70,16 @@ test("more hot code than fits: the coldest regions make room, and the result is 
     expect([bytes, regions]).toEqual([0, 0]),
   );
   const bounded = run(
-    { jit: { threshold: 1, sampleInterval: 2000, maxCodeBytes } },
+    { jit: { threshold: 1, sampleInterval: 2000, maxCodeBytes, coldFactor: 0 } },
     (bytes) => (mostBytes = Math.max(mostBytes, bytes)),
   );
   expect(bounded.eax).toBe(interpreted.eax);
-  expect(bounded.regions).toBeGreaterThan(FUNCTIONS);
-  expect(bounded.evicted).toBeGreaterThan(FUNCTIONS);
-  // one module may come on top before room is made for the next
+  // What had to make room comes back only after it has run for twice as long: all were compiled, few again.
+  expect(bounded.regions).toBeGreaterThanOrEqual(FUNCTIONS);
+  expect(bounded.regions).toBeLessThan(2 * FUNCTIONS);
+  expect(bounded.evicted).toBeGreaterThan(FUNCTIONS / 2);
   expect(mostBytes).toBeGreaterThan(maxCodeBytes / 2);
-  expect(mostBytes).toBeLessThan(maxCodeBytes + 64 * 1024);
+  expect(mostBytes).toBeLessThanOrEqual(maxCodeBytes);
 });
 
 test("everything compiled at once: never more regions than there are places", () => {

@@ -23,7 +23,7 @@ const callFrom = (at: number, to: number): number[] => [0xe8, ...le32(to - at - 
 describe.each([
   ["interpreter", { threshold: Infinity }, 20_000],
   ["compiled at once", { threshold: 0 }, 300],
-  ["compiled soon", { threshold: 1, sampleInterval: 500 }, 20_000],
+  ["compiled soon", { threshold: 1, sampleInterval: 500, coldFactor: 0 }, 20_000],
 ] as const)("%s", (_name, jit, rounds) => {
   const machine = (code: readonly number[]): Machine => machineWith(code, { jit });
   const runAt = (m: Machine, at: number): number => {
@@ -255,7 +255,7 @@ describe("what a write costs", () => {
   test("code that is patched all the time is not compiled all the time (J7)", () => {
     const code = [0x89, 0x0d, ...le32(TARGET + 1)];
     code.push(...callFrom(CODE + code.length, TARGET), 0x01, 0xc2, 0x49, 0x75, 0xf0, INT3);
-    const m = machineWith(code, { jit: { threshold: 1, sampleInterval: 500 } });
+    const m = machineWith(code, { jit: { threshold: 1, sampleInterval: 500, coldFactor: 0 } });
     m.poke(TARGET, [0xb8, 0, 0, 0, 0, RET]);
     m.cpu.gpr[ECX] = 100_000;
     finish(m);
@@ -266,7 +266,7 @@ describe("what a write costs", () => {
     // l: mov [edi],al; dec edi; dec ecx; jnz l; jmp TARGET
     const code = [0x88, 0x07, 0x4f, 0x49, 0x75, 0xfa];
     code.push(0xe9, ...le32(TARGET - CODE - code.length - 5));
-    const m = machineWith(code, { jit: { threshold: 1, sampleInterval: 500 } });
+    const m = machineWith(code, { jit: { threshold: 1, sampleInterval: 500, coldFactor: 0 } });
     const fill = 0xf00;
     for (let round = 0; round < 100; round++) {
       m.poke(TARGET, [0x40, 0x40, INT3, 0x90]);

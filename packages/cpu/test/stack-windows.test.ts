@@ -58,7 +58,7 @@ describe("stack windows", () => {
   });
 
   test("a frame over a page end leaves its region only for a while: then it is made without windows", () => {
-    const m = machineWith(LOOP, { jit: { threshold: 1, sampleInterval: 1000 } });
+    const m = machineWith(LOOP, { jit: { threshold: 1, sampleInterval: 1000, coldFactor: 0 } });
     const rounds = 300_000;
     run(m, m.space, PAGE + 8, rounds);
     expectEnd(m, PAGE + 8, rounds);

@@ -72,7 +72,7 @@ const FLAT_DATA_RIGHTS = 0x4092;
 const FLAT_CODE_RIGHTS = 0x409a;
 
 /** How much less often compiled code is looked at. */
-const COMPILED_INTERVAL = 4;
+const COMPILED_INTERVAL = 2;
 
 const EIP_W = S.EIP >> 2;
 const ECX_W = (S.GPR >> 2) + S.ECX;
@@ -105,6 +105,8 @@ export class Engine {
   readonly #compiles: boolean;
   /** Instructions until the compiler wants to see where execution stands. */
   #sampleLeft: number;
+  /** State of the linear congruential generator that spreads the samples. */
+  #random = 1;
   #space!: AddressSpace;
   /** Its translation table, and the number of that. */
   #table = -1;
@@ -311,15 +313,20 @@ export class Engine {
   #sample(): void {
     const w = this.#words;
     const { sampleInterval } = this.#jit.options;
-    this.#sampleLeft = sampleInterval;
+    this.#sampleLeft = this.#jitter(sampleInterval);
     this.#counters.collect();
     w[S.CROSSINGS >> 2] = 0;
     if (this.#mode !== 0) return;
     const eip = w[EIP_W]!;
     const page = this.#pageOf(eip);
     if (page !== undefined && this.#jit.sample(page, eip, this.#pageFinder)) {
-      this.#sampleLeft = COMPILED_INTERVAL * sampleInterval;
+      this.#sampleLeft = this.#jitter(COMPILED_INTERVAL * sampleInterval);
     }
+  }
+  /** A number around `interval`: samples at a fixed distance would always meet a program's rounds at the same place. */
+  #jitter(interval: number): number {
+    this.#random = (Math.imul(this.#random, 1_103_515_245) + 12_345) & 0x7fff_ffff;
+    return interval - (interval >> 2) + Math.floor((this.#random / 0x8000_0000) * (interval >> 1));
   }
   /** The decoded page at a flat address of the running space, as far as the table knows it. */
   #pageOf(address: number): CodePage | undefined {

@@ -9,8 +9,8 @@
  * Regions wait in a queue so that one module holds several. Interpreting what waits costs, too: the queue is emptied
  * when that has cost as much as a module does.
  *
- * Invariant J8: code that is written again and again is compiled ever less often: each time compiled code of a page dies by a write,
- * the page has to be seen twice as often before it is compiled again.
+ * Invariant J8: what does not stay compiled is compiled ever less often: each time compiled code of a page dies by a write or for want
+ * of room, twice as much time has to be spent there before it is compiled again.
  *
  * @module
  */
@@ -39,20 +39,30 @@ export interface JitOptions {
   readonly sampleInterval: number;
   /** Bytes of WebAssembly code that may live at a time; the regions that have not run for longest make room. */
   readonly maxCodeBytes: number;
+  /** How many times more compiling costs at first, while the compiler itself has to be compiled by the JavaScript engine. */
+  readonly coldFactor: number;
 }
-/** 20,000 instructions take 60 µs to interpret. */
+/** 40,000 instructions take 120 µs to interpret, and a sample 1 µs. */
 export const DEFAULT_JIT: JitOptions = {
   threshold: 2,
-  sampleInterval: 20_000,
+  sampleInterval: 40_000,
   maxCodeBytes: 16 * 1024 * 1024,
+  coldFactor: 8,
 };
 
 /** What compiling costs, in interpreted instructions of 3 ns: an instruction, a region besides, a module besides. */
 const INSTRUCTION_COST = 3000;
 const REGION_COST = 20_000;
 const MODULE_COST = 100_000;
-/** The queue is emptied at the latest when it holds as many instructions. */
+/** After so many instructions the compiler itself is warm. */
+const WARM_AFTER = 3000;
+/** No region is cheaper than one of so many instructions. */
+const LEAST_INSTRUCTIONS = 8;
+/** The queue is emptied at the latest when it holds as many instructions, or code for half of what may live. */
 const MAX_QUEUED = 1000;
+/** Bytes of WebAssembly code for a region and for each of its instructions, about. */
+const REGION_BYTES = 600;
+const INSTRUCTION_BYTES = 64;
 /** What HOT_EXITS exits to an address cost, in interpreted instructions, besides what runs there. */
 const HOT_EXITS_COST = 5000;
 /** What PASSAGE_INTERVAL passages from region to region cost, some 10 ns each, in interpreted instructions. */
@@ -61,13 +71,15 @@ const PASSAGES_COST = 13_000;
 const MOST_MERGED = 6;
 /** How often a region is compiled anew, each time at double the price, before what it leaves for becomes a region of its own. */
 const MAX_GENERATION = 3;
-/** Limits how much less often code is compiled that was written after it was compiled (J8). */
+/** Limits how much less often code is compiled that did not stay (J8). */
 const MOST_UNREST = 12;
 /** A region of several pages that does not fit this often is given up. */
 const MAX_STALE = 64;
 /** Jumps traced at a time, and in a page as long as nothing of it has become a region. */
 const TRACE_JUMPS = 24;
-const MAX_TRACED = 1000;
+const MAX_TRACED = 300;
+/** A region has most of its heat within so many bytes of its start. */
+const NEAR = 1024;
 
 export interface JitParts {
   readonly memory: MachineMemory;
@@ -118,7 +130,11 @@ export class Jit {
   constructor(parts: JitParts, options: JitOptions) {
     this.#p = parts;
     this.options = options;
-    this.#live = new LiveRegions({ ...parts, maxCodeBytes: options.maxCodeBytes });
+    this.#live = new LiveRegions({
+      ...parts,
+      maxCodeBytes: options.maxCodeBytes,
+      onEvict: ({ region }) => this.#profile.of(region.pages[0]!.page).evictions++,
+    });
     this.#pipeline = new RegionPipeline(parts);
     this.#profile = new Profile(parts.memory, parts.forms);
     parts.store.onDrop = (page) => this.#forget(page);
@@ -242,11 +258,17 @@ export class Jit {
     const profile = this.#profile.of(page);
     const offset = address & PGMASK;
     profile.add(offset, heat);
+    const least = this.#costOf(LEAST_INSTRUCTIONS);
+    const needed = Math.max(profile.needed, this.options.threshold, least);
+    if (profile.heat < least / 2) return;
     if (!profile.wasSeen(offset) || profile.traced < MAX_TRACED) this.traceLeft = TRACE_JUMPS;
-    if (!profile.wasSeen(offset) || profile.heat < Math.max(profile.needed, this.options.threshold)) return;
+    if (!profile.wasSeen(offset) || profile.heat < needed || profile.heatNear(offset, NEAR) < least) return;
     if (source !== null && this.#join(profile, source.region, source.pageBase, record, address, find)) return;
     const region = this.#discover(page, address & ~PGMASK, find, { starts: [offset], avoidCompiled: true });
-    if (region !== null && this.#isWorthIt(profile, region, 2 ** Math.min(page.unrest, MOST_UNREST)))
+    if (
+      region !== null &&
+      this.#isWorthIt(profile, region, 2 ** Math.min(page.unrest + profile.evictions, MOST_UNREST))
+    )
       this.#enqueue(region, new Set());
   }
 
@@ -255,14 +277,19 @@ export class Jit {
    * is looked at again when it may be.
    */
   #isWorthIt(profile: PageProfile, region: Region, factor: number): boolean {
-    const cost = factor * (REGION_COST + region.offsetOf.size * INSTRUCTION_COST);
-    const missing = cost / this.options.sampleInterval - this.#heatOf(region);
+    const missing = factor * this.#costOf(region.offsetOf.size) - this.#heatOf(region);
     if (missing > 0) {
-      profile.needed = profile.heat + missing / 2;
+      profile.needed = profile.heat + missing;
       return false;
     }
     profile.needed = 0;
     return true;
+  }
+  /** What a region of so many instructions costs, in samples. */
+  #costOf(instructions: number): number {
+    const cold = Math.max(0, 1 - this.#p.counters.compiledInstructions / WARM_AFTER);
+    const cost = REGION_COST + instructions * INSTRUCTION_COST;
+    return (cost * (1 + this.options.coldFactor * cold * cold)) / this.options.sampleInterval;
   }
   /** Heat of the addresses in `region`. */
   #heatOf(region: Region): number {
@@ -339,7 +366,8 @@ export class Jit {
       for (const [offset, heat] of profile.heatAt)
         if (region.offsetOf.has(this.#recordOf(page, offset))) profile.cool(offset, heat);
     }
-    if (this.#queuedInstructions >= MAX_QUEUED) this.flush();
+    const bytes = this.#queue.length * REGION_BYTES + this.#queuedInstructions * INSTRUCTION_BYTES;
+    if (this.#queuedInstructions >= MAX_QUEUED || bytes >= this.options.maxCodeBytes / 2) this.flush();
   }
 
   /** Compiles what waits. */
@@ -354,7 +382,9 @@ export class Jit {
       queue.reduce((sum, { region }) => sum + region.entries.length, 0),
     );
     const placed = queue.map(({ region, replaced }) => ({ region, replaced, slot: live.takeSlot() }));
-    this.#pipeline.compile(placed).forEach((made, i) => {
+    const compiled = this.#pipeline.compile(placed);
+    live.makeRoomForCode(compiled.reduce((sum, { bytes }) => sum + bytes, 0));
+    compiled.forEach((made, i) => {
       const { region, replaced } = placed[i]!;
       live.install({ ...placed[i]!, ...made });
       const size = region.offsetOf.size;

@@ -66,6 +66,8 @@ export interface LiveRegionsParts {
   readonly firstSlot: number;
   /** Bytes of WebAssembly code that may live at a time. */
   readonly maxCodeBytes: number;
+  /** Told of each region that has to make room. */
+  readonly onEvict: (live: LiveRegion) => void;
 }
 
 export class LiveRegions {
@@ -104,11 +106,14 @@ export class LiveRegions {
     return this.#byEntry[u16[(record + R.R_ENTRY) >> 1]!];
   }
 
+  /** Gives up cold regions until there is room for `bytes` more of code, or none is left. */
+  makeRoomForCode(bytes: number): void {
+    while (this.bytes + bytes > this.#p.maxCodeBytes && this.#bySlot.size > 0)
+      this.#evict(Math.ceil(this.#bySlot.size * EVICTED_PART));
+  }
   /** Gives up cold regions until there is room for `regions` more with `entries` entries in all. */
   makeRoom(regions: number, entries: number): void {
-    const { maxCodeBytes } = this.#p;
     while (
-      this.bytes > maxCodeBytes ||
       this.#freeSlots.length + this.#deadSlots.length < regions ||
       this.#freeEntries.length + MAX_ENTRIES - this.#nextEntry < entries
     ) {
@@ -120,7 +125,10 @@ export class LiveRegions {
   }
   #evict(count: number): void {
     const coldest = [...this.#bySlot.values()].sort((a, b) => a.lastHit - b.lastHit).slice(0, count);
-    for (const live of coldest) this.drop(live);
+    for (const live of coldest) {
+      this.drop(live);
+      this.#p.onEvict(live);
+    }
     this.evicted += coldest.length;
   }
   /** Makes the places of dead regions free: with new epochs no line of the jump cache names them. */

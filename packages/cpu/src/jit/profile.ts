@@ -30,12 +30,20 @@ export class PageProfile {
   traced = 0;
   /** Where indirect jumps of the page went, as distances from the jump, by its record. */
   readonly targets = new Map<number, number[]>();
+  /** How many regions of the page had to make room for others. */
+  evictions = 0;
   /** Regions reach beyond the page: not when they turned out not to fit other spaces. */
   joins = true;
 
   add(offset: number, heat: number): void {
     this.heat += heat;
     this.heatAt.set(offset, (this.heatAt.get(offset) ?? 0) + heat);
+  }
+  /** Heat at most `reach` bytes away from `offset`. */
+  heatNear(offset: number, reach: number): number {
+    let sum = 0;
+    for (const [at, heat] of this.heatAt) if (Math.abs(at - offset) <= reach) sum += heat;
+    return sum;
   }
   /** Forgets the heat at `offset`. */
   cool(offset: number, heat: number): void {
