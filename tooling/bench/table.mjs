@@ -61,20 +61,16 @@ export function tables(figures) {
   return GROUPS.map((group) => groupTable(group, figures)).filter((table) => table.body.length > 0);
 }
 
-export function asText({ title, head, body }) {
+/** As aligned text; columns of words (`text`) stand left, figures right. */
+export function asText({ title, text, head, body }) {
   const widths = head.map((_, i) => Math.max(...[head, ...body].map((row) => row[i].length)));
-  const line = (row) =>
-    row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join("  ");
+  const pad = (cell, i) => (i === 0 || text ? cell.padEnd(widths[i]) : cell.padStart(widths[i]));
+  const line = (row) => row.map(pad).join("  ").trimEnd();
   return [title, line(head), ...body.map(line)].join("\n");
 }
 
-export function asMarkdown({ title, head, body }) {
+export function asMarkdown({ title, text, head, body }) {
   const line = (row) => `| ${row.join(" | ")} |`;
-  return [
-    `### ${title}`,
-    "",
-    line(head),
-    line(head.map((_, i) => (i === 0 ? "---" : "---:"))),
-    ...body.map(line),
-  ].join("\n");
+  const rule = line(head.map((_, i) => (i === 0 || text ? "---" : "---:")));
+  return [`### ${title}`, "", line(head), rule, ...body.map(line)].join("\n");
 }

@@ -148,5 +148,5 @@ export function targetTable(figures) {
     met ? "met" : "missed",
     rows.length > 0 ? rows.join(", ") : "",
   ]);
-  return { title: "Targets", head: ["target", "bound", "measured", "", "rows that miss"], body };
+  return { title: "Targets", text: true, head: ["target", "bound", "measured", "", "rows that miss"], body };
 }
