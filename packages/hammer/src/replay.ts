@@ -32,4 +32,5 @@ export function replay(source: InodeSource, e: Engine, recovery: Recovery, log: 
   }, log);
   e.flush();
   e.undo.endReplay();
+  e.flush(); // the span is empty now
 }

@@ -294,20 +294,28 @@ export class UndoWriter {
     return true;
   }
 
-  /** What was appended is obsolete once a header says so: another cycle begins. */
-  cycleEnded(): void {
+  /**
+   * What was appended is obsolete once a header says so: another cycle begins, and with it the span. Returns true if a record
+   * was written that has to be flushed before that header: once a mount, one whose number is far ahead, behind which the
+   * span begins (U5); during a replay, the SYNC of a span that would be empty, and mean that nothing is left to redo.
+   */
+  startCycle(): boolean {
     this.#announced = false;
     // Nobody can go back to records that are about to be overwritten.
     const lost = this.#replayed >= 0 && this.size - this.#distance(this.#replayed, this.next) < LEAST_REPLAY_ROOM;
     this.#oldest = lost ? -1 : this.#replayed;
+    if (this.#replayed < 0 && !this.#jumped) {
+      this.#jump();
+      this.first = this.next;
+      return true;
+    }
+    this.first = this.next;
+    if (this.#oldest < 0) return false;
+    this.#sync();
+    return this.write();
   }
 
-  /**
-   * Called with an empty span: writes, once a mount, a record whose number is far ahead (U5). Returns true if it did; the
-   * span is to begin behind it, after a flush.
-   */
-  jump(): boolean {
-    if (this.#jumped || this.#replayed >= 0) return false;
+  #jump(): void {
     this.#jumped = true;
     this.#seq = (this.#seq + JUMP) >>> 0;
     this.#place(FIFO_LINE - 1, 1, 1);
@@ -315,7 +323,7 @@ export class UndoWriter {
     const pos = this.next - b.position;
     b.bytes.fill(0, pos, pos + FIFO_LINE);
     this.#seal(b, pos, FIFO_TYPE_DUMMY, FIFO_LINE);
-    return this.write();
+    this.write();
   }
 
   /**
