@@ -98,7 +98,11 @@ function stackElement(x: Ctx, i: number, more: Expr = i32(0)): Expr {
  * look at the selector, the far end first, and that of one to another privilege includes the outer SS and ESP. SDM and APM leave the
  * order open; this is what processors of AMD's family 17h do.
  */
-function popFar(x: Ctx, above: number, release: Expr): { readonly offset: Expr; readonly selector: Expr; readonly sp: Expr } {
+function popFar(
+  x: Ctx,
+  above: number,
+  release: Expr,
+): { readonly offset: Expr; readonly selector: Expr; readonly sp: Expr } {
   const selector = stackElement(x, 1);
   const offset = stackElement(x, 0);
   x.when(ne(and(selector, 3), 3), () => {
