@@ -56,8 +56,8 @@ const REGION_COST = 20_000;
 const MODULE_COST = 100_000;
 /** After so many instructions the compiler itself is warm. */
 const WARM_AFTER = 3000;
-/** No region is cheaper than one of so many instructions. */
-const LEAST_INSTRUCTIONS = 8;
+/** What a small region has: before the heat for it is there nothing is looked for, since looking costs, too. */
+const LEAST_INSTRUCTIONS = 20;
 /** The queue is emptied at the latest when it holds as many instructions, or code for half of what may live. */
 const MAX_QUEUED = 1000;
 /** Bytes of WebAssembly code for a region and for each of its instructions, about. */
