@@ -12,6 +12,8 @@
  */
 import type { AddressSpace, MachineMemory } from "@vkernel/mmu";
 import { cpuModel, type CpuModel, type CpuidOption } from "./cpuid.ts";
+import type { RegionDump } from "./debug/region-dump.ts";
+import type { RegionTraceEvent } from "./debug/region-trace.ts";
 import type { ExitReason } from "./exception.ts";
 import { restoreFxImage, saveFxImage } from "./fx-image.ts";
 import { Engine } from "./interp/engine.ts";
@@ -34,6 +36,10 @@ export interface CpuOptions {
   readonly poolBytes?: number;
   /** When code is compiled: see JitOptions. Give `{ threshold: Infinity }` for the interpreter alone. */
   readonly jit?: Partial<JitOptions>;
+  /** Keeps the last 4096 entries into compiled code and exits from it, see `trace`. */
+  readonly trace?: boolean;
+  /** Told of each region when it has been compiled; the dump is good during the call. */
+  readonly regionCompiled?: (dump: RegionDump) => void;
   /** A clock in milliseconds for the times in jitStatistics; they are 0 unless given. */
   readonly clock?: () => number;
   /**
@@ -132,6 +138,11 @@ export class Cpu {
   /** Instructions retired since the CPU was made. */
   get retired(): number {
     return this.#engine.retired;
+  }
+
+  /** The last entries into compiled code and exits from it, oldest first; empty without the option `trace`. */
+  get trace(): RegionTraceEvent[] {
+    return this.#engine.trace?.events() ?? [];
   }
 
   /** What the compiler has done so far, and how its code ran. */

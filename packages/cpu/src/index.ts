@@ -15,6 +15,8 @@ export {
 } from "./cpuid.ts";
 export { FEATURE_BITS, featureWord } from "./isa/feature.ts";
 export { LockstepCpu, LockstepError, type LockstepOptions } from "./debug/lockstep.ts";
+export type { RegionDump } from "./debug/region-dump.ts";
+export type { RegionTraceEvent } from "./debug/region-trace.ts";
 export { GdbStub, type GdbTarget } from "./debug/gdb-stub.ts";
 export type { GdbRegisters } from "./debug/gdb-registers.ts";
 export type { JitOptions } from "./jit/jit.ts";

@@ -11,7 +11,7 @@
  * Source: DragonFly 2.0 sys/vm/vm_vmspace.c.
  * @module
  */
-import { Cpu, LockstepCpu, cpuAreaBytes, type CpuidOption, type JitOptions, type JitStatistics } from "@vkernel/cpu";
+import { Cpu, LockstepCpu, cpuAreaBytes, type CpuidOption, type JitOptions, type JitStatistics, type RegionDump } from "@vkernel/cpu";
 import {
   ACCESS_READ as ACCESS_READ_,
   ACCESS_WRITE as ACCESS_WRITE_,
@@ -32,7 +32,20 @@ const VMSPACE_CTL_RUN = VMSPACE_CTL_RUN_;
 const ACCESS_READ = ACCESS_READ_,
   ACCESS_WRITE = ACCESS_WRITE_;
 
-export interface HostKernelOptions {
+/** Aids for those who look into the processor. */
+export interface ProcessorDebugOptions {
+  /** Keep the last entries into compiled code and exits from it, see `trace` of Cpu. */
+  readonly traceRegions?: boolean;
+  /** Told of each region of guest code when it has been compiled. */
+  readonly regionCompiled?: (dump: RegionDump) => void;
+  /**
+   * Execute everything a second time without the compiler, and compare every so many instructions; see LockstepCpu of @vkernel/cpu. A
+   * difference is an error thrown out of the run.
+   */
+  readonly lockstep?: number;
+}
+
+export interface HostKernelOptions extends ProcessorDebugOptions {
   readonly platform: HostPlatform;
   /** Bytes of host pages: the sum of all memory images. A multiple of 4096. */
   readonly ramBytes: number;
@@ -42,8 +55,6 @@ export interface HostKernelOptions {
   readonly jit?: Partial<JitOptions>;
   /** Which processor guests find, see the `cpuid` option of Cpu; one with everything unless given. */
   readonly cpu?: CpuidOption;
-  /** Execute everything a second time without the compiler and compare, every so many instructions; see LockstepCpu of @vkernel/cpu. */
-  readonly lockstep?: number;
 }
 
 export interface HostStats {
@@ -77,7 +88,7 @@ export class HostKernel {
 
   /** Throws RangeError when the machine does not fit a 4 GiB memory, or for an unknown processor. */
   constructor(options: HostKernelOptions) {
-    const { platform, ramBytes, lockstep } = options;
+    const { platform, ramBytes, lockstep, traceRegions = false, regionCompiled } = options;
     const vcpus = lockstep === undefined ? 1 : 2;
     const cpuBytes = cpuAreaBytes(ramBytes, vcpus);
     const fits = Math.floor((0xfff0_0000 - ramBytes - cpuBytes) / (TABLE_BYTES + LINK_BYTES));
@@ -86,7 +97,8 @@ export class HostKernel {
     this.memory = new MachineMemory({ ramBytes, spaces, vcpus, cpuBytes });
     this.#translation = new Translation(this.memory);
     const clock = (): number => platform.monotonicNs() / 1e6;
-    const cpuOptions = { clock, jit: options.jit ?? {}, cpuid: options.cpu ?? "max" };
+    const watch = regionCompiled === undefined ? {} : { regionCompiled };
+    const cpuOptions = { clock, jit: options.jit ?? {}, cpuid: options.cpu ?? "max", trace: traceRegions, ...watch };
     this.cpu =
       lockstep === undefined
         ? new Cpu(this.memory, cpuOptions)

@@ -4,8 +4,8 @@
  * co-threads and a clock; the outside world behind HostPlatform.
  * @packageDocumentation
  */
-export type { JitOptions } from "@vkernel/cpu";
-export { HostKernel, type HostKernelOptions, type HostStats } from "./hostkernel.ts";
+export type { JitOptions, JitStatistics, RegionDump, RegionTraceEvent } from "@vkernel/cpu";
+export { HostKernel, type HostKernelOptions, type HostStats, type ProcessorDebugOptions } from "./hostkernel.ts";
 export {
   CPUID_VENDOR,
   CPU_MODELS,

@@ -8,7 +8,7 @@
  *   B3  Nothing here touches the host but through `platform`.
  * @module
  */
-import type { CpuidOption, DebugLink, HostPlatform, JitOptions } from "@vkernel/hostkernel";
+import type { CpuidOption, DebugLink, HostPlatform, HostStats, JitOptions, ProcessorDebugOptions, RegionTraceEvent } from "@vkernel/hostkernel";
 import { dragonflyAbi } from "./abi/dragonfly/abi.ts";
 import { LinuxAbi } from "./abi/linux/abi.ts";
 import { ConsoleSet, type StdioKind } from "./boot-console.ts";
@@ -77,7 +77,7 @@ export interface FirstProgram {
   readonly init?: boolean;
 }
 
-export interface BootOptions {
+export interface BootOptions extends ProcessorDebugOptions {
   readonly platform: HostPlatform;
   /** Guest RAM in bytes, a multiple of 4 MiB. */
   readonly ramBytes: number;
@@ -101,8 +101,6 @@ export interface BootOptions {
   readonly debug?: DebugLink;
   /** When guest code is compiled: thresholds of the region compiler. */
   readonly jit?: Partial<JitOptions>;
-  /** Checks compiled code against the interpreter, every so many instructions; a difference is a panic. */
-  readonly lockstep?: number;
   /** The network; without it there is the loopback interface alone. */
   readonly network?: NetworkOptions;
   /** Receives a line for each system call and signal. */
@@ -168,7 +166,7 @@ export interface RunStats {
   readonly forks: number;
   readonly execs: number;
   readonly signals: number;
-  readonly host: unknown;
+  readonly host: HostStats;
   readonly memory: number;
   readonly peakMemory: number;
 }
@@ -297,6 +295,11 @@ export class VirtualKernel {
     await withLoads(() => vmSync(k.vm));
     await withLoads(() => k.mounts.syncAll());
     await withLoads(() => k.mounts.unmountAll());
+  }
+
+  /** The last entries into compiled guest code and exits from it, oldest first; kept when booted with `traceRegions`. */
+  regionTrace(): RegionTraceEvent[] {
+    return this.machine.host.cpu.trace;
   }
 
   stats(): RunStats {

@@ -20,6 +20,7 @@ export {
   type RunStats,
 } from "./boot.ts";
 export { devFs, hammerFs, hostFs, overlayFs, procFs, tmpFs, type HammerFsOptions } from "./boot-mounts.ts";
+export type { JitStatistics, RegionDump, RegionTraceEvent } from "@vkernel/hostkernel";
 export { CPU_MODELS, type CpuModel, type CpuModelName, type CpuidOption } from "@vkernel/hostkernel";
 export { systemCalls, type SystemCall } from "./abi/system-calls.ts";
 export type { NetworkOptions } from "./boot-network.ts";

@@ -4,6 +4,7 @@ import { closeSync, openSync, writeFileSync, writeSync } from "node:fs";
 import { NodePlatform } from "@vkernel/hostkernel/node";
 import { bootKernel, BootError, type CpuModelName, type RunResult, type VirtualKernel } from "@vkernel/vkernel";
 import { toByteString } from "@vkernel/hammer";
+import { cpuDebug, reportCpuDebug, type CpuDebugOptions } from "../cpu-debug.ts";
 import { awaitGdb } from "../gdb-link.ts";
 import { network } from "../network.ts";
 import { panicked, ramBytes, standardMounts } from "../machine.ts";
@@ -11,7 +12,7 @@ import { rootSource, volume } from "../root-source.ts";
 import { guestUser } from "../users.ts";
 import { CliError } from "../ui/errors.ts";
 
-export interface RunOptions {
+export interface RunOptions extends CpuDebugOptions {
   readonly root?: string;
   readonly memory: string;
   readonly cpu: CpuModelName;
@@ -26,7 +27,6 @@ export interface RunOptions {
   readonly verbose?: boolean;
   readonly gdb?: string;
   readonly jit: JitWhen;
-  readonly lockstep?: string;
   readonly trace?: string;
   readonly net?: boolean;
   readonly publish?: string[];
@@ -92,12 +92,6 @@ function writeStats(vk: VirtualKernel, file: string): void {
   else writeFileSync(file, text);
 }
 
-function lockstepInterval(value: string): number {
-  const n = Number(value);
-  if (!Number.isInteger(n) || n < 1) throw new CliError("--lockstep", `'${value}' is not a number of instructions`, "1 or more");
-  return n;
-}
-
 /** Lines of a trace that are kept before they are written. */
 const TRACE_PIECE = 1 << 16;
 
@@ -150,7 +144,7 @@ export async function runProgram(program: string, args: readonly string[], optio
       root: root.mount,
       mounts: [...standardMounts(), ...volumes],
       jit: JIT[options.jit],
-      ...(options.lockstep === undefined ? {} : { lockstep: lockstepInterval(options.lockstep) }),
+      ...cpuDebug(options),
       log: (line) => {
         if (options.verbose === true) process.stderr.write(`vkernel: ${line}\n`);
       },
@@ -183,11 +177,14 @@ export async function runProgram(program: string, args: readonly string[], optio
   try {
     result = await vk.run();
   } catch (error) {
-    return panicked(error);
+    const status = panicked(error);
+    reportCpuDebug(vk, options);
+    return status;
   } finally {
     gdb?.end();
     trace?.end();
   }
+  reportCpuDebug(vk, options);
   if (options.time === true) printTimes(vk);
   if (options.stats !== undefined) writeStats(vk, options.stats);
   return exitStatus(program, result);

@@ -83,6 +83,9 @@ Examples:
     )
     .option("--lockstep <n>", "check compiled code against the interpreter every N instructions, 1 = at each of its exits; slow")
     .option("--trace <file>", "write each system call and signal, a line each ('-' = standard error)")
+    .option("--dump-region <addr>", "print guest code, disassembly and WebAssembly of compiled regions that hold this address")
+    .option("--trace-regions <file>", "write the last entries into compiled code and exits at the end ('-' = standard error)")
+    .option("--jit-stats", "print what the compiler did, on standard error at the end")
     .option("--gdb <port>", "wait for gdb on this port of the loopback interface, and start the program stopped")
     .addHelpText(
       "after",

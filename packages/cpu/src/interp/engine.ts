@@ -18,6 +18,8 @@ import { removeRows } from "../decode/decode-table.ts";
 import { DECODER_BYTES, DECODE_FETCH_FAULT, DECODE_OK, DECODE_TOO_LONG } from "../decode/decode-words.ts";
 import { Decoder } from "../decode/decoder.ts";
 import * as R from "../decode/record.ts";
+import type { RegionDump } from "../debug/region-dump.ts";
+import { RegionTrace, TRACE_BYTES } from "../debug/region-trace.ts";
 import {
   EXC_BP,
   EXC_DB,
@@ -55,6 +57,8 @@ export interface EngineOptions {
   readonly timestamp?: () => number;
   readonly poolBytes?: number;
   readonly jit?: Partial<JitOptions>;
+  readonly trace?: boolean;
+  readonly regionCompiled?: (dump: RegionDump) => void;
   readonly clock?: () => number;
   /** What CPUID tells, and so which instructions there are. */
   readonly model: CpuModel;
@@ -62,6 +66,8 @@ export interface EngineOptions {
 
 /** Instructions between two looks at the interrupt word: 1–2 ms. */
 const SLICE = 1 << 20;
+/** The ring of a trace, so that what follows is aligned. */
+const TRACE_ROOM = Math.ceil(TRACE_BYTES / 64) * 64;
 /** What a slice of a repeated string instruction costs of the budget: about the time of as many instructions. */
 const REPEAT_COST = 4096;
 /** Pool for decoded code, as much as the largest programs execute: a page takes 16 KiB and 40 bytes for each instruction. */
@@ -87,6 +93,7 @@ const ERROR_W = S.EXIT_ERROR >> 2;
 
 export class Engine {
   readonly segments: SegmentLoader;
+  readonly trace: RegionTrace | null;
   /** After EXIT_CALLGATE: address behind the call. */
   nextEip = 0;
   undefinedInstruction: string | null = null;
@@ -142,7 +149,9 @@ export class Engine {
     const jumpCache = decodeTables + DECODER_BYTES;
     memory.u8.fill(0, jumpCache, jumpCache + JUMP_CACHE_BYTES);
     this.#words[S.JUMP_CACHE >> 2] = jumpCache;
-    const storeBase = jumpCache + JUMP_CACHE_BYTES;
+    const ring = jumpCache + JUMP_CACHE_BYTES;
+    this.trace = options.trace === true ? new RegionTrace(memory, ring) : null;
+    const storeBase = ring + (this.trace === null ? 0 : TRACE_ROOM);
     const available = share - (storeBase - area);
     const wanted = CodeStore.directoryBytes(memory.npages) + (options.poolBytes ?? available);
     this.#store = new CodeStore(memory, storeBase, Math.min(available, wanted));
@@ -179,6 +188,8 @@ export class Engine {
         firstSlot: 2 * handlers.length,
         counters: this.#counters,
         clock: options.clock ?? ((): number => 0),
+        trace: this.trace,
+        regionCompiled: options.regionCompiled ?? null,
       },
       jitOptions,
     );
@@ -256,6 +267,7 @@ export class Engine {
   }
   #runFor(count: number): number {
     const w = this.#words;
+    this.trace?.mark(this.retired + count);
     w[COUNTER_W] = -count * R.RECORD_BYTES;
     w[EPOCH_W] = this.#memory.tableEpochs[this.#tableSlot]!;
     let code: number;

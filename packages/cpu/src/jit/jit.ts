@@ -16,6 +16,8 @@
  */
 import { PGMASK, type MachineMemory } from "@vkernel/mmu";
 import type { CodePage, CodeStore } from "../decode/code-store.ts";
+import type { RegionDump } from "../debug/region-dump.ts";
+import type { RegionTrace } from "../debug/region-trace.ts";
 import type { InterpreterExports } from "../interp/module-cache.ts";
 import type { FormLookup } from "../isa/forms.ts";
 import type { RuntimeSignatures } from "../isa/runtime.ts";
@@ -98,6 +100,8 @@ export interface JitParts {
   readonly counters: JitCounters;
   /** Milliseconds, for the statistics. */
   readonly clock: () => number;
+  readonly trace: RegionTrace | null;
+  readonly regionCompiled: ((dump: RegionDump) => void) | null;
 }
 
 /** A region by its slot in the table, with the address of its base page in the running space. */
@@ -111,6 +115,8 @@ export type AddressToPage = (address: number) => CodePage | null;
 
 interface Queued {
   readonly region: Region;
+  /** Where its base page lies. */
+  readonly pageBase: number;
   readonly replaced: ReadonlySet<LiveRegion>;
 }
 
@@ -218,7 +224,7 @@ export class Jit {
       limit: MAX_MERGED_INSTRUCTIONS,
     });
     if (region === null || !holdsAll(region, source.region) || !holdsAll(region, target.region)) return;
-    this.#enqueue(region, replaced);
+    this.#enqueue(region, pageBase, replaced);
     // What waits is compiled already, so no sample would show that it waits.
     this.flush();
   }
@@ -233,7 +239,8 @@ export class Jit {
     const record = this.#recordOf(page, address);
     if (record === 0 || this.#pipeline.besideCode.has(record)) return;
     this.#pipeline.besideCode.add(record);
-    for (const live of this.#live.holding(page, record)) this.#enqueue(live.region, new Set([live]));
+    for (const live of this.#live.holding(page, record))
+      this.#enqueue(live.region, address - live.region.offsetOf.get(record)!, new Set([live]));
     this.flush();
   }
 
@@ -269,7 +276,7 @@ export class Jit {
       region !== null &&
       this.#isWorthIt(profile, region, 2 ** Math.min(page.unrest + profile.evictions, MOST_UNREST))
     )
-      this.#enqueue(region, new Set());
+      this.#enqueue(region, address & ~PGMASK, new Set());
   }
 
   /**
@@ -326,7 +333,7 @@ export class Jit {
       limit: MAX_MERGED_INSTRUCTIONS,
     });
     if (region === null || !region.offsetOf.has(record) || !holdsAll(region, source.region)) return false;
-    if (this.#isWorthIt(profile, region, 2 ** source.generation)) this.#enqueue(region, new Set([source]));
+    if (this.#isWorthIt(profile, region, 2 ** source.generation)) this.#enqueue(region, pageBase, new Set([source]));
     return true;
   }
 
@@ -352,12 +359,12 @@ export class Jit {
       avoidCompiled: true,
     });
     if (region === null) return;
-    this.#enqueue(region, new Set());
+    this.#enqueue(region, address & ~PGMASK, new Set());
     this.flush();
   }
 
-  #enqueue(region: Region, replaced: ReadonlySet<LiveRegion>): void {
-    this.#queue.push({ region, replaced });
+  #enqueue(region: Region, pageBase: number, replaced: ReadonlySet<LiveRegion>): void {
+    this.#queue.push({ region, pageBase, replaced });
     this.#queuedInstructions += region.offsetOf.size;
     for (const { page } of region.pages) {
       const profile = this.#profile.find(page);
@@ -381,7 +388,7 @@ export class Jit {
       queue.length,
       queue.reduce((sum, { region }) => sum + region.entries.length, 0),
     );
-    const placed = queue.map(({ region, replaced }) => ({ region, replaced, slot: live.takeSlot() }));
+    const placed = queue.map((waiting) => ({ ...waiting, slot: live.takeSlot() }));
     const compiled = this.#pipeline.compile(placed);
     live.makeRoomForCode(compiled.reduce((sum, { bytes }) => sum + bytes, 0));
     compiled.forEach((made, i) => {

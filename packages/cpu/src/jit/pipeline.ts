@@ -7,12 +7,15 @@
  */
 import type { MachineMemory } from "@vkernel/mmu";
 import type { CodePage } from "../decode/code-store.ts";
+import { regionDump, type RegionDump } from "../debug/region-dump.ts";
+import type { RegionTrace } from "../debug/region-trace.ts";
 import type { InterpreterExports } from "../interp/module-cache.ts";
 import type { Runtime } from "../isa/ctx.ts";
 import type { Form } from "../isa/row.ts";
 import type { RuntimeSignatures } from "../isa/runtime.ts";
 import { EA } from "../state.ts";
 import type { Callee } from "../wasm/expr.ts";
+import type { Func } from "../wasm/func.ts";
 import { ModuleBuilder } from "../wasm/module.ts";
 import { I32 } from "../wasm/opcodes.ts";
 import type { Region, RegionInstruction } from "./discover.ts";
@@ -33,12 +36,17 @@ export interface PipelineParts {
   readonly counters: JitCounters;
   /** Milliseconds, for the statistics. */
   readonly clock: () => number;
+  /** Where entries and exits are noted; null = nowhere, which costs nothing. */
+  readonly trace: RegionTrace | null;
+  /** Told of each region compiled. */
+  readonly regionCompiled: ((dump: RegionDump) => void) | null;
 }
 
-/** A region to be compiled, and its place in the interpreter's table. */
+/** A region to be compiled, its place in the interpreter's table, and where its base page lies. */
 export interface PlacedRegion {
   readonly region: Region;
   readonly slot: number;
+  readonly pageBase: number;
 }
 
 export class RegionPipeline {
@@ -54,14 +62,19 @@ export class RegionPipeline {
 
   /** Compiles regions into one module. Returns the function and the code size of each, in their order. */
   compile(batch: readonly PlacedRegion[]): { readonly function: unknown; readonly bytes: number }[] {
-    const { exports, memory, signatures, counters, clock } = this.#p;
+    const { exports, memory, stateBase, signatures, counters, clock, trace, regionCompiled } = this.#p;
     const began = clock();
     const m = new ModuleBuilder();
     m.importMemory("m", "memory", 1, MAX_MEMORY_PAGES, !(memory.buffer instanceof ArrayBuffer));
     const callHandler = m.importFunction("m", "call", [I32, I32, I32], [I32]);
     const imports: Record<string, unknown> = { memory: memory.memory, call: exports.call };
     const rt = lateRuntime(m, signatures, exports, imports);
-    const sizes = batch.map((placed, i) => this.#emit(m, placed, `${i}`, callHandler, rt));
+    const functions = batch.map((placed, i) => this.#emit(m, placed, `${i}`, callHandler, rt));
+    if (trace !== null) {
+      batch.forEach(({ region, pageBase }, i) =>
+        trace.wrap(m, functions[i]!, trace.register(region, pageBase), stateBase, `traced ${i}`),
+      );
+    }
     const bytes = m.encode();
     const emitted = clock();
     const module = new WebAssembly.Module(bytes);
@@ -72,11 +85,14 @@ export class RegionPipeline {
     counters.instanceMs += clock() - made;
     counters.modules++;
     counters.codeBytes += bytes.length;
-    return sizes.map((size, i) => ({ function: instance.exports[`${i}`], bytes: size }));
+    if (regionCompiled !== null)
+      batch.forEach(({ region, pageBase }, i) => regionCompiled(regionDump(memory, region, pageBase, bytes, i)));
+    const prefix = trace === null ? "" : "traced ";
+    return functions.map((f, i) => ({ function: instance.exports[`${prefix}${i}`], bytes: f.body.length }));
   }
 
-  /** Writes the function of one region; returns its size in bytes. */
-  #emit(m: ModuleBuilder, placed: PlacedRegion, name: string, callHandler: Callee, rt: Runtime): number {
+  /** Writes the function of one region. */
+  #emit(m: ModuleBuilder, placed: PlacedRegion, name: string, callHandler: Callee, rt: Runtime): Func {
     const { memory, stateBase, jumpCache } = this.#p;
     const { region, slot } = placed;
     const f = m.declare([I32, I32], [I32], name);
@@ -85,7 +101,7 @@ export class RegionPipeline {
     const place = { stateBase, slot, jumpCache, windows, pageAddress, callHandler };
     const emitter = new RegionEmitter(f, region, place, xmmRegisters(region, memory));
     emitter.generate((insn) => this.#instruction(emitter, insn, rt));
-    return f.body.length;
+    return f;
   }
 
   #instruction(emitter: RegionEmitter, insn: RegionInstruction, rt: Runtime): void {

@@ -35,6 +35,7 @@ import {
   type HostTerminal,
   type MemoryImage,
   type JitOptions,
+  type ProcessorDebugOptions,
 } from "@vkernel/hostkernel";
 import type { Machine, Processor } from "../kern/kernel.ts";
 import type { Lwp } from "../kern/proc.ts";
@@ -95,7 +96,7 @@ class HostPmaps implements PmapHost {
   }
 }
 
-export interface VkMachineOptions {
+export interface VkMachineOptions extends ProcessorDebugOptions {
   readonly platform: HostPlatform;
   /** Guest RAM; a multiple of 4 MiB, at least 32 MiB. */
   readonly ramBytes: number;
@@ -103,8 +104,6 @@ export interface VkMachineOptions {
   readonly jit?: Partial<JitOptions>;
   /** Which processor guests find; one with everything unless given. */
   readonly cpu?: CpuidOption;
-  /** Instructions between two comparisons of compiled and interpreted code; absent: no comparison. */
-  readonly lockstep?: number;
 }
 
 function processorOf(model: CpuModel): Processor {
