@@ -7,7 +7,7 @@
  *   3. version < 4: header with the new FIFO end   flush: recovery would find the UNDO
  *   4. meta-data buffers, header                   flush: the new state is on disk, though a crash would undo it
  *   5. header with an empty UNDO span              flush: the new state is durable
- *      (during a replay of REDO with one that says where to replay from)
+ *      (not during a replay of REDO, all of whose groups a crash undoes)
  *
  * Invariants
  *   F1  No byte that the last durable state refers to changes on disk before step 2 (or 3) is complete.
@@ -85,12 +85,13 @@ function writeGroup(e: Engine): void {
   writeHeader(volumes, undo.first, undo.next);
   volumes.flush();
 
-  if (undo.startCycle()) volumes.flush();
-  writeHeader(volumes, undo.first, undo.next);
-  volumes.flush();
-
+  if (!undo.keepsSpan) {
+    if (undo.startCycle()) volumes.flush();
+    writeHeader(volumes, undo.first, undo.next);
+    volumes.flush();
+    e.freemap.flushed();
+  }
   cache.cleaned();
-  e.freemap.flushed();
   volumes.keepHeader();
 }
 

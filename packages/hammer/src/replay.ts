@@ -25,12 +25,11 @@ export function replay(source: InodeSource, e: Engine, recovery: Recovery, log: 
     source.rele(ip);
     return ip.type === "file";
   };
-  e.undo.beginReplay(recovery.redoFrom);
+  e.undo.beginReplay();
   redo(e.volumes, recovery, {
     write: (objId, localization, offset, bytes) => on(objId, localization, (ip) => writeFile(e, ip, offset, bytes, 0, bytes.length)),
     truncate: (objId, localization, size) => on(objId, localization, (ip) => truncateFile(e, ip, size)),
   }, log);
-  e.flush();
   e.undo.endReplay();
-  e.flush(); // the span is empty now
+  e.flush();
 }

@@ -11,8 +11,9 @@
  *       later write.
  *   U5  Lines that a crash left behind the append point, out of writes of which others were lost, never become part of a
  *       span: before the first REDO of a mount the numbers jump, and before a replay such lines are overwritten.
- *   U6  The first REDO of a cycle, or else the first UNDO while a replay is going on, is followed (or preceded) by a SYNC
- *       that names the oldest REDO still needed.
+ *   U6  The first REDO of a cycle is followed by a SYNC that names the oldest REDO still needed.
+ *   U7  During a replay of REDO records the span is not given up between groups: a crash undoes all of them and replays from
+ *       the start. Only a ring too full for that gives it up; then a second crash loses what was not replayed yet.
  *
  * Lines are used in every version: logic of versions 1 to 3 reads them too, and it is what today's kernel writes.
  * Source: DragonFly sys/vfs/hammer/hammer_undo.c, hammer_redo.c.
@@ -41,8 +42,8 @@ const JUMP = 0x0400_0001;
 const RESERVE = 65536;
 /** Share of the ring that one group may take, by the engine's estimates. */
 const GROUP_SHARE = 0.7;
-/** With less than this left, a replay cannot keep what it replays from being overwritten. */
-const LEAST_REPLAY_ROOM = 512 << 10;
+/** Share of the ring that has to be left for a replay to keep the span (U7). */
+const REPLAY_SHARE = 0.15;
 const TWO32 = 4294967296;
 const ZONE3_HI = ZONE_UNDO << 28;
 
@@ -101,8 +102,7 @@ export class UndoWriter {
   #oldest = -1;
   /** True once a SYNC of this cycle says so. */
   #announced = false;
-  /** Where the REDO records being replayed begin, or -1. */
-  #replayed = -1;
+  #replaying = false;
   #jumped: boolean;
 
   /** Continues behind what recovery found. `seq` is the number of the next record. */
@@ -128,14 +128,14 @@ export class UndoWriter {
 
   #distance(from: number, to: number): number { return to >= from ? to - from : to + this.size - from; }
 
+  /** True while the span stays through the end of a group (U7). */
+  get keepsSpan(): boolean { return this.#replaying && this.size - this.used > this.size * REPLAY_SHARE; }
+
   /** How much the open group may append. */
-  get groupRoom(): number {
-    return this.#replayed >= 0 && this.#oldest === this.#replayed
-      ? (this.size - this.#distance(this.#replayed, this.next)) * GROUP_SHARE : this.size * GROUP_SHARE - this.used;
-  }
+  get groupRoom(): number { return this.keepsSpan ? (this.size - this.used) / 2 : this.size * GROUP_SHARE - this.used; }
 
   /** True once REDO may be written (U5). */
-  get redoAllowed(): boolean { return this.#jumped && this.#replayed < 0 && this.#volumes.version >= VERSION_FIFO_SEQ; }
+  get redoAllowed(): boolean { return this.#jumped && !this.#replaying && this.#volumes.version >= VERSION_FIFO_SEQ; }
 
   #read(position: number): FifoBuffer {
     const bytes = new Uint8Array(BUFSIZE);
@@ -200,7 +200,6 @@ export class UndoWriter {
    * not cross a buffer of the disk. Throws ENOSPC when the ring is full.
    */
   append(hi: number, lo: number, old: Uint8Array, from: number, to: number): void {
-    if (this.#oldest >= 0 && !this.#announced) this.#sync();
     for (let at = from; at < to;) {
       const n = this.#place(UNDO_OVERHEAD, to - at, LEAST_PIECE);
       const b = this.#buffer();
@@ -295,24 +294,17 @@ export class UndoWriter {
   }
 
   /**
-   * What was appended is obsolete once a header says so: another cycle begins, and with it the span. Returns true if a record
-   * was written that has to be flushed before that header: once a mount, one whose number is far ahead, behind which the
-   * span begins (U5); during a replay, the SYNC of a span that would be empty, and mean that nothing is left to redo.
+   * What was appended is obsolete once a header says so: another cycle begins, and with it the span. Once a mount that writes a
+   * record whose number is far ahead, behind which the span begins (U5); returns true then: it has to be flushed before the
+   * header.
    */
   startCycle(): boolean {
+    const jumps = !this.#jumped && !this.#replaying;
+    if (jumps) this.#jump();
     this.#announced = false;
-    // Nobody can go back to records that are about to be overwritten.
-    const lost = this.#replayed >= 0 && this.size - this.#distance(this.#replayed, this.next) < LEAST_REPLAY_ROOM;
-    this.#oldest = lost ? -1 : this.#replayed;
-    if (this.#replayed < 0 && !this.#jumped) {
-      this.#jump();
-      this.first = this.next;
-      return true;
-    }
+    this.#oldest = -1;
     this.first = this.next;
-    if (this.#oldest < 0) return false;
-    this.#sync();
-    return this.write();
+    return jumps;
   }
 
   #jump(): void {
@@ -326,19 +318,14 @@ export class UndoWriter {
     this.write();
   }
 
-  /**
-   * A replay of REDO records from `from` on begins: SYNC records repeat where, none other are written, and nothing that a
-   * crash left behind the append point may continue the span (U5).
-   */
-  beginReplay(from: number): void {
+  /** A replay of REDO records begins: none are written, and nothing a crash left behind may continue the span (U5, U7). */
+  beginReplay(): void {
     this.#scrub();
-    this.#replayed = this.#oldest = from;
+    this.#replaying = true;
   }
 
-  /** Everything replayed is durable. */
-  endReplay(): void {
-    this.#replayed = this.#oldest = -1;
-  }
+  /** Everything has been replayed; the next flush makes that durable. */
+  endReplay(): void { this.#replaying = false; }
 
   #scrub(): void {
     const crc = crcFor(this.#volumes.version);
