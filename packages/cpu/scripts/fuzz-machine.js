@@ -7,6 +7,8 @@ import { Cpu, FLAT_DATA, FS, GS, EXIT_BUDGET, EXIT_EXCEPTION, LockstepCpu, cpuAr
 import { MachineMemory, PageTableSpace, Translation } from "@vkernel/mmu";
 import { PAGES, SEGMENTS, WINDOWS, assemble, baseImage, pageHash } from "./fuzz-program.js";
 
+/** The first pages of a case hold its code. */
+const CODE_PAGES = 2;
 const BASE_WORDS = new Int32Array(baseImage().buffer);
 const PTE_USER = 0x005;
 const PTE_USER_WRITE = 0x007;
@@ -81,6 +83,12 @@ export class FuzzMachine {
     return true;
   }
 
+  /** Whether the last case executed something outside its code pages: random data, whose undefined flags may be seen. */
+  ranData() {
+    const first = this.memory.hpnOf(this.base);
+    return this.memory.codePages.subarray(first + CODE_PAGES, first + PAGES).some((holders) => holders !== 0);
+  }
+
   /** Brings memory to the case's image; code that is there already stays compiled. */
   #load() {
     const image = this.#image;
@@ -100,6 +108,7 @@ export class FuzzMachine {
     this.#image.set(BASE_WORDS);
     new Uint8Array(this.#image.buffer).set(assemble(test), test.ip & 0xffff);
     this.#load();
+    for (let page = CODE_PAGES; page < PAGES; page++) cpu.invalidateCode(memory.hpnOf(this.base) + page);
     cpu.reset();
     cpu.restoreFx(startFx(test));
     SEGMENTS.forEach(({ base, limit }, i) => cpu.setSegment([FS, GS][i], { ...FLAT_DATA, selector: FIRST_SELECTOR + 8 * i, base, limit }));
