@@ -176,6 +176,41 @@ static void socket_pair(void)
 	close(fd[1]);
 }
 
+struct sin { unsigned char len, family; unsigned short port; unsigned char addr[4], zero[8]; };
+
+static void sockets_inet(void)
+{
+	struct sin name = { 16, 2, 0, { 127, 0, 0, 1 }, { 0 } }, from;
+	unsigned len = sizeof(name);
+	int s = call(97, 2, (void *)1, 0), u = call(97, 2, (void *)2, 17), c, d;
+	char buf[8];
+
+	check(s >= 0 && call(104, s, &name, len) == 0 && call(106, s, (void *)5, 0) == 0, "inet: bind and listen");
+	check(call(32, s, &name, (unsigned)&len) == 0 && len == 16 && name.len == 16 && name.family == 2 && name.port != 0,
+	    "inet: getsockname tells the port");
+	c = call(97, 2, (void *)1, 6);
+	check(call(98, c, &name, 16) == 0 && write(c, "hello", 5) == 5, "inet: connect");
+	len = sizeof(from);
+	d = call(30, s, &from, (unsigned)&len);
+	check(d > s && len == 16 && from.family == 2 && from.addr[0] == 127 && read(d, buf, 8) == 5, "inet: accept");
+	close(d);
+	check(read(c, buf, 8) == 0, "inet: the end of a closed peer");
+	close(c);
+	close(s);
+	c = call(97, 2, (void *)1, 0);
+	check(call(98, c, &name, 16) == -61, "inet: nobody listens");
+	name.addr[0] = 192;
+	check(call(98, c, &name, 16) == -51, "inet: no network unless asked for");
+	close(c);
+	name.addr[0] = 127;
+	name.port = 0;
+	check(call(104, u, &name, 16) == 0, "inet: datagrams bind");
+	len = sizeof(name);
+	call(32, u, &name, (unsigned)&len);
+	check(call(98, u, &name, 16) == 0 && write(u, "abc", 3) == 3 && read(u, buf, 8) == 3, "inet: datagrams");
+	close(u);
+}
+
 static void socket_names(void)
 {
 	struct sun sun = { 0, 1, "abi.socket" }, from;
@@ -183,7 +218,7 @@ static void socket_names(void)
 	int s = call(97, 1, (void *)1, 0), c, d;
 	char byte = 0;
 
-	check(s >= 0 && call(97, 2, (void *)1, 0) == -43, "socket: the local domain alone");
+	check(s >= 0 && call(97, 17, (void *)3, 0) == -43, "socket: no routing sockets");
 	sun.len = (unsigned char)len;
 	check(call(104, s, &sun, len) == 0 && call(106, s, (void *)5, 0) == 0, "bind and listen");
 	check(call(104, s, &sun, len) == -EINVAL, "bind: once");
@@ -597,6 +632,7 @@ int main(int argc, char **argv, char **envp)
 	wait_status();
 	socket_pair();
 	socket_names();
+	sockets_inet();
 	files();
 	directories();
 	readiness();
