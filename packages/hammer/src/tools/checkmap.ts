@@ -12,7 +12,7 @@ import {
   BIGBLOCK_SIZE, BUFSIZE, DATA_ALIGN_MASK, FIFO_HEAD, FIFO_LINE, FIFO_TYPE_DUMMY, FIFO_TYPE_PAD, FIFO_TYPE_REDO, FIFO_TYPE_UNDO,
   LEAF_ELMS, NODE_SIZE, REC_CONFIG, REC_DATA, REC_DB, REC_DIRENTRY, REC_EXT, REC_FIX, REC_INODE, REC_PFS,
   REC_SNAPSHOT, TYPE_INTERNAL, TYPE_LEAF, ZONE_BTREE, ZONE_FREEMAP, ZONE_LARGE_DATA, ZONE_META, ZONE_SMALL_DATA,
-  ZONE_UNAVAILABLE, ZONE_UNDO, viewOf,
+  UNDO_BIGBLOCKS_MAX, ZONE_UNAVAILABLE, ZONE_UNDO, viewOf,
 } from "../disk/index.ts";
 import { x16 } from "./format.ts";
 import { printHeader } from "./header.ts";
@@ -26,6 +26,8 @@ const ZONE3 = 3n << 60n;
 const OFF_LONG_MASK = 0x0fff_ffff_ffff_ffffn;
 // Copies for the loop over the FIFO's lines.
 const LINE = FIFO_LINE;
+/** The ring is never longer; a damaged header may say so. */
+const UNDO_BYTES_MOST = BigInt(UNDO_BIGBLOCKS_MAX) * BigInt(BIGBLOCK_SIZE);
 const HDR_TYPE = FIFO_HEAD.off.hdr_type;
 const HDR_SIZE = FIFO_HEAD.off.hdr_size;
 const HEAD_TYPES = new Set([FIFO_TYPE_PAD, FIFO_TYPE_DUMMY, FIFO_TYPE_UNDO, FIFO_TYPE_REDO]);
@@ -127,7 +129,8 @@ class Checkmap {
   }
 
   undo(): void {
-    const end = this.#volumes.header.blockmap[ZONE_UNDO]!.alloc & OFF_LONG_MASK;
+    const said = this.#volumes.header.blockmap[ZONE_UNDO]!.alloc & OFF_LONG_MASK;
+    const end = said < UNDO_BYTES_MOST ? said : UNDO_BYTES_MOST;
     for (let block = 0n; block < end; block += BIGBLOCK_SIZE64) {
       const length = Number(end - block < BIGBLOCK_SIZE64 ? end - block : BIGBLOCK_SIZE64);
       const b = this.#volumes.bytes(ZONE3 | block, length);
@@ -137,7 +140,8 @@ class Checkmap {
 
   #undoBlock(start: bigint, v: DataView): void {
     let used = 0;
-    for (let at = 0; at < v.byteLength;) {
+    // A damaged end of the ring may leave less than a head behind it.
+    for (let at = 0; at + HDR_SIZE + 4 <= v.byteLength;) {
       const type = v.getUint16(at + HDR_TYPE, true);
       const size = v.getUint32(at + HDR_SIZE, true);
       if (HEAD_TYPES.has(type)) used += size | 0;
