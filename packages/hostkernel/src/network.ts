@@ -12,7 +12,6 @@ export interface HostAddress {
 }
 
 export interface HostConnection {
-  readonly local: HostAddress;
   readonly remote: HostAddress;
   /** Delivers what arrives from now on; null when the other side has ended its direction. */
   onData(sink: (bytes: Uint8Array | null) => void): void;

@@ -14,7 +14,6 @@ function codeOf(error: unknown): string {
 }
 
 class NodeConnection implements HostConnection {
-  readonly local: HostAddress;
   readonly remote: HostAddress;
   readonly #socket: Socket;
   #error: string | null = null;
@@ -22,7 +21,6 @@ class NodeConnection implements HostConnection {
   constructor(socket: Socket) {
     this.#socket = socket;
     socket.setNoDelay(true);
-    this.local = { host: socket.localAddress ?? "", port: socket.localPort ?? 0 };
     this.remote = { host: socket.remoteAddress ?? "", port: socket.remotePort ?? 0 };
     socket.on("error", (error) => (this.#error = codeOf(error)));
   }

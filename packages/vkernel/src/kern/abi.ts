@@ -48,6 +48,9 @@ export interface Abi {
   sendsig(lp: Lwp, act: Sigaction, sig: number, info: Ksiginfo, mask: Sigset): boolean;
   readonly sigframeFault: number;
 
+  /** What sending on a TCP socket that was never connected fails with. */
+  readonly unconnectedSend: Errno;
+
   /** Where exec looks for the ELF interpreter and scripts' interpreters first ("" = nowhere else). */
   readonly prefix: string;
   /** How many scripts may name each other as interpreters, and whether the `#!` line carries one argument only. */

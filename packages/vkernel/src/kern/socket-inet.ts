@@ -3,8 +3,9 @@
  * Sockets of the internet domain, as the socket calls see them (DragonFly 2.0 sys/netinet/tcp_usrreq.c, udp_usrreq.c).
  * @module
  */
-import { EADDRNOTAVAIL, EAFNOSUPPORT, EINPROGRESS, EINVAL, EISCONN, EOPNOTSUPP, EPROTONOSUPPORT, ESOCKTNOSUPPORT } from "../sys/errno.ts";
+import { EADDRNOTAVAIL, EAFNOSUPPORT, EINPROGRESS, EINVAL, EOPNOTSUPP, EPROTONOSUPPORT, ESOCKTNOSUPPORT } from "../sys/errno.ts";
 import { AF_INET, IPPROTO_TCP, IPPROTO_UDP, SOCK_DGRAM, SOCK_STREAM } from "../sys/socket.ts";
+import { WOULDBLOCK } from "../sys/wait.ts";
 import type { InetName, SocketName } from "../net/socket.ts";
 import { ANY6, isInet4 } from "../net/inet/address.ts";
 import { InetSocket } from "../net/inet/socket.ts";
@@ -61,7 +62,8 @@ export const INET: Protocol = {
     const s = inetOf(fp);
     if (rights !== null) throw EINVAL;
     if (s.kind === SOCK_DGRAM) return lp.k.inet.send(s, uio, to === null ? null : nameFor(s, to), credOf(lp));
-    if (to !== null && s.peer === null && !s.peerGone) throw EISCONN;
+    if (s.connecting) return WOULDBLOCK;
+    if (s.peer === null && !s.peerGone && s.error === null) throw lp.proc.abi.unconnectedSend;
     return s.send(uio, null, null, credOf(lp));
   },
   sendChannel: (_lp, fp) => fp.socket.roomOf(null),

@@ -12,9 +12,10 @@
  * that is killed while it waits) ends with "= ?".
  * @module
  */
-import { EJUSTRETURN, ERESTART, type Errno } from "../sys/errno.ts";
+import { EJUSTRETURN, ERESTART, Errno } from "../sys/errno.ts";
 import { AT_FDCWD } from "../sys/fcntl.ts";
 import { signalName, signalText } from "../sys/signal.ts";
+import { IoMiss } from "../sys/wait.ts";
 import { copyinstr } from "../vm/copyio.ts";
 import type { Lwp } from "./proc.ts";
 import type { ArgType, Sysent } from "./sysent.ts";
@@ -42,7 +43,8 @@ function pathText(lp: Lwp, address: number): string {
   if (address === 0) return "NULL";
   try {
     return quoted(copyinstr(lp.proc.vmspace!, address, PATH_SHOWN));
-  } catch {
+  } catch (e) {
+    if (!(e instanceof Errno || e instanceof IoMiss)) throw e;
     // Not readable, or not in memory yet: the call itself will say what is wrong with it.
     return hex(address);
   }

@@ -95,7 +95,11 @@ describe("streams inside the machine", () => {
       expect(yield sys("connect", s, A, address(u, A, "::1", 80))).toBe(EAFNOSUPPORT);
       expect(yield sys("connect", s, A, 8)).toBe(EINVAL);
       expect(yield sys("getpeername", s, A, A + 0x100)).toBe(ENOTCONN);
-      expect(yield sys("sendto", s, BUF, 1, 0x4000, 0, 0)).toBe(ENOTCONN);
+      expect(yield sys("sendto", s, BUF, 1, 0x4000, 0, 0)).toBe(EPIPE);
+      expect(yield sys("recvfrom", s, BUF, 1, 0, 0, 0)).toBe(ENOTCONN);
+      u.words(BUF, s, 4);
+      expect(yield sys("poll", BUF, 1, 0)).toBe(1);
+      expect(u.word(BUF + 4)).toBe(0x14_0004);
       expect(yield sys("socket", INET, STREAM, 17)).toBe(EPROTONOSUPPORT);
       u.child(function* (c) {
         yield sys("setuid", 1000);
@@ -178,6 +182,7 @@ describe("datagrams inside the machine", () => {
       u.text(BUF, "datagram");
       expect(yield sys("sendto", b, BUF, 8, 0, 0, 0)).toBe(EDESTADDRREQ);
       expect(yield sys("sendto", b, BUF, 70_000, 0, A, len)).toBe(EMSGSIZE);
+      expect(yield sys("sendto", b, BUF, 1, 0, OTHER, address(u, OTHER, "127.0.0.1", 0))).toBe(EINVAL);
       expect(yield sys("sendto", b, BUF, 8, 0, A, len)).toBe(8);
       expect(yield sys("sendto", b, BUF, 0, 0, A, len)).toBe(0);
       u.setWord(A + 0x100, 16);
@@ -244,7 +249,6 @@ class FakeNetwork implements HostNetwork {
   }
 }
 class Echo implements HostConnection {
-  readonly local = { host: "198.51.100.1", port: 40_000 };
   readonly remote: HostAddress;
   #sink: (bytes: Uint8Array | null) => void = () => {};
   #drained: () => void = () => {};

@@ -10,7 +10,7 @@
  *   A3  A number that is not a call ends in SIGSYS and EINVAL.
  * @module
  */
-import { EINVAL, type Errno } from "../../sys/errno.ts";
+import { EINVAL, ENOTCONN, type Errno } from "../../sys/errno.ts";
 import { PSL_C, TF_EAX, TF_EDX, TF_EFLAGS, TF_EIP, TF_ESP } from "../../sys/frame.ts";
 import { SIGILL, SIGSYS, SIGCKPTEXIT } from "../../sys/signal.ts";
 import { copyinWords, fuword } from "../../vm/copyio.ts";
@@ -93,6 +93,7 @@ export function dragonflyAbi(): Abi {
     },
     sendsig: dflySendsig,
     sigframeFault: SIGILL,
+    unconnectedSend: ENOTCONN,
 
     prefix: "",
     scriptDepth: 1,

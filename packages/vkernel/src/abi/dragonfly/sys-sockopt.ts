@@ -59,7 +59,6 @@ const INET_OPTIONS: ReadonlyMap<number, readonly number[]> = new Map([
   [IPPROTO_IP, [3, 4]],
   [IPPROTO_IPV6, [4, IPV6_V6ONLY]],
 ]);
-const optionKey = (level: number, option: number): number => level * 0x1_0000 + option;
 
 function setInetOption(lp: Lwp, s: InetSocket, a: Int32Array): number {
   const [, level, option] = a;
@@ -69,7 +68,7 @@ function setInetOption(lp: Lwp, s: InetSocket, a: Int32Array): number {
     if (s.bound) throw EINVAL;
     s.onlySix = value !== 0;
   }
-  s.options.set(optionKey(level!, option!), value);
+  s.keepOption(level!, option!, value);
   return 0;
 }
 
@@ -105,7 +104,7 @@ export function sysSetsockopt(lp: Lwp, a: Int32Array): number {
 
 function keepOption(s: Socket, option: number, value: number): void {
   if (!(s instanceof InetSocket)) return;
-  s.options.set(optionKey(SOL_SOCKET, option), value);
+  s.keepOption(SOL_SOCKET, option, value);
   if (option === SO_REUSEADDR) s.reuseAddress = value !== 0;
   if (option === SO_REUSEPORT) s.reusePort = value !== 0;
 }
@@ -135,7 +134,7 @@ function socketOption(fp: SocketFile, option: number): number[] {
     default:
       if (!SO_HARMLESS.includes(option)) throw ENOPROTOOPT;
       if (option === SO_LINGER) return [0, 0];
-      return [s instanceof InetSocket ? (s.options.get(optionKey(SOL_SOCKET, option)) ?? 0) : 0];
+      return [s instanceof InetSocket ? s.optionValue(SOL_SOCKET, option, 0) : 0];
   }
 }
 function peerCred(fp: SocketFile): number[] {
@@ -155,7 +154,7 @@ export function sysGetsockopt(lp: Lwp, a: Int32Array): number {
   if (a[1] === SOL_SOCKET) words = socketOption(fp, a[2]!);
   else if (fp.socket instanceof InetSocket) {
     if (INET_OPTIONS.get(a[1]!)?.includes(a[2]!) !== true) throw ENOPROTOOPT;
-    words = [fp.socket.options.get(optionKey(a[1]!, a[2]!)) ?? 0];
+    words = [fp.socket.optionValue(a[1]!, a[2]!, 0)];
   } else if (a[1] === SOL_LOCAL && a[2] === LOCAL_PEERCRED) words = peerCred(fp);
   else throw ENOPROTOOPT;
   if (a[3] === 0) return 0;

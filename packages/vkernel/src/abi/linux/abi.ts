@@ -5,7 +5,7 @@
  * registers survive.
  * @module
  */
-import type { Errno } from "../../sys/errno.ts";
+import { EPIPE, type Errno } from "../../sys/errno.ts";
 import { TF_EAX, TF_EBP, TF_EBX, TF_ECX, TF_EDI, TF_EDX, TF_EIP, TF_ESI } from "../../sys/frame.ts";
 import { SIGSEGV } from "../../sys/signal.ts";
 import type { Abi } from "../../kern/abi.ts";
@@ -51,6 +51,7 @@ export class LinuxAbi implements Abi {
   readonly scriptDepth = 4;
   readonly scriptOneArgument = true;
   readonly sigframeFault = SIGSEGV;
+  readonly unconnectedSend = EPIPE;
   private readonly unknown = new Map<number, Sysent>();
 
   fetch(lp: Lwp): Sysent {

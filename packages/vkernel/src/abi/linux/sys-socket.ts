@@ -7,6 +7,7 @@ import {
   EINVAL,
   EMSGSIZE,
   ENOTCONN,
+  Errno,
 } from "../../sys/errno.ts";
 import { O_NONBLOCK } from "../../sys/fcntl.ts";
 import {
@@ -20,7 +21,7 @@ import {
   MSG_TRUNC,
   MSG_WAITALL,
 } from "../../sys/socket.ts";
-import { WOULDBLOCK } from "../../sys/wait.ts";
+import { IoMiss, WOULDBLOCK } from "../../sys/wait.ts";
 import type { Socket, SocketName } from "../../net/socket.ts";
 import { copyin, copyinWords, copyout, copyoutWords, suword } from "../../vm/copyio.ts";
 import { Uio } from "../../vm/uio.ts";
@@ -357,7 +358,7 @@ function moreMessages(lp: Lwp, a: Int32Array, flags: number, done: number, one: 
       if (n === WOULDBLOCK) return done === 0 ? WOULDBLOCK : done;
       suword(lp.proc.vmspace!, at + MSG_LEN, n);
     } catch (e) {
-      if (done === 0) throw e;
+      if (done === 0 || !(e instanceof Errno || e instanceof IoMiss)) throw e;
       return done;
     }
     flags |= LINUX_MSG_DONTWAIT;

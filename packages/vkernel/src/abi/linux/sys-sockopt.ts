@@ -75,14 +75,13 @@ export function sysSetsockopt(lp: Lwp, a: Int32Array): number {
   }
 }
 function keepOption(s: InetSocket, option: number, value: number): void {
-  s.options.set(optionKey(SOL_SOCKET, option), value);
+  s.keepOption(SOL_SOCKET, option, value);
   if (option === SO_REUSEADDR) s.reuseAddress = value !== 0;
   if (option === SO_REUSEPORT) s.reusePort = value !== 0;
 }
 
 // Options of TCP, IP and IPv6, which are kept for whoever asks; they mean nothing where no packets are made.
 
-const optionKey = (level: number, option: number): number => level * 0x1_0000 + option;
 const IPV6_V6ONLY = 26;
 const TCP_INFO = 11;
 const TCP_CONGESTION = 13;
@@ -94,7 +93,7 @@ const TCP_STATE_CLOSE = 7;
 const TCP_STATE_LISTEN = 10;
 /** Known options with the value that they have at first, by level. */
 const INET_OPTIONS: ReadonlyMap<number, ReadonlyMap<number, number>> = new Map([
-  [IPPROTO_TCP, new Map([[1, 0], [2, 1460], [3, 0], [4, 7200], [5, 75], [6, 9], [7, 6], [8, 60], [9, 0], [10, 65_535], [12, 1], [18, 0], [23, 0], [25, -1], [30, 0]])],
+  [IPPROTO_TCP, new Map([[1, 0], [2, 536], [3, 0], [4, 7200], [5, 75], [6, 9], [7, 6], [8, 60], [9, 0], [10, 65_535], [12, 1], [18, 0], [23, 0], [25, -1], [30, 0]])],
   [IPPROTO_IP, new Map([[1, 0], [2, 64], [6, 0], [8, 0], [10, 0], [11, 0], [12, 0], [13, 0], [15, 0], [24, 0], [33, 1], [34, 1]])],
   [IPPROTO_IPV6, new Map([[16, 64], [18, 1], [19, 1], [23, 0], [25, 0], [IPV6_V6ONLY, 0], [49, 0], [51, 0], [66, 0], [67, 0]])],
 ]);
@@ -109,7 +108,7 @@ function setInetOption(lp: Lwp, s: InetSocket, a: Int32Array): number {
     if (s.bound) throw EINVAL;
     s.onlySix = value !== 0;
   }
-  s.options.set(optionKey(level!, option!), value);
+  s.keepOption(level!, option!, value);
   return 0;
 }
 function inetOption(s: InetSocket, level: number, option: number): Uint8Array {
@@ -123,7 +122,7 @@ function inetOption(s: InetSocket, level: number, option: number): Uint8Array {
   }
   const initial = INET_OPTIONS.get(level)?.get(option);
   if (initial === undefined) throw ENOPROTOOPT;
-  return new Uint8Array(Int32Array.of(s.options.get(optionKey(level, option)) ?? initial).buffer);
+  return new Uint8Array(Int32Array.of(s.optionValue(level, option, initial)).buffer);
 }
 
 function optionWords(fp: SocketFile, option: number): number[] {
@@ -158,7 +157,7 @@ function optionWords(fp: SocketFile, option: number): number[] {
     default:
       if (!SO_HARMLESS.includes(option)) throw ENOPROTOOPT;
       if (option === SO_LINGER) return [0, 0];
-      return [s instanceof InetSocket ? (s.options.get(optionKey(SOL_SOCKET, option)) ?? 0) : 0];
+      return [s instanceof InetSocket ? s.optionValue(SOL_SOCKET, option, 0) : 0];
   }
 }
 function optionBytes(fp: SocketFile, level: number, option: number): Uint8Array {

@@ -207,7 +207,6 @@ export class InetDomain {
   #inKernel(connection: HostConnection): HostConnection {
     const { post } = this.#options;
     return {
-      local: connection.local,
       remote: connection.remote,
       onData: (sink) => connection.onData((bytes) => post(() => sink(bytes))),
       pause: () => connection.pause(),
@@ -242,6 +241,7 @@ export class InetDomain {
     const name = to ?? s.remote;
     if (name === null) throw EDESTADDRREQ;
     if (from.resid > DATAGRAM_MOST) throw EMSGSIZE;
+    if (name.port === 0) throw EINVAL;
     const there = this.#destination(name);
     const isHere = this.#isLocal(there.host);
     const outside = isHere ? null : this.#outside(there);
@@ -257,12 +257,14 @@ export class InetDomain {
   }
 
   #hostDatagrams(s: InetSocket, there: InetName, network: HostNetwork): HostDatagrams {
-    if (s.hostDatagrams !== null) return s.hostDatagrams as HostDatagrams;
-    const link = network.datagrams({ host: isInet4(there.host) ? ANY4 : ANY6, port: 0 });
+    const any = isInet4(there.host) ? ANY4 : ANY6;
+    const known = s.hostDatagrams.get(any);
+    if (known !== undefined) return known;
+    const link = network.datagrams({ host: any, port: 0 });
     link.onMessage((bytes, sender) =>
       this.#options.post(() => s.deliver(bytes, this.#inside(network, sender), NOBODY)),
     );
-    s.hostDatagrams = link;
+    s.hostDatagrams.set(any, link);
     return link;
   }
   /** What a host address is called inside. */

@@ -5,7 +5,7 @@
  * a slow side holds up the other, and nothing grows without bound.
  * @module
  */
-import { ECONNRESET, errnoByName } from "../../sys/errno.ts";
+import { ECONNRESET, Errno, errnoByName } from "../../sys/errno.ts";
 import { SHUT_WR } from "../../sys/socket.ts";
 import { WaitNode, WOULDBLOCK, type WaitChannel } from "../../sys/wait.ts";
 import { pair, Socket, type ByteSink, type ByteSource, type PeerCred } from "../socket.ts";
@@ -28,10 +28,13 @@ function watch(channel: WaitChannel, callback: () => void): () => void {
 }
 
 class Collector implements ByteSink {
-  readonly bytes = new Uint8Array(PIECE);
+  readonly bytes: Uint8Array;
   length = 0;
+  constructor(size: number) {
+    this.bytes = new Uint8Array(size);
+  }
   get resid(): number {
-    return PIECE - this.length;
+    return this.bytes.length - this.length;
   }
   put(src: Uint8Array, off: number, len: number): number {
     const n = Math.min(len, this.resid);
@@ -100,13 +103,14 @@ export class HostStream {
   /** From the guest to the host. */
   #send(): void {
     while (!this.#outBlocked && !this.#outEnded && !this.#over) {
-      const sink = new Collector();
+      const sink = new Collector(Math.min(this.#far.queued, PIECE));
       let n: number;
       try {
         n = this.#far.recv(sink, false);
-      } catch {
+      } catch (e) {
+        if (!(e instanceof Errno)) throw e;
         // The guest closed with unread bytes: an abrupt end, for the other side as well.
-        this.#end();
+        this.#connection.destroy();
         return;
       }
       if (n === WOULDBLOCK) return;
@@ -126,10 +130,11 @@ export class HostStream {
           this.#connection.pause();
           return;
         }
-      } catch {
+      } catch (e) {
+        if (!(e instanceof Errno)) throw e;
         // Nobody will read it any more.
         this.#incoming.length = 0;
-        this.#end();
+        this.#connection.destroy();
         break;
       }
       if (first.resid === 0) this.#incoming.shift();
@@ -141,10 +146,6 @@ export class HostStream {
       this.#inShut = true;
       this.#far.shutdown(SHUT_WR);
     }
-  }
-
-  #end(): void {
-    this.#connection.destroy();
   }
 
   #closed(error: string | null): void {

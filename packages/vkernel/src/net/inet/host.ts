@@ -6,7 +6,6 @@ export interface HostAddress {
   readonly port: number;
 }
 export interface HostConnection {
-  readonly local: HostAddress;
   readonly remote: HostAddress;
   onData(sink: (bytes: Uint8Array | null) => void): void;
   pause(): void;

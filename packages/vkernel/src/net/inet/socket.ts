@@ -10,12 +10,13 @@
  *   IN3  A UDP socket with `remote` receives from there only.
  * @module
  */
-import { EALREADY, ECONNREFUSED, EISCONN } from "../../sys/errno.ts";
+import { EALREADY, ECONNREFUSED, EISCONN, ENOTCONN } from "../../sys/errno.ts";
 import { POLLOUT } from "../../sys/poll.ts";
-import { AF_INET6, SOCK_DGRAM, SOCK_STREAM } from "../../sys/socket.ts";
+import { AF_INET6, SHUT_RD, SHUT_WR, SOCK_DGRAM, SOCK_STREAM } from "../../sys/socket.ts";
 import { WOULDBLOCK } from "../../sys/wait.ts";
-import { Socket, type InetName, type PeerCred } from "../socket.ts";
+import { Socket, type ByteSink, type InetName, type PeerCred } from "../socket.ts";
 import { ANY4, ANY6 } from "./address.ts";
+import type { HostDatagrams } from "./host.ts";
 
 export class InetSocket extends Socket {
   declare name: InetName;
@@ -29,15 +30,24 @@ export class InetSocket extends Socket {
   reusePort = false;
   onlySix = false;
   /** Values of options that are kept for whoever asks, by level × 2^16 + option. */
-  readonly options = new Map<number, number>();
-  /** Datagrams to elsewhere go out here; closes it. */
-  hostDatagrams: { close(): void } | null = null;
+  readonly #options = new Map<number, number>();
+  /** Where datagrams to elsewhere go out, by the unspecified address of their family. */
+  readonly hostDatagrams = new Map<string, HostDatagrams>();
   /** Told when the socket ends. */
   onClosed: (s: InetSocket) => void = () => {};
 
   constructor(family: number, kind: number, cred: PeerCred) {
     super(family, kind, cred);
     this.name = { host: family === AF_INET6 ? ANY6 : ANY4, port: 0 };
+  }
+
+  /** Keeps the value of an option; level and option are the numbers of the program's ABI. */
+  keepOption(level: number, option: number, value: number): void {
+    this.#options.set(level * 0x1_0000 + option, value);
+  }
+  /** The value kept, or what the option is at first. */
+  optionValue(level: number, option: number, initial: number): number {
+    return this.#options.get(level * 0x1_0000 + option) ?? initial;
   }
 
   get isTcp(): boolean {
@@ -48,7 +58,7 @@ export class InetSocket extends Socket {
   }
   protected override sibling(cred: PeerCred): InetSocket {
     const s = new InetSocket(this.family, this.kind, cred);
-    for (const [option, value] of this.options) s.options.set(option, value);
+    for (const [option, value] of this.#options) s.#options.set(option, value);
     s.limit = this.limit;
     return s;
   }
@@ -119,10 +129,15 @@ export class InetSocket extends Socket {
     return this.writeShut;
   }
 
+  override recv(to: ByteSink, peek: boolean): number {
+    if (this.listening) throw ENOTCONN;
+    return this.connecting ? WOULDBLOCK : super.recv(to, peek);
+  }
+
   override shutdown(how: number): void {
     if (this.kind === SOCK_DGRAM && this.remote !== null) {
-      if (how !== 1) this.readShut = true;
-      if (how !== 0) this.writeShut = true;
+      if (how !== SHUT_WR) this.readShut = true;
+      if (how !== SHUT_RD) this.writeShut = true;
       this.wakeAll();
       return;
     }
@@ -132,15 +147,16 @@ export class InetSocket extends Socket {
   override poll(events: number): number {
     if (this.connecting) return 0;
     const r = super.poll(events);
-    if (this.kind === SOCK_DGRAM) return r | (events & POLLOUT);
-    return this.error !== null ? r | (events & POLLOUT) : r;
+    // A datagram is never waited for; a stream without an end answers at once, if only with an error.
+    const answers = this.kind === SOCK_DGRAM || this.error !== null || (this.peer === null && !this.listening);
+    return answers ? r | (events & POLLOUT) : r;
   }
 
   override close(): void {
     if (this.closed) return;
     super.close();
-    this.hostDatagrams?.close();
-    this.hostDatagrams = null;
+    for (const link of this.hostDatagrams.values()) link.close();
+    this.hostDatagrams.clear();
     this.onClosed(this);
   }
 }
