@@ -21,6 +21,8 @@ import {
   gtU,
   i64,
   load,
+  load16,
+  load32,
   mul,
   ne,
   or,
@@ -32,7 +34,7 @@ import {
 } from "../wasm/expr.ts";
 import type { Func } from "../wasm/func.ts";
 import { ModuleBuilder } from "../wasm/module.ts";
-import { I32, I32_LOAD, I32_LOAD16_U, I32_STORE, I64, I64_LOAD, I64_STORE } from "../wasm/opcodes.ts";
+import { I32, I32_STORE, I64, I64_LOAD, I64_STORE } from "../wasm/opcodes.ts";
 import * as T from "./decode-table.ts";
 import {
   type DecodeResult,
@@ -56,8 +58,6 @@ export interface DecoderExports {
   run(t: number, record: number, offset: number): number;
 }
 
-const load32 = (at: Expr, offset = 0): Expr => load(I32_LOAD, I32, at, offset);
-const load16 = (at: Expr, offset = 0): Expr => load(I32_LOAD16_U, I32, at, offset);
 
 /** run(): instructions one after the other until something asks for more than that. */
 function buildRun(f: Func, parse: Func, emit: Func): void {

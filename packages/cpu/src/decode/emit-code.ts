@@ -20,7 +20,9 @@ import {
   eqz,
   i32,
   leU,
-  load,
+  load16,
+  load32,
+  load8,
   ltU,
   mul,
   ne,
@@ -33,10 +35,6 @@ import {
 } from "../wasm/expr.ts";
 import type { Func } from "../wasm/func.ts";
 import {
-  I32,
-  I32_LOAD,
-  I32_LOAD16_U,
-  I32_LOAD8_U,
   I32_STORE,
   I32_STORE16,
   I32_STORE8,
@@ -66,9 +64,6 @@ import * as R from "./record.ts";
 /** Segments whose base or rights need not be those of flat data, as bits. */
 const NOT_FLAT = (1 << CS) | (1 << FS) | (1 << GS);
 
-const load32 = (at: Expr, offset = 0): Expr => load(I32_LOAD, I32, at, offset);
-const load16 = (at: Expr, offset = 0): Expr => load(I32_LOAD16_U, I32, at, offset);
-const load8 = (at: Expr, offset = 0): Expr => load(I32_LOAD8_U, I32, at, offset);
 
 /** emit(): the records of the parsed instruction. */
 export class RecordEmitter {

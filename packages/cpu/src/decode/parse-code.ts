@@ -17,7 +17,9 @@ import {
   gtU,
   i32,
   leU,
-  load,
+  load16,
+  load32,
+  load8,
   ltU,
   mul,
   ne,
@@ -30,7 +32,7 @@ import {
   type Operand,
 } from "../wasm/expr.ts";
 import type { Func, Label } from "../wasm/func.ts";
-import { I32, I32_LOAD, I32_LOAD16_U, I32_LOAD8_U, I32_STORE } from "../wasm/opcodes.ts";
+import { I32_STORE } from "../wasm/opcodes.ts";
 import * as T from "./decode-table.ts";
 import {
   DECODE_OK,
@@ -62,9 +64,6 @@ const nibbles = (numbers: readonly number[]): number =>
   numbers.reduce((all, n, i) => all | (n << (4 * i)), 0);
 const RM16_BASE = nibbles([EBX, EBX, EBP, EBP, ESI, EDI, EBP, EBX]);
 const RM16_INDEX = nibbles([ESI, EDI, ESI, EDI, NO_REGISTER, NO_REGISTER, NO_REGISTER, NO_REGISTER]);
-const load32 = (at: Expr, offset = 0): Expr => load(I32_LOAD, I32, at, offset);
-const load16 = (at: Expr, offset = 0): Expr => load(I32_LOAD16_U, I32, at, offset);
-const load8 = (at: Expr, offset = 0): Expr => load(I32_LOAD8_U, I32, at, offset);
 
 /** parse(): what follows what in an instruction. */
 export class Parser {

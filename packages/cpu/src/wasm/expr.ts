@@ -8,6 +8,7 @@
  * Numbers stand for constants of the other operand's type: `add(x, 4)` works for i32, i64, f32 and f64.
  * @module
  */
+import type { Bytes } from "./bytes.ts";
 import * as W from "./opcodes.ts";
 import type { ValType } from "./opcodes.ts";
 
@@ -150,6 +151,11 @@ export function shuffle(a: Expr, b: Expr, lanes: readonly number[]): Expr {
 export function load(op: number, ty: ValType, address: Expr, offset = 0): Expr {
   return node(ty, op, address, null, offset);
 }
+
+/** A 32-bit word, a 16-bit word and a byte of memory, the narrow ones zero-extended. */
+export const load32 = (address: Expr, offset = 0): Expr => load(W.I32_LOAD, I32, address, offset);
+export const load16 = (address: Expr, offset = 0): Expr => load(W.I32_LOAD16_U, I32, address, offset);
+export const load8 = (address: Expr, offset = 0): Expr => load(W.I32_LOAD8_U, I32, address, offset);
 
 // ------------------------------------------------------- operators by operand type
 
@@ -321,8 +327,6 @@ export function callIndirect(type: number, ty: ValType, index: Expr, ...args: Ex
 }
 
 // ------------------------------------------------------------------ encoding
-
-import type { Bytes } from "./bytes.ts";
 
 /** Writes an opcode with its prefix. */
 export function emitOpcode(out: Bytes, op: number): void {
