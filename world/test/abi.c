@@ -67,7 +67,7 @@ static void registers(void)
 	check(r.eax == (unsigned)getpid() && r.carry == 0, "call 0 passes on");
 	r = raw(198, 20, 0, 0, 0, 0, 0);
 	check(r.eax == (unsigned)getpid() && r.carry == 0, "call 198 passes on");
-	r = raw(362, 0, 0, 0, 0, 0, 0);
+	r = raw(455, 0, 0, 0, 0, 0, 0);
 	check(r.carry != 0 && r.eax == ENOSYS, "a call that is not implemented is ENOSYS");
 }
 

@@ -15,6 +15,7 @@ import type { Nchandle } from "../vfs/namecache.ts";
 import { cacheDrop, cacheHold } from "../vfs/namecache.ts";
 import type { File } from "./file.ts";
 import { fdrop, fhold } from "./file.ts";
+import type { KqueueFile } from "./kqueue.ts";
 import type { Lwp } from "./proc.ts";
 import { RLIMIT_NOFILE } from "./resource.ts";
 
@@ -28,6 +29,8 @@ export class Filedesc implements LockOwner {
   waitingFor: LockOwner | null = null;
   files: (File | null)[] = [];
   cloexec = new Uint8Array(32);
+  /** Kernel queues made in this table. */
+  kqueues: Set<KqueueFile> | null = null;
   private freeHint = 0;
   /** Working and root directory, each with a reference. */
   cdir: Nchandle;
@@ -39,14 +42,14 @@ export class Filedesc implements LockOwner {
     this.rdir = cacheHold(rdir);
   }
 
-  /** A table for a forked process: same files, same directories. */
+  /** A table for a forked process: same files but for kernel queues, same directories. */
   copy(): Filedesc {
     const fdp = new Filedesc(this.cdir, this.rdir);
     fdp.umask = this.umask;
-    fdp.files = this.files.slice();
+    fdp.files = this.files.map((fp) => (fp !== null && fp.type === "kqueue" ? null : fp));
     for (const fp of fdp.files) if (fp !== null) fhold(fp);
     fdp.cloexec = this.cloexec.slice();
-    fdp.freeHint = this.freeHint;
+    fdp.freeHint = this.kqueues === null ? this.freeHint : 0;
     return fdp;
   }
 
@@ -94,6 +97,7 @@ export class Filedesc implements LockOwner {
     this.files[fd] = null;
     this.cloexec[fd] = 0;
     if (fd < this.freeHint) this.freeHint = fd;
+    this.unwatch(fd);
     return fp;
   }
 
@@ -105,6 +109,12 @@ export class Filedesc implements LockOwner {
     this.files[fd] = null;
     this.cloexec[fd] = 0;
     if (fd < this.freeHint) this.freeHint = fd;
+    this.unwatch(fd);
+  }
+
+  /** What kernel queues watch of a descriptor ends with it. */
+  private unwatch(fd: number): void {
+    if (this.kqueues !== null) for (const kq of this.kqueues) kq.fdClosed(fd);
   }
 
   /** dup2(2): `to` refers to the file of `from`; what `to` referred to is closed. */
@@ -116,6 +126,7 @@ export class Filedesc implements LockOwner {
     if (old !== null) {
       old.dropLocks(this);
       fdrop(old, lp);
+      this.unwatch(to);
     }
     this.set(to, fhold(fp), cloexec);
     return to;

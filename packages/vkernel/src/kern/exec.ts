@@ -13,6 +13,7 @@
  */
 import { E2BIG, EACCES, EFAULT, EINTR, ENOENT, ENOEXEC, ETXTBSY, ELOOP, Errno, ELIBBAD } from "../sys/errno.ts";
 import { MAP_ANON, MAP_FIXED, MAP_PRIVATE, PROT_EXEC, PROT_READ, PROT_WRITE, VM_MAX_USER_ADDRESS } from "../sys/mman.ts";
+import { knote, NOTE_EXEC } from "../sys/event.ts";
 import { SS_DISABLE } from "../sys/signal.ts";
 import { VEXEC } from "../sys/ucred.ts";
 import { WOULDBLOCK } from "../sys/wait.ts";
@@ -400,4 +401,5 @@ function commit(lp: Lwp, file: ExecFile, image: BuiltImage): void {
   lp.tf.fill(0);
   image.abi.setregs(lp, image, image.sp);
   k.stats.execs++;
+  knote(p, NOTE_EXEC);
 }

@@ -9,6 +9,7 @@
  *   E4  Releasing may have to wait for a disk (IoMiss): every step below can be run again from its start.
  * @module
  */
+import { knote, NOTE_EXIT } from "../sys/event.ts";
 import { SIGCHLD, SIGCONT, SIGHUP, CLD_DUMPED, CLD_EXITED, CLD_KILLED } from "../sys/signal.ts";
 import { IoMiss } from "../sys/wait.ts";
 import { vrele } from "../vfs/vnode.ts";
@@ -147,6 +148,7 @@ function becomeZombie(p: Proc): void {
   reparentChildren(p);
 
   p.stat = SZOMB;
+  knote(p, NOTE_EXIT);
   const { userNs, sysNs } = procTimes(p);
   k.stats.userNs += userNs;
   k.stats.sysNs += sysNs;

@@ -13,12 +13,12 @@ import { FIONREAD } from "../sys/ioctl.ts";
 import type { WaitChannel } from "../sys/wait.ts";
 import { WOULDBLOCK } from "../sys/wait.ts";
 import type { Fifo } from "../vfs/fifo.ts";
-import { fifoOf, fifoRelease } from "../vfs/fifo.ts";
+import { fifoOf, fifoRelease, PIPE_BUF } from "../vfs/fifo.ts";
 import type { Nchandle } from "../vfs/namecache.ts";
 import { cacheDrop, cacheHold } from "../vfs/namecache.ts";
 import type { Vattr, Vnode } from "../vfs/vnode.ts";
 import type { Uio } from "../vm/uio.ts";
-import { File } from "./file.ts";
+import { File, type Readiness } from "./file.ts";
 import type { Lwp } from "./proc.ts";
 import { FOREVER, PCATCH, tsleep } from "./sleep.ts";
 
@@ -92,6 +92,12 @@ export class FifoFile extends File {
   }
   override poll(events: number): number {
     return this.fifo.poll(events);
+  }
+  override readiness(write: boolean): Readiness {
+    const { fifo } = this;
+    if (!write) return { ready: fifo.count > 0, data: fifo.count, eof: fifo.writers === 0 && fifo.writerGen > 0, error: 0 };
+    const data = fifo.room(1);
+    return { ready: fifo.room(PIPE_BUF) > 0, data, eof: fifo.readers === 0, error: 0 };
   }
   override channel(write: boolean): WaitChannel {
     return write ? this.fifo.writeChan : this.fifo.readChan;

@@ -11,7 +11,7 @@
  */
 import { EINVAL, ENOTTY, ESPIPE } from "../sys/errno.ts";
 import { FREAD, FWRITE } from "../sys/fcntl.ts";
-import { POLLIN, POLLOUT, POLLRDNORM } from "../sys/poll.ts";
+import { POLLHUP, POLLIN, POLLOUT, POLLRDNORM } from "../sys/poll.ts";
 import type { WaitChannel } from "../sys/wait.ts";
 import type { LockOwner } from "../vfs/lockf.ts";
 import type { Vattr, Vtype } from "../vfs/vnode.ts";
@@ -20,6 +20,17 @@ import type { Lwp } from "./proc.ts";
 
 /** Kinds of open files, for procfs, fstat and checks of descriptor types. */
 export type FileType = "vnode" | "pipe" | "fifo" | "socket" | "epoll" | "eventfd" | "signalfd" | "timerfd" | "kqueue";
+
+/** What kevent(2) reports about reading or writing a file. */
+export interface Readiness {
+  ready: boolean;
+  /** Bytes that can be read or written, connections that can be accepted. */
+  data: number;
+  /** The other side is gone. */
+  eof: boolean;
+  /** Pending error, native number; 0 without one. */
+  error: number;
+}
 
 export abstract class File {
   abstract readonly type: FileType;
@@ -64,6 +75,11 @@ export abstract class File {
   /** Those of `events` that are ready now, and POLLERR, POLLHUP when they apply. */
   poll(events: number): number {
     return events & (POLLIN | POLLOUT | POLLRDNORM);
+  }
+  /** What kevent reports; files that know how much there is override it. */
+  readiness(write: boolean): Readiness {
+    const r = this.poll(write ? POLLOUT : POLLIN);
+    return { ready: (r & (write ? POLLOUT : POLLIN)) !== 0, data: 0, eof: (r & POLLHUP) !== 0, error: 0 };
   }
   /** What to wait at until reading (false) or writing (true) may go on; null when it never blocks. */
   channel(_write: boolean): WaitChannel | null {

@@ -11,6 +11,7 @@
  * @module
  */
 import { EAGAIN } from "../sys/errno.ts";
+import { knote, NOTE_FORK } from "../sys/event.ts";
 import { SIGCHLD } from "../sys/signal.ts";
 import { WOULDBLOCK } from "../sys/wait.ts";
 import { vref } from "../vfs/vnode.ts";
@@ -131,6 +132,7 @@ export function fork1(lp: Lwp, opt: ForkOptions): Lwp {
   child.stat = SACTIVE;
   fixJobControl(child, true);
   k.stats.forks++;
+  knote(p, NOTE_FORK | pid);
   return clp;
 }
 

@@ -19,7 +19,7 @@ import { WaitChannel, WOULDBLOCK } from "../sys/wait.ts";
 import type { Vattr } from "../vfs/vnode.ts";
 import { VFIFO } from "../vfs/vnode.ts";
 import type { Uio } from "../vm/uio.ts";
-import { File, pseudoVattr } from "./file.ts";
+import { File, pseudoVattr, type Readiness } from "./file.ts";
 import type { Kernel } from "./kernel.ts";
 
 /** Largest write that is atomic (Linux's value; DragonFly promises 512). */
@@ -147,6 +147,14 @@ export class PipeFile extends File {
       else if (this.to.space >= PIPE_BUF) ready |= events & POLLOUT;
     }
     return ready;
+  }
+
+  override readiness(write: boolean): Readiness {
+    const ring = write ? this.to : this.from;
+    if (ring === null) return { ready: false, data: 0, eof: true, error: 0 };
+    if (!write) return { ready: ring.len > 0, data: ring.len, eof: ring.writers === 0, error: 0 };
+    const eof = ring.readers === 0;
+    return { ready: ring.space >= PIPE_BUF, data: eof ? 0 : ring.space, eof, error: 0 };
   }
 
   override channel(write: boolean): WaitChannel | null {

@@ -13,6 +13,7 @@
  * @module
  */
 import { EACCES, EPERM } from "../sys/errno.ts";
+import type { Klist } from "../sys/event.ts";
 import type { Ucred } from "../sys/ucred.ts";
 import type { Sigset } from "../sys/signal.ts";
 import { sigset } from "../sys/signal.ts";
@@ -202,6 +203,8 @@ export class Proc {
   xstat = 0;
   /** Signal that stopped the process, reported by wait. */
   stopSig = 0;
+  /** Who watches the process, null while nobody does. */
+  klist: Klist | null = null;
   /** Woken by each signal to the process (signalfd). */
   readonly sigChan = new WaitChannel("signalfd");
   /** Parent waits here for state changes of its children. */

@@ -13,6 +13,7 @@
  * @module
  */
 import { EAGAIN } from "../sys/errno.ts";
+import { knote, NOTE_SIGNAL } from "../sys/event.ts";
 import {
   CLD_CONTINUED,
   CLD_STOPPED,
@@ -174,6 +175,7 @@ export function lwpsignal(lp: Lwp, sig: number, info: Ksiginfo | null = null): v
 function postSignal(p: Proc, target: Lwp | null, sig: number, info: Ksiginfo | null): void {
   if (sig === 0 || p.stat === SZOMB || (p.flags & (P_SYSTEM | P_WEXIT)) !== 0) return;
   const prop = sigprop(sig);
+  knote(p, NOTE_SIGNAL | sig);
 
   if ((prop & SA_CONT) !== 0) {
     for (const stop of STOP_SIGNALS) discard(p, stop);

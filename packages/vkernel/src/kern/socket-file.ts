@@ -17,7 +17,7 @@ import type { PeerCred, Rights, Socket } from "../net/socket.ts";
 import type { Vattr, Vnode } from "../vfs/vnode.ts";
 import { VSOCK } from "../vfs/vnode.ts";
 import type { Uio } from "../vm/uio.ts";
-import { fdrop, fhold, File, pseudoVattr } from "./file.ts";
+import { fdrop, fhold, File, pseudoVattr, type Readiness } from "./file.ts";
 import type { Kernel } from "./kernel.ts";
 import type { Lwp } from "./proc.ts";
 import type { Protocol } from "./protocol.ts";
@@ -106,6 +106,9 @@ export class SocketFile extends File {
   }
   override poll(events: number): number {
     return this.socket.poll(events);
+  }
+  override readiness(write: boolean): Readiness {
+    return this.socket.readiness(write);
   }
   override channel(write: boolean): WaitChannel {
     return write ? this.socket.roomOf(null) : this.socket.readChan;

@@ -4,6 +4,7 @@
  * sys/kern/vfs_syscalls.c). Each operation works on a vnode; the calls by path and by descriptor share it.
  */
 import { EACCES, EBADF, EFBIG, EINVAL, EISDIR, EPERM, ETXTBSY } from "../sys/errno.ts";
+import { knote, NOTE_ATTRIB } from "../sys/event.ts";
 import { FWRITE, O_PATH } from "../sys/fcntl.ts";
 import { SIGXFSZ } from "../sys/signal.ts";
 import { ALLPERMS, S_ISGID, S_ISTXT, S_ISUID, S_IXGRP, UF_SETTABLE } from "../sys/stat.ts";
@@ -50,6 +51,7 @@ export function setMode(lp: Lwp, vp: Vnode, mode: number): void {
     if (!groupMember(va.gid, cred)) bits &= ~S_ISGID;
   }
   vp.setattr({ mode: bits });
+  knote(vp, NOTE_ATTRIB);
 }
 
 /**
@@ -72,6 +74,7 @@ export function setOwner(lp: Lwp, vp: Vnode, uid: number, gid: number): void {
     if (drop !== 0) change.mode = va.mode & ~drop;
   }
   vp.setattr(change);
+  knote(vp, NOTE_ATTRIB);
 }
 
 /** chflags: the owner's for user flags, the superuser's for system flags. */
@@ -79,13 +82,9 @@ export function setFlags(lp: Lwp, vp: Vnode, flags: number): void {
   checkWritableMount(vp);
   const { cred } = lp.proc;
   const va = vp.getattr();
-  if (cred.uid === 0) {
-    vp.setattr({ flags: flags >>> 0 });
-    return;
-  }
-  if (cred.uid !== va.uid) throw EPERM;
-  if (((flags ^ va.flags) & ~UF_SETTABLE) !== 0) throw EPERM;
+  if (cred.uid !== 0 && (cred.uid !== va.uid || ((flags ^ va.flags) & ~UF_SETTABLE) !== 0)) throw EPERM;
   vp.setattr({ flags: flags >>> 0 });
+  knote(vp, NOTE_ATTRIB);
 }
 
 /** A time to set; null leaves it, "now" takes the clock. */
@@ -114,6 +113,7 @@ export function setTimes(lp: Lwp, vp: Vnode, atime: NewTime, mtime: NewTime): vo
     change.mtimeNsec = m.nsec;
   }
   vp.setattr(change);
+  knote(vp, NOTE_ATTRIB);
 }
 
 /** Checks a new size against what the process and the kernel allow. Throws EINVAL, EFBIG. */

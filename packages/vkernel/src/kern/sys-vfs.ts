@@ -11,6 +11,7 @@
  * @module
  */
 import { EACCES, EBUSY, EEXIST, EINVAL, EISDIR, ENOENT, ENOTDIR, ENOTEMPTY, EPERM, EROFS, EXDEV } from "../sys/errno.ts";
+import { knote, NOTE_DELETE, NOTE_LINK, NOTE_RENAME, NOTE_WRITE } from "../sys/event.ts";
 import { AT_FDCWD } from "../sys/fcntl.ts";
 import { ALLPERMS, S_ISGID, S_ISTXT } from "../sys/stat.ts";
 import { VEXEC, VWRITE } from "../sys/ucred.ts";
@@ -30,7 +31,7 @@ import {
   nlookup,
 } from "../vfs/nlookup.ts";
 import type { Vattr, Vnode, Vtype } from "../vfs/vnode.ts";
-import { VBLK, VCHR, VDIR, VLNK, vref } from "../vfs/vnode.ts";
+import { VBLK, VCHR, VDIR, VLNK, vref, vrele } from "../vfs/vnode.ts";
 import type { Lwp, Proc } from "./proc.ts";
 import { directoryOf, VnodeFile } from "./vnode-file.ts";
 
@@ -100,6 +101,7 @@ export function createAt(
   if (type === VDIR && p.abi.name === "linux") bits |= dir.mode & S_ISGID;
   const vp = dvp.create(nch.name, { type, mode: type === VLNK ? 0o777 : bits, uid: p.cred.uid, gid: newGid(p, dir), ...extra });
   nch.cache.setVnode(nch, vp);
+  knote(dvp, type === VDIR ? NOTE_WRITE | NOTE_LINK : NOTE_WRITE);
   return vp;
 }
 
@@ -165,6 +167,8 @@ export function kernLink(lp: Lwp, fromFd: number, from: string, toFd: number, to
       creatableIn(lp.proc, nch);
       dvp.link(nch.name, vp);
       nch.cache.setVnode(nch, vref(vp));
+      knote(vp, NOTE_LINK);
+      knote(dvp, NOTE_WRITE);
       return 0;
     } finally {
       cacheDrop(nch);
@@ -190,8 +194,11 @@ export function kernUnlink(lp: Lwp, dirfd: number, path: string): number {
     if (vp.type === VDIR) throw lp.proc.abi.name === "linux" ? EISDIR : EPERM;
     if (nch.mountedHere !== null) throw EBUSY;
     checkRemovable(lp.proc, nch);
-    nch.parent!.vp!.unlink(nch.name, vp);
+    const dvp = nch.parent!.vp!;
+    dvp.unlink(nch.name, vp);
     nch.cache.detach(nch);
+    knote(dvp, NOTE_WRITE);
+    knote(vp, NOTE_DELETE);
     return 0;
   } finally {
     cacheDrop(nch);
@@ -210,8 +217,11 @@ export function kernRmdir(lp: Lwp, dirfd: number, path: string): number {
     if (nd.last !== LAST_NORM || nch.mount.rootNch === nch) throw EBUSY;
     if (nch.detached) throw ENOENT;
     checkRemovable(lp.proc, nch);
-    nch.parent!.vp!.rmdir(nch.name, vp);
+    const dvp = nch.parent!.vp!;
+    dvp.rmdir(nch.name, vp);
     nch.cache.detach(nch);
+    knote(dvp, NOTE_WRITE | NOTE_LINK);
+    knote(vp, NOTE_DELETE);
     return 0;
   } finally {
     cacheDrop(nch);
@@ -255,7 +265,16 @@ export function kernRename(lp: Lwp, fromFd: number, from: string, toFd: number, 
       // A directory that changes its parent has its ".." rewritten.
       if (fvp.type === VDIR && fdir !== tdir && !fvp.access(VWRITE, p.cred)) throw EACCES;
       fdir.vp!.rename(fnch.name, fvp, tdir.vp!, tnch.name, tvp);
+      const [fdvp, tdvp] = [fdir.vp!, tdir.vp!];
+      if (tvp !== null) vref(tvp);
       fnch.cache.rename(fnch, tnch);
+      knote(fdvp, NOTE_WRITE);
+      if (tdvp !== fdvp) knote(tdvp, NOTE_WRITE);
+      knote(fvp, NOTE_RENAME);
+      if (tvp !== null) {
+        knote(tvp, NOTE_DELETE);
+        vrele(tvp);
+      }
       return 0;
     } finally {
       cacheDrop(tnch);

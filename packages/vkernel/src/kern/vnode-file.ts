@@ -10,8 +10,10 @@
  * @module
  */
 import { EBADF, EFBIG, EINVAL, EISDIR, ENOTDIR, ENOTTY, EOVERFLOW, ESPIPE } from "../sys/errno.ts";
+import { knote, NOTE_EXTEND, NOTE_WRITE } from "../sys/event.ts";
 import { FWRITE, O_APPEND, O_NONBLOCK, O_PATH, SEEK_CUR, SEEK_END, SEEK_SET } from "../sys/fcntl.ts";
 import { FIONREAD } from "../sys/ioctl.ts";
+import { POLLHUP, POLLIN, POLLOUT } from "../sys/poll.ts";
 import { SIGXFSZ } from "../sys/signal.ts";
 import { S_ISGID, S_ISUID, S_IXGRP } from "../sys/stat.ts";
 import type { WaitChannel } from "../sys/wait.ts";
@@ -26,7 +28,7 @@ import { VDIR, VREG } from "../vfs/vnode.ts";
 import type { DirectIo } from "../vm/object-io.ts";
 import { objectRead, objectWrite } from "../vm/object-io.ts";
 import type { Uio } from "../vm/uio.ts";
-import { File } from "./file.ts";
+import { File, type Readiness } from "./file.ts";
 import type { Lwp } from "./proc.ts";
 import { RLIMIT_FSIZE } from "./resource.ts";
 import { lwpsignal } from "./sig.ts";
@@ -137,6 +139,7 @@ export class VnodeFile extends File implements LockOwner {
     }
     if (offset + want > OFF_MAX) throw EFBIG;
     const total = uio.resid;
+    const extends_ = vp.klist !== null && offset + want > vp.size();
     let moved: number;
     try {
       moved = objectWrite(vp.object, offset, uio, want, this.writeDirect);
@@ -145,6 +148,7 @@ export class VnodeFile extends File implements LockOwner {
       if (moved === 0) throw e;
     }
     if (moved > 0 && lp.proc.cred.uid !== 0) clearSetId(vp);
+    if (moved > 0) knote(vp, extends_ ? NOTE_WRITE | NOTE_EXTEND : NOTE_WRITE);
     return moved;
   }
 
@@ -237,6 +241,18 @@ export class VnodeFile extends File implements LockOwner {
   override poll(events: number): number {
     return this.dev !== null ? this.dev.poll(events) : super.poll(events);
   }
+  override readiness(write: boolean): Readiness {
+    if (this.dev !== null) return this.deviceReadiness(this.dev, write);
+    if (write) return { ready: true, data: 0, eof: false, error: 0 };
+    const data = Math.max(-0x8000_0000, Math.min(0x7fff_ffff, this.vp.size() - this.offset));
+    return { ready: data !== 0, data, eof: false, error: 0 };
+  }
+  private deviceReadiness(dev: Cdev, write: boolean): Readiness {
+    const r = dev.poll(write ? POLLOUT : POLLIN);
+    const { tty } = dev;
+    const data = tty === null ? 0 : write ? tty.outq.room : tty.readable();
+    return { ready: (r & (write ? POLLOUT : POLLIN)) !== 0, data, eof: (r & POLLHUP) !== 0, error: 0 };
+  }
   override channel(write: boolean): WaitChannel | null {
     return this.dev !== null ? this.dev.channel(write) : null;
   }
@@ -274,6 +290,8 @@ export function directoryOf(lp: Lwp, fd: number): Nchandle {
 
 /** Sets a file's size, in the file system and in the pages of its mappings. Throws as setattr does. */
 export function truncateVnode(vp: Vnode, size: number): void {
+  const grows = size > vp.size();
   vp.setattr({ size });
   vp.object?.truncate(size);
+  knote(vp, grows ? NOTE_WRITE | NOTE_EXTEND : NOTE_WRITE);
 }

@@ -338,10 +338,24 @@ export class Socket {
 
   // Readiness -----------------------------------------------------------------------------------------------
 
+  /** Nothing more will come. */
+  private get readEnd(): boolean {
+    return this.peerGone || this.readShut || (this.peer !== null && this.peer.writeShut && this.kind !== SOCK_DGRAM);
+  }
+  /** How much can be read (a listener: connections that wait) or written, and what stands against it. */
+  readiness(write: boolean): { ready: boolean; data: number; eof: boolean; error: number } {
+    const error = this.error?.native ?? 0;
+    if (!write) {
+      const data = this.listening ? this.pending.length : this.queued;
+      return { ready: this.listening ? data > 0 : this.queue.length > 0, data, eof: this.readEnd, error };
+    }
+    const room = this.peer === null ? 0 : Math.max(0, this.peer.limit - this.peer.queued);
+    return { ready: (this.poll(POLLOUT) & POLLOUT) !== 0, data: room, eof: this.peerGone || this.writeShut, error };
+  }
+
   poll(events: number): number {
     let r = 0;
-    const eof = this.peerGone || this.readShut || (this.peer !== null && this.peer.writeShut && this.kind !== SOCK_DGRAM);
-    if (this.queue.length > 0 || this.pending.length > 0 || eof || this.error !== null) r |= events & (POLLIN | POLLRDNORM);
+    if (this.queue.length > 0 || this.pending.length > 0 || this.readEnd || this.error !== null) r |= events & (POLLIN | POLLRDNORM);
     if (this.error !== null) r |= POLLERR;
     if (this.peerGone || (this.readShut && this.writeShut)) r |= POLLHUP;
     if (this.kind !== SOCK_DGRAM && this.peer === null && !this.peerGone && !this.listening) r |= POLLHUP;

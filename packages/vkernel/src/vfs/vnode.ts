@@ -13,6 +13,7 @@
  * @module
  */
 import { EINVAL, EISDIR, ENODEV, ENOTDIR, ENOTTY, EROFS } from "../sys/errno.ts";
+import type { Klist } from "../sys/event.ts";
 import type { Ucred } from "../sys/ucred.ts";
 import { accessOk } from "../sys/ucred.ts";
 import type { VmObject } from "../vm/object.ts";
@@ -97,6 +98,8 @@ export abstract class Vnode {
   nch: Nchandle | null = null;
   /** Advisory locks, null while there never was one. */
   locks: Lockf | null = null;
+  /** Who watches the file, null while nobody does. */
+  klist: Klist | null = null;
   /** Data and openers of a fifo, null while nobody has it open. */
   fifo: Fifo | null = null;
 

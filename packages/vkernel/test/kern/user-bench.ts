@@ -4,6 +4,9 @@
  * real address spaces and the real dispatcher. Signal handlers are generators too, entered through the frame that
  * the kernel builds and left through sigreturn. Time stands still unless a sleep moves it.
  */
+import { dragonflyAbi } from "../../src/abi/dragonfly/abi.ts";
+import { TRAMPOLINE_ADDRESS } from "../../src/abi/dragonfly/sigframe.ts";
+import { DRAGONFLY_SYSENT } from "../../src/abi/dragonfly/sysent.ts";
 import { LinuxAbi } from "../../src/abi/linux/abi.ts";
 import { LINUX_SYSCALL_NAMES } from "../../src/abi/linux/names.ts";
 import { addStandardDevices } from "../../src/dev/standard.ts";
@@ -14,7 +17,7 @@ import type { InetOptions } from "../../src/net/inet/domain.ts";
 import type { Lwp, Proc } from "../../src/kern/proc.ts";
 import { userret } from "../../src/kern/sig-deliver.ts";
 import { syscall } from "../../src/kern/syscall.ts";
-import { TF_EAX, TF_EBP, TF_EBX, TF_ECX, TF_EDI, TF_EDX, TF_EIP, TF_ESI, TF_ESP } from "../../src/sys/frame.ts";
+import { TF_EAX, TF_EBP, TF_EBX, TF_ECX, TF_EDI, TF_EDX, TF_EFLAGS, TF_EIP, TF_ESI, TF_ESP, PSL_C } from "../../src/sys/frame.ts";
 import { MAP_ANON, MAP_FIXED, MAP_PRIVATE, PROT_READ, PROT_WRITE } from "../../src/sys/mman.ts";
 import { ROOT_CRED, type Ucred } from "../../src/sys/ucred.ts";
 import { TmpfsMount } from "../../src/vfs/tmpfs/tmpfs.ts";
@@ -31,6 +34,13 @@ export interface Call {
 }
 
 const NUMBERS = new Map(LINUX_SYSCALL_NAMES.map((name, nr) => [name, nr]));
+const DRAGONFLY_NUMBERS = new Map(DRAGONFLY_SYSENT.flatMap((row) => (row === undefined ? [] : [[row.name, row.nr] as const])));
+/** A system call of the DragonFly ABI by name. */
+export function dfly(name: string, ...args: number[]): Call {
+  const nr = DRAGONFLY_NUMBERS.get(name);
+  if (nr === undefined) throw new Error(`no DragonFly system call ${name}`);
+  return { nr, args };
+}
 /** A system call by name. */
 export function sys(name: string, ...args: number[]): Call {
   const nr = NUMBERS.get(name);
@@ -91,6 +101,12 @@ export class User {
   child(fn: Program): void {
     this.bench.nextChild = fn;
   }
+  /** DragonFly's sigaction. */
+  dflySigaction(sig: number, handler: number, flags = 0): Call {
+    const at = DATA + DATA_SIZE - 64;
+    this.words(at, handler, flags, 0, 0, 0, 0);
+    return dfly("sigaction", sig, at, 0);
+  }
   /** rt_sigaction with Linux flags. */
   sigaction(sig: number, handler: number, flags = 0): Call {
     const at = DATA + DATA_SIZE - 64;
@@ -105,6 +121,8 @@ interface Activity {
   /** Registers at its last call, to see whether it is to be restarted. */
   isHandler: boolean;
   rt: boolean;
+  /** DragonFly's frame, for sigreturn. */
+  frame: number;
 }
 
 export class UserBench implements Machine {
@@ -135,14 +153,14 @@ export class UserBench implements Machine {
       create: () => ++spaces, destroy: () => {}, inval: () => {}, withdrawWrite: () => {},
     });
     this.k = new Kernel({ machine: this, vm, log: (line) => this.log.push(line), ...(inet === undefined ? {} : { inet }) });
-    this.k.abis.push(new LinuxAbi());
+    this.k.abis.push(new LinuxAbi(), dragonflyAbi());
     addStandardDevices(this.k.devsw, { entropy: (b) => this.entropy(b), now: () => this.now });
     this.k.mounts.mountRoot(new TmpfsMount("root", 0, { maxBytes: 4 << 20, now: () => this.k.microtime() }));
   }
 
   /** Makes the first process (pid 2, below the kernel's init) with `program`; returns its Proc. */
-  start(program: Program, cred: Ucred = ROOT_CRED): Proc {
-    const lp = makeFirstProcess(this.k, { cred, abi: this.k.abis[0]!, asInit: false });
+  start(program: Program, cred: Ucred = ROOT_CRED, abi: "linux" | "dragonfly" = "linux"): Proc {
+    const lp = makeFirstProcess(this.k, { cred, abi: this.k.abis.find((a) => a.name === abi)!, asInit: false });
     const vm = vmspaceAlloc(this.k.vm);
     lp.proc.vmspace = vm;
     const map = (addr: number, len: number): void => {
@@ -160,7 +178,7 @@ export class UserBench implements Machine {
   }
 
   private activity(lp: Lwp, program: Program, isHandler: boolean, rt: boolean): Activity {
-    return { gen: program(new User(this, lp)), pending: null, isHandler, rt };
+    return { gen: program(new User(this, lp)), pending: null, isHandler, rt, frame: 0 };
   }
 
   /** Runs until the first process has ended; throws what its programs threw. Returns its wait status. */
@@ -219,6 +237,12 @@ export class UserBench implements Machine {
         tf[TF_EIP] = TEXT;
         stack.push(this.activity(lp, program, true, tf[TF_EDX] !== 0));
       }
+      if (eip === TRAMPOLINE_ADDRESS) {
+        const frame = tf[TF_ESP]! >>> 0;
+        const program = this.handlers[(fuword(lp.proc.vmspace!, frame + 16) - HANDLERS) / 16]!;
+        tf[TF_EIP] = TEXT;
+        stack.push({ ...this.activity(lp, program, true, false), frame });
+      }
       const top = stack[stack.length - 1]!;
       if (!this.step(lp, stack, top)) return;
     }
@@ -235,13 +259,19 @@ export class UserBench implements Machine {
     } else {
       let r: IteratorResult<Call, void>;
       try {
-        r = top.gen.next(tf[TF_EAX]!);
+        const failed = lp.proc.abi.name === "dragonfly" && (tf[TF_EFLAGS]! & PSL_C) !== 0;
+        r = top.gen.next(failed ? -tf[TF_EAX]! : tf[TF_EAX]!);
       } catch (e) {
         this.failures.push(e);
         lp.state = 5;
         return false;
       }
       if (r.done === true) {
+        if (top.isHandler && lp.proc.abi.name === "dragonfly") {
+          stack.pop();
+          this.load(lp, dfly("sigreturn", top.frame + 20));
+          return syscall(lp);
+        }
         if (top.isHandler) {
           stack.pop();
           // `ret` has taken the return address; the classic trampoline pops the signal number too.
@@ -250,7 +280,7 @@ export class UserBench implements Machine {
           this.load(lp, call);
           return syscall(lp);
         }
-        call = sys("exit_group", 0);
+        call = lp.proc.abi.name === "dragonfly" ? dfly("exit", 0) : sys("exit_group", 0);
       } else call = r.value;
       top.pending = call;
     }
@@ -262,12 +292,17 @@ export class UserBench implements Machine {
     const { tf } = lp;
     const a = call.args;
     tf[TF_EAX] = call.nr;
+    tf[TF_EIP] = TEXT + 2;
+    if (lp.proc.abi.name === "dragonfly") {
+      tf[TF_EFLAGS]! &= ~PSL_C;
+      a.forEach((v, i) => suword(lp.proc.vmspace!, tf[TF_ESP]! + 4 + 4 * i, v));
+      return;
+    }
     tf[TF_EBX] = a[0] ?? 0;
     tf[TF_ECX] = a[1] ?? 0;
     tf[TF_EDX] = a[2] ?? 0;
     tf[TF_ESI] = a[3] ?? 0;
     tf[TF_EDI] = a[4] ?? 0;
     tf[TF_EBP] = a[5] ?? 0;
-    tf[TF_EIP] = TEXT + 2;
   }
 }

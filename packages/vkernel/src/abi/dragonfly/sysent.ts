@@ -5,6 +5,7 @@
  */
 import { type Sysent, sysentTable, unimplemented } from "../../kern/sysent.ts";
 import { FILE_ROWS } from "./sys-file.ts";
+import { KEVENT_ROWS } from "./sys-kevent.ts";
 import { MEMORY_ROWS } from "./sys-memory.ts";
 import { MISC_ROWS } from "./sys-misc.ts";
 import { POLL_ROWS } from "./sys-poll.ts";
@@ -54,7 +55,6 @@ const MISSING: Readonly<Record<string, readonly (readonly [number, string])[]>> 
     [314, "aio_return"], [315, "aio_suspend"], [316, "aio_cancel"], [317, "aio_error"], [318, "aio_read"], [319, "aio_write"],
     [320, "lio_listio"], [359, "aio_waitcomplete"],
   ],
-  "kernel queues": [[362, "kqueue"], [363, "kevent"]],
   "real-time scheduling": [
     [327, "sched_setparam"], [328, "sched_getparam"], [329, "sched_setscheduler"], [334, "sched_rr_get_interval"], [520, "ioprio_set"],
     [521, "ioprio_get"],
@@ -93,6 +93,7 @@ export const DRAGONFLY_SYSENT = sysentTable(
   FILE_ROWS,
   VFS_ROWS,
   POLL_ROWS,
+  KEVENT_ROWS,
   SOCKET_ROWS,
   MISC_ROWS,
   MISSING_ROWS,
