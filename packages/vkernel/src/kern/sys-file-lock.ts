@@ -20,6 +20,7 @@ import {
 } from "../sys/fcntl.ts";
 import { WOULDBLOCK } from "../sys/wait.ts";
 import { LOCK_EOF, Lockf } from "../vfs/lockf.ts";
+import type { LockOwner } from "../vfs/lockf.ts";
 import type { Vnode } from "../vfs/vnode.ts";
 import type { File } from "./file.ts";
 import { fdrop, fhold } from "./file.ts";
@@ -34,6 +35,8 @@ export interface FlockRequest {
   start: number;
   len: number;
   pid: number;
+  /** The lock belongs to the open file, not to the process (F_OFD_SETLK). */
+  ofd: boolean;
 }
 
 function locksOf(vp: Vnode): Lockf {
@@ -93,13 +96,20 @@ function rangeOf(fp: VnodeFile, lk: FlockRequest): { start: number; end: number 
   return { start, end };
 }
 
+/** To whom the lock of a request belongs. */
+function ownerOf(lp: Lwp, fp: VnodeFile, lk: FlockRequest): LockOwner {
+  if (lk.ofd) return fp;
+  const table = lp.proc.fd!;
+  table.lockPid = lp.proc.pid;
+  return table;
+}
+
 /** F_GETLK, F_SETLK and the plain half of F_SETLKW. */
 export function fcntlLockTry(lp: Lwp, fd: number, cmd: number, lk: FlockRequest): number {
   const fp = lockable(lp, fd);
   const { start, end } = rangeOf(fp, lk);
   const locks = locksOf(fp.vp);
-  const owner = lp.proc.fd!;
-  owner.lockPid = lp.proc.pid;
+  const owner = ownerOf(lp, fp, lk);
   if (cmd === F_GETLK) {
     if (lk.type !== F_RDLCK && lk.type !== F_WRLCK) throw EINVAL;
     const other = locks.conflict(locks.ranges, owner, lk.type, start, end);
@@ -121,7 +131,8 @@ export function fcntlLockTry(lp: Lwp, fd: number, cmd: number, lk: FlockRequest)
   if (lk.type !== F_RDLCK && lk.type !== F_WRLCK) throw EINVAL;
   if (lk.type === F_RDLCK ? !fp.readable : !fp.writable) throw EBADF;
   const wait = cmd === F_SETLKW;
-  const blocker = locks.set(locks.ranges, owner, lk.type, start, end, wait);
+  // Who waits for an open file's lock is not known, so no circle can be found (Linux fs/locks.c, posix_locks_deadlock).
+  const blocker = locks.set(locks.ranges, owner, lk.type, start, end, wait && !lk.ofd);
   if (blocker === null) return 0;
   if (!wait) throw EAGAIN;
   return WOULDBLOCK;

@@ -56,10 +56,10 @@ import { acquireTty } from "./tty-jobctl.ts";
 import { truncateVnode, VnodeFile } from "./vnode-file.ts";
 
 /** open(2), plain half. `flags` native, with the access mode as O_RDONLY, O_WRONLY or O_RDWR. */
-export function openTry(lp: Lwp, dirfd: number, path: string, flags: number, mode: number): number {
+export function openTry(lp: Lwp, dirfd: number, path: string, flags: number, mode: number, resolve = 0): number {
   const fd = lp.proc.fd!;
   fd.reserve(lp, 1);
-  const fp = openFile(lp, dirfd, path, flags, mode);
+  const fp = openFile(lp, dirfd, path, flags, mode, resolve);
   if (fp instanceof FifoFile && !fp.connected) {
     fdrop(fp, lp);
     return WOULDBLOCK;
@@ -74,8 +74,9 @@ export function* openSlow(
   path: string,
   flags: number,
   mode: number,
+  resolve = 0,
 ): Generator<void, number, void> {
-  const fp = openFile(lp, dirfd, path, flags, mode);
+  const fp = openFile(lp, dirfd, path, flags, mode, resolve);
   try {
     if (fp instanceof FifoFile) yield* fp.waitConnected(lp);
     return lp.proc.fd!.install(lp, fp, (flags & O_CLOEXEC) !== 0);
@@ -85,21 +86,21 @@ export function* openSlow(
   }
 }
 
-/** Opens or creates a file; the result is referenced once. */
-export function openFile(lp: Lwp, dirfd: number, path: string, flags: number, mode: number): File {
+/** Opens or creates a file; the result is referenced once. `resolve`: NLC_* that restrict the walk. */
+export function openFile(lp: Lwp, dirfd: number, path: string, flags: number, mode: number, resolve = 0): File {
   const pathOnly = (flags & O_PATH) !== 0;
   const creating = (flags & O_CREAT) !== 0 && !pathOnly;
   const exclusive = creating && (flags & O_EXCL) !== 0;
   const noFollow = (flags & O_NOFOLLOW) !== 0;
   if ((flags & O_ACCMODE) === O_ACCMODE) throw EINVAL;
-  let lookup = 0;
+  let lookup = resolve;
   if (!noFollow && !exclusive) lookup |= NLC_FOLLOW;
   if (noFollow && !pathOnly) lookup |= NLC_NOSYMLINK;
   if (creating) lookup |= NLC_CREATE;
   // Linux lets O_CREAT touch no directory, nor what a path names as one.
   const linux = lp.proc.abi.name === "linux";
   if (linux && creating && path.endsWith("/")) throw EISDIR;
-  const nd = nlookupInit(lp, dirfd, path);
+  const nd = nlookupInit(lp, dirfd, path, resolve);
   const nch = nlookup(nd, path, lookup);
   try {
     if (nch.vp === null) {

@@ -23,9 +23,11 @@ import {
   LAST_DOTDOT,
   LAST_NORM,
   LAST_ROOT,
+  NLC_BENEATH,
   NLC_CREATE,
   NLC_EMPTY,
   NLC_FOLLOW,
+  NLC_INROOT,
   NLC_NAME,
   Nlookup,
   nlookup,
@@ -43,6 +45,10 @@ export function nlookupInit(lp: Lwp, dirfd: number, path: string, flags = 0): Nl
   const fd = p.fd!;
   let start = fd.cdir;
   if (path.length === 0 && (flags & NLC_EMPTY) === 0) throw ENOENT;
+  if ((flags & (NLC_BENEATH | NLC_INROOT)) !== 0) {
+    if (dirfd !== AT_FDCWD) start = directoryOf(lp, dirfd);
+    return new Nlookup(p.cred, start, start);
+  }
   if (dirfd !== AT_FDCWD && path.charCodeAt(0) !== SLASH) {
     if (path.length === 0) {
       const fp = fd.get(dirfd);

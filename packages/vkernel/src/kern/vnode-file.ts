@@ -44,8 +44,8 @@ export class VnodeFile extends File implements LockOwner {
   readonly vp: Vnode;
   readonly dev: Cdev | null;
   offset = 0;
-  /** flock: locks are owned by the open file. */
-  readonly lockPid = 0;
+  /** Locks of flock and F_OFD_SETLK are owned by the open file, and by no process. */
+  readonly lockPid = -1;
   waitingFor: LockOwner | null = null;
   private readonly readDirect: DirectIo;
   private readonly writeDirect: DirectIo;
@@ -267,7 +267,10 @@ export class VnodeFile extends File implements LockOwner {
 
   override close(_lp: Lwp | null): void {
     const { vp } = this;
-    if (vp.locks !== null) vp.locks.clear(vp.locks.whole, this, 0, LOCK_EOF);
+    if (vp.locks !== null) {
+      vp.locks.clear(vp.locks.whole, this, 0, LOCK_EOF);
+      vp.locks.clear(vp.locks.ranges, this, 0, LOCK_EOF);
+    }
     if (this.dev !== null) this.dev.close(this.flags);
     if ((this.flags & FWRITE) !== 0 && vp.type === VREG) vp.writeCount--;
     cacheDrop(this.nch);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * Advisory locks of one file: byte ranges owned by processes (fcntl) and whole-file locks owned by open files
- * (flock), which do not see each other (DragonFly 2.0 sys/kern/kern_lockf.c).
+ * Advisory locks of one file: byte ranges owned by processes or open files (fcntl) and whole-file locks owned by open
+ * files (flock), which do not see each other (DragonFly 2.0 sys/kern/kern_lockf.c).
  *
  * Invariants
  *   A1  Locks of one owner never overlap; neighbours of one kind are merged.
@@ -18,9 +18,9 @@ export const LOCKS_PER_FILE = 4096;
 /** Past the last byte of a range that extends to the end, whatever that will be. */
 export const LOCK_EOF = Number.MAX_SAFE_INTEGER;
 
-/** Whoever may own locks: a process's descriptor table for fcntl, an open file for flock. */
+/** Whoever may own locks: a process's descriptor table for fcntl, an open file for flock and F_OFD_SETLK. */
 export interface LockOwner {
-  /** For F_GETLK; 0 when the owner is no process. */
+  /** For F_GETLK; -1 when the owner is no process. */
   readonly lockPid: number;
   /** The owner this one waits for (A3). */
   waitingFor: LockOwner | null;

@@ -9,7 +9,7 @@
  *   L4  At most MAXSYMLINKS symbolic links are followed.
  * @module
  */
-import { EACCES, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR } from "../sys/errno.ts";
+import { EACCES, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, EXDEV } from "../sys/errno.ts";
 import type { Ucred } from "../sys/ucred.ts";
 import { VEXEC } from "../sys/ucred.ts";
 import type { Nchandle } from "./namecache.ts";
@@ -33,6 +33,17 @@ export const NLC_NOSYMLINK = 0x08;
 export const NLC_NAME = 0x20;
 /** A relative path may be empty and means where the walk starts (AT_EMPTY_PATH). */
 export const NLC_EMPTY = 0x10;
+
+/** No mount point is crossed in either direction: EXDEV. This and what follows: openat2(2), Linux fs/namei.c. */
+export const NLC_NOXDEV = 0x40;
+/** Links of procfs that name a file without a path are ELOOP. */
+export const NLC_NOMAGIC = 0x80;
+/** Symbolic links that would be followed are ELOOP. */
+export const NLC_NOLINKS = 0x100;
+/** What leads out of `rdir`, by "..", an absolute path or link, is EXDEV instead of staying there. */
+export const NLC_BENEATH = 0x200;
+/** `rdir` is the directory that the walk starts from; links without a path are EXDEV. */
+export const NLC_INROOT = 0x400;
 
 /** What the last component of a path was. */
 export const LAST_NORM = 0;
@@ -71,6 +82,7 @@ export function nlookup(nd: Nlookup, path: string, flags: number): Nchandle {
     nd.last = LAST_DOT;
     return cacheHold(nd.cdir);
   }
+  if (path.charCodeAt(0) === SLASH && (flags & NLC_BENEATH) !== 0) throw EXDEV;
   let at = path.charCodeAt(0) === SLASH ? nd.rdir : nd.cdir;
   let rest = path;
   let pos = 0;
@@ -98,7 +110,10 @@ export function nlookup(nd: Nlookup, path: string, flags: number): Nchandle {
       }
       if (name === "..") {
         nd.last = LAST_DOTDOT;
-        at = parentOf(at, nd.rdir);
+        if (at === nd.rdir && (flags & NLC_BENEATH) !== 0) throw EXDEV;
+        const up = parentOf(at, nd.rdir);
+        if (up.mount !== at.mount && (flags & NLC_NOXDEV) !== 0) throw EXDEV;
+        at = up;
         continue;
       }
       nd.last = LAST_NORM;
@@ -111,9 +126,10 @@ export function nlookup(nd: Nlookup, path: string, flags: number): Nchandle {
       }
       if (vp.type === VLNK && (!isLast || followsLast(nd, flags))) {
         if (isLast && !nd.trailingSlash && (flags & NLC_NOSYMLINK) !== 0) throw ELOOP;
-        if (++links > MAXSYMLINKS) throw ELOOP;
+        if (++links > MAXSYMLINKS || (flags & NLC_NOLINKS) !== 0) throw ELOOP;
         const target = vp.jump();
         if (target !== null) {
+          checkJump(at, target, flags);
           if (held !== null) cacheDrop(held);
           held = target;
           at = target;
@@ -125,12 +141,14 @@ export function nlookup(nd: Nlookup, path: string, flags: number): Nchandle {
         if (rest.length >= 4 * PATH_MAX) throw ENAMETOOLONG;
         pos = 0;
         if (text.charCodeAt(0) === SLASH) {
+          if ((flags & NLC_BENEATH) !== 0 || ((flags & NLC_NOXDEV) !== 0 && at.mount !== nd.rdir.mount)) throw EXDEV;
           at = nd.rdir;
           nd.last = LAST_ROOT;
         }
         continue;
       }
       if (next.mountedHere !== null && !(isLast && (flags & NLC_COVERED) !== 0)) {
+        if ((flags & NLC_NOXDEV) !== 0) throw EXDEV;
         while (next.mountedHere !== null) next = next.mountedHere.rootNch!;
       }
       at = next;
@@ -141,6 +159,14 @@ export function nlookup(nd: Nlookup, path: string, flags: number): Nchandle {
   } finally {
     if (held !== null) cacheDrop(held);
   }
+}
+
+/** Whether a link without a path may be followed to the held `target`; drops it when not. */
+function checkJump(at: Nchandle, target: Nchandle, flags: number): void {
+  const outside = (flags & (NLC_BENEATH | NLC_INROOT)) !== 0 || ((flags & NLC_NOXDEV) !== 0 && target.mount !== at.mount);
+  if (!outside && (flags & NLC_NOMAGIC) === 0) return;
+  cacheDrop(target);
+  throw (flags & NLC_NOMAGIC) !== 0 ? ELOOP : EXDEV;
 }
 
 /** Whether a symbolic link in the last component is looked through. */

@@ -595,6 +595,49 @@ describe("fifos", () => {
     }));
 });
 
+describe("openat2", () => {
+  const XDEV = 1, MAGIC = 2, LINKS = 4, BENEATH = 8, ROOT = 16, CACHED = 32;
+  const openat2 = (u: User, dirfd: number, path: string, resolve: number, flags = 0): Call => {
+    u.words(B, flags, 0, 0, 0, resolve, 0);
+    return sys("openat2", dirfd, u.text(P, path), B, 24);
+  };
+  it("restricts where the walk may lead", () =>
+    run(function* (u) {
+      for (const dir of ["/in", "/in/d", "/mnt"]) yield onPath(u, "mkdir", dir, 0o755);
+      yield* make(u, "/out");
+      yield* make(u, "/in/d/f");
+      yield onPaths(u, "symlink", "/out", "/in/absolute");
+      yield onPaths(u, "symlink", "../out", "/in/up");
+      yield onPaths(u, "symlink", "d/f", "/in/link");
+      yield onPaths(u, "symlink", "/d/f", "/in/rooted");
+      const dir = yield open(u, "/in", O_DIRECTORY);
+      const good = function* (path: string, resolve: number, flags = 0): Generator<Call, void, number> {
+        const fd = yield openat2(u, dir, path, resolve, flags);
+        expect(fd, path).toBeGreaterThanOrEqual(0);
+        yield sys("close", fd);
+      };
+      yield* good("d/../link", BENEATH);
+      yield* good("d/f", LINKS);
+      yield* good("link", LINKS, O_PATH | O_NOFOLLOW);
+      yield* good("rooted", ROOT);
+      yield* good("/d/f", ROOT);
+      yield* good("../../d/f", ROOT);
+      yield* good("up", 0);
+      for (const path of ["..", "d/../../out", "absolute", "up", "/out"]) expect(yield openat2(u, dir, path, BENEATH), path).toBe(EXDEV);
+      for (const path of ["absolute", "up"]) expect(yield openat2(u, dir, path, ROOT), path).toBe(ENOENT);
+      expect(yield openat2(u, dir, "link", LINKS)).toBe(ELOOP);
+      expect(yield openat2(u, dir, "d", CACHED)).toBe(EAGAIN);
+      expect(yield openat2(u, dir, "d", BENEATH | ROOT)).toBe(EINVAL);
+      expect(yield openat2(u, dir, "d", 0x40)).toBe(EINVAL);
+      yield sys("mount", u.text(P, "none"), u.text(Q, "/mnt"), u.text(B, "tmpfs"), 0, 0);
+      const root = yield open(u, "/", O_DIRECTORY);
+      expect(yield openat2(u, root, "mnt", XDEV, O_DIRECTORY)).toBe(EXDEV);
+      expect(yield openat2(u, root, "in/absolute", XDEV | MAGIC)).toBeGreaterThanOrEqual(0);
+      const mnt = yield open(u, "/mnt", O_DIRECTORY);
+      expect(yield openat2(u, mnt, "..", XDEV, O_DIRECTORY)).toBe(EXDEV);
+    }));
+});
+
 describe("locks", () => {
   const F_SETLK = 13, F_SETLKW = 14, F_GETLK = 12, RD = 0, WR = 1, UN = 2;
   const lock = (u: User, fd: number, cmd: number, type: number, start: number, len: number): Call => {
@@ -623,6 +666,28 @@ describe("locks", () => {
       expect(yield lock(u, fd, F_SETLK, UN, 0, 0)).toBe(0);
       yield sys("waitpid", -1, 0, 0);
       expect(yield lock(u, fd, F_SETLK, WR, 0, 0)).toBe(0);
+    }));
+
+  it("locks of an open file exclude its own process, survive other closes, and go with the last descriptor", () =>
+    run(function* (u) {
+      const GETLK = 36, SETLK = 37;
+      yield* make(u, "/l");
+      const one = yield open(u, "/l", O_RDWR);
+      const two = yield open(u, "/l", O_RDWR);
+      expect(yield lock(u, one, SETLK, WR, 10, 20)).toBe(0);
+      expect(yield lock(u, two, SETLK, WR, 25, 10)).toBe(EAGAIN);
+      expect(yield lock(u, two, F_SETLK, WR, 25, 10)).toBe(EAGAIN);
+      expect(yield lock(u, two, GETLK, RD, 0, 0)).toBe(0);
+      expect([u.word(Q) & 0xffff, u.word(Q + 4), u.word(Q + 12), u.word(Q + 20)]).toEqual([WR, 10, 20, -1]);
+      yield sys("close", yield open(u, "/l"));
+      expect(yield lock(u, two, SETLK, RD, 25, 10)).toBe(EAGAIN);
+      const dup = yield sys("dup", one);
+      yield sys("close", one);
+      expect(yield lock(u, two, SETLK, RD, 25, 10)).toBe(EAGAIN);
+      yield sys("close", dup);
+      expect(yield lock(u, two, SETLK, RD, 25, 10)).toBe(0);
+      u.words(Q, RD, 0, 0, 1, 0, 7);
+      expect(yield sys("fcntl64", two, SETLK, Q)).toBe(EINVAL);
     }));
 
   it("closing any descriptor of the file drops the process's locks", () =>

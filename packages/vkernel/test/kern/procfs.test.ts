@@ -49,6 +49,27 @@ function* list(u: User, path: string): Generator<Call, string[], number> {
 }
 
 describe("/proc/PID", () => {
+  it("gives a process its own descriptors whoever it has become, and others' to no one else", () =>
+    run(function* (u) {
+      yield sys("mkdir", u.text(P, "/d"), 0o755);
+      const fd = yield sys("open", u.text(P, "/d"), O_DIRECTORY);
+      expect(yield sys("open", u.text(P, `/proc/self/fd/${fd}`), O_DIRECTORY)).toBeGreaterThan(fd);
+      yield sys("setresuid32", -1, 1000, -1);
+      expect(yield sys("open", u.text(P, `/proc/self/fd/${fd}`), O_DIRECTORY)).toBeGreaterThan(fd);
+      u.child(function* (c) {
+        expect(yield sys("setresuid32", 1001, 1001, 1001)).toBe(EPERM);
+        expect(yield sys("setresuid32", -1, 0, -1)).toBe(0);
+        expect(yield sys("setresuid32", 1001, 1001, 1001)).toBe(0);
+        expect(yield sys("open", c.text(P, "/proc/self/fd"), O_DIRECTORY)).toBeGreaterThan(0);
+        const parent = yield sys("getppid");
+        expect(yield sys("open", c.text(P, `/proc/${parent}/fd/${fd}`), O_DIRECTORY)).toBe(EACCES);
+      });
+      yield sys("fork");
+      u.words(B, 0);
+      yield sys("waitpid", -1, B, 0);
+      expect(u.word(B)).toBe(0);
+    }));
+
   it("tells what the process is: the 52 fields of stat, status, statm", () =>
     run(function* (u) {
       const pid = yield sys("getpid");

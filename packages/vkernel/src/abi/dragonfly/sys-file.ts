@@ -170,7 +170,7 @@ function* sysIoctlSlow(lp: Lwp, a: Int32Array): KernelFrame {
 /** struct flock: start, len (64 bits each), pid, type, whence (16 bits each). */
 function getFlock(lp: Lwp, uaddr: number): FlockRequest {
   const w = getWords(lp, uaddr, 6);
-  return { start: off64At(w[0]!, w[1]!), len: off64At(w[2]!, w[3]!), pid: w[4]!, type: (w[5]! << 16) >> 16, whence: w[5]! >> 16 };
+  return { start: off64At(w[0]!, w[1]!), len: off64At(w[2]!, w[3]!), pid: w[4]!, type: (w[5]! << 16) >> 16, whence: w[5]! >> 16, ofd: false };
 }
 function putFlock(lp: Lwp, uaddr: number, lk: FlockRequest): void {
   const b = new Uint8Array(24);

@@ -33,6 +33,9 @@ const F_GETSIG = 11;
 const F_GETLK64 = 12;
 const F_SETLK64 = 13;
 const F_SETLKW64 = 14;
+const F_OFD_GETLK = 36;
+const F_OFD_SETLK = 37;
+const F_OFD_SETLKW = 38;
 const F_DUPFD_CLOEXEC = 1030;
 const F_SETPIPE_SZ = 1031;
 const F_GETPIPE_SZ = 1032;
@@ -40,38 +43,39 @@ const F_GETPIPE_SZ = 1032;
 /** Linux's lock types 0, 1, 2 and the native ones. */
 const NATIVE_TYPE: readonly number[] = [n.F_RDLCK, n.F_WRLCK, n.F_UNLCK];
 
-function lockCommand(cmd: number): { cmd: number; is64: boolean } | null {
-  switch (cmd) {
-    case F_GETLK:
-      return { cmd: n.F_GETLK, is64: false };
-    case F_SETLK:
-      return { cmd: n.F_SETLK, is64: false };
-    case F_SETLKW:
-      return { cmd: n.F_SETLKW, is64: false };
-    case F_GETLK64:
-      return { cmd: n.F_GETLK, is64: true };
-    case F_SETLK64:
-      return { cmd: n.F_SETLK, is64: true };
-    case F_SETLKW64:
-      return { cmd: n.F_SETLKW, is64: true };
-    default:
-      return null;
-  }
+interface LockCommand {
+  readonly cmd: number;
+  readonly is64: boolean;
+  readonly ofd: boolean;
 }
+const lockCmd = (cmd: number, is64: boolean, ofd = false): LockCommand => ({ cmd, is64, ofd });
+const LOCK_COMMANDS = new Map<number, LockCommand>([
+  [F_GETLK, lockCmd(n.F_GETLK, false)],
+  [F_SETLK, lockCmd(n.F_SETLK, false)],
+  [F_SETLKW, lockCmd(n.F_SETLKW, false)],
+  [F_GETLK64, lockCmd(n.F_GETLK, true)],
+  [F_SETLK64, lockCmd(n.F_SETLK, true)],
+  [F_SETLKW64, lockCmd(n.F_SETLKW, true)],
+  [F_OFD_GETLK, lockCmd(n.F_GETLK, true, true)],
+  [F_OFD_SETLK, lockCmd(n.F_SETLK, true, true)],
+  [F_OFD_SETLKW, lockCmd(n.F_SETLKW, true, true)],
+]);
 
 /** struct flock (16 bytes) or flock64 (24 bytes, i386: no padding). */
-function getFlock(lp: Lwp, uaddr: number, is64: boolean): FlockRequest {
+function getFlock(lp: Lwp, uaddr: number, { is64, ofd }: LockCommand): FlockRequest {
   const data = new Uint8Array(is64 ? 24 : 16);
   copyin(lp.proc.vmspace!, uaddr, data, 0, data.length);
   const dv = new DataView(data.buffer);
   const type = NATIVE_TYPE[dv.getInt16(0, true)];
   if (type === undefined) throw EINVAL;
+  if (ofd && dv.getInt32(20, true) !== 0) throw EINVAL;
   return {
     type,
     whence: dv.getInt16(2, true),
     start: is64 ? off64Arg(dv.getInt32(4, true), dv.getInt32(8, true)) : dv.getInt32(4, true),
     len: is64 ? off64Arg(dv.getInt32(12, true), dv.getInt32(16, true)) : dv.getInt32(8, true),
     pid: 0,
+    ofd,
   };
 }
 function putFlock(lp: Lwp, uaddr: number, is64: boolean, lk: FlockRequest): void {
@@ -111,10 +115,10 @@ function pipeSize(lp: Lwp, d: number, cmd: number, arg: number): number {
 
 function sysFcntl(lp: Lwp, a: Int32Array): number {
   const [d, cmd, arg] = [a[0]!, a[1]!, a[2]!];
-  const lock = lockCommand(cmd);
-  if (lock !== null) {
+  const lock = LOCK_COMMANDS.get(cmd);
+  if (lock !== undefined) {
     lp.proc.fd!.get(d);
-    const lk = getFlock(lp, arg, lock.is64);
+    const lk = getFlock(lp, arg, lock);
     const r = fcntlLockTry(lp, d, lock.cmd, lk);
     if (lock.cmd === n.F_GETLK) putFlock(lp, arg, lock.is64, lk);
     return r;
@@ -152,8 +156,8 @@ function sysFcntl(lp: Lwp, a: Int32Array): number {
 
 /** Only F_SETLKW waits. */
 function* sysFcntlSlow(lp: Lwp, a: Int32Array): KernelFrame {
-  const lock = lockCommand(a[1]!)!;
-  return yield* fcntlLockSlow(lp, a[0]!, lock.cmd, getFlock(lp, a[2]!, lock.is64));
+  const lock = LOCK_COMMANDS.get(a[1]!)!;
+  return yield* fcntlLockSlow(lp, a[0]!, lock.cmd, getFlock(lp, a[2]!, lock));
 }
 
 function sysDup3(lp: Lwp, a: Int32Array): number {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Reading, writing, positioning and closing for Linux programs (Linux fs/read_write.c, fs/open.c, fs/readdir.c). */
-import { EBADF, EINVAL, ENOENT, EOPNOTSUPP, ESPIPE } from "../../sys/errno.ts";
+import { EAGAIN, EBADF, EINVAL, ENOENT, EOPNOTSUPP, ESPIPE } from "../../sys/errno.ts";
 import { AT_FDCWD, SEEK_CUR } from "../../sys/fcntl.ts";
 import { VTTODT } from "../../sys/stat.ts";
 import { WOULDBLOCK } from "../../sys/wait.ts";
@@ -24,6 +24,7 @@ import { kernFallocate, kernFsync, kernFtruncate } from "../../kern/sys-vfs-attr
 import { openSlow, openTry } from "../../kern/sys-vfs-open.ts";
 import { fd, hex, int, octal, off64, partial, path, plain, size, sleeps, type Sysent, uint, uptr } from "../../kern/sysent.ts";
 import { VnodeFile } from "../../kern/vnode-file.ts";
+import { NLC_BENEATH, NLC_INROOT, NLC_NOLINKS, NLC_NOMAGIC, NLC_NOXDEV } from "../../vfs/nlookup.ts";
 import { copyinstr, copyinWords, copyout, copyoutWords } from "../../vm/copyio.ts";
 import { Uio } from "../../vm/uio.ts";
 import { dirFd, nativeOpenFlags, off64Arg, pathArg, requireFd } from "./file-flags.ts";
@@ -94,21 +95,33 @@ const sysCreat = (lp: Lwp, a: Int32Array): number =>
 const sysCreatSlow = (lp: Lwp, a: Int32Array): KernelFrame =>
   openSlow(lp, AT_FDCWD, pathArg(lp, a[0]!), nativeOpenFlags(CREAT_FLAGS), a[1]!);
 
-/** struct open_how: flags, mode, resolve, 64 bits each; no resolve flag is supported. */
-function openHow(lp: Lwp, uaddr: number, len: number): { flags: number; mode: number } {
+/** Bits of open_how.resolve that restrict the walk, RESOLVE_NO_XDEV first (Linux include/uapi/linux/openat2.h). */
+const RESOLVE = [NLC_NOXDEV, NLC_NOMAGIC, NLC_NOLINKS | NLC_NOMAGIC, NLC_BENEATH, NLC_INROOT];
+/** Fail where the walk would have to look at the disk. */
+const RESOLVE_CACHED = 0x20;
+
+/** struct open_how: flags, mode, resolve, 64 bits each. Throws EINVAL for bits that are not known, and EAGAIN for RESOLVE_CACHED. */
+function openHow(lp: Lwp, uaddr: number, len: number): { flags: number; mode: number; resolve: number } {
   if (len < 24) throw EINVAL;
   const w = new Int32Array(6);
   copyinWords(lp.proc.vmspace!, uaddr, w, 6);
-  if (w[1] !== 0 || w[3] !== 0 || w[4] !== 0 || w[5] !== 0) throw EINVAL;
-  return { flags: w[0]!, mode: w[2]! };
+  const [flags, flagsHigh, mode, modeHigh, asked, askedHigh] = w as unknown as [number, number, number, number, number, number];
+  if (flagsHigh !== 0 || modeHigh !== 0 || askedHigh !== 0 || (asked & ~0x3f) !== 0) throw EINVAL;
+  let resolve = 0;
+  RESOLVE.forEach((nlc, bit) => {
+    if ((asked & (1 << bit)) !== 0) resolve |= nlc;
+  });
+  if ((resolve & NLC_BENEATH) !== 0 && (resolve & NLC_INROOT) !== 0) throw EINVAL;
+  if ((asked & RESOLVE_CACHED) !== 0) throw EAGAIN;
+  return { flags, mode, resolve };
 }
 function sysOpenat2(lp: Lwp, a: Int32Array): number {
   const how = openHow(lp, a[2]!, a[3]!);
-  return openTry(lp, dirFd(a[0]!), pathArg(lp, a[1]!), nativeOpenFlags(how.flags), how.mode);
+  return openTry(lp, dirFd(a[0]!), pathArg(lp, a[1]!), nativeOpenFlags(how.flags), how.mode, how.resolve);
 }
 function sysOpenat2Slow(lp: Lwp, a: Int32Array): KernelFrame {
   const how = openHow(lp, a[2]!, a[3]!);
-  return openSlow(lp, dirFd(a[0]!), pathArg(lp, a[1]!), nativeOpenFlags(how.flags), how.mode);
+  return openSlow(lp, dirFd(a[0]!), pathArg(lp, a[1]!), nativeOpenFlags(how.flags), how.mode, how.resolve);
 }
 
 const sysLseek = (lp: Lwp, a: Int32Array): number => kernLseek(lp, a[0]!, a[1]!, a[2]!) | 0;
@@ -344,5 +357,5 @@ export const FILE_IO_ROWS: readonly Sysent[] = [
   sleeps(379, "pwritev2", [fd, uptr, int, off64, hex], sysPwritev2, sysWritevSlow),
   plain(377, "copy_file_range", [fd, uptr, fd, uptr, size, hex], sysCopyFileRange),
   plain(436, "close_range", [uint, uint, hex], sysCloseRange),
-  partial(sleeps(437, "openat2", [fd, path, uptr, size], sysOpenat2, sysOpenat2Slow), "no resolve flags"),
+  sleeps(437, "openat2", [fd, path, uptr, size], sysOpenat2, sysOpenat2Slow),
 ];

@@ -244,13 +244,22 @@ function fdJump(mount: () => Mount, fp: File): Nchandle {
   return on.rootNch!.cache.makeDetached(on, fp.type, new FileRefVnode(on, fp.stat().type, fp), null);
 }
 
+/** Whom the files of a process belong to: its effective user, which may change while they are in use. */
+function ownerOf(p: Proc): { readonly uid: number; readonly gid: number } {
+  return {
+    get uid() { return p.cred.uid; },
+    get gid() { return p.cred.gid; },
+  };
+}
+
+/** A process gets at its own descriptors whoever it has become (Linux fs/proc/fd.c, proc_fd_permission). */
 function fdDir(p: Proc, make: (fd: number, fp: File) => ProcNode, kind: ProcNode["kind"]): ProcDir {
-  const owner = { uid: p.cred.uid, gid: p.cred.gid };
   return {
     kind: "dir",
     mode: 0o500,
     ident: p,
-    owner,
+    owner: ownerOf(p),
+    admits: () => p.k.curlwp?.proc === p,
     find: (name) => {
       if (!/^(0|[1-9]\d{0,6})$/.test(name)) return null;
       const fd = Number(name);
@@ -275,7 +284,7 @@ function fdinfoText(p: Proc, fd: number, fp: File): string {
 
 /** /proc/PID, or /proc/PID/task/TID when a thread is given. `mount` is the procfs itself. */
 export function pidDir(p: Proc, thread: Lwp | null, mount: () => Mount): ProcDir {
-  const owner = { uid: p.cred.uid, gid: p.cred.gid };
+  const owner = ownerOf(p);
   const first = (): Lwp | null => thread ?? p.firstLwp;
   const file = (mode: number, read: () => string, write?: (text: string) => void): ProcFile => ({
     kind: "file", mode, ident: p, owner,

@@ -412,6 +412,12 @@ function sysPrctl(lp: Lwp, a: Int32Array): number {
   }
 }
 
+/** There are no namespaces, and what threads share is one record; nothing to separate is no error. */
+function sysUnshare(_lp: Lwp, a: Int32Array): number {
+  if (a[0] !== 0) throw EINVAL;
+  return 0;
+}
+
 function sysPersonality(lp: Lwp, a: Int32Array): number {
   const old = lp.proc.personality;
   if (a[0] !== -1) lp.proc.personality = a[0]!;
@@ -459,6 +465,7 @@ export const PROCESS_ROWS: readonly Sysent[] = [
   plain(96, "getpriority", [int, int], sysGetpriority),
   plain(97, "setpriority", [int, int, int], sysSetpriority),
   sleeps(114, "wait4", [pid, uptr, hex, uptr], sysWait4, sysWait4Slow),
+  partial(plain(310, "unshare", [hex], sysUnshare), "EINVAL: threads share descriptors and directories, processes share nothing"),
   partial(plain(136, "personality", [hex], sysPersonality), "stored, without effect"),
   partial(plain(172, "prctl", [int, hex, hex, hex, hex], sysPrctl), "names, death signal, dumpable, subreaper, no_new_privs"),
   partial(plain(184, "capget", [uptr, uptr], sysCapget), "all capabilities for the superuser, none for others"),

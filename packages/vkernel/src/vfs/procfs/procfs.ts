@@ -11,6 +11,7 @@
  * @module
  */
 import { EACCES, EINVAL, EPERM } from "../../sys/errno.ts";
+import { type Ucred, VWRITE } from "../../sys/ucred.ts";
 import type { Statfs } from "../mount.ts";
 import { Mount } from "../mount.ts";
 import type { Nchandle } from "../namecache.ts";
@@ -39,6 +40,8 @@ export interface ProcLink extends ProcCommon {
 }
 export interface ProcDir extends ProcCommon {
   readonly kind: "dir";
+  /** Whether the calling process may search and list it whatever the mode says. */
+  admits?(): boolean;
   /** The entry of that name, or null. */
   find(name: string): ProcNode | null;
   /** All entries in the order of their positions, which are greater than 2. */
@@ -129,6 +132,12 @@ class ProcVnode extends Vnode {
       fsid: this.mount.fsid, fileid: fileidOf(this.key), size: 0, blocksize: 1024, bytes: 0, rdev: 0, flags: 0,
       atimeSec: sec, atimeNsec: nsec, mtimeSec: sec, mtimeNsec: nsec, ctimeSec: sec, ctimeNsec: nsec,
     };
+  }
+
+  override access(want: number, cred: Ucred): boolean {
+    const { node } = this;
+    if (node.kind === "dir" && (want & VWRITE) === 0 && node.admits !== undefined && node.admits()) return true;
+    return super.access(want, cred);
   }
 
   /** Opening with O_TRUNC must not fail; nothing else can be changed. */
