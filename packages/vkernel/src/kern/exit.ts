@@ -21,6 +21,7 @@ import { AST_EXIT, LSSLEEP, LSSTOP, LSZOMB, P_PPWAIT, P_SYSTEM, P_WEXIT, SACTIVE
 import { procTimes, ruadd } from "./resource.ts";
 import { ksiginfo, pgsignal, psignal, wantsNoZombies } from "./sig.ts";
 import { waitForLoad } from "./sleep.ts";
+import { semExit } from "./sysv-sem.ts";
 import { resumeKernel } from "./syscall.ts";
 import { stopProcTimers } from "./time.ts";
 
@@ -108,6 +109,7 @@ function releaseResources(lp: Lwp): void {
     p.flags |= P_WEXIT;
   }
   stopProcTimers(p);
+  semExit(lp);
   if (p.fd !== null) {
     p.fd.free(lp);
     p.fd = null;

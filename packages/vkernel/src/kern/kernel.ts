@@ -23,6 +23,9 @@ import { InetDomain, type InetOptions } from "../net/inet/domain.ts";
 import { UnixDomain } from "../net/unix/domain.ts";
 import { Scheduler } from "./sched.ts";
 import type { MountMaker } from "./sys-vfs-mount.ts";
+import { MsgTable } from "./sysv-msg.ts";
+import { SemTable } from "./sysv-sem.ts";
+import { ShmTable } from "./sysv-shm.ts";
 import { KernelStats } from "./stats.ts";
 import { Trace } from "./trace.ts";
 
@@ -99,6 +102,8 @@ export class Kernel {
   readonly futexes = new FutexTable();
   readonly sockets = new SocketTable();
   readonly unixDomain = new UnixDomain();
+  /** System V IPC. */
+  readonly ipc: { readonly shm: ShmTable; readonly sem: SemTable; readonly msg: MsgTable };
   readonly inet: InetDomain;
   readonly dmesg: Dmesg;
   readonly stats = new KernelStats();
@@ -143,6 +148,7 @@ export class Kernel {
   constructor(options: KernelOptions) {
     this.machine = options.machine;
     this.vm = options.vm;
+    this.ipc = { shm: new ShmTable(this.vm), sem: new SemTable(), msg: new MsgTable() };
     this.hostname = options.hostname ?? "vkernel";
     this.dmesg = new Dmesg(options.log ?? null);
     this.env = new Map(options.env);

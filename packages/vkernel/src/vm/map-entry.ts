@@ -62,6 +62,7 @@ export class VmMapEntry implements ObjectMapping {
   detach(): void {
     if (this.object === null) return;
     this.object.mappings.delete(this);
+    this.object.detached?.();
     this.object.unref();
   }
 

@@ -49,6 +49,8 @@ export class VmObject implements PageOwner, DirtyObject {
   readonly id: number;
   readonly pager: Pager | null;
   readonly mappings = new Set<ObjectMapping>();
+  /** Told after a mapping has gone: whoever counts attachments. */
+  detached: (() => void) | null = null;
   readonly #pages = new Map<number, number>();
   readonly #size: number;
   #refs = 0;

@@ -204,3 +204,21 @@ describe("/proc", () => {
       expect(u.bench.k.hostname).toBe("renamed");
     }));
 });
+
+it("sysvipc shows what there is, in Linux's columns", async () => {
+  await run(function* (u) {
+    const shm = yield sys("shmget", 0x78, 5000, 0o1640);
+    const sem = yield sys("semget", 0, 3, 0o600);
+    yield sys("msgget", 0x79, 0o1666);
+    const rows = function* (name: string): Generator<Call, string[][], number> {
+      const text = (yield* cat(u, `/proc/sysvipc/${name}`)) as string;
+      return text.trimEnd().split("\n").map((line) => line.trim().split(/ +/));
+    };
+    const [title, row] = yield* rows("shm");
+    expect(title).toEqual("key shmid perms size cpid lpid nattch uid gid cuid cgid atime dtime ctime rss swap".split(" "));
+    expect(row!.slice(0, 11)).toEqual(["120", `${shm}`, "640", "5000", "2", "0", "0", "0", "0", "0", "0"]);
+    expect((yield* rows("sem"))[1]!.slice(0, 4)).toEqual(["0", `${sem}`, "600", "3"]);
+    expect((yield* rows("msg"))[1]!.slice(0, 5)).toEqual(["121", "0", "666", "0", "0"]);
+    expect(yield* cat(u, "/proc/sys/kernel/sem")).toBe("32000\t1024000\t500\t4096\n");
+  });
+});

@@ -5,6 +5,10 @@ import type { Kernel } from "../../kern/kernel.ts";
 import { type Proc, LSRUN } from "../../kern/proc.ts";
 import type { Mount } from "../../vfs/mount.ts";
 import { type ProcDir, procDir, type ProcFile, type ProcLink, type ProcNode, ProcfsMount } from "../../vfs/procfs/procfs.ts";
+import { MSGMAX, MSGMNB, MSGMNI } from "../../kern/sysv-msg.ts";
+import { SEMMNI, SEMMNS, SEMMSL, SEMOPM } from "../../kern/sysv-sem.ts";
+import { SHMMNI } from "../../kern/sysv-shm.ts";
+import { sysvipcDir } from "./procfs-ipc.ts";
 import { pidDir } from "./procfs-pid.ts";
 import { LINUX_RELEASE, LINUX_VERSION } from "./version.ts";
 
@@ -100,6 +104,13 @@ function sysDir(k: Kernel): ProcDir {
       cap_last_cap: fixed("40"),
       "threads-max": fixed(String(k.maxproc)),
       randomize_va_space: fixed("0"),
+      msgmax: fixed(String(MSGMAX)),
+      msgmnb: fixed(String(MSGMNB)),
+      msgmni: fixed(String(MSGMNI)),
+      sem: fixed([SEMMSL, SEMMNS, SEMOPM, SEMMNI].join("\t")),
+      shmall: fixed(String(k.ipc.shm.maxPages)),
+      shmmax: fixed(String(k.ipc.shm.maxPages * 4096)),
+      shmmni: fixed(String(SHMMNI)),
       random: procDir(0o555, {
         boot_id: file(() => bootId),
         uuid: file(() => uuid(k)),
@@ -146,6 +157,7 @@ function rootDir(k: Kernel, mount: () => Mount): ProcDir {
     version: file(() => `Linux version ${LINUX_RELEASE} ${LINUX_VERSION}\n`),
     kmsg: file(() => k.dmesg.text(), 0o400),
     sys: sysDir(k),
+    sysvipc: sysvipcDir(k),
   };
   const table = procDir(0o555, fixed);
   return {

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * System V shared memory: anonymous objects that outlive their mappings (DragonFly 2.0 sys/kern/sysv_shm.c; Linux
+ * ipc/shm.c).
+ *
+ * Invariants
+ *   SM1  The table holds one reference on a segment's object until the segment is removed; from then on its mappings
+ *        alone keep the memory.
+ *   SM2  A segment is attached as often as map entries show its object, so that fork, exit, exec and munmap of a part
+ *        count without doing anything here.
+ * @module
+ */
+import { EINVAL, ENOSPC, EPERM } from "../sys/errno.ts";
+import { MAP_FIXED, MAP_SHARED, PAGE_SIZE, PROT_EXEC, PROT_READ, PROT_WRITE } from "../sys/mman.ts";
+import { mmap, munmap } from "../vm/mmap.ts";
+import { VmObject } from "../vm/object.ts";
+import type { VmSystem } from "../vm/system.ts";
+import type { Lwp } from "./proc.ts";
+import { IPC_R, IPC_W, type IpcInit, IpcObject, IpcTable } from "./sysv-ipc.ts";
+
+export const SHM_RDONLY = 0x1000;
+export const SHM_RND = 0x2000;
+export const SHM_REMAP = 0x4000;
+export const SHM_EXEC = 0x8000;
+/** Attach addresses are multiples of this. */
+export const SHMLBA = PAGE_SIZE;
+export const SHMMNI = 4096;
+
+export class ShmSegment extends IpcObject {
+  readonly size: number;
+  readonly object: VmObject;
+  readonly cpid: number;
+  lpid = 0;
+  atime = 0;
+  dtime = 0;
+
+  constructor(init: IpcInit, size: number, object: VmObject, pid: number) {
+    super(init);
+    this.size = size;
+    this.object = object;
+    this.cpid = pid;
+  }
+
+  /** How many mappings show it (SM2). */
+  get nattch(): number {
+    return this.object.mappings.size;
+  }
+  get pages(): number {
+    return Math.ceil(this.size / PAGE_SIZE);
+  }
+}
+
+export class ShmTable extends IpcTable<ShmSegment> {
+  /** Pages of all segments together, resident or not. */
+  totalPages = 0;
+  readonly byObject = new Map<VmObject, ShmSegment>();
+  private readonly vm: VmSystem;
+
+  constructor(vm: VmSystem) {
+    super(SHMMNI);
+    this.vm = vm;
+  }
+
+  /** Most pages of all segments: no program's end gives them back, so they must not exceed the memory there is. */
+  get maxPages(): number {
+    return this.vm.totalPages;
+  }
+
+  get residentPages(): number {
+    let n = 0;
+    for (const segment of this) n += segment.object.residentCount;
+    return n;
+  }
+
+  destroy(segment: ShmSegment): void {
+    this.remove(segment);
+    this.byObject.delete(segment.object);
+    this.totalPages -= segment.pages;
+  }
+}
+
+const now = (lp: Lwp): number => Math.floor(lp.k.microtime() / 1e6);
+
+/** shmget: the segment of a key, or a new one of `size` bytes. Throws EINVAL, ENOSPC and what IpcTable.get throws. */
+export function shmget(lp: Lwp, key: number, size: number, flags: number): ShmSegment {
+  const table = lp.k.ipc.shm;
+  const segment = table.get(key, flags, lp.proc.cred, now(lp), (init) => {
+    if (size < 1) throw EINVAL;
+    const pages = Math.ceil(size / PAGE_SIZE);
+    if (table.totalPages + pages > table.maxPages) throw ENOSPC;
+    const object = VmObject.anonymous(lp.k.vm, pages * PAGE_SIZE);
+    object.ref();
+    const made = new ShmSegment(init, size, object, lp.proc.pid);
+    table.byObject.set(object, made);
+    table.totalPages += pages;
+    object.detached = () => {
+      made.dtime = now(lp);
+      made.lpid = lp.k.curproc?.pid ?? made.lpid;
+      if (made.removed && made.nattch === 0) table.destroy(made);
+    };
+    return made;
+  });
+  if (size > segment.size) throw EINVAL;
+  return segment;
+}
+
+/**
+ * shmat: maps a segment at `addr`, anywhere when it is 0; returns the address. Throws EINVAL (no such segment, address not
+ * aligned, something there without SHM_REMAP), EACCES, ENOMEM.
+ */
+export function shmat(lp: Lwp, id: number, addr: number, flags: number): number {
+  const vm = lp.proc.vmspace!;
+  const segment = lp.k.ipc.shm.find(id);
+  let at = addr;
+  if (addr !== 0) {
+    if ((flags & SHM_RND) !== 0) at -= at % SHMLBA;
+    if (at % SHMLBA !== 0) throw EINVAL;
+    // An address that rounds to nothing is no address.
+    if (at === 0) throw EINVAL;
+    if ((flags & SHM_REMAP) === 0 && !vm.map.isFree(at, at + segment.pages * PAGE_SIZE)) throw EINVAL;
+  } else if ((flags & SHM_REMAP) !== 0) throw EINVAL;
+  const writable = (flags & SHM_RDONLY) === 0;
+  segment.access(writable ? IPC_R | IPC_W : IPC_R, lp.proc.cred);
+  let prot = PROT_READ;
+  if (writable) prot |= PROT_WRITE;
+  if ((flags & SHM_EXEC) !== 0) prot |= PROT_EXEC;
+  const got = mmap(vm, {
+    addr: at,
+    len: segment.pages * PAGE_SIZE,
+    prot,
+    maxProt: writable ? PROT_READ | PROT_WRITE | PROT_EXEC : PROT_READ | PROT_EXEC,
+    flags: MAP_SHARED | (addr !== 0 ? MAP_FIXED : 0),
+    object: segment.object,
+    offset: 0,
+  });
+  segment.atime = now(lp);
+  segment.lpid = lp.proc.pid;
+  return got;
+}
+
+/** shmdt: takes away what is left of the segment that was attached at `addr`. Throws EINVAL. */
+export function shmdt(lp: Lwp, addr: number): void {
+  const vm = lp.proc.vmspace!;
+  const { byObject } = lp.k.ipc.shm;
+  if (addr % SHMLBA !== 0) throw EINVAL;
+  let segment: ShmSegment | null = null;
+  // The first piece may have been unmapped or protected otherwise: any piece at its own distance from `addr` tells.
+  for (const entry of [...vm.map.entries]) {
+    if (entry.start < addr || entry.object === null) continue;
+    if (segment !== null && entry.start >= addr + segment.pages * PAGE_SIZE) break;
+    if (entry.start - addr !== entry.offset) continue;
+    const of = byObject.get(entry.object) ?? null;
+    if (of === null || (segment !== null && of !== segment)) continue;
+    segment = of;
+    munmap(vm, entry.start, entry.end - entry.start);
+  }
+  if (segment === null) throw EINVAL;
+}
+
+/** IPC_RMID: the key is free at once, the memory with the last mapping. Throws EPERM. */
+export function shmRemove(lp: Lwp, segment: ShmSegment): void {
+  const table = lp.k.ipc.shm;
+  segment.control(lp.proc.cred);
+  if (segment.removed) return;
+  segment.ctime = now(lp);
+  table.unkey(segment);
+  segment.removed = true;
+  if (segment.nattch === 0) table.destroy(segment);
+  segment.object.unref();
+}
+
+/** SHM_LOCK, SHM_UNLOCK: memory is never paged out, so there is the permission to check. Throws EPERM. */
+export function shmLock(lp: Lwp, segment: ShmSegment): void {
+  const { cred } = lp.proc;
+  if (cred.uid !== 0 && cred.uid !== segment.uid && cred.uid !== segment.cuid) throw EPERM;
+}
