@@ -1,7 +1,7 @@
 // Debian packages without touching the host: an apt state of our own in a folder, downloads and unpacking there.
 // Needs apt and dpkg-deb, no rights, installs nothing.
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 
 /** Runs a command to its end; its standard output. Throws with the command's own message when it fails. */
@@ -14,19 +14,45 @@ export function output(command, args, options = {}) {
   return result.stdout;
 }
 
+/**
+ * Settings that make apt read copies of the host's lists of places with source packages switched on, kept in dir/sources.
+ * Both forms are known: `deb …` lines (.list) and stanzas (.sources).
+ */
+function sourcesOf(dir) {
+  const parts = path.join(dir, "sources");
+  cpSync("/etc/apt/sources.list.d", parts, { recursive: true });
+  if (existsSync("/etc/apt/sources.list")) cpSync("/etc/apt/sources.list", path.join(parts, "main.list"));
+  for (const name of readdirSync(parts)) {
+    const file = path.join(parts, name);
+    const text = readFileSync(file, "utf8");
+    if (name.endsWith(".list")) writeFileSync(file, text.replace(/^deb (.*)$/gm, "deb $1\ndeb-src $1"));
+    if (name.endsWith(".sources")) writeFileSync(file, text.replace(/^Types:.*$/gm, "Types: deb deb-src"));
+  }
+  return [
+    ["Dir::Etc::sourcelist", "/dev/null"],
+    ["Dir::Etc::sourceparts", parts],
+  ];
+}
+
 export class Apt {
-  /** `dir` receives the package lists (dir/state), apt's configuration (dir/apt.conf) and the packages (dir/deb). */
-  constructor(dir) {
-    for (const sub of ["state/lists/partial", "cache/archives/partial", "deb"]) {
+  /**
+   * `dir` receives the package lists (dir/state), apt's configuration (dir/apt.conf) and the packages (dir/deb). With
+   * `alone` (an architecture) apt sees an empty system of that architecture instead of the host, and source packages too.
+   */
+  constructor(dir, { alone } = {}) {
+    for (const sub of ["state/lists/partial", "cache/archives/partial", "deb", "src"]) {
       mkdirSync(path.join(dir, sub), { recursive: true });
     }
-    const native = output("dpkg", ["--print-architecture"]).trim();
+    const native = alone ?? output("dpkg", ["--print-architecture"]).trim();
+    const status = alone ? path.join(dir, "status") : "/var/lib/dpkg/status";
+    if (alone) writeFileSync(status, "");
     const settings = [
       ["Dir::State", path.join(dir, "state")],
-      ["Dir::State::status", "/var/lib/dpkg/status"],
+      ["Dir::State::status", status],
       ["Dir::Cache", path.join(dir, "cache")],
       ["APT::Architecture", native],
-      ["APT::Architectures", `${native},i386`],
+      ["APT::Architectures", alone ?? `${native},i386`],
+      ...(alone ? sourcesOf(dir) : []),
       ["APT::Sandbox::User", ""],
       ["Debug::NoLocking", "true"],
     ];
@@ -42,6 +68,8 @@ export class Apt {
     /** Environment in which apt's own commands see this state. */
     this.env = { ...process.env, APT_CONFIG: conf };
     this.deb = path.join(dir, "deb");
+    this.src = path.join(dir, "src");
+    this.archives = path.join(dir, "cache/archives");
   }
 
   /** Reads the package lists; resolves to a message when some could not be read. */
@@ -68,6 +96,30 @@ export class Apt {
     if (file === undefined)
       throw new Error(`apt-get download ${wanted}: no such file in ${this.deb} afterwards`);
     return path.join(this.deb, file);
+  }
+
+  /** Files of `packages` and of what they depend on, in an order of apt's; only in an Apt that stands `alone`. */
+  resolve(packages) {
+    const get = (...options) =>
+      output("apt-get", ["-qq", "-y", "--no-install-recommends", ...options, "install", ...packages], {
+        env: this.env,
+      });
+    get("--download-only");
+    // Inst name (version …), then Conf lines; versions are escaped in file names
+    const names = [...get("--simulate").matchAll(/^Inst (\S+) \((\S+) .*\[(\S+)\]\)/gm)];
+    return names.map(([, name, version, arch]) =>
+      path.join(this.archives, `${name}_${version.replaceAll(":", "%3a")}_${arch}.deb`),
+    );
+  }
+
+  /** The folder that holds the files of a source package, fetched unless they are there; only in an Apt that stands `alone`. */
+  source(name) {
+    const folder = path.join(this.src, name);
+    if (!existsSync(folder)) {
+      mkdirSync(folder);
+      output("apt-get", ["-qq", "--download-only", "source", name], { cwd: folder, env: this.env });
+    }
+    return folder;
   }
 
   /** Unpacks a package into `target`, through its symbolic links of folders (merged /usr). */

@@ -30,3 +30,36 @@ export function inRoot(root, scratch, argv, qemu = "") {
   const user = qemu !== "" || process.getuid() !== 0 ? ["-Ur"] : [];
   return ["unshare", ...user, "-m", "bash", "-c", ENTER, root, scratch, qemu, ...argv];
 }
+
+/** $0 root, $1 folder outside it for a tmpfs that holds all changes, $2 host name, then the command. */
+const ENTER_ALONE = [
+  "set -e",
+  "root=$0; work=$1; name=$2; shift 2",
+  "mount --make-rprivate /",
+  'mount -t tmpfs tmpfs "$work"; mkdir "$work/up" "$work/wk" "$work/new"',
+  'mount -t overlay overlay -o "lowerdir=$root,upperdir=$work/up,workdir=$work/wk" "$work/new"',
+  'cd "$work/new"; mount -t tmpfs tmpfs tmp; chmod 1777 tmp; mount -t proc proc proc',
+  "mount --rbind /dev dev; mount --rbind /sys sys",
+  'hostname "$name"; ! command -v ip > /dev/null || ip link set lo up',
+  'exec chroot . "$@"',
+].join("\n");
+
+/**
+ * The argument vector that runs `argv` natively in `root` as on a machine of its own: own processes, SysV objects, host name and a
+ * loopback interface that leads nowhere. /tmp is empty, changes elsewhere go away at the end. `work` is an empty folder.
+ */
+export function aloneInRoot(root, work, hostname, argv) {
+  const user = process.getuid() === 0 ? [] : ["-Ur"];
+  return [
+    "unshare",
+    ...user,
+    ...["-m", "-p", "-f", "-i", "-u", "-n", "--kill-child"],
+    "bash",
+    "-c",
+    ENTER_ALONE,
+    root,
+    work,
+    hostname,
+    ...argv,
+  ];
+}

@@ -1,0 +1,113 @@
+#!/usr/bin/env node
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * Unmodified Debian i386 programs give in the vkernel, from a HAMMER root, what they give natively.
+ *
+ *   node packages/cli/scripts/programs.js [--only TEXT]… [--suite NAME,…] [--list] [--no-native] [--verbose] [--keep] [--dir DIR]
+ *
+ * Packages come through apt into DIR (default scratch/programs) once, without rights and without touching the host's apt; each
+ * invocation makes a fresh HAMMER image of them. A case is a shell script that runs in an empty folder: natively as on a
+ * machine of its own (namespaces, where the host can run i386 programs), then in a vkernel on the image; exit status and what it
+ * prints must agree. Without the native half, a case passes when its script ends with its expected status (0).
+ *
+ * --only TEXT  cases whose name contains TEXT; may be repeated
+ * --verbose    what both halves printed, on standard error
+ * --keep       leave the image for a look
+ * Exit status 1 when a case was different, or the image did not check clean afterwards; 0 with a line when apt is missing.
+ * Needs the built packages.
+ */
+import { spawnSync } from "node:child_process";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { imageOf, imageIsSound, prepareRoot } from "./programs-root.js";
+import { canRunNatively, compare, runInVkernel, runNatively } from "./programs-run.js";
+import { SUITES } from "./programs/suites.js";
+
+const checkout = fileURLToPath(new URL("../../../", import.meta.url));
+const { values } = parseArgs({
+  options: {
+    only: { type: "string", multiple: true, default: [""] },
+    suite: { type: "string", default: Object.keys(SUITES).join(",") },
+    dir: { type: "string", default: path.join(checkout, "scratch/programs") },
+    list: { type: "boolean", default: false },
+    "no-native": { type: "boolean", default: false },
+    verbose: { type: "boolean", default: false },
+    keep: { type: "boolean", default: false },
+  },
+});
+
+/** The suites asked for, with the cases that are to run. */
+function chosen() {
+  return values.suite.split(",").map((name) => {
+    const suite = SUITES[name];
+    if (suite === undefined) throw new Error(`--suite ${name}: there are ${Object.keys(SUITES).join(", ")}`);
+    return {
+      ...suite,
+      name,
+      cases: suite.cases.filter((each) => values.only.some((text) => each.name.includes(text))),
+    };
+  });
+}
+
+const tally = { cases: 0, different: 0, known: 0 };
+
+function runCase(each, root, image, native) {
+  const started = Date.now();
+  const theirs = native ? runNatively(each, root) : null;
+  const between = Date.now();
+  const ours = runInVkernel(each, image);
+  const found = compare(each, ours, theirs);
+  tally.cases++;
+  tally.known += found.known.length;
+  if (found.lines.length > 0) tally.different++;
+  const seconds = (from, to) => ((to - from) / 1000).toFixed(1);
+  const times = theirs === null ? "" : `native ${seconds(started, between)} s, `;
+  const word = found.lines.length > 0 ? "DIFFERENT" : theirs === null ? "ended" : "same";
+  process.stdout.write(
+    `${word}  ${each.name} (${found.what}${times}vkernel ${seconds(between, Date.now())} s)\n`,
+  );
+  for (const line of found.lines) process.stdout.write(`    ${line}\n`);
+  for (const line of found.known) process.stdout.write(`    known: ${line}\n`);
+  if (!values.verbose) return;
+  for (const end of [theirs, ours].filter((end) => end !== null)) {
+    process.stderr.write(
+      `--- ${end.how}, status ${end.status}\n${end.stdout}--- its standard error\n${end.stderr}`,
+    );
+  }
+}
+
+function runSuite(suite) {
+  const say = (text) => process.stderr.write(`programs: ${text}\n`);
+  const root = prepareRoot(path.join(values.dir, suite.name), suite, say);
+  const native = !values["no-native"] && canRunNatively(root);
+  if (!native && !values["no-native"])
+    process.stdout.write("no native half: this host does not run i386 programs in namespaces\n");
+  const image = imageOf(root, say);
+  for (const each of suite.cases) runCase(each, root, image.file, native);
+  const trouble = imageIsSound(image.file);
+  if (trouble !== null) {
+    tally.different++;
+    process.stdout.write(`DIFFERENT  image after the suite ${suite.name}: ${trouble}\n`);
+  }
+  if (values.keep) process.stdout.write(`image: ${image.file}\n`);
+  else image.remove();
+}
+
+const suites = chosen();
+if (values.list) {
+  for (const suite of suites) {
+    for (const each of suite.cases) process.stdout.write(`${suite.name}  ${each.name}\n`);
+  }
+} else if (
+  spawnSync("apt-get", ["--version"]).status !== 0 ||
+  spawnSync("dpkg-deb", ["--version"]).status !== 0
+) {
+  process.stdout.write("skipped: apt-get and dpkg-deb are needed to fetch Debian packages\n");
+} else {
+  for (const suite of suites) if (suite.cases.length > 0) runSuite(suite);
+  process.stdout.write(
+    `${tally.cases} cases, ${tally.different} different, ${tally.known} known differences inside\n`,
+  );
+  process.exitCode = tally.different === 0 && tally.cases > 0 ? 0 : 1;
+}

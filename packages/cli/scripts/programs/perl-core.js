@@ -1,0 +1,1 @@
+export const PERL_CORE = [];

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * CPython's own test modules for what an operating system does, one case a module; results are compared test by test.
+ * libpython3.11-testsuite holds them.
+ */
+
+/** Runs the test modules named on its command line and prints `@ result name` for each test. */
+const RUNNER = String.raw`import faulthandler, os, sys, unittest
+from test import support
+support.use_resources = ["cpu", "subprocess", "walltime"]
+faulthandler.enable()
+out = os.dup(1)
+os.set_inheritable(out, False)
+class Result(unittest.TestResult):
+    def say(self, what, test):
+        os.write(out, f"@ {what} {str(test).split(' (')[0]} {unittest.util.strclass(test.__class__)}\n".encode())
+    def fail(self, what, test, err):
+        self.say(what, test)
+        sys.stderr.write(f"{what} {test.id()}\n{self._exc_info_to_string(err, test)}\n")
+        sys.stderr.flush()
+    def startTest(self, test):
+        super().startTest(test)
+        self.subs = False
+        if "-v" in os.environ.get("TRACE_TESTS", ""):
+            sys.stderr.write(f"start {test.id()}\n"); sys.stderr.flush()
+    def addSuccess(self, test): self.subs or self.say("ok", test)
+    def addError(self, test, err):
+        if hasattr(test, "id"): self.fail("error", test, err)
+    def addFailure(self, test, err): self.fail("fail", test, err)
+    def addSkip(self, test, reason): self.say("skip", test)
+    def addExpectedFailure(self, test, err): self.say("expected", test)
+    def addUnexpectedSuccess(self, test): self.say("unexpected", test)
+    def addSubTest(self, test, sub, err):
+        if err is not None:
+            self.subs = True
+            self.fail("fail", test, err)
+result = Result()
+suite = unittest.defaultTestLoader.loadTestsFromNames(sys.argv[1:])
+suite.run(result)
+os._exit(0)
+`;
+
+/** Modules, with a limit in seconds where they need more than others, and differences with their cause. */
+const MODULES = {
+  test_os: { limit: 200 },
+  test_posix: {},
+  test_subprocess: { limit: 300 },
+  test_socket: { limit: 300 },
+  test_threading: { limit: 200 },
+  test_thread: {},
+  test_mmap: {},
+  test_select: {},
+  test_poll: { limit: 120 },
+  test_epoll: {},
+  test_selectors: {},
+  test_signal: { limit: 200 },
+  test_fcntl: {},
+  test_ioctl: {},
+  test_pty: {},
+  test_openpty: {},
+  test_tty: {},
+  test_resource: {},
+  test_time: {},
+  test_fork1: {},
+  test_wait3: {},
+  test_wait4: {},
+  test_popen: {},
+  test_file: {},
+  test_fileio: {},
+  test_tempfile: {},
+  test_shutil: {},
+  test_posixpath: {},
+  test_pathlib: { limit: 120 },
+  test_glob: {},
+  test_largefile: { limit: 120 },
+  test_socketserver: {},
+  test_asyncore: {},
+  test_faulthandler: { limit: 200 },
+  test_eintr: { limit: 120 },
+  test_multiprocessing_fork: { limit: 400 },
+  test_multiprocessing_spawn: { limit: 600 },
+  test_concurrent_futures: { limit: 600 },
+};
+
+export const PYTHON_TESTS = Object.entries(MODULES).map(([name, options]) => ({
+  name: `python-${name}`,
+  script: `cat > run.py <<'END'\n${RUNNER}END\npython3 -u run.py test.${name}`,
+  tests: true,
+  limit: 100,
+  ...options,
+}));
