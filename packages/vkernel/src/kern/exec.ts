@@ -387,7 +387,6 @@ function commit(lp: Lwp, file: ExecFile, image: BuiltImage): void {
   p.argEnd = image.argEnd;
   p.envStart = image.envStart;
   p.envEnd = image.envEnd;
-  p.reported = null;
   p.exitSignal = p.exitSignal === 0 ? 0 : 20;
   if (lp.tid !== p.pid) {
     k.lwps.delete(lp.tid);

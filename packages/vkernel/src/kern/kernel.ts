@@ -92,6 +92,9 @@ export interface KernelOptions {
   trace?: (line: string) => void;
 }
 
+/** Missing calls that are said: programs can give themselves any number of names. */
+const REPORTS = 256;
+
 const NO_NETWORK: InetOptions = { host: null, outgoing: false, post: (event) => event() };
 
 export class Kernel {
@@ -120,6 +123,7 @@ export class Kernel {
   nextPseudoIno = 1;
   readonly maxproc: number;
   private readonly warn: ((line: string) => void) | null;
+  private readonly reported = new Set<string>();
   /** Adopts orphans; pid 1. */
   init: Proc | null = null;
   curlwp: Lwp | null = null;
@@ -202,14 +206,17 @@ export class Kernel {
     return this.sched.loadAverages(this.nanouptime());
   }
 
-  /** A program used a system call that is not there: said once for each program and call, counted always. */
+  /**
+   * A program used a system call that is not there: counted always, said once for each program and call, however many
+   * processes run it. `stats.missing` grows with the table's calls and 64 unknown numbers, `reported` up to a bound.
+   */
   reportMissing(lp: Lwp, name: string, nr: number): void {
     const p = lp.proc;
     const key = `${p.abi.name} ${name}`;
     this.stats.missing.set(key, (this.stats.missing.get(key) ?? 0) + 1);
-    p.reported ??= new Set();
-    if (p.reported.has(name)) return;
-    p.reported.add(name);
+    const report = `${p.comm} ${key}`;
+    if (this.reported.has(report) || this.reported.size >= REPORTS) return;
+    this.reported.add(report);
     const line = `pid ${p.pid} (${p.comm}): ${p.abi.name} system call ${name} (${nr}) is not implemented`;
     this.log(line);
     if (this.warn !== null) this.warn(line);

@@ -81,6 +81,22 @@ export class PipeRing {
     return done;
   }
 
+  /** Copies up to `len` waiting bytes to dst[off…] and leaves them; returns how many. */
+  peek(dst: Uint8Array, off: number, len: number): number {
+    const n = Math.min(len, this.len);
+    const first = Math.min(n, this.buf.length - this.start);
+    dst.set(this.buf.subarray(this.start, this.start + first), off);
+    dst.set(this.buf.subarray(0, n - first), off + first);
+    return n;
+  }
+
+  /** Takes away the first `n` of the waiting bytes. */
+  consume(n: number): void {
+    this.len -= n;
+    this.start = this.len === 0 ? 0 : (this.start + n) % this.buf.length;
+    if (n > 0) this.writeChan.wakeup();
+  }
+
   /** Changes the capacity (F_SETPIPE_SZ); the caller has checked that the contents fit. */
   resize(size: number): void {
     this.size = size;

@@ -232,8 +232,6 @@ export class Proc {
   subreaper = false;
   /** Called when the process has become a zombie: how the machine learns of the end of its first process. */
   onExit: ((p: Proc) => void) | null = null;
-  /** Calls reported as missing, so that each is reported once. */
-  reported: Set<string> | null = null;
 
   constructor(k: Kernel, pid: number, parent: Proc | null, init: ProcInit) {
     this.k = k;

@@ -26,6 +26,7 @@ import { POLL_ROWS } from "./sys-poll.ts";
 import { PROCESS_ROWS } from "./sys-process.ts";
 import { SIGNAL_ROWS } from "./sys-signal.ts";
 import { SOCKET_ROWS } from "./sys-socket.ts";
+import { SPLICE_ROWS } from "./sys-splice.ts";
 import { SYSTEM_ROWS } from "./sys-system.ts";
 import { THREAD_ROWS } from "./sys-thread.ts";
 import { TIME_ROWS } from "./sys-time.ts";
@@ -37,7 +38,7 @@ const SYSCALL_INSN = 2;
 function buildTable(): readonly (Sysent | undefined)[] {
   const table = sysentTable(
     PROCESS_ROWS, ID_ROWS, THREAD_ROWS, SIGNAL_ROWS, TIME_ROWS, MEMORY_ROWS, POLL_ROWS, SYSTEM_ROWS, SOCKET_ROWS, FILE_ROWS,
-    IPC_ROWS,
+    IPC_ROWS, SPLICE_ROWS,
   ).slice();
   LINUX_SYSCALL_NAMES.forEach((name, nr) => {
     if (table[nr] === undefined && name !== "") table[nr] = unimplemented(nr, name);

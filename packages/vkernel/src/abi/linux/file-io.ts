@@ -38,7 +38,7 @@ function userUio(lp: Lwp, uaddr: number, len: number): Uio {
 }
 
 /** struct iovec[count]. Throws EINVAL for too many, or lengths that do not add up to a count. */
-function iovUio(lp: Lwp, uaddr: number, count: number): Uio {
+export function iovUio(lp: Lwp, uaddr: number, count: number): Uio {
   if (count < 0 || count > IOV_MAX) throw EINVAL;
   const words = new Int32Array(count * 2);
   copyinWords(lp.proc.vmspace!, uaddr, words, words.length);
@@ -224,14 +224,14 @@ function copyFiles(
   return moved;
 }
 
-function getOffset(lp: Lwp, uaddr: number, is64: boolean): { offset: number } {
+export function getOffset(lp: Lwp, uaddr: number, is64: boolean): { offset: number } {
   const w = new Int32Array(is64 ? 2 : 1);
   copyinWords(lp.proc.vmspace!, uaddr, w, w.length);
   const offset = is64 ? off64Arg(w[0]!, w[1]!) : w[0]!;
   if (offset < 0) throw EINVAL;
   return { offset };
 }
-function putOffset(lp: Lwp, uaddr: number, at: { offset: number }, is64: boolean): void {
+export function putOffset(lp: Lwp, uaddr: number, at: { offset: number }, is64: boolean): void {
   const w = is64 ? Int32Array.of(at.offset | 0, Math.floor(at.offset / 4294967296)) : Int32Array.of(at.offset | 0);
   copyoutWords(lp.proc.vmspace!, w, uaddr, w.length);
 }
