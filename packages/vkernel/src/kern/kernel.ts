@@ -122,6 +122,7 @@ export class Kernel {
   /** Inode numbers of files that are on no file system (pipes, sockets). */
   nextPseudoIno = 1;
   readonly maxproc: number;
+  private renames = 0;
   private readonly warn: ((line: string) => void) | null;
   private readonly reported = new Set<string>();
   /** Adopts orphans; pid 1. */
@@ -167,6 +168,11 @@ export class Kernel {
   /** The thread on whose behalf the kernel runs; only for code that is reached from a system call or fault. */
   get curproc(): Proc | null {
     return this.curlwp === null ? null : this.curlwp.proc;
+  }
+
+  /** What joins the two events of a rename; never 0. */
+  nextRenameCookie(): number {
+    return (this.renames = (this.renames % 0x7fff_ffff) + 1);
   }
 
   nanouptime(): number {

@@ -34,6 +34,7 @@ import {
   NOTE_SIGNAL,
   NOTE_TRACK,
   NOTE_TRACKERR,
+  NOTE_VNODE,
   unwatch,
   watch,
   type Watcher,
@@ -165,7 +166,7 @@ class Changed implements Filter, Watcher {
   }
   note(hint: number): void {
     const { kn } = this;
-    kn.event.fflags |= kn.sfflags & hint;
+    kn.event.fflags |= kn.sfflags & hint & NOTE_VNODE;
     if ((hint & NOTE_REVOKE) !== 0) kn.event.flags |= EV_EOF;
     if (this.test()) kn.activate();
   }

@@ -4,11 +4,12 @@
  * sys/kern/vfs_syscalls.c). Each operation works on a vnode; the calls by path and by descriptor share it.
  */
 import { EACCES, EBADF, EFBIG, EINVAL, EISDIR, EPERM, ETXTBSY } from "../sys/errno.ts";
-import { knote, NOTE_ATTRIB } from "../sys/event.ts";
+import { NOTE_ATTRIB } from "../sys/event.ts";
 import { FWRITE, O_PATH } from "../sys/fcntl.ts";
 import { SIGXFSZ } from "../sys/signal.ts";
 import { ALLPERMS, S_ISGID, S_ISTXT, S_ISUID, S_IXGRP, UF_SETTABLE } from "../sys/stat.ts";
 import { groupMember, VWRITE } from "../sys/ucred.ts";
+import { vnodeNote } from "../vfs/notify.ts";
 import type { VattrChange, Vnode } from "../vfs/vnode.ts";
 import { VDIR, VREG } from "../vfs/vnode.ts";
 import { FifoFile } from "./fifo-file.ts";
@@ -51,7 +52,7 @@ export function setMode(lp: Lwp, vp: Vnode, mode: number): void {
     if (!groupMember(va.gid, cred)) bits &= ~S_ISGID;
   }
   vp.setattr({ mode: bits });
-  knote(vp, NOTE_ATTRIB);
+  vnodeNote(vp, NOTE_ATTRIB);
 }
 
 /**
@@ -74,7 +75,7 @@ export function setOwner(lp: Lwp, vp: Vnode, uid: number, gid: number): void {
     if (drop !== 0) change.mode = va.mode & ~drop;
   }
   vp.setattr(change);
-  knote(vp, NOTE_ATTRIB);
+  vnodeNote(vp, NOTE_ATTRIB);
 }
 
 /** chflags: the owner's for user flags, the superuser's for system flags. */
@@ -84,7 +85,7 @@ export function setFlags(lp: Lwp, vp: Vnode, flags: number): void {
   const va = vp.getattr();
   if (cred.uid !== 0 && (cred.uid !== va.uid || ((flags ^ va.flags) & ~UF_SETTABLE) !== 0)) throw EPERM;
   vp.setattr({ flags: flags >>> 0 });
-  knote(vp, NOTE_ATTRIB);
+  vnodeNote(vp, NOTE_ATTRIB);
 }
 
 /** A time to set; null leaves it, "now" takes the clock. */
@@ -113,7 +114,7 @@ export function setTimes(lp: Lwp, vp: Vnode, atime: NewTime, mtime: NewTime): vo
     change.mtimeNsec = m.nsec;
   }
   vp.setattr(change);
-  knote(vp, NOTE_ATTRIB);
+  vnodeNote(vp, NOTE_ATTRIB);
 }
 
 /** Checks a new size against what the process and the kernel allow. Throws EINVAL, EFBIG. */

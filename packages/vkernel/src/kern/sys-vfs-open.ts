@@ -34,6 +34,7 @@ import {
   O_SHLOCK,
   O_TRUNC,
 } from "../sys/fcntl.ts";
+import { NOTE_OPEN } from "../sys/event.ts";
 import { SF_APPEND, SF_IMMUTABLE, UF_APPEND, UF_IMMUTABLE } from "../sys/stat.ts";
 import { VREAD, VWRITE } from "../sys/ucred.ts";
 import { WOULDBLOCK } from "../sys/wait.ts";
@@ -44,6 +45,7 @@ import { MNT_NODEV } from "../vfs/mount.ts";
 import type { Nchandle } from "../vfs/namecache.ts";
 import { cacheDrop } from "../vfs/namecache.ts";
 import { NLC_CREATE, NLC_FOLLOW, NLC_NOSYMLINK, nlookup } from "../vfs/nlookup.ts";
+import { vnodeNote } from "../vfs/notify.ts";
 import type { Vnode } from "../vfs/vnode.ts";
 import { VBLK, VCHR, VDIR, VFIFO, VLNK, VREG, VSOCK } from "../vfs/vnode.ts";
 import { checkFifoOpen, FifoFile } from "./fifo-file.ts";
@@ -107,7 +109,7 @@ export function openFile(lp: Lwp, dirfd: number, path: string, flags: number, mo
       if (nd.trailingSlash) throw EISDIR;
       if ((flags & O_DIRECTORY) !== 0) throw EINVAL;
       createAt(lp, nch, VREG, mode);
-      return new VnodeFile(fileFlags(flags), nch, null);
+      return opened(new VnodeFile(fileFlags(flags), nch, null));
     }
     if (exclusive) throw EEXIST;
     if (nd.trailingSlash && nch.vp.type !== VDIR) throw ENOTDIR;
@@ -152,6 +154,12 @@ function openExisting(lp: Lwp, nch: Nchandle, flags: number): File {
     fdrop(fp, lp);
     throw e;
   }
+  return opened(fp);
+}
+
+/** Tells those who watch the file or its directory. */
+function opened(fp: VnodeFile): VnodeFile {
+  vnodeNote(fp.vp, NOTE_OPEN);
   return fp;
 }
 
@@ -187,5 +195,5 @@ function openDevice(lp: Lwp, nch: Nchandle, flags: number, kept: number): File {
   const dev: Cdev = found.open(kept);
   // In BSD a terminal becomes the controlling one by TIOCSCTTY alone.
   if (dev.tty !== null && (flags & O_NOCTTY) === 0 && p.abi.name === "linux") acquireTty(lp, dev.tty);
-  return new VnodeFile(kept, nch, dev);
+  return opened(new VnodeFile(kept, nch, dev));
 }

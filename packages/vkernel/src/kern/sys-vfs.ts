@@ -32,6 +32,7 @@ import {
   Nlookup,
   nlookup,
 } from "../vfs/nlookup.ts";
+import { nameNote } from "../vfs/notify.ts";
 import type { Vattr, Vnode, Vtype } from "../vfs/vnode.ts";
 import { VBLK, VCHR, VDIR, VLNK, vref, vrele } from "../vfs/vnode.ts";
 import type { Lwp, Proc } from "./proc.ts";
@@ -107,7 +108,7 @@ export function createAt(
   if (type === VDIR && p.abi.name === "linux") bits |= dir.mode & S_ISGID;
   const vp = dvp.create(nch.name, { type, mode: type === VLNK ? 0o777 : bits, uid: p.cred.uid, gid: newGid(p, dir), ...extra });
   nch.cache.setVnode(nch, vp);
-  knote(dvp, type === VDIR ? NOTE_WRITE | NOTE_LINK : NOTE_WRITE);
+  nameNote(dvp, type === VDIR ? NOTE_WRITE | NOTE_LINK : NOTE_WRITE, "created", nch.name, type === VDIR);
   return vp;
 }
 
@@ -174,7 +175,7 @@ export function kernLink(lp: Lwp, fromFd: number, from: string, toFd: number, to
       dvp.link(nch.name, vp);
       nch.cache.setVnode(nch, vref(vp));
       knote(vp, NOTE_LINK);
-      knote(dvp, NOTE_WRITE);
+      nameNote(dvp, NOTE_WRITE, "created", nch.name, false);
       return 0;
     } finally {
       cacheDrop(nch);
@@ -201,9 +202,10 @@ export function kernUnlink(lp: Lwp, dirfd: number, path: string): number {
     if (nch.mountedHere !== null) throw EBUSY;
     checkRemovable(lp.proc, nch);
     const dvp = nch.parent!.vp!;
-    dvp.unlink(nch.name, vp);
+    const { name } = nch;
+    dvp.unlink(name, vp);
     nch.cache.detach(nch);
-    knote(dvp, NOTE_WRITE);
+    nameNote(dvp, NOTE_WRITE, "deleted", name, false);
     knote(vp, NOTE_DELETE);
     return 0;
   } finally {
@@ -224,9 +226,10 @@ export function kernRmdir(lp: Lwp, dirfd: number, path: string): number {
     if (nch.detached) throw ENOENT;
     checkRemovable(lp.proc, nch);
     const dvp = nch.parent!.vp!;
-    dvp.rmdir(nch.name, vp);
+    const { name } = nch;
+    dvp.rmdir(name, vp);
     nch.cache.detach(nch);
-    knote(dvp, NOTE_WRITE | NOTE_LINK);
+    nameNote(dvp, NOTE_WRITE | NOTE_LINK, "deleted", name, true);
     knote(vp, NOTE_DELETE);
     return 0;
   } finally {
@@ -273,9 +276,12 @@ export function kernRename(lp: Lwp, fromFd: number, from: string, toFd: number, 
       fdir.vp!.rename(fnch.name, fvp, tdir.vp!, tnch.name, tvp);
       const [fdvp, tdvp] = [fdir.vp!, tdir.vp!];
       if (tvp !== null) vref(tvp);
+      const [fname, tname] = [fnch.name, tnch.name];
       fnch.cache.rename(fnch, tnch);
-      knote(fdvp, NOTE_WRITE);
-      if (tdvp !== fdvp) knote(tdvp, NOTE_WRITE);
+      const isDir = fvp.type === VDIR;
+      const cookie = lp.k.nextRenameCookie();
+      nameNote(fdvp, NOTE_WRITE, "movedFrom", fname, isDir, cookie);
+      nameNote(tdvp, NOTE_WRITE, "movedTo", tname, isDir, cookie);
       knote(fvp, NOTE_RENAME);
       if (tvp !== null) {
         knote(tvp, NOTE_DELETE);

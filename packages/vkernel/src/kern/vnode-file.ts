@@ -10,7 +10,7 @@
  * @module
  */
 import { EBADF, EFBIG, EINVAL, EISDIR, ENOTDIR, ENOTTY, EOVERFLOW, ESPIPE } from "../sys/errno.ts";
-import { knote, NOTE_EXTEND, NOTE_WRITE } from "../sys/event.ts";
+import { NOTE_CLOSE, NOTE_CLOSE_WRITE, NOTE_EXTEND, NOTE_READ, NOTE_WRITE } from "../sys/event.ts";
 import { FWRITE, O_APPEND, O_NONBLOCK, O_PATH, SEEK_CUR, SEEK_END, SEEK_SET } from "../sys/fcntl.ts";
 import { FIONREAD } from "../sys/ioctl.ts";
 import { POLLHUP, POLLIN, POLLOUT } from "../sys/poll.ts";
@@ -23,6 +23,7 @@ import type { LockOwner } from "../vfs/lockf.ts";
 import { LOCK_EOF } from "../vfs/lockf.ts";
 import type { Nchandle } from "../vfs/namecache.ts";
 import { cacheDrop, cacheHold } from "../vfs/namecache.ts";
+import { vnodeNote } from "../vfs/notify.ts";
 import type { ReaddirSink, Vattr, Vnode } from "../vfs/vnode.ts";
 import { VDIR, VREG } from "../vfs/vnode.ts";
 import type { DirectIo } from "../vm/object-io.ts";
@@ -81,12 +82,15 @@ export class VnodeFile extends File implements LockOwner {
   private readFile(uio: Uio, offset: number): number {
     if (this.vp.type === VDIR) throw EISDIR;
     const total = uio.resid;
+    let moved: number;
     try {
-      return objectRead(this.vp.object, offset, uio, total, this.readDirect);
+      moved = objectRead(this.vp.object, offset, uio, total, this.readDirect);
     } catch (e) {
-      if (uio.resid === total) throw e;
-      return total - uio.resid;
+      moved = total - uio.resid;
+      if (moved === 0) throw e;
     }
+    if (moved > 0) vnodeNote(this.vp, NOTE_READ);
+    return moved;
   }
 
   private readSeekable(dev: Cdev, uio: Uio, offset: number): number {
@@ -148,7 +152,7 @@ export class VnodeFile extends File implements LockOwner {
       if (moved === 0) throw e;
     }
     if (moved > 0 && lp.proc.cred.uid !== 0) clearSetId(vp);
-    if (moved > 0) knote(vp, extends_ ? NOTE_WRITE | NOTE_EXTEND : NOTE_WRITE);
+    if (moved > 0) vnodeNote(vp, extends_ ? NOTE_WRITE | NOTE_EXTEND : NOTE_WRITE);
     return moved;
   }
 
@@ -224,6 +228,7 @@ export class VnodeFile extends File implements LockOwner {
       next = cookie;
       return true;
     });
+    if (next !== this.offset) vnodeNote(this.vp, NOTE_READ);
     return next;
   }
 
@@ -273,6 +278,7 @@ export class VnodeFile extends File implements LockOwner {
     }
     if (this.dev !== null) this.dev.close(this.flags);
     if ((this.flags & FWRITE) !== 0 && vp.type === VREG) vp.writeCount--;
+    if ((this.flags & O_PATH) === 0) vnodeNote(vp, (this.flags & FWRITE) !== 0 ? NOTE_CLOSE_WRITE : NOTE_CLOSE);
     cacheDrop(this.nch);
   }
 }
@@ -296,5 +302,5 @@ export function truncateVnode(vp: Vnode, size: number): void {
   const grows = size > vp.size();
   vp.setattr({ size });
   vp.object?.truncate(size);
-  knote(vp, grows ? NOTE_WRITE | NOTE_EXTEND : NOTE_WRITE);
+  vnodeNote(vp, grows ? NOTE_WRITE | NOTE_EXTEND : NOTE_WRITE);
 }

@@ -42,6 +42,13 @@ export const NOTE_ATTRIB = 0x0008;
 export const NOTE_LINK = 0x0010;
 export const NOTE_RENAME = 0x0020;
 export const NOTE_REVOKE = 0x0040;
+/** Those that kqueue reports. */
+export const NOTE_VNODE = 0x007f;
+/** Hints about open files, which FreeBSD's EVFILT_VNODE has too; kqueue keeps them to itself. */
+export const NOTE_OPEN = 0x0080;
+export const NOTE_CLOSE = 0x0100;
+export const NOTE_CLOSE_WRITE = 0x0200;
+export const NOTE_READ = 0x0400;
 
 /** EVFILT_PROC: events in the high bits of a hint, the pid of a new child in the low ones. */
 export const NOTE_EXIT = 0x8000_0000 | 0;
@@ -55,10 +62,22 @@ export const NOTE_CHILD = 0x0004;
 /** Hint of a posted signal, with its number in the low bits; processes never see it. */
 export const NOTE_SIGNAL = 0x0800_0000;
 
+/** What happened to one name of a watched directory. */
+export interface NameEvent {
+  /** The name came or went, by itself or by a rename; or ("file") its file was used or changed as `hint` says. */
+  readonly what: "created" | "deleted" | "movedFrom" | "movedTo" | "file";
+  readonly hint: number;
+  /** A byte string. */
+  readonly name: string;
+  readonly isDir: boolean;
+  /** The same for both halves of a rename, else 0. */
+  readonly cookie: number;
+}
+
 /** Somebody who is told what happens to a file or a process. */
 export interface Watcher {
-  /** `hint` is a mask of NOTE_* bits of the kind that the list is about. */
-  note(hint: number): void;
+  /** `hint` is a mask of NOTE_* bits of the kind that the list is about; 0 for what concerns a name alone. */
+  note(hint: number, about: NameEvent | null): void;
 }
 
 /** Those who watch one vnode or process. */
@@ -74,8 +93,8 @@ export class Klist {
   get empty(): boolean {
     return this.watchers.size === 0;
   }
-  note(hint: number): void {
-    for (const w of [...this.watchers]) if (this.watchers.has(w)) w.note(hint);
+  note(hint: number, about: NameEvent | null): void {
+    for (const w of [...this.watchers]) if (this.watchers.has(w)) w.note(hint, about);
   }
 }
 
@@ -86,7 +105,7 @@ export interface Watched {
 
 /** Tells those who watch; costs one comparison when nobody does. */
 export function knote(what: Watched, hint: number): void {
-  if (what.klist !== null) what.klist.note(hint);
+  if (what.klist !== null) what.klist.note(hint, null);
 }
 
 export function watch(what: Watched, w: Watcher): void {

@@ -20,6 +20,7 @@ import { linuxSendsig } from "./sigframe.ts";
 import { linuxSigno, nativeSigno } from "./signo.ts";
 import { FILE_ROWS } from "./file-rows.ts";
 import { ID_ROWS } from "./sys-ids.ts";
+import { INOTIFY_ROWS } from "./sys-inotify.ts";
 import { IPC_ROWS } from "./sys-ipc.ts";
 import { MEMORY_ROWS } from "./sys-memory.ts";
 import { POLL_ROWS } from "./sys-poll.ts";
@@ -38,7 +39,7 @@ const SYSCALL_INSN = 2;
 function buildTable(): readonly (Sysent | undefined)[] {
   const table = sysentTable(
     PROCESS_ROWS, ID_ROWS, THREAD_ROWS, SIGNAL_ROWS, TIME_ROWS, MEMORY_ROWS, POLL_ROWS, SYSTEM_ROWS, SOCKET_ROWS, FILE_ROWS,
-    IPC_ROWS, SPLICE_ROWS,
+    IPC_ROWS, SPLICE_ROWS, INOTIFY_ROWS,
   ).slice();
   LINUX_SYSCALL_NAMES.forEach((name, nr) => {
     if (table[nr] === undefined && name !== "") table[nr] = unimplemented(nr, name);

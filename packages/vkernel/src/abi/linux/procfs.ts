@@ -5,6 +5,7 @@ import type { Kernel } from "../../kern/kernel.ts";
 import { type Proc, LSRUN } from "../../kern/proc.ts";
 import type { Mount } from "../../vfs/mount.ts";
 import { type ProcDir, procDir, type ProcFile, type ProcLink, type ProcNode, ProcfsMount } from "../../vfs/procfs/procfs.ts";
+import { INSTANCES_MAX, QUEUE_MAX, WATCHES_MAX } from "../../kern/inotify.ts";
 import { MSGMAX, MSGMNB, MSGMNI } from "../../kern/sysv-msg.ts";
 import { SEMMNI, SEMMNS, SEMMSL, SEMOPM } from "../../kern/sysv-sem.ts";
 import { SHMMNI } from "../../kern/sysv-shm.ts";
@@ -127,6 +128,11 @@ function sysDir(k: Kernel): ProcDir {
       "file-max": fixed("65536"),
       "nr_open": fixed("65536"),
       "pipe-max-size": fixed("1048576"),
+      inotify: procDir(0o555, {
+        max_queued_events: fixed(String(QUEUE_MAX)),
+        max_user_instances: fixed(String(INSTANCES_MAX)),
+        max_user_watches: fixed(String(WATCHES_MAX)),
+      }),
     }),
   });
 }
