@@ -369,6 +369,7 @@ function commit(lp: Lwp, file: ExecFile, image: BuiltImage): void {
   p.cred = image.cred;
   if (image.secure) {
     p.flags |= P_SUGID;
+    p.varsyms.clear();
     p.dumpable = 0;
     p.pdeathsig = 0;
   } else {
@@ -377,6 +378,7 @@ function commit(lp: Lwp, file: ExecFile, image: BuiltImage): void {
     p.cred = { ...p.cred, svuid: p.cred.uid, svgid: p.cred.gid };
   }
   p.flags |= P_EXEC;
+  p.profile = null;
   p.abi = image.abi;
   p.personality = image.readExec ? p.personality | READ_IMPLIES_EXEC : p.personality & ~READ_IMPLIES_EXEC;
   p.comm = (image.path.match(/[^/]*$/)?.[0] ?? "").slice(0, 15);

@@ -9,6 +9,7 @@
  *   E4  Releasing may have to wait for a disk (IoMiss): every step below can be run again from its start.
  * @module
  */
+import { Errno } from "../sys/errno.ts";
 import { knote, NOTE_EXIT } from "../sys/event.ts";
 import { SIGCHLD, SIGCONT, SIGHUP, CLD_DUMPED, CLD_EXITED, CLD_KILLED } from "../sys/signal.ts";
 import { IoMiss } from "../sys/wait.ts";
@@ -110,6 +111,10 @@ function releaseResources(lp: Lwp): void {
   }
   stopProcTimers(p);
   semExit(lp);
+  if (p.k.acct.on && !p.accounted) {
+    account(p);
+    p.accounted = true;
+  }
   if (p.fd !== null) {
     p.fd.free(lp);
     p.fd = null;
@@ -123,6 +128,16 @@ function releaseResources(lp: Lwp): void {
     p.textvp.textCount--;
     vrele(p.textvp);
     p.textvp = null;
+  }
+}
+
+/** A file system that is full, or broken, loses the record and nothing else. */
+function account(p: Proc): void {
+  try {
+    p.k.acct.record(p);
+  } catch (e) {
+    if (!(e instanceof Errno)) throw e;
+    p.k.logRated(`accounting: the record of pid ${p.pid} (${p.comm}) is lost: ${e.message}`);
   }
 }
 
@@ -190,6 +205,15 @@ function reparentChildren(p: Proc): void {
       else notifyParent(child);
     }
   }
+}
+
+/** A process whose parent does not want to wait for it (rfork with RFNOWAIT): init will. */
+export function giveToInit(p: Proc): void {
+  const { init } = p.k;
+  if (init === null || init === p) return;
+  p.parent?.children.delete(p);
+  p.parent = init;
+  init.children.add(p);
 }
 
 function notifyParent(p: Proc): void {

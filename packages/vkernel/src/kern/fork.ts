@@ -109,7 +109,10 @@ export function fork1(lp: Lwp, opt: ForkOptions): Lwp {
   child.envStart = p.envStart;
   child.envEnd = p.envEnd;
   child.execPath = p.execPath;
+  child.varsyms = p.varsyms.copy();
+  child.profile = p.profile === null ? null : { ...p.profile, seenNs: 0 };
   child.nice = p.nice;
+  child.ionice = p.ionice;
   child.personality = p.personality;
   child.dumpable = p.dumpable;
   child.noNewPrivs = p.noNewPrivs;
@@ -151,6 +154,8 @@ function cloneLwp(lp: Lwp, p: Proc, tid: number, opt: ForkOptions): Lwp {
   clp.vf.set(lp.vf);
   clp.sigmask.set(lp.sigmask);
   clp.comm = lp.comm;
+  clp.rtpType = lp.rtpType;
+  clp.rtpPrio = lp.rtpPrio;
   // A new process stands one queue behind its parent: whoever multiplies falls back behind all others.
   clp.estcpu = lp.estcpu + (opt.thread ? 0 : ESTCPU_QUEUE_NS);
   clp.stampNs = k.nanouptime();

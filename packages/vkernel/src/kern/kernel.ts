@@ -13,7 +13,9 @@ import { Devsw } from "../dev/cdev.ts";
 import { Mountlist } from "../vfs/mountlist.ts";
 import type { TmpfsMount } from "../vfs/tmpfs/tmpfs.ts";
 import type { VmSystem } from "../vm/system.ts";
+import type { Vnode } from "../vfs/vnode.ts";
 import type { Abi } from "./abi.ts";
+import { Accounting } from "./acct.ts";
 import { CalloutQueue } from "./callout.ts";
 import { FutexTable } from "./futex.ts";
 import { Dmesg } from "./dmesg.ts";
@@ -28,6 +30,7 @@ import { SemTable } from "./sysv-sem.ts";
 import { ShmTable } from "./sysv-shm.ts";
 import { KernelStats } from "./stats.ts";
 import { Trace } from "./trace.ts";
+import { Varsyms } from "./varsym.ts";
 
 /** What the processor says of itself through CPUID. */
 export interface Processor {
@@ -108,6 +111,10 @@ export class Kernel {
   /** System V IPC. */
   readonly ipc: { readonly shm: ShmTable; readonly sem: SemTable; readonly msg: MsgTable };
   readonly inet: InetDomain;
+  readonly varsyms = new Varsyms();
+  readonly acct = new Accounting();
+  /** Programs registered by exec_sys_register(2), with their numbers. */
+  readonly residents = new Map<Vnode, number>();
   readonly dmesg: Dmesg;
   readonly stats = new KernelStats();
   /** Shows system calls, when it was asked for. */
@@ -141,6 +148,8 @@ export class Kernel {
 
   hostname: string;
   domainname = "";
+  /** gethostid(2). */
+  hostid = 0;
   /** Wall clock minus monotonic clock, µs; clock_settime moves it. */
   bootTimeUs: number;
   /** Status the machine ends with on a halt (kern.exit_status). */

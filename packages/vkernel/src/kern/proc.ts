@@ -26,9 +26,11 @@ import type { Abi } from "./abi.ts";
 import type { Callout } from "./callout.ts";
 import type { Filedesc } from "./descrip.ts";
 import type { Kernel } from "./kernel.ts";
+import type { Profile } from "./profil.ts";
 import { Plimit, type Rusage } from "./resource.ts";
 import type { Ksiginfo, Sigacts } from "./sig.ts";
 import type { Itimers } from "./time.ts";
+import { varsymFind, VarsymSet } from "./varsym.ts";
 
 /** Process states. */
 export const SIDL = 1;
@@ -52,6 +54,14 @@ export const AST_OLDMASK = 0x10;
 /** Stop at a trace stop or at a job control stop. */
 export const AST_STOP = 0x20;
 
+/** Scheduling classes (DragonFly 2.0 sys/sys/rtprio.h). */
+export const RTP_PRIO_REALTIME = 0;
+export const RTP_PRIO_NORMAL = 1;
+export const RTP_PRIO_IDLE = 2;
+export const RTP_PRIO_FIFO = 4;
+/** Largest priority number in a class. */
+export const RTP_PRIO_MAX = 31;
+
 /** Proc.flags. */
 export const P_CONTROLT = 0x00002;
 /** Has executed an image since it was forked; setpgid refuses it to its parent. */
@@ -66,6 +76,10 @@ export const P_WAITED = 0x04000;
 export const P_CONTINUED = 0x08000;
 /** Kernel process without user mode. */
 export const P_SYSTEM = 0x10000;
+
+/** ioprio_set(2) (DragonFly 2.8 sys/sys/resource.h). */
+export const IOPRIO_MIN = 1;
+export const IOPRIO_MAX = 10;
 
 /** Proc.personality: readable memory is executable (Linux's number). */
 export const READ_IMPLIES_EXEC = 0x40_0000;
@@ -112,6 +126,9 @@ export class Lwp implements Sleeper {
   /** Monotonic time in ns when it went to sleep or last had its usage decayed. */
   stampNs = 0;
   sliceEndNs = 0;
+  /** Scheduling class (RTP_PRIO_*) and the priority in it, 0 the best. */
+  rtpType = RTP_PRIO_NORMAL;
+  rtpPrio = 0;
   /** Up to here the thread's run time is charged, monotonic ns; valid while it is k.curlwp. */
   chargedNs = 0;
 
@@ -194,6 +211,8 @@ export class Proc {
   limits: Plimit;
   readonly itimers: Itimers;
   nice = 0;
+  /** Priority of its input and output, IOPRIO_MIN to IOPRIO_MAX; 0 until it is set. */
+  ionice = 0;
   /** Kernel-time start, ns of the monotonic clock. */
   startNs = 0;
 
@@ -230,6 +249,12 @@ export class Proc {
   pdeathsig = 0;
   noNewPrivs = false;
   subreaper = false;
+  /** profil(2)'s table, null without profiling. */
+  profile: Profile | null = null;
+  /** Its accounting record has been written. */
+  accounted = false;
+  /** Variables of variant symlinks. */
+  varsyms = new VarsymSet();
   /** Called when the process has become a zombie: how the machine learns of the end of its first process. */
   onExit: ((p: Proc) => void) | null = null;
 
@@ -252,6 +277,11 @@ export class Proc {
     this.limits = new Plimit(this.limits);
     this.limits.cur[which] = cur;
     this.limits.max[which] = max;
+  }
+
+  /** VarsymSource: the process's own variables, then its user's, then the system's. */
+  varsym(name: string): string | undefined {
+    return varsymFind(this, -1, name);
   }
 
   /** Sets the nice value on behalf of `by`. Throws EPERM for a stranger, EACCES for a lower value than now. */

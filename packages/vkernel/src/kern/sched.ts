@@ -11,11 +11,13 @@
  *       queue and keeps the rest of the slice.
  *   Q3  Usage is decayed lazily, by the time that has passed, when the thread is queued.
  *   Q4  No runnable thread waits for ever: every TURN-th choice goes round the queues.
+ *   Q5  Real-time threads are in the first queue, idle ones in the last, whatever they have used.
  * @module
  */
 import type { Kernel } from "./kernel.ts";
 import type { Lwp } from "./proc.ts";
-import { AST_EXIT, AST_RESCHED, LSRUN, LSSLEEP, LSSTOP, LSZOMB, SSTOP } from "./proc.ts";
+import { AST_EXIT, AST_RESCHED, LSRUN, LSSLEEP, LSSTOP, LSZOMB, RTP_PRIO_IDLE, RTP_PRIO_NORMAL, SSTOP } from "./proc.ts";
+import { profileTick } from "./profil.ts";
 import { resumeKernel } from "./syscall.ts";
 import { checkCpuTimers } from "./time.ts";
 
@@ -72,6 +74,7 @@ export class Scheduler {
     this.decay(lp);
     let q = 10 + (lp.proc.nice >> 1) + Math.min(10, lp.estcpu / ESTCPU_QUEUE_NS);
     q = q < 0 ? 0 : q > NQS - 1 ? NQS - 1 : q | 0;
+    if (lp.rtpType !== RTP_PRIO_NORMAL) q = lp.rtpType === RTP_PRIO_IDLE ? NQS - 1 : 0;
     lp.priority = q;
     const first = this.head[q]!;
     if (first === null) {
@@ -233,6 +236,7 @@ export class Scheduler {
     const k = this.k;
     const now = this.readClock();
     if (now >= k.callouts.nextDeadline) k.callouts.run(now);
+    if (lp.proc.profile !== null) profileTick(lp, lp.proc, lp.proc.profile);
     if (now >= this.nextBreathNs || (now >= lp.sliceEndNs && this.mask !== 0)) lp.ast |= AST_RESCHED;
     else if (now >= lp.sliceEndNs) lp.sliceEndNs = now + SLICE_NS;
     this.setTimer(lp);

@@ -7,7 +7,7 @@
  *        that bytes already moved are not moved again.
  *   SS2  Descriptors are installed only after everything that can fail has succeeded.
  */
-import { EAFNOSUPPORT, EAGAIN, EISCONN, ENOTSOCK, EOPNOTSUPP, EPIPE } from "../sys/errno.ts";
+import { EAFNOSUPPORT, EAGAIN, EISCONN, ENOTCONN, ENOTSOCK, EOPNOTSUPP, EPIPE } from "../sys/errno.ts";
 import { O_NONBLOCK } from "../sys/fcntl.ts";
 import { SIGPIPE } from "../sys/signal.ts";
 import { AF_INET, AF_INET6, AF_UNIX, MSG_DONTWAIT, MSG_NOSIGNAL, MSG_OOB, MSG_PEEK, MSG_WAITALL, SOCK_DGRAM, SOCK_STREAM } from "../sys/socket.ts";
@@ -76,10 +76,11 @@ export function kernBind(lp: Lwp, fd: number, name: SocketName): number {
   return 0;
 }
 
-export function connectTry(lp: Lwp, fd: number, name: SocketName): number {
+/** connect(2), plain half. `nonblock`: as the descriptor says, unless the call says otherwise. */
+export function connectTry(lp: Lwp, fd: number, name: SocketName, nonblock = isNonblocking(lp, fd)): number {
   const fp = socketOf(lp, fd);
   const r = fp.protocol.connect(lp, fp, name);
-  if (r === WOULDBLOCK && (fp.flags & O_NONBLOCK) !== 0) throw fp.protocol.pending;
+  if (r === WOULDBLOCK && nonblock) throw fp.protocol.pending;
   return r;
 }
 export function* connectSlow(lp: Lwp, fd: number, name: SocketName): KernelFrame {
@@ -116,19 +117,31 @@ export function kernDisconnect(lp: Lwp, fd: number): number {
   return 0;
 }
 
+/** getsockname(2), getpeername(2): the address of an end. Throws ENOTCONN when there is no peer. */
+export function socketAddress(lp: Lwp, fd: number, peer: boolean): { socket: Socket; name: SocketName } {
+  const { socket } = socketOf(lp, fd);
+  const name = peer ? socket.peerAddress() : socket.name;
+  if (name === null) throw ENOTCONN;
+  return { socket, name };
+}
+
 export function kernListen(lp: Lwp, fd: number, backlog: number): number {
   const fp = socketOf(lp, fd);
   fp.protocol.listen(lp, fp, backlog);
   return 0;
 }
 
+function isNonblocking(lp: Lwp, fd: number): boolean {
+  return (socketOf(lp, fd).flags & O_NONBLOCK) !== 0;
+}
+
 /** accept(2): the new socket, or WOULDBLOCK. */
-export function acceptTry(lp: Lwp, fd: number): Socket | typeof WOULDBLOCK {
+export function acceptTry(lp: Lwp, fd: number, nonblock = isNonblocking(lp, fd)): Socket | typeof WOULDBLOCK {
   const fp = socketOf(lp, fd);
   if (fp.socket.kind === SOCK_DGRAM) throw EOPNOTSUPP;
   lp.proc.fd!.reserve(lp, 1);
   const s = fp.socket.accept();
-  if (s === WOULDBLOCK && (fp.flags & O_NONBLOCK) !== 0) throw EAGAIN;
+  if (s === WOULDBLOCK && nonblock) throw EAGAIN;
   return s;
 }
 export function* acceptSlow(lp: Lwp, fd: number): Generator<void, Socket, void> {

@@ -57,7 +57,9 @@ export function nlookupInit(lp: Lwp, dirfd: number, path: string, flags = 0): Nl
       start = fp.nch;
     } else start = directoryOf(lp, dirfd);
   }
-  return new Nlookup(p.cred, fd.rdir, start);
+  const nd = new Nlookup(p.cred, fd.rdir, start);
+  if (lp.k.varsyms.enabled) nd.varsyms = p;
+  return nd;
 }
 
 /** Resolves a path to a held name. */

@@ -5,7 +5,7 @@
  * Invariants
  *   VF1  The file holds its name (nch), which holds the vnode; `offset` is where the next read or write goes.
  *   VF2  A regular file open for writing counts in vp.writeCount, so that nobody executes it meanwhile.
- *   VF3  For a device `dev` is what its open() returned, and every operation but stat goes there.
+ *   VF3  For a device `dev` is what its open() returned, until it is revoked; every operation but stat goes there.
  *   VF4  Bytes that were moved before an error or a miss are reported, and the error comes with the next call.
  * @module
  */
@@ -43,7 +43,7 @@ export class VnodeFile extends File implements LockOwner {
   readonly type = "vnode";
   readonly nch: Nchandle;
   readonly vp: Vnode;
-  readonly dev: Cdev | null;
+  dev: Cdev | null;
   offset = 0;
   /** Locks of flock and F_OFD_SETLK are owned by the open file, and by no process. */
   readonly lockPid = -1;
@@ -213,6 +213,12 @@ export class VnodeFile extends File implements LockOwner {
     if (at > OFF_MAX) throw EOVERFLOW;
     this.offset = at;
     return at;
+  }
+
+  /** revoke(2): the file has this device from now on, and the one it had is closed. */
+  replaceDevice(dev: Cdev): void {
+    this.dev!.close(this.flags);
+    this.dev = dev;
   }
 
   /**

@@ -51,11 +51,18 @@ export const LAST_ROOT = 1;
 export const LAST_DOT = 2;
 export const LAST_DOTDOT = 3;
 
+/** Variables for `${NAME}` in symbolic links. */
+export interface VarsymSource {
+  varsym(name: string): string | undefined;
+}
+
 /** Where a walk starts and for whom. Reusable; the results of a walk stand in it until the next one. */
 export class Nlookup {
   cred: Ucred;
   rdir: Nchandle;
   cdir: Nchandle;
+  /** Whose variables symbolic links name, null when they name none. */
+  varsyms: VarsymSource | null = null;
   /** LAST_*: what kind of last component there was. */
   last = LAST_NORM;
   /** The path ended in a slash. */
@@ -135,7 +142,8 @@ export function nlookup(nd: Nlookup, path: string, flags: number): Nchandle {
           at = target;
           continue;
         }
-        const text = vp.readlink();
+        let text = vp.readlink();
+        if (nd.varsyms !== null && text.includes("${")) text = expandLink(text, nd.varsyms);
         if (text.length === 0) throw ENOENT;
         rest = pos >= rest.length ? text : text + rest.slice(pos);
         if (rest.length >= 4 * PATH_MAX) throw ENAMETOOLONG;
@@ -167,6 +175,11 @@ function checkJump(at: Nchandle, target: Nchandle, flags: number): void {
   if (!outside && (flags & NLC_NOMAGIC) === 0) return;
   cacheDrop(target);
   throw (flags & NLC_NOMAGIC) !== 0 ? ELOOP : EXDEV;
+}
+
+/** Puts the values of variables in their places; what names none stays, and values are not looked at again. */
+export function expandLink(text: string, source: VarsymSource): string {
+  return text.replaceAll(/\$\{([^}]*)\}/gs, (whole, name: string) => source.varsym(name) ?? whole);
 }
 
 /** Whether a symbolic link in the last component is looked through. */

@@ -15,11 +15,15 @@ const SUN_PATH = 104;
 /** Length of the address of a socket without a name. */
 const NONAME_SIZE = 16;
 
+/** Forms of an address: {length, family}, or a family of 16 bits as 4.3BSD has it. */
+export type AddressForm = "bsd44" | "bsd43";
+
 /** The address that a program gives for `s`. Throws EINVAL, ENAMETOOLONG, EAFNOSUPPORT, EFAULT. */
-export function getName(lp: Lwp, s: Socket, uaddr: number, len: number): SocketName {
+export function getName(lp: Lwp, s: Socket, uaddr: number, len: number, form: AddressForm = "bsd44"): SocketName {
   if (len < 2) throw EINVAL;
   if (len > 2 + SUN_PATH) throw ENAMETOOLONG;
   const b = getBytes(lp, uaddr, len);
+  if (form === "bsd43") b[1] = b[0]!;
   if (s.family !== AF_UNIX) {
     if (b[1] !== AF_INET && b[1] !== AF_INET6) throw EAFNOSUPPORT;
     return readInet(b, b[1] === AF_INET6);
@@ -37,21 +41,20 @@ function encode(s: Socket, name: SocketName): Uint8Array {
 }
 
 /** Stores an address and its length, as much of it as there is room for. */
-export function putName(lp: Lwp, s: Socket, name: SocketName, uaddr: number, lenAddr: number): void {
-  if (uaddr === 0) return;
+export function putName(lp: Lwp, s: Socket, name: SocketName, uaddr: number, lenAddr: number, form: AddressForm = "bsd44"): void {
   const room = fuword(lp.proc.vmspace!, lenAddr);
   if (room < 0) throw EINVAL;
   const b = encode(s, name);
-  b[0] = b.length;
-  b[1] = s.family;
+  b[0] = form === "bsd43" ? s.family : b.length;
+  b[1] = form === "bsd43" ? 0 : s.family;
   const n = Math.min(room, b.length);
   putBytes(lp, uaddr, b.subarray(0, n));
   suword(lp.proc.vmspace!, lenAddr, n);
 }
 
 /** Stores the sender of what was just received: streams have none. */
-export function putSender(lp: Lwp, s: Socket, uaddr: number, lenAddr: number): void {
+export function putSender(lp: Lwp, s: Socket, uaddr: number, lenAddr: number, form: AddressForm = "bsd44"): void {
   if (uaddr === 0) return;
-  if (s.kind === SOCK_DGRAM) putName(lp, s, s.from, uaddr, lenAddr);
+  if (s.kind === SOCK_DGRAM) putName(lp, s, s.from, uaddr, lenAddr, form);
   else suword(lp.proc.vmspace!, lenAddr, 0);
 }

@@ -243,8 +243,11 @@ function getdents(lp: Lwp, d: number, uaddr: number, count: number, basep: numbe
   return at;
 }
 
-/** Directory entries of 1.0 to 1.2: 32-bit inode numbers, a record length, at most 16 KB a call. */
-function getdents12(lp: Lwp, d: number, uaddr: number, count: number, basep: number): number {
+/**
+ * Directory entries of 1.0 to 1.2: 32-bit inode numbers, a record length, at most 16 KB a call. 4.3BSD's have no type
+ * but a 16-bit length of the name.
+ */
+function getdents12(lp: Lwp, d: number, uaddr: number, count: number, basep: number, typed = true): number {
   const fp = lp.proc.fd!.get(d);
   if (!(fp instanceof VnodeFile)) throw ENOTDIR;
   const b = new Uint8Array(Math.min(count, 16384));
@@ -255,8 +258,8 @@ function getdents12(lp: Lwp, d: number, uaddr: number, count: number, basep: num
     if (at + len > b.length) return false;
     dv.setUint32(at, fileid % 4294967296, true);
     dv.setUint16(at + 4, len, true);
-    b[at + 6] = VTTODT[type]!;
-    b[at + 7] = name.length;
+    b[at + 6] = typed ? VTTODT[type]! : name.length;
+    b[at + 7] = typed ? name.length : 0;
     for (let i = 0; i < name.length; i++) b[at + 8 + i] = name.charCodeAt(i);
     at += len;
     return true;
@@ -290,6 +293,7 @@ export const FILE_ROWS: readonly Sysent[] = [
   sleeps(121, "writev", [fd, uptr, uint], sysWritev, sysWritevSlow),
   plain(130, "oftruncate", [fd, int], (lp, a) => kernFtruncate(lp, a[0]!, a[1]!)),
   sleeps(131, "flock", [fd, int], (lp, a) => flockOpTry(lp, a[0]!, a[1]!), (lp, a) => flockOpSlow(lp, a[0]!, a[1]!)),
+  plain(156, "ogetdirentries", [fd, uptr, uint, uptr], (lp, a) => getdents12(lp, a[0]!, a[1]!, a[2]! >>> 0, a[3]!, false)),
   partial(sleeps(173, "extpread", [fd, uptr, size, hex, off64], extread(oneBuffer), extreadSlow(oneBuffer)), EXT_NOTE),
   partial(sleeps(174, "extpwrite", [fd, uptr, size, hex, off64], extwrite(oneBuffer), extwriteSlow(oneBuffer)), EXT_NOTE),
   plain(196, "dfbsd12_getdirentries", [fd, uptr, uint, uptr], (lp, a) => getdents12(lp, a[0]!, a[1]!, a[2]! >>> 0, a[3]!)),

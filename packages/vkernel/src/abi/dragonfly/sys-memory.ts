@@ -26,37 +26,41 @@ import { copyout } from "../../vm/copyio.ts";
 import { madvise, mincore, minherit, mprotect, msync, munmap } from "../../vm/mmap.ts";
 import type { Lwp } from "../../kern/proc.ts";
 import { kernBrk, kernMmap } from "../../kern/sys-mmap.ts";
-import { fd, hex, int, off64, plain, size, type Sysent, uptr } from "../../kern/sysent.ts";
+import { fd as fdArg, hex, int, off64, plain, size as sizeArg, type Sysent, uptr } from "../../kern/sysent.ts";
 import { off64At } from "./guest-struct.ts";
 
 const MAP_KNOWN =
   MAP_SHARED | MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE | MAP_INHERIT | MAP_NOEXTEND | MAP_HASSEMAPHORE | MAP_STACK | MAP_NOSYNC | MAP_ANON |
   MAP_TRYFIXED | MAP_NOCORE;
 
-/** mmap(addr, len, prot, flags, fd, pad, offset): neither shared nor private means private. */
+/** mmap(addr, len, prot, flags, fd, pad, offset). */
 function sysMmap(lp: Lwp, a: Int32Array): number {
-  let flags = a[3]!;
-  const offset = off64At(a[6]!, a[7]!);
-  const prot = a[2]! & 7;
+  return mmapRequest(lp, a[0]!, a[1]!, a[2]! & 7, a[3]!, a[4]!, off64At(a[6]!, a[7]!));
+}
+/** Maps a file or memory; neither shared nor private means private. Returns the address as a word. */
+export function mmapRequest(
+  lp: Lwp, uaddr: number, size: number, prot: number, asked: number, fd: number, offset: number,
+): number {
+  let flags = asked;
   if ((flags & ~MAP_KNOWN) !== 0) throw EINVAL;
   if ((flags & MAP_STACK) !== 0) {
-    if (a[4] !== -1 || (prot & (PROT_READ | PROT_WRITE)) !== (PROT_READ | PROT_WRITE)) throw EINVAL;
+    if (fd !== -1 || (prot & (PROT_READ | PROT_WRITE)) !== (PROT_READ | PROT_WRITE)) throw EINVAL;
     flags |= MAP_ANON;
   }
   if ((flags & MAP_SHARED) === 0) flags |= MAP_PRIVATE;
-  if ((flags & MAP_ANON) !== 0 && a[4] !== -1 && a[4] !== 0) throw EINVAL;
+  if ((flags & MAP_ANON) !== 0 && fd !== -1 && fd !== 0) throw EINVAL;
   if (offset < 0) throw EINVAL;
   // A file offset inside a page maps the whole page and returns the address inside it.
   const inside = (flags & MAP_ANON) !== 0 ? 0 : offset & PAGE_MASK;
-  const addr = a[0]! >>> 0;
+  const addr = uaddr >>> 0;
   if ((flags & MAP_FIXED) !== 0 && (addr - inside) % PAGE_SIZE !== 0) throw EINVAL;
-  const len = (a[1]! >>> 0) + inside;
+  const len = (size >>> 0) + inside;
   const at = kernMmap(lp, {
     addr: (flags & MAP_FIXED) !== 0 ? addr - inside : (addr & ~PAGE_MASK) >>> 0,
     len,
     prot,
     flags: flags & (MAP_SHARED | MAP_PRIVATE | MAP_FIXED | MAP_ANON | MAP_TRYFIXED),
-    fd: a[4]!,
+    fd,
     offset: (flags & MAP_ANON) !== 0 ? 0 : offset - inside,
   });
   return (at + inside) | 0;
@@ -124,18 +128,18 @@ const locked = (): number => 0;
 
 export const MEMORY_ROWS: readonly Sysent[] = [
   plain(17, "break", [uptr], sysBreak),
-  plain(65, "msync", [uptr, size, hex], sysMsync),
+  plain(65, "msync", [uptr, sizeArg, hex], sysMsync),
   plain(69, "sbrk", [int], unsupported),
   plain(70, "sstk", [int], unsupported),
-  plain(73, "munmap", [uptr, size], sysMunmap),
-  plain(74, "mprotect", [uptr, size, hex], sysMprotect),
-  plain(75, "madvise", [uptr, size, int], sysMadvise),
-  plain(78, "mincore", [uptr, size, uptr], sysMincore),
-  plain(197, "mmap", [uptr, size, hex, hex, fd, int, off64], sysMmap),
-  plain(203, "mlock", [uptr, size], locked),
-  plain(204, "munlock", [uptr, size], locked),
-  plain(250, "minherit", [uptr, size, int], sysMinherit),
-  plain(277, "netbsd_msync", [uptr, size, hex], sysMsync),
+  plain(73, "munmap", [uptr, sizeArg], sysMunmap),
+  plain(74, "mprotect", [uptr, sizeArg, hex], sysMprotect),
+  plain(75, "madvise", [uptr, sizeArg, int], sysMadvise),
+  plain(78, "mincore", [uptr, sizeArg, uptr], sysMincore),
+  plain(197, "mmap", [uptr, sizeArg, hex, hex, fdArg, int, off64], sysMmap),
+  plain(203, "mlock", [uptr, sizeArg], locked),
+  plain(204, "munlock", [uptr, sizeArg], locked),
+  plain(250, "minherit", [uptr, sizeArg, int], sysMinherit),
+  plain(277, "netbsd_msync", [uptr, sizeArg, hex], sysMsync),
   plain(324, "mlockall", [hex], locked),
   plain(325, "munlockall", [], locked),
 ];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** DragonFly calls of the system as a whole and of threads: sysctl, uname, reboot, TLS, umtx, lwp_create, scheduling. */
-import { EAGAIN, EBUSY, EFAULT, EINTR, EINVAL, ENOENT, EOPNOTSUPP, EPERM, ERANGE, ERESTART, ESRCH, ETIMEDOUT } from "../../sys/errno.ts";
+import { EAGAIN, EBUSY, EFAULT, EINTR, EINVAL, ENOENT, ERANGE, ERESTART, ETIMEDOUT } from "../../sys/errno.ts";
 import { GTLS_START, TF_ESP, TF_EIP } from "../../sys/frame.ts";
 import { suword } from "../../vm/copyio.ts";
 import { exit1 } from "../../kern/exit.ts";
@@ -10,7 +10,7 @@ import type { KernelFrame, Lwp } from "../../kern/proc.ts";
 import { suser } from "../../kern/prot.ts";
 import { FOREVER } from "../../kern/sleep.ts";
 import { getTls, setTls } from "../../kern/tls.ts";
-import { hex, int, partial, pid, plain, size, sleeps, type Sysent, uint, uptr } from "../../kern/sysent.ts";
+import { hex, int, plain, size, sleeps, type Sysent, uint, uptr } from "../../kern/sysent.ts";
 import { getBytes, getWords, putBytes, putField, putWords } from "./guest-struct.ts";
 import { KERNEL_VERSION, OSRELEASE, OSTYPE, sysSysctl } from "./sysctl.ts";
 
@@ -127,45 +127,6 @@ function sysLwpCreate(lp: Lwp, a: Int32Array): number {
   return 0;
 }
 
-/** Gives the processor to whoever else is runnable. */
-function yieldCpu(lp: Lwp): number {
-  lp.k.sched.yield(lp);
-  return 0;
-}
-
-// ---------------------------------------------------------------------------------------------------------
-// Scheduling classes: everything is an ordinary thread
-
-const SCHED_FIFO = 1;
-const SCHED_OTHER = 2;
-const SCHED_RR = 3;
-const RTP_PRIO_NORMAL = 1;
-function schedTarget(lp: Lwp, n: number): void {
-  if (n !== 0 && !lp.k.procs.has(n)) throw ESRCH;
-}
-function priorityBound(max: boolean): (lp: Lwp, a: Int32Array) => number {
-  return (_lp, a) => {
-    if (a[0] === SCHED_OTHER) return max ? 20 : -20;
-    if (a[0] !== SCHED_FIFO && a[0] !== SCHED_RR) throw EINVAL;
-    return max ? 31 : 0;
-  };
-}
-/** rtprio(function, pid, rtp): looking up works; only the normal class can be set. */
-function rtprio(lp: Lwp, func: number, who: number, uaddr: number): number {
-  schedTarget(lp, who);
-  if (func === 0) {
-    putWords(lp, uaddr, RTP_PRIO_NORMAL);
-    return 0;
-  }
-  if (func !== 1) throw EINVAL;
-  if ((getWords(lp, uaddr, 1)[0]! & 0xffff) !== RTP_PRIO_NORMAL) throw EPERM;
-  return 0;
-}
-function uschedSet(lp: Lwp): number {
-  suser(lp.proc);
-  throw EOPNOTSUPP;
-}
-
 export const MISC_ROWS: readonly Sysent[] = [
   plain(55, "reboot", [hex], sysReboot),
   plain(64, "getpagesize", [], () => 4096),
@@ -180,19 +141,11 @@ export const MISC_ROWS: readonly Sysent[] = [
     return 0;
   }),
   plain(164, "uname", [uptr], sysUname),
-  partial(plain(166, "rtprio", [int, pid, uptr], (lp, a) => rtprio(lp, a[0]!, a[1]!, a[2]!)), "normal class only"),
   plain(202, "__sysctl", [uptr, uint, uptr, uptr, uptr, size], sysSysctl),
-  plain(321, "yield", [], yieldCpu),
-  partial(plain(330, "sched_getscheduler", [pid], (lp, a) => (schedTarget(lp, a[0]!), SCHED_OTHER)), "always SCHED_OTHER"),
-  plain(331, "sched_yield", [], yieldCpu),
-  plain(332, "sched_get_priority_max", [int], priorityBound(true)),
-  plain(333, "sched_get_priority_min", [int], priorityBound(false)),
   sleeps(469, "umtx_sleep", [uptr, int, int], mustSleep, sysUmtxSleep),
   plain(470, "umtx_wakeup", [uptr, int], sysUmtxWakeup),
   plain(472, "set_tls_area", [int, uptr, int], sysSetTls),
   plain(473, "get_tls_area", [int, uptr, int], sysGetTls),
-  partial(plain(481, "usched_set", [pid, int, uptr, int], uschedSet), "one scheduler: EOPNOTSUPP"),
   plain(495, "lwp_create", [uptr], sysLwpCreate),
   plain(496, "lwp_gettid", [], (lp) => lp.lwpid),
-  partial(plain(498, "lwp_rtprio", [int, pid, int, uptr], (lp, a) => rtprio(lp, a[0]!, Math.max(a[1]!, 0), a[3]!)), "normal class only"),
 ];

@@ -5,7 +5,7 @@ import { CLD_CONTINUED, CLD_EXITED, CLD_STOPPED, SIGCHLD, SIGCONT } from "../../
 import { WOULDBLOCK } from "../../sys/wait.ts";
 import { copyinstr, copyoutWords, suword } from "../../vm/copyio.ts";
 import { copyinExecArgs, execve, execveSlow } from "../../kern/exec.ts";
-import { exit1, exitStatus, lwpExit } from "../../kern/exit.ts";
+import { exit1, exitStatus, giveToInit, lwpExit } from "../../kern/exit.ts";
 import { FORK_PROCESS, fork1, type ForkOptions, mustSleep, startLwp, waitVfork } from "../../kern/fork.ts";
 import { setpgid, setsid } from "../../kern/pgrp.ts";
 import type { KernelFrame, Lwp, Proc } from "../../kern/proc.ts";
@@ -54,15 +54,41 @@ const RFKERNELONLY = 0xc000_0000 | 0;
 
 function rforkOptions(flags: number): ForkOptions {
   if ((flags & RFKERNELONLY) !== 0 || (flags & (RFFDG | RFCFDG)) === (RFFDG | RFCFDG)) throw EINVAL;
-  if ((flags & RFPROC) === 0 || (flags & (RFNOWAIT | RFCFDG)) !== 0) throw EINVAL;
   return {
     ...FORK_PROCESS,
     shareVm: (flags & RFMEM) !== 0,
-    shareFiles: (flags & RFFDG) === 0,
+    shareFiles: (flags & (RFFDG | RFCFDG)) === 0,
     shareSigacts: (flags & RFSIGSHARE) !== 0,
     vfork: (flags & RFPPWAIT) !== 0,
     exitSignal: (flags & RFLINUXTHPN) !== 0 ? 30 : SIGCHLD,
   };
+}
+
+/** rfork without RFPROC: changes the caller, who must be alone in his process, and returns 0. */
+function rforkSelf(lp: Lwp, flags: number): number {
+  const p = lp.proc;
+  if (p.lwps.size !== 1) throw EINVAL;
+  if ((flags & (RFFDG | RFCFDG)) !== 0 && p.fd!.refs > 1) {
+    const own = p.fd!.copy();
+    p.fd!.refs--;
+    p.fd = own;
+  }
+  if ((flags & RFCFDG) !== 0) closeAll(lp, p);
+  return 0;
+}
+function closeAll(lp: Lwp, p: Proc): void {
+  const fdp = p.fd!;
+  for (let d = 0; d < fdp.files.length; d++) if (fdp.files[d] !== null) fdp.close(d, lp);
+}
+function rfork(lp: Lwp, flags: number): number {
+  const opt = rforkOptions(flags);
+  if ((flags & RFPROC) === 0) return rforkSelf(lp, flags);
+  if (opt.vfork) return WOULDBLOCK;
+  const child = fork1(lp, opt);
+  if ((flags & RFCFDG) !== 0) closeAll(lp, child.proc);
+  if ((flags & RFNOWAIT) !== 0) giveToInit(child.proc);
+  startLwp(child);
+  return child.proc.pid;
 }
 
 function sysExit(lp: Lwp, a: Int32Array): number {
@@ -109,7 +135,8 @@ function waitArgs(lp: Lwp, a: Int32Array): { kind: number; id: number; options: 
   return { kind: WAIT_PGID, id: id === 0 ? lp.proc.pgrp.id : -id, options };
 }
 
-function statusWord(r: WaitResult): number {
+/** The status of wait(2). */
+export function statusWord(r: WaitResult): number {
   switch (r.code) {
     case CLD_EXITED:
       return r.status << 8;
@@ -135,6 +162,7 @@ function finishWait(lp: Lwp, a: Int32Array, r: WaitResult | null): number {
   return r.pid;
 }
 
+/** wait4(pid, status, options, usage): pid, or WOULDBLOCK. */
 function sysWait4(lp: Lwp, a: Int32Array): number {
   const w = waitArgs(lp, a);
   const r = waitScan(lp, w.kind, w.id, w.options);
@@ -183,7 +211,7 @@ function limitValue(lo: number, hi: number): number {
   // Negative limits mean "as much as there is", like RLIM_INFINITY itself.
   return v < 0 || hi >= 0x20_0000 ? Infinity : v;
 }
-function rlimitArg(n: number): number {
+export function rlimitArg(n: number): number {
   if (n < 0 || n > RLIMIT_POSIXLOCKS) throw EINVAL;
   return n;
 }
@@ -194,15 +222,15 @@ function sysGetrlimit(lp: Lwp, a: Int32Array): number {
   return 0;
 }
 function sysSetrlimit(lp: Lwp, a: Int32Array): number {
-  const p = lp.proc;
-  const which = rlimitArg(a[0]!);
   const w = getWords(lp, a[1]!, 4);
-  let cur = limitValue(w[0]!, w[1]!);
-  const max = limitValue(w[2]!, w[3]!);
+  return setRlimit(lp, rlimitArg(a[0]!), limitValue(w[0]!, w[1]!), limitValue(w[2]!, w[3]!));
+}
+/** Sets a limit; only the superuser goes above the hard one. Throws EPERM. */
+export function setRlimit(lp: Lwp, which: number, cur: number, max: number): number {
+  const p = lp.proc;
   const hard = p.limits.max[which]!;
   if ((cur > hard || max > hard) && p.cred.uid !== 0) throw EPERM;
-  cur = Math.min(cur, max);
-  p.setLimit(which, cur, max);
+  p.setLimit(which, Math.min(cur, max), max);
   return 0;
 }
 
@@ -266,36 +294,6 @@ function sysSetlogin(lp: Lwp, a: Int32Array): number {
   return 0;
 }
 
-// ---------------------------------------------------------------------------------------------------------
-// Priorities
-
-function* prioTargets(lp: Lwp, which: number, who: number): Generator<Proc> {
-  if (which < 0 || which > 2) throw EINVAL;
-  const self = lp.proc;
-  for (const p of lp.k.procs.values()) {
-    if (which === 0 && p.pid === (who === 0 ? self.pid : who)) yield p;
-    if (which === 1 && p.pgrp.id === (who === 0 ? self.pgrp.id : who)) yield p;
-    if (which === 2 && p.cred.uid === (who === 0 ? self.cred.uid : who)) yield p;
-  }
-}
-const PRIO_MAX = 20;
-function sysGetpriority(lp: Lwp, a: Int32Array): number {
-  let low = PRIO_MAX + 1;
-  for (const p of prioTargets(lp, a[0]!, a[1]!)) low = Math.min(low, p.nice);
-  if (low === PRIO_MAX + 1) throw ESRCH;
-  return low;
-}
-function sysSetpriority(lp: Lwp, a: Int32Array): number {
-  const nice = Math.max(-PRIO_MAX, Math.min(PRIO_MAX, a[2]!));
-  let found = false;
-  for (const p of prioTargets(lp, a[0]!, a[1]!)) {
-    found = true;
-    p.renice(lp.proc.cred, nice);
-  }
-  if (!found) throw ESRCH;
-  return 0;
-}
-
 const unsupported = (): number => {
   throw EOPNOTSUPP;
 };
@@ -320,8 +318,6 @@ export const PROCESS_ROWS: readonly Sysent[] = [
   plain(81, "getpgrp", [], (lp) => lp.proc.pgrp.id),
   plain(82, "setpgid", [pid, pid], (lp, a) => done(setpgid(lp.proc, a[0]!, a[1]!))),
   plain(89, "getdtablesize", [], (lp) => Math.min(lp.proc.limits.cur[RLIMIT_NOFILE]!, 65536)),
-  plain(96, "setpriority", [int, int, int], sysSetpriority),
-  plain(100, "getpriority", [int, int], sysGetpriority),
   plain(117, "getrusage", [int, uptr], sysGetrusage),
   plain(126, "setreuid", [int, int], (lp, a) => done(setreuid(lp.proc, idArg(a[0]!), idArg(a[1]!)))),
   plain(127, "setregid", [int, int], (lp, a) => done(setregid(lp.proc, idArg(a[0]!), idArg(a[1]!)))),
@@ -333,16 +329,7 @@ export const PROCESS_ROWS: readonly Sysent[] = [
   plain(194, "getrlimit", [uint, uptr], sysGetrlimit),
   plain(195, "setrlimit", [uint, uptr], sysSetrlimit),
   plain(207, "getpgid", [pid], (lp, a) => findProc(lp, a[0]!).pgrp.id),
-  partial(
-    sleeps(
-      251,
-      "rfork",
-      [hex],
-      (lp, a) => (rforkOptions(a[0]!).vfork ? WOULDBLOCK : forkWith(lp, rforkOptions(a[0]!))),
-      (lp, a) => vforkWith(lp, rforkOptions(a[0]!)),
-    ),
-    "with RFPROC only; no RFNOWAIT, RFCFDG",
-  ),
+  sleeps(251, "rfork", [hex], (lp, a) => rfork(lp, a[0]!), (lp, a) => vforkWith(lp, rforkOptions(a[0]!))),
   plain(253, "issetugid", [], (lp) => ((lp.proc.flags & P_SUGID) !== 0 ? 1 : 0)),
   plain(310, "getsid", [pid], (lp, a) => findProc(lp, a[0]!).pgrp.session.sid),
   plain(311, "setresuid", [int, int, int], (lp, a) => done(setresuid(lp.proc, idArg(a[0]!), idArg(a[1]!), idArg(a[2]!)))),

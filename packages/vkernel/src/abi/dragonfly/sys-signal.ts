@@ -95,9 +95,10 @@ function userInfo(lp: Lwp, s: number): Ksiginfo {
   info.uid = lp.proc.cred.ruid;
   return info;
 }
-function sysKill(lp: Lwp, a: Int32Array): number {
-  const s = a[1] === 0 ? 0 : signalArg(a[1]!);
-  kill(lp.proc, a[0]!, s, userInfo(lp, s));
+/** kill(2): signal 0 only looks whether it could be sent. */
+export function killWith(lp: Lwp, pid: number, signal: number): number {
+  const s = signal === 0 ? 0 : signalArg(signal);
+  kill(lp.proc, pid, s, userInfo(lp, s));
   return 0;
 }
 /** lwp_kill(pid, tid, signal): pid -1 is the caller's process. */
@@ -174,7 +175,7 @@ function sysSigaltstack(lp: Lwp, a: Int32Array): number {
 }
 
 export const SIGNAL_ROWS: readonly Sysent[] = [
-  plain(37, "kill", [pid, sig], sysKill),
+  plain(37, "kill", [pid, sig], (lp, a) => killWith(lp, a[0]!, a[1]!)),
   plain(53, "sigaltstack", [uptr, uptr], sysSigaltstack),
   plain(340, "sigprocmask", [hex, uptr, uptr], sysSigprocmask),
   sleeps(341, "sigsuspend", [uptr], mustSleep, sysSigsuspend),

@@ -47,6 +47,45 @@ function controlFiles(lp: Lwp, h: Int32Array): File[] {
   return files;
 }
 
+/** struct omsghdr: the same without flags; its control data are descriptors and nothing else. */
+const OMSGHDR_WORDS = 6;
+
+function oldFiles(lp: Lwp, h: Int32Array): File[] {
+  const len = h[CONTROLLEN]! >>> 0;
+  if (h[CONTROL] === 0 || len === 0) return [];
+  if (len > CONTROL_MAX) throw EINVAL;
+  return Array.from(getWords(lp, h[CONTROL]!, len >> 2), (d) => lp.proc.fd!.get(d));
+}
+/** (fd, msg, flags), as in 4.3BSD */
+export function sysOsendmsg(lp: Lwp, a: Int32Array): number {
+  const { socket } = socketOf(lp, a[0]!);
+  const h = getWords(lp, a[1]!, OMSGHDR_WORDS);
+  const io = message(lp, a, h);
+  if (h[NAME] !== 0) io.to = getName(lp, socket, h[NAME]!, h[NAMELEN]!, "bsd43");
+  io.files = oldFiles(lp, h);
+  return sendTry(lp, io);
+}
+function finishOrecvmsg(lp: Lwp, a: Int32Array, n: number): number {
+  const s = socketOf(lp, a[0]!).socket;
+  const { rights } = s;
+  s.rights = null;
+  const h = getWords(lp, a[1]!, OMSGHDR_WORDS);
+  const room = h[CONTROL] === 0 ? 0 : (h[CONTROLLEN]! >>> 0) >> 2;
+  const fds = rights instanceof FileRights ? takeRights(lp, rights, room) : [];
+  if (fds.length > 0) putBytes(lp, h[CONTROL]!, new Uint8Array(Int32Array.from(fds).buffer));
+  putSender(lp, s, h[NAME]!, a[1]! + 4 * NAMELEN, "bsd43");
+  if (h[CONTROL] !== 0) suword(lp.proc.vmspace!, a[1]! + 4 * CONTROLLEN, 4 * fds.length);
+  return n;
+}
+export function sysOrecvmsg(lp: Lwp, a: Int32Array): number {
+  socketOf(lp, a[0]!);
+  const n = recvTry(lp, message(lp, a, getWords(lp, a[1]!, OMSGHDR_WORDS)));
+  return n === WOULDBLOCK ? n : finishOrecvmsg(lp, a, n);
+}
+export function* sysOrecvmsgSlow(lp: Lwp, a: Int32Array): KernelFrame {
+  return finishOrecvmsg(lp, a, yield* recvSlow(lp, takeCarry(lp)));
+}
+
 /** (fd, msg, flags) */
 export function sysSendmsg(lp: Lwp, a: Int32Array): number {
   const { socket } = socketOf(lp, a[0]!);

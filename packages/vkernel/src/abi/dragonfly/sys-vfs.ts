@@ -9,6 +9,7 @@ import type { Vattr, Vnode, Vtype } from "../../vfs/vnode.ts";
 import { VBLK, VCHR, VFIFO, VREG } from "../../vfs/vnode.ts";
 import { copyinstr, fuword } from "../../vm/copyio.ts";
 import type { Lwp } from "../../kern/proc.ts";
+import { suser } from "../../kern/prot.ts";
 import {
   kernAccess,
   kernChdir,
@@ -25,6 +26,7 @@ import {
   kernStat,
   kernSymlink,
   kernUnlink,
+  withPath,
 } from "../../kern/sys-vfs.ts";
 import { kernTruncate, type NewTime, onVnode, setFlags, setMode, setOwner, setTimes, vnodeOfFd } from "../../kern/sys-vfs-attr.ts";
 import { kernMount, kernRemount, kernStatfs, kernSync, kernUnmount } from "../../kern/sys-vfs-mount.ts";
@@ -174,9 +176,8 @@ function pathconf(name: number, mount: Mount): number {
       throw EINVAL;
   }
 }
-function sysPathconf(lp: Lwp, a: Int32Array): number {
-  return pathconf(a[1]!, kernStatfs(lp, getPath(lp, a[0]!)).mount);
-}
+const pathconfOf = (flags: number) => (lp: Lwp, a: Int32Array): number =>
+  withPath(lp, AT_FDCWD, getPath(lp, a[0]!), flags, (_vp, nch) => pathconf(a[1]!, nch.mount));
 function sysFpathconf(lp: Lwp, a: Int32Array): number {
   if (a[1] === PC_PIPE_BUF && lp.proc.fd!.get(a[0]!).type === "pipe") return 512;
   return pathconf(a[1]!, vnodeOfFd(lp, a[0]!).mount);
@@ -184,6 +185,14 @@ function sysFpathconf(lp: Lwp, a: Int32Array): number {
 
 // ---------------------------------------------------------------------------------------------------------
 // Mounts
+
+/** chroot_kernel(path): moves the root of the kernel, on which no process depends. */
+function sysChrootKernel(lp: Lwp, a: Int32Array): number {
+  return withPath(lp, AT_FDCWD, getPath(lp, a[0]!), NLC_FOLLOW, () => {
+    suser(lp.proc);
+    return 0;
+  });
+}
 
 interface Mounted {
   mount: Mount;
@@ -293,7 +302,7 @@ export const VFS_ROWS: readonly Sysent[] = [
   plain(188, "dfbsd12_stat", [path, uptr], stat(encodeStat12, NLC_FOLLOW)),
   plain(189, "dfbsd12_fstat", [fd, uptr], fstat(encodeStat12)),
   plain(190, "dfbsd12_lstat", [path, uptr], stat(encodeStat12, 0)),
-  plain(191, "pathconf", [path, int], sysPathconf),
+  plain(191, "pathconf", [path, int], pathconfOf(NLC_FOLLOW)),
   plain(192, "fpathconf", [fd, int], sysFpathconf),
   plain(200, "truncate", [path, int, off64], (lp, a) => kernTruncate(lp, AT_FDCWD, p0(lp, a), off64At(a[2]!, a[3]!), NLC_FOLLOW)),
   plain(206, "futimes", [fd, uptr], fdOp(utimes)),
@@ -323,6 +332,7 @@ export const VFS_ROWS: readonly Sysent[] = [
     only(a[3]!, AT_EACCESS);
     return access(lp, a[0]!, a[1]!, a[2]!, (a[3]! & AT_EACCESS) !== 0);
   }),
+  partial(plain(522, "chroot_kernel", [path], sysChrootKernel), "no process starts from the kernel's own root"),
   plain(523, "renameat", [fd, path, fd, path], (lp, a) => kernRename(lp, a[0]!, p1(lp, a), a[2]!, getPath(lp, a[3]!))),
   plain(524, "mkdirat", [fd, path, octal], (lp, a) => kernMkdir(lp, a[0]!, p1(lp, a), a[2]!)),
   plain(525, "mkfifoat", [fd, path, octal], (lp, a) => kernMknod(lp, a[0]!, p1(lp, a), VFIFO, a[2]! & 0o7777, 0)),
@@ -334,5 +344,6 @@ export const VFS_ROWS: readonly Sysent[] = [
     const flags = (a[4]! & AT_SYMLINK_FOLLOW) !== 0 ? NLC_FOLLOW : 0;
     return kernLink(lp, a[0]!, p1(lp, a), a[2]!, getPath(lp, a[3]!), flags);
   }),
+  plain(533, "lpathconf", [path, int], pathconfOf(0)),
   plain(532, "eaccess", [path, int], (lp, a) => access(lp, AT_FDCWD, a[0]!, a[1]!, true)),
 ];

@@ -223,7 +223,7 @@ const NODES: readonly Node[] = [
   opaque([VM, 1], "vm.vmtotal", "S,vmtotal", vmtotal),
   opaque([VM, 2], "vm.loadavg", "S,loadavg", loadavg),
   int([VM, 0x100], "vm.vkernel_enable", () => 0),
-  int([VFS, 0x100], "vfs.varsym_enable", () => 0),
+  int([VFS, 0x100], "vfs.varsym_enable", (k) => (k.varsyms.enabled ? 1 : 0), (k, v) => void (k.varsyms.enabled = v !== 0)),
   str([HW, 1], "hw.machine", () => MACHINE),
   str([HW, 2], "hw.model", () => "i686-class virtual processor"),
   int([HW, 3], "hw.ncpu", () => 1),
@@ -317,27 +317,40 @@ export function sysSysctl(lp: Lwp, a: Int32Array): number {
   const n = a[1]! >>> 0;
   if (n < 2 || n > CTL_MAXNAME) throw EINVAL;
   const mib = [...getWords(lp, a[0]!, n)];
-  const given = new Uint8Array(a[4] === 0 ? 0 : a[5]! >>> 0);
-  if (given.length > NEW_MAX) throw EINVAL;
-  copyin(vm, a[4]!, given, 0, given.length);
+  let given: Uint8Array | null = null;
+  if (a[4] !== 0) {
+    if (a[5]! >>> 0 > NEW_MAX) throw EINVAL;
+    given = new Uint8Array(a[5]! >>> 0);
+    copyin(vm, a[4]!, given, 0, given.length);
+  }
+  sysctl(lp, mib, a[2]!, a[3]!, given);
+  return 0;
+}
+
+/**
+ * Reads and sets one node: the old value goes to `old`, whose length stands at `oldLen` before and after (0: not asked
+ * for; `old` 0 asks for the length alone). Returns the number of bytes of the value.
+ */
+export function sysctl(lp: Lwp, mib: readonly number[], old: number, oldLen: number, given: Uint8Array | null): number {
+  const vm = lp.proc.vmspace!;
 
   let value: Uint8Array;
-  if (mib[0] === CTL_SYSCTL) value = meta(mib, given);
+  if (mib[0] === CTL_SYSCTL) value = meta(mib, given ?? new Uint8Array(0));
   else {
     const node = find(mib);
     const rest = mib.slice(node.oid.length);
     // The old value is what it was before the write; a program that only writes asks for nothing.
-    value = a[3] === 0 ? new Uint8Array(0) : node.read(lp, rest);
-    if (a[4] !== 0) {
+    value = oldLen === 0 ? new Uint8Array(0) : node.read(lp, rest);
+    if (given !== null) {
       if (node.write === undefined || (lp.proc.cred.uid !== 0 && node.name !== "kern.proc")) throw EPERM;
       node.write(lp, given, rest);
     }
   }
-  if (a[3] === 0) return 0;
-  const room = a[2] === 0 ? 0 : fuword(vm, a[3]!) >>> 0;
+  if (oldLen === 0) return value.length;
+  const room = old === 0 ? 0 : fuword(vm, oldLen) >>> 0;
   const fits = Math.min(room, value.length);
-  if (a[2] !== 0) copyout(vm, value, 0, a[2]!, fits);
-  suword(vm, a[3]!, a[2] === 0 ? value.length : fits);
-  if (a[2] !== 0 && fits < value.length) throw ENOMEM;
-  return 0;
+  if (old !== 0) copyout(vm, value, 0, old, fits);
+  suword(vm, oldLen, old === 0 ? value.length : fits);
+  if (old !== 0 && fits < value.length) throw ENOMEM;
+  return value.length;
 }

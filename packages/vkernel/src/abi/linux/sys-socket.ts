@@ -6,7 +6,6 @@
 import {
   EINVAL,
   EMSGSIZE,
-  ENOTCONN,
   Errno,
 } from "../../sys/errno.ts";
 import { O_NONBLOCK } from "../../sys/fcntl.ts";
@@ -44,6 +43,7 @@ import {
   recvTry,
   sendSlow,
   sendTry,
+  socketAddress,
   socketOf,
   takeCarry,
 } from "../../kern/sys-socket.ts";
@@ -140,18 +140,11 @@ function* accept4Slow(lp: Lwp, a: Int32Array, flags: number): KernelFrame {
   return finishAccept(lp, a, yield* acceptSlow(lp, a[0]!), flags);
 }
 
-function sysGetsockname(lp: Lwp, a: Int32Array): number {
-  const { socket } = socketOf(lp, a[0]!);
-  putName(lp, socket, socket.name, a[1]!, a[2]!);
+const getAddress = (peer: boolean) => (lp: Lwp, a: Int32Array): number => {
+  const { socket, name } = socketAddress(lp, a[0]!, peer);
+  putName(lp, socket, name, a[1]!, a[2]!);
   return 0;
-}
-function sysGetpeername(lp: Lwp, a: Int32Array): number {
-  const { socket } = socketOf(lp, a[0]!);
-  const peer = socket.peerAddress();
-  if (peer === null) throw ENOTCONN;
-  putName(lp, socket, peer, a[1]!, a[2]!);
-  return 0;
-}
+};
 function sysShutdown(lp: Lwp, a: Int32Array): number {
   socketOf(lp, a[0]!).socket.shutdown(a[1]!);
   return 0;
@@ -395,8 +388,8 @@ const CALLS: readonly SocketCall[] = [
   { call: 3, nr: 362, name: "connect", args: [fd, uptr, size], fn: sysConnect, slow: sysConnectSlow },
   { call: 4, nr: 363, name: "listen", args: [fd, int], fn: sysListen, slow: null },
   { call: 5, nr: 0, name: "accept", args: [fd, uptr, uptr], fn: (lp, a) => accept4(lp, a, 0), slow: (lp, a) => accept4Slow(lp, a, 0) },
-  { call: 6, nr: 367, name: "getsockname", args: [fd, uptr, uptr], fn: sysGetsockname, slow: null },
-  { call: 7, nr: 368, name: "getpeername", args: [fd, uptr, uptr], fn: sysGetpeername, slow: null },
+  { call: 6, nr: 367, name: "getsockname", args: [fd, uptr, uptr], fn: getAddress(false), slow: null },
+  { call: 7, nr: 368, name: "getpeername", args: [fd, uptr, uptr], fn: getAddress(true), slow: null },
   { call: 8, nr: 360, name: "socketpair", args: [int, hex, int, uptr], fn: sysSocketpair, slow: null },
   { call: 9, nr: 0, name: "send", args: [fd, uptr, size, hex], fn: sysSend, slow: sysSendSlow },
   { call: 10, nr: 0, name: "recv", args: [fd, uptr, size, hex], fn: (lp, a) => recvfrom(lp, a, 0), slow: (lp, a) => recvfromSlow(lp, a, 0) },

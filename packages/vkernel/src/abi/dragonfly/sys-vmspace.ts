@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * DragonFly calls for virtual kernels, as a program inside this one finds them (DragonFly 2.0 sys/vm/{vm_vmspace,vm_mmap}.c):
+ * the sysctl vm.vkernel_enable is 0 and cannot be set.
+ */
+import { EINVAL, EOPNOTSUPP } from "../../sys/errno.ts";
+import { MADV_CORE, PAGE_MASK } from "../../sys/mman.ts";
+import { madvise } from "../../vm/mmap.ts";
+import type { Lwp } from "../../kern/proc.ts";
+import { fd, hex, int, obsolete, off64, partial, plain, size, type Sysent, uptr } from "../../kern/sysent.ts";
+
+/** No process has VM spaces. */
+const noSpaces = (): never => {
+  throw EINVAL;
+};
+
+const MADV_INVAL = MADV_CORE + 1;
+/** mcontrol(addr, len, behaviour, value): madvise with a value that only a virtual kernel's behaviours look at. */
+function sysMcontrol(lp: Lwp, a: Int32Array): number {
+  // MADV_SETMAP needs a mapping of the kind MAP_VPAGETABLE, which mmap refuses.
+  if (a[2]! < 0 || a[2]! > MADV_INVAL) throw EINVAL;
+  const addr = a[0]! >>> 0;
+  if (addr + (a[1]! >>> 0) > 0xffff_ffff) throw EINVAL;
+  // Translations are only a cache here: there is nothing to make anew.
+  if (a[2] === MADV_INVAL) return 0;
+  madvise(lp.proc.vmspace!, addr - (addr & PAGE_MASK), (a[1]! >>> 0) + (addr & PAGE_MASK), a[2]!);
+  return 0;
+}
+
+const NESTED = "as with sysctl vm.vkernel_enable 0: nothing can be created";
+export const VMSPACE_ROWS: readonly Sysent[] = [
+  plain(485, "mcontrol", [uptr, size, int, off64], sysMcontrol),
+  partial(plain(486, "vmspace_create", [uptr, int, uptr], () => {
+    throw EOPNOTSUPP;
+  }), NESTED),
+  partial(plain(487, "vmspace_destroy", [uptr], noSpaces), NESTED),
+  partial(plain(488, "vmspace_ctl", [uptr, int, uptr, uptr], noSpaces), NESTED),
+  partial(plain(489, "vmspace_mmap", [uptr, uptr, size, hex, hex, fd, off64], noSpaces), NESTED),
+  partial(plain(490, "vmspace_munmap", [uptr, uptr, size], noSpaces), NESTED),
+  partial(plain(491, "vmspace_mcontrol", [uptr, uptr, size, int, off64], noSpaces), NESTED),
+  partial(plain(492, "vmspace_pread", [uptr, uptr, size, hex, off64], noSpaces), NESTED),
+  partial(plain(493, "vmspace_pwrite", [uptr, uptr, size, hex, off64], noSpaces), NESTED),
+  obsolete(534, "vmm_guest_ctl", "ENOSYS, as on every i386 kernel"),
+  obsolete(535, "vmm_guest_sync_addr", "ENOSYS, as on every i386 kernel"),
+];
