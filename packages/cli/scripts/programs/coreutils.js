@@ -50,7 +50,7 @@ const TOOLS = {
   link: "link in l; stat -c %h l; link in l; echo $?; link nothere x; echo $?",
   ln: "ln -s in s; ln -sf nothere s; readlink s; ln in h; ln -v in h2; mkdir d; ln -sr in d/r; readlink d/r; ln d e; echo $?; ln -b -s q s; ls",
   logname: "logname > /dev/null 2>&1; echo $?",
-  ls: "mkdir -p d/sub; touch -d @86400 d/b; touch -d @0 d/a; ln -s b d/l; mkfifo d/p; chmod 4711 d/a; ls -lR --time-style=+%s d | sed 's/^total.*/total/; s/^\\(d.* root \\) *[0-9]*/\\1/'; ls -1tr d; ls -F d; ls --color=always d; ls -m d; ls -Q -w 20 -C d; ls nothere; echo $?; ls -v -1 /proc/self/fd | head -3; ls -ld --author --block-size=k in | cut -c 1-10",
+  ls: 'mkdir -p d/sub; touch -d @86400 d/b; touch -d @0 d/a; ln -s b d/l; mkfifo d/p; touch -h -d @0 d/l d/p d/sub; chmod 4711 d/a; ls -lR --time-style=+%s d | awk \'/^d/ { $5 = "-" } /^total/ { $2 = "-" } { $1 = $1; print }\'; ls -1tr d; ls -F d; ls --color=always d; ls -m d; ls -Q -w 20 -C d; ls nothere; echo $?; ls -v -1 /proc/self/fd | head -3; ls -ld --author --block-size=k in | cut -c 1-10',
   md5sum: "md5sum in; md5sum in > s; md5sum -c s; echo x >> in; md5sum --status -c s; echo $?; seq 1 9 > in",
   mkdir: "mkdir -p a/b/c; mkdir -m 700 s; stat -c %a s; mkdir a; echo $?; mkdir x/y; echo $?; mkdir -v z",
   mkfifo: "mkfifo -m 600 p; stat -c '%F %a' p; (echo through > p) & cat p; wait",
