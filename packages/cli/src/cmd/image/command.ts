@@ -21,6 +21,7 @@ IMAGE is a file, or the volumes of a file system joined by colons. Paths inside 
 
 Examples:
   vkernel image create disk.img --size 4g --from rootfs/
+  vkernel image create debian.img --debian samba,smbclient
   docker export NAME | vkernel image create disk.img --from -
   vkernel image ls -l disk.img /etc
   vkernel image cat disk.img /etc/motd@@0x00000001061a8ba0
@@ -30,6 +31,11 @@ Examples:
     .argument("<image>")
     .option("--size <size>", "size of the file system (k, m, g, t); the file is sparse; default 8g or twice the content")
     .option("--from <src>", "directory, tar archive (plain or gzip), or - for one on standard input; repeatable: layers, one over the other", (v: string, l: string[] = []) => [...l, v])
+    .option("--debian <packages>", "a Debian system (i386) with these packages, joined by commas; needs apt on this machine, and no rights", (v: string, l: string[] = []) => [...l, v])
+    .option("--sources <file>", "with --debian: take packages from these sources (sources.list(5)), not from this machine's")
+    .option("--cache <dir>", "with --debian: folder for package lists and downloads; default ~/.cache/vkernel/apt")
+    .option("-m, --memory <size>", "with --debian: memory of the guest that configures the packages", "512m")
+    .option("--verbose", "with --debian: show what the packages' scripts say")
     .option("--world", "fill it with the embedded world, to boot from with -r")
     .option("--label <text>", "label; default the file's name")
     .option("--fs-version <n>", "file system version 1 to 7; default 7")
@@ -39,7 +45,11 @@ Examples:
   image.commands.at(-1)!.addHelpText("after", `
 Kept: names as they are, contents, types (devices, fifos and sockets, too), hard links, modes, owners, times to the microsecond.
 Not kept, and said so: extended attributes, access control lists, file flags, sparse files in GNU's own format. In layers,
-.wh.NAME removes NAME of the layers before, .wh..wh..opq empties its directory.`);
+.wh.NAME removes NAME of the layers before, .wh..wh..opq empties its directory.
+
+--debian plans and downloads with the host's apt, whose own state is neither read nor changed, unpacks the packages without
+those they only recommend, and configures them inside the virtual kernel. IMAGE grows as IMAGE.part; after an interruption the
+same command goes on where it was.`);
 
   image.command("ls").description("list directories")
     .argument("<image>").argument("[paths...]", "default /")

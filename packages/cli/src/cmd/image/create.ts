@@ -8,11 +8,25 @@ import { createImage } from "@vkernel/hammer/node";
 import { CliError } from "../../ui/errors.ts";
 import { ByteProgress } from "../../ui/progress.ts";
 import { formatSize, parseSize } from "../../ui/size.ts";
+import { ramBytes } from "../../machine.ts";
 import { fillWorld } from "../../world.ts";
+import { createDebian } from "./debian/create.ts";
 import { Importer } from "./import.ts";
 import { withImage } from "./open.ts";
 
-export interface CreateOptions { size?: string; from?: string[]; world?: boolean; label?: string; fsVersion?: string; force?: boolean }
+export interface CreateOptions {
+  size?: string;
+  from?: string[];
+  world?: boolean;
+  debian?: string[];
+  sources?: string;
+  cache?: string;
+  memory: string;
+  verbose?: boolean;
+  label?: string;
+  fsVersion?: string;
+  force?: boolean;
+}
 
 /** The file is sparse, so that room costs nothing until it is used. */
 const DEFAULT_SIZE = 8 * 2 ** 30;
@@ -62,18 +76,34 @@ function source(from: string): { kind: "dir"; path: string; bytes: number } | { 
   return { kind: "tar", stream: createReadStream(from, { highWaterMark: 1 << 18 }), bytes: st.size * (/\.t?gz$/.test(from) ? 4 : 1) };
 }
 
+/** The packages asked for; each in Debian's own spelling (Debian Policy 5.6.1). */
+function packageNames(lists: readonly string[]): string[] {
+  const names = lists.flatMap((list) => list.split(",")).map((name) => name.trim()).filter((name) => name !== "");
+  for (const name of names)
+    if (!/^[a-z0-9][a-z0-9+.-]*$/.test(name)) throw new CliError("--debian", `'${name}' is no package name`, "small letters, digits, '+', '-' and '.', several with commas between");
+  return names;
+}
+
 /** Makes the image. If it cannot be filled, no file is left behind. */
 export async function create(image: string, options: CreateOptions): Promise<void> {
-  if (options.world === true && options.from !== undefined) throw new CliError("--world", "goes without --from", "one source at a time");
+  const kinds = [options.world === true ? "--world" : "", options.from === undefined ? "" : "--from", options.debian === undefined ? "" : "--debian"].filter((k) => k !== "");
+  if (kinds.length > 1) throw new CliError(kinds[0]!, `goes without ${kinds[1]}`, "one source at a time");
   const layers = (options.from ?? []).map((name) => ({ name, ...source(name) }));
   const bytes = layers.reduce((sum, l) => sum + l.bytes, 0);
   const size = options.size === undefined ? roomFor(bytes) : parseSize(options.size, "--size");
   if (size < MINIMUM)
     throw new CliError("--size", `${options.size} leaves no room for files`, `the minimum is ${MINIMUM / MIB}m; the file is sparse, so more costs nothing until it is used`);
   const label = (options.label ?? basename(image).replace(/\.[^.]*$/, "").toUpperCase()).slice(0, LABEL_MAX) || "IMAGE";
-  const version = options.fsVersion === undefined ? {} : { version: Number(options.fsVersion) };
+  const version: { version?: number } = options.fsVersion === undefined ? {} : { version: Number(options.fsVersion) };
   if (options.force) rmSync(image, { force: true });
   else if (existsSync(image)) throw new CliError(image, "the file exists already", "--force replaces it");
+  if (options.debian !== undefined) {
+    const names = packageNames(options.debian);
+    await createDebian(image, {
+      names, sources: options.sources, cache: options.cache, size, label, version: version.version, ramBytes: ramBytes(options.memory), verbose: options.verbose === true,
+    });
+    return;
+  }
   createImage(image, { label, size, ...version });
   if (layers.length === 0 && options.world !== true) return;
   try {
@@ -83,7 +113,7 @@ export async function create(image: string, options: CreateOptions): Promise<voi
         return;
       }
       const progress = new ByteProgress("create");
-      const importer = new Importer(m, (n) => progress.add(n));
+      const importer = new Importer(m, { progress: (n) => progress.add(n) });
       const root = m.lookup(m.root, ".")!;
       for (const layer of layers) {
         if (layer.kind === "dir") importer.tree(Buffer.from(layer.path), root);

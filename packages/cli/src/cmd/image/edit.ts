@@ -5,6 +5,7 @@ import { basename, join as hostJoin } from "node:path";
 import { resolvePath, splitPath, toByteString, type HammerInode, type HammerMount } from "@vkernel/hammer";
 import { CliError } from "../../ui/errors.ts";
 import { contents } from "./cat.ts";
+import { removeTree } from "./files.ts";
 import { Importer } from "./import.ts";
 import { display, entriesOf, find, findDirectory, withImage } from "./open.ts";
 
@@ -35,15 +36,6 @@ export function mkdir(image: string, paths: string[], options: MkdirOptions): Pr
       });
     }
   });
-}
-
-function removeTree(m: HammerMount, dir: HammerInode, name: string): void {
-  const ip = m.lookup(dir, name)!;
-  const isDir = ip.type === "dir";
-  if (isDir) for (const entry of entriesOf(m, ip)) removeTree(m, ip, entry);
-  m.rele(ip);
-  if (isDir) m.rmdir(dir, name);
-  else m.unlink(dir, name);
 }
 
 /** Removes files, and with -r directories. Old versions stay in the history. */

@@ -45,13 +45,31 @@ const UNKEPT: readonly (readonly [RegExp, string])[] = [
   [/^(?:SCHILY|LIBARCHIVE)\.xattr\./, "extended attributes"], [/^SCHILY\.acl\./, "access control lists"], [/^SCHILY\.fflags$/, "file flags"],
 ];
 
+/** How objects are added. */
+export interface ImportOptions {
+  /** Told of bytes written. */
+  readonly progress?: (bytes: number) => void;
+  /**
+   * The archive is a Debian package: nothing in it is a whiteout, and a directory does not replace a link to one (dpkg's rule, on
+   * which merged /usr stands). Unless given, an archive is a layer.
+   */
+  readonly package?: PackageRules;
+}
+
+export interface PackageRules {
+  /** Told of each entry: its path without a slash in front, "" for the root. */
+  entry(path: string): void;
+  /** Where an entry that is no directory is put instead, for diversions and new configuration files. */
+  place(path: string): string;
+}
+
 /** Adds objects to a mounted image. Call `finish` at the end. */
 export class Importer {
   /** What could not be taken, with the reason. */
   readonly skipped: string[] = [];
   readonly #m: HammerMount;
-  /** Told of bytes written. */
   readonly #progress: (bytes: number) => void;
+  readonly #package: PackageRules | null;
   readonly #buf = new Uint8Array(CHUNK);
   /** Objects of the host with several links, by device and inode. */
   readonly #links = new Map<string, HammerInode>();
@@ -59,9 +77,10 @@ export class Importer {
   readonly #layer = new Set<bigint>();
   readonly #dirTimes: { dir: HammerInode; mtime: number }[] = [];
 
-  constructor(m: HammerMount, progress?: (bytes: number) => void) {
+  constructor(m: HammerMount, options: ImportOptions = {}) {
     this.#m = m;
-    this.#progress = progress ?? (() => {});
+    this.#progress = options.progress ?? (() => {});
+    this.#package = options.package ?? null;
   }
 
   /** Sets the times of directories and lets go of everything held. */
@@ -184,13 +203,15 @@ export class Importer {
   async #tarEntry(h: TarEntry, reader: TarReader, root: HammerInode): Promise<void> {
     const m = this.#m;
     const where = display(h.name);
-    const parts = h.name.split("/").filter((p) => p !== "" && p !== ".");
+    let parts = h.name.split("/").filter((p) => p !== "" && p !== ".");
     if (parts.includes("..")) throw new CliError(where, "the archive has a name with '..' in it");
     if ([...h.pax.keys()].some((k) => k.startsWith("GNU.sparse.")) || h.flag === "S") {
       this.skipped.push(`${where}: a sparse file in GNU's own format (make the archive without --sparse)`);
       return;
     }
     const a: Attributes = { mode: h.mode, uid: h.uid, gid: h.gid, mtime: h.mtime };
+    this.#package?.entry(parts.join("/"));
+    if (this.#package !== null && h.type !== "dir") parts = this.#package.place(parts.join("/")).split("/");
     const name = parts.pop();
     const dir = this.#parents(root, parts, where);
     try {
@@ -198,7 +219,7 @@ export class Importer {
         if (name === undefined) {
           m.setattr(root, { mode: a.mode, uid: a.uid, gid: a.gid });
           this.#later(root, a.mtime);
-        } else {
+        } else if (this.#package === null || !this.#linksToDirectory(root, [...parts, name].join("/"))) {
           const ip = this.#directory(dir, name, a, where);
           this.#layer.add(ip.objId);
           m.rele(ip);
@@ -206,7 +227,7 @@ export class Importer {
         return;
       }
       if (name === undefined) throw new CliError(where, "the archive has an entry without a name");
-      if (name.startsWith(WHITEOUT)) {
+      if (this.#package === null && name.startsWith(WHITEOUT)) {
         this.#whiteout(dir, name);
         return;
       }
@@ -214,7 +235,7 @@ export class Importer {
         this.skipped.push(`${where}: an entry of type '${h.flag}'`);
         return;
       }
-      if (h.type === "chardev" && h.devmajor === 0 && h.devminor === 0) {
+      if (this.#package === null && h.type === "chardev" && h.devmajor === 0 && h.devminor === 0) {
         this.#remove(dir, name);
         return;
       }
@@ -246,6 +267,19 @@ export class Importer {
     } finally {
       m.rele(dir);
     }
+  }
+
+  /** Whether a symbolic link to a directory stands at that path. */
+  #linksToDirectory(root: HammerInode, path: string): boolean {
+    return this.#typeAt(root, path, false) === "symlink" && this.#typeAt(root, path, true) === "dir";
+  }
+
+  #typeAt(root: HammerInode, path: string, follow: boolean): HammerInode["type"] | null {
+    const ip = resolvePath(this.#m, path, { from: root, follow });
+    if (ip === null) return null;
+    const { type } = ip;
+    this.#m.rele(ip);
+    return type;
   }
 
   /** Takes away what a layer says is gone. */

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * `vkernel image create --debian`: a Debian i386 root in a HAMMER image, from the packages of the host's apt.
+ *
+ * Steps: apt plans and downloads; the base system is unpacked here and configured in the guest; the rest likewise, its install
+ * scripts before it is unpacked, as dpkg does. The image grows as IMAGE.part; what it holds says how far it is, so that the same
+ * command goes on after an interruption at any point.
+ * @module
+ */
+import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { homedir } from "node:os";
+import path from "node:path";
+import { createImage, openImage } from "@vkernel/hammer/node";
+import { isHammerError, type HammerMount } from "@vkernel/hammer";
+import { CliError } from "../../../ui/errors.ts";
+import { StepProgress } from "../../../ui/progress.ts";
+import { formatSize } from "../../../ui/size.ts";
+import { readText, removePath, writeText } from "../files.ts";
+import { withImage } from "../open.ts";
+import { Apt, type PlannedPackage } from "./apt.ts";
+import { forbidServices, type InstallScript, runInGuest } from "./configure.ts";
+import { packageStates, prepareRoot, stageInstallScript, unpackPackage } from "./unpack.ts";
+
+export interface DebianOptions {
+  readonly names: readonly string[];
+  readonly sources: string | undefined;
+  readonly cache: string | undefined;
+  readonly size: number;
+  readonly label: string;
+  readonly version: number | undefined;
+  readonly ramBytes: number;
+  readonly verbose: boolean;
+}
+
+/** What is being made, kept in the image until it is done. */
+interface Plan {
+  readonly format: 1;
+  readonly asked: readonly string[];
+  readonly size: number;
+  readonly packages: readonly PlannedPackage[];
+  readonly base: readonly string[];
+}
+
+/** Directory of what is needed while the image is made. */
+const OWN = "/var/lib/vkernel";
+const PLAN = `${OWN}/create.json`;
+const SCRIPTS = `${OWN}/install`;
+
+/** Folder of apt's lists and downloads. */
+function cacheFolder(given: string | undefined): string {
+  const base = process.env["XDG_CACHE_HOME"];
+  return given ?? path.join(base !== undefined && path.isAbsolute(base) ? base : path.join(homedir(), ".cache"), "vkernel", "apt");
+}
+
+/** The plan in a half-made image, if it is the one asked for. */
+function planOf(work: string, options: DebianOptions): Plan | null {
+  if (!existsSync(work)) return null;
+  let m: HammerMount;
+  try {
+    m = openImage(work);
+  } catch (e) {
+    if (isHammerError(e, "E_LOCKED")) throw e;
+    return null; // interrupted while it was formatted
+  }
+  const text = readText(m, PLAN);
+  m.unmount();
+  if (text === null) return null;
+  const plan = JSON.parse(text) as Plan;
+  const same = plan.format === 1 && plan.size === options.size && plan.asked.join() === options.names.join();
+  return same ? plan : null;
+}
+
+class DebianMaker {
+  readonly #work: string;
+  readonly #apt: Apt;
+  readonly #plan: Plan;
+  readonly #options: DebianOptions;
+  readonly #steps: StepProgress;
+
+  constructor(work: string, apt: Apt, plan: Plan, options: DebianOptions, steps: StepProgress) {
+    this.#work = work;
+    this.#apt = apt;
+    this.#plan = plan;
+    this.#options = options;
+    this.#steps = steps;
+  }
+
+  #packages(base: boolean): PlannedPackage[] {
+    return this.#plan.packages.filter((p) => this.#plan.base.includes(p.name) === base);
+  }
+
+  /** The packages of these that are not in the state yet, which is "unpacked" or further, or "installed". */
+  #missing(packages: readonly PlannedPackage[], installed: boolean): Promise<PlannedPackage[]> {
+    return withImage(this.#work, { write: false }, (m) => {
+      const states = packageStates(m);
+      return packages.filter((p) => (installed ? states.get(p.name) !== "installed" : (states.get(p.name) ?? "") === ""));
+    });
+  }
+
+  async #unpack(packages: readonly PlannedPackage[], base: boolean): Promise<void> {
+    const missing = await this.#missing(packages, false);
+    if (missing.length === 0) return;
+    this.#steps.step(`unpacking ${missing.length} packages`);
+    await withImage(this.#work, { write: true }, async (m) => {
+      if (base) prepareRoot(m);
+      let bytes = 0;
+      for (const [i, p] of missing.entries()) {
+        await unpackPackage(m, p.name, this.#apt.archive(p), base ? "in place" : "aside", (n) => {
+          bytes += n;
+          this.#steps.at(`${i + 1} of ${missing.length}, ${formatSize(bytes)}: ${p.name}`);
+        });
+      }
+    });
+  }
+
+  async #guest(count: number, scripts: readonly InstallScript[], configure: boolean): Promise<void> {
+    let done = 0;
+    await runInGuest(this.#work, {
+      ramBytes: this.#options.ramBytes, scripts, configure,
+      progress: (name) => this.#steps.at(`${Math.min(++done, count)} of ${count}: ${name}`),
+      say: (line) => {
+        if (this.#options.verbose) this.#steps.note(line);
+      },
+    });
+  }
+
+  /** Packages that all others may count on: unpacked together, since each needs the others to be configured. */
+  async #makeBase(): Promise<void> {
+    const packages = this.#packages(true);
+    await this.#unpack(packages, true);
+    const missing = await this.#missing(packages, true);
+    if (missing.length === 0) return;
+    const scripts = await withImage(this.#work, { write: true }, async (m) => {
+      forbidServices(m, true);
+      return this.#stageScripts(m, missing);
+    });
+    this.#steps.step(`configuring ${missing.length} packages of the base system in the guest`);
+    await this.#guest(missing.length + scripts.length, scripts, true);
+  }
+
+  async #makeRest(): Promise<void> {
+    const packages = this.#packages(false);
+    const fresh = await this.#missing(packages, false);
+    const scripts = await withImage(this.#work, { write: true }, (m) => this.#stageScripts(m, fresh));
+    if (scripts.length > 0) {
+      this.#steps.step("running install scripts in the guest");
+      await this.#guest(scripts.length, scripts, false);
+    }
+    await this.#unpack(packages, false);
+    const missing = await this.#missing(packages, true);
+    if (missing.length === 0) return;
+    this.#steps.step(`configuring ${missing.length} packages in the guest`);
+    await this.#guest(missing.length, [], true);
+  }
+
+  async #stageScripts(m: HammerMount, packages: readonly PlannedPackage[]): Promise<InstallScript[]> {
+    const scripts: InstallScript[] = [];
+    for (const p of packages)
+      if (await stageInstallScript(m, SCRIPTS, p.name, this.#apt.archive(p))) scripts.push({ name: p.name, path: `${SCRIPTS}/${p.name}.preinst` });
+    return scripts;
+  }
+
+  /** Settings that no package brings, and the traces of making it taken away. */
+  async #finish(): Promise<void> {
+    const sources = await this.#apt.debianSources();
+    await withImage(this.#work, { write: true }, (m) => {
+      forbidServices(m, false);
+      const settings: [string, string][] = [
+        ["/etc/hostname", "vkernel\n"],
+        ["/etc/hosts", "127.0.0.1\tlocalhost vkernel\n::1\tlocalhost ip6-localhost ip6-loopback\n"],
+        ["/etc/apt/sources.list", sources.map((s) => `deb ${s.uri} ${s.release} ${s.components.join(" ")}\n`).join("")],
+      ];
+      for (const [file, text] of settings) if (text !== "" && (readText(m, file) ?? "") === "") writeText(m, file, text);
+      removePath(m, OWN);
+    });
+  }
+
+  async make(): Promise<void> {
+    await this.#makeBase();
+    await this.#makeRest();
+    await this.#finish();
+  }
+}
+
+/** Makes the image, which must not be there. Throws CliError; IMAGE.part is then kept, to go on from. */
+export async function createDebian(image: string, options: DebianOptions): Promise<void> {
+  const work = `${image}.part`;
+  const steps = new StepProgress("vkernel");
+  const folder = cacheFolder(options.cache);
+  mkdirSync(folder, { recursive: true });
+  const apt = await Apt.open(folder, options.sources);
+  let plan = planOf(work, options);
+  if (plan === null) {
+    steps.step("reading package lists");
+    const trouble = await apt.update();
+    if (trouble !== null) steps.note(`some package lists could not be read, those at hand serve: ${trouble}`);
+    const { packages, base } = await apt.plan(options.names);
+    plan = { format: 1, asked: options.names, size: options.size, packages, base: [...base] };
+    rmSync(work, { force: true });
+    createImage(work, { label: options.label, size: options.size, ...(options.version === undefined ? {} : { version: options.version }) });
+    const text = JSON.stringify(plan);
+    await withImage(work, { write: true }, (m) => writeText(m, PLAN, text));
+  } else steps.note(`${work} is there: going on with it`);
+  steps.step(`downloading what is missing of ${plan.packages.length} packages`);
+  await apt.download(plan.packages, (percent) => steps.at(`${percent.toFixed(0)} %`));
+  try {
+    await new DebianMaker(work, apt, plan, options, steps).make();
+  } catch (e) {
+    if (!isHammerError(e, "ENOSPC")) throw e;
+    throw new CliError(work, `the packages do not fit into ${formatSize(options.size)}`, "remove it and give a larger --size; the file is sparse, so more costs nothing until it is used", undefined, e);
+  } finally {
+    steps.end();
+  }
+  renameSync(work, image);
+}
