@@ -54,7 +54,7 @@ async function load(folder) {
 }
 
 /** How often each campaign gets its turn: the cheap ones more often. */
-const TURNS = { cuts: 2, recovery: 2, fsync: 2, wrap: 1, damage: 100, model: 1 };
+const TURNS = { cuts: 2, recovery: 2, fsync: 2, wrap: 1, replay: 1, damage: 100, model: 1 };
 
 const { wanted, seed, minutes, state, only } = options();
 const folder = mkdtempSync(path.join(os.tmpdir(), "hammer-nightly-"));

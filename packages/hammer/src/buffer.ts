@@ -15,7 +15,8 @@
  * Nodes are checked against their CRC on the first use after a read (`checked` has one bit a node).
  * @module
  */
-import { BIGBLOCK_SIZE, BUFSIZE as BUFSIZE_, VOLUME_STRIDE as STRIDE_ } from "./disk/offset.ts";
+import { BIGBLOCK_SIZE, BUFSIZE as BUFSIZE_, VOLUME_STRIDE as STRIDE_, ZONE_RAW_BUFFER, offset64 } from "./disk/offset.ts";
+import { HammerError, hex64 } from "./error.ts";
 import type { Volume, Volumes } from "./io.ts";
 
 const BUFSIZE = BUFSIZE_, STRIDE = STRIDE_, BIGBLOCK = BIGBLOCK_SIZE;
@@ -228,17 +229,26 @@ export class BufferCache {
     this.undoable = 0;
   }
 
-  /** Forgets clean buffers of the big-block at `address`, which is about to get a new owner. */
+  /**
+   * Forgets clean buffers of the big-block at `address`, which is about to get a new owner. Throws EIO if one has been changed:
+   * only a damaged freemap calls such a big-block free.
+   */
   forgetBigblock(address: number): void {
     const shelf = this.#shelves.get(Math.floor(address / BIGBLOCK));
     if (shelf === undefined) return;
     for (const b of shelf.buffers) {
       if (b === undefined) continue;
-      if (b.dirty !== 0) throw new Error("a dirty buffer lies in a big-block that is being reused");
+      if (b.dirty !== 0)
+        throw this.#wronglyFree(address);
       this.#remove(b);
       this.drops++;
     }
     this.#lastIndex = -1;
+  }
+
+  #wronglyFree(address: number): HammerError {
+    const offset = offset64(ZONE_RAW_BUFFER, address);
+    return new HammerError("EIO", `${hex64(offset)}: the freemap calls this big-block free, but what is in it has just been changed`, { offset });
   }
 
   /** Drops clean buffers beyond the limit. Call between operations only (invariant B1). */

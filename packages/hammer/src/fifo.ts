@@ -7,7 +7,7 @@
  *
  * Invariants
  *   F1  A record is a multiple of 8 bytes, lies inside one 16 KiB buffer, begins with a head and ends with a
- *       tail that agree on type and size. A PAD of 8 bytes is head and tail in one, with the head's signature.
+ *       tail that agree on type and size; there is room for what its type says. A PAD of 8 bytes is head and tail in one, with the head's signature.
  *   F2  Every record but PAD has a CRC over itself, its CRC field left out.
  *
  * Source: DragonFly sys/vfs/hammer/hammer_recover.c.
@@ -15,11 +15,17 @@
  */
 import { crcMatches2 } from "./crc.ts";
 import {
-  BIGBLOCK_SIZE, BLOCKMAP, BUFMASK, BUFSIZE, FIFO_HEAD_SIZE, FIFO_TAIL_SIZE, FIFO_TYPE_PAD, HEAD_SIGNATURE, TAIL_SIGNATURE,
+  BIGBLOCK_SIZE, BLOCKMAP, BUFMASK, BUFSIZE, FIFO_HEAD_SIZE, FIFO_REDO_SIZE, FIFO_TAIL_SIZE, FIFO_TYPE_PAD,
+  FIFO_TYPE_REDO, FIFO_TYPE_UNDO, FIFO_UNDO_SIZE, HEAD_SIGNATURE, TAIL_SIGNATURE,
   UNDO_BIGBLOCKS_MAX, ZONE_UNDO, viewOf,
 } from "./disk/index.ts";
 import { HammerError } from "./error.ts";
 import { Volumes } from "./io.ts";
+
+/** Bytes that a record of a type takes without any payload. */
+function leastSize(type: number): number {
+  return FIFO_TAIL_SIZE + (type === FIFO_TYPE_UNDO ? FIFO_UNDO_SIZE : type === FIFO_TYPE_REDO ? FIFO_REDO_SIZE : FIFO_HEAD_SIZE);
+}
 
 /** A position as the original prints it. */
 export function fifoHex(position: number): string {
@@ -35,7 +41,7 @@ export class FifoReader {
   /** Its bytes, head and tail included. */
   recordSize = 0;
   type = 0;
-  /** Sequence number; meaningless for PAD. */
+  /** Sequence number; 0 for PAD, which has none. */
   seq = 0;
   /** The buffer that holds it, and where in it. */
   readonly buffer = new Uint8Array(BUFSIZE);
@@ -101,14 +107,14 @@ export class FifoReader {
         return this.#bad(position, "head and tail disagree");
     }
     if (type !== FIFO_TYPE_PAD) {
-      if (size < FIFO_HEAD_SIZE + FIFO_TAIL_SIZE) return this.#bad(position, `too small (${size} bytes)`);
+      if (size < leastSize(type)) return this.#bad(position, `too small (${size} bytes)`);
       if (!crcMatches2(this.#volumes.version, v.getUint32(at + 12, true), this.buffer, at, at + 12, at + 16, at + size))
         return this.#bad(position, "bad CRC");
     }
     this.position = position;
     this.recordSize = size;
     this.type = type;
-    this.seq = v.getUint32(at + 8, true);
+    this.seq = type === FIFO_TYPE_PAD ? 0 : v.getUint32(at + 8, true); // a short PAD at the end of the buffer has no such bytes
     this.at = at;
     return true;
   }

@@ -7,7 +7,7 @@
  *   3. version < 4: header with the new FIFO end   flush: recovery would find the UNDO
  *   4. meta-data buffers, header                   flush: the new state is on disk, though a crash would undo it
  *   5. header with an empty UNDO span              flush: the new state is durable
- *      (not during a replay of REDO, all of whose groups a crash undoes)
+ *      (during a replay of REDO a span without UNDO, which announces the replay again: see undo.ts, U7)
  *
  * Invariants
  *   F1  No byte that the last durable state refers to changes on disk before step 2 (or 3) is complete.
@@ -74,25 +74,26 @@ function writeGroup(e: Engine): void {
   writeBuffers(volumes, dirty, 1);
   for (const b of dirty) if (b.before !== null) undoBuffer(e, b);
   undoHeader(e);
+  undo.endGroup();
   undo.write();
   volumes.flush();
 
-  if (volumes.version < VERSION_FIFO_SEQ) {
-    writeHeader(volumes, undo.first, undo.next);
-    volumes.flush();
-  }
+  if (volumes.version < VERSION_FIFO_SEQ) commitSpan(e);
   writeBuffers(volumes, dirty, 0);
-  writeHeader(volumes, undo.first, undo.next);
-  volumes.flush();
+  commitSpan(e);
 
-  if (!undo.keepsSpan) {
-    if (undo.startCycle()) volumes.flush();
-    writeHeader(volumes, undo.first, undo.next);
-    volumes.flush();
-    e.freemap.flushed();
-  }
+  if (undo.startCycle()) volumes.flush();
+  commitSpan(e);
+  e.freemap.flushed();
+  undo.reuse(() => commitSpan(e));
   cache.cleaned();
   volumes.keepHeader();
+}
+
+/** Writes the header with the span as it is now, and flushes. */
+export function commitSpan({ volumes, undo }: Engine): void {
+  writeHeader(volumes, undo.first, undo.next);
+  volumes.flush();
 }
 
 /** Computes the CRC of every changed node. */

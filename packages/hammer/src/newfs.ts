@@ -29,7 +29,7 @@ import {
 import { HammerError } from "./error.ts";
 import { Volumes } from "./io.ts";
 import { DIRHASH_ALG1 } from "./object/namekey.ts";
-import { sealRecord } from "./undo.ts";
+import { sealRecord } from "./fifo-record.ts";
 
 /** How to format. Sizes are bytes, multiples of 16 KiB. */
 export interface NewfsOptions {

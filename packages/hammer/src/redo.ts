@@ -9,8 +9,8 @@
  * they terminate was undone.
  *
  * Invariants
- *   R1  Operations run in the order of the FIFO; after them one flush empties the FIFO. A crash before its end repeats
- *       everything.
+ *   R1  Operations run in the order of the FIFO, up to the last one; after them one flush empties the FIFO. A crash before
+ *       its end repeats everything (undo.ts, U7).
  *   R2  When the FIFO no longer holds the whole extended span (it wrapped), nothing is redone and the mount fails
  *       with ERANGE: guessing would mix old and new data.
  *
@@ -18,12 +18,14 @@
  * @module
  */
 import {
-  FIFO_REDO, FIFO_REDO_SIZE, FIFO_TYPE_PAD, FIFO_TYPE_REDO, REDO_TERM_TRUNC, REDO_TERM_WRITE, REDO_TRUNC, REDO_WRITE,
+  FIFO_LINE, FIFO_REDO, FIFO_REDO_SIZE, FIFO_TYPE_PAD, FIFO_TYPE_REDO, REDO_SYNC, REDO_TERM_TRUNC, REDO_TERM_WRITE, REDO_TRUNC, REDO_WRITE,
 } from "./disk/index.ts";
 import { HammerError, hex64 } from "./error.ts";
 import { FifoReader, fifoHex } from "./fifo.ts";
+import { cancelRecords } from "./fifo-record.ts";
 import type { Volumes } from "./io.ts";
 import type { Recovery } from "./recover.ts";
+import type { ReplayNeeds } from "./undo.ts";
 
 /** What replay does to the file system. An object that does not exist is skipped. */
 export interface RedoTarget {
@@ -106,28 +108,58 @@ function run(fifo: FifoReader, terms: Terms, target: RedoTarget, log: (m: string
   if (!found) log(`unable to find objid ${hex64(r.redo_objid).slice(2)}:${r.redo_localization.toString(16).padStart(8, "0")}`);
 }
 
-/** Repeats what stage 1 announced. The caller flushes afterwards. Throws ERANGE (R2), EIO, and what the target throws. */
-export function redo(volumes: Volumes, recovery: Recovery, target: RedoTarget, log: (message: string) => void): void {
+function isTerm(fifo: FifoReader): boolean {
+  if (fifo.type !== FIFO_TYPE_REDO) return false;
+  const flags = FIFO_REDO.read(fifo.view, fifo.at).redo_flags;
+  return flags === REDO_TERM_WRITE || flags === REDO_TERM_TRUNC;
+}
+
+/**
+ * What the replay that stage 1 announced needs of the FIFO; null if none was announced. TERMs inside the span are cancelled, so
+ * that they do not count either once the span begins behind them. Throws EIO, and what writing throws.
+ */
+export function prepareRedo(volumes: Volumes, recovery: Recovery): ReplayNeeds | null {
   const from = recovery.redoFrom;
-  if (from === null) return;
+  if (from === null) return null;
+  const { first, last } = recovery;
+  const fifo = new FifoReader(volumes);
+  let end = first, seq = 0, tid = 0;
+  let wanted = false, announced = false;
+  for (let position = first, left = fifo.distance(first, last); left > 0; position = fifo.end, left -= fifo.recordSize) {
+    if (!fifo.next(position)) throw fifo.error("looking for redo records");
+    if (fifo.type === FIFO_TYPE_REDO && !isTerm(fifo)) {
+      // Of SYNCs, one that names the place is enough; those of groups of an earlier replay are obsolete with their UNDO.
+      const r = FIFO_REDO.read(fifo.view, fifo.at);
+      const names = r.redo_flags === REDO_SYNC && Number(BigInt.asUintN(60, r.redo_offset)) === from;
+      if (r.redo_flags !== REDO_SYNC || (names && !announced)) wanted = true;
+      announced ||= names;
+      if (names) tid = Number(r.redo_reserved02);
+    }
+    if (!wanted) continue;
+    if (fifo.type !== FIFO_TYPE_PAD) seq = (fifo.seq + 1) >>> 0;
+    end = fifo.end;
+    wanted = end % FIFO_LINE !== 0;
+  }
+  if (cancelRecords(volumes, fifo, first, end, isTerm)) volumes.flush();
+  return { from, end, seq, tid };
+}
+
+/** Repeats what stage 1 announced. The caller flushes afterwards. Throws ERANGE (R2), EIO, and what the target throws. */
+export function redo(volumes: Volumes, recovery: Recovery, needs: ReplayNeeds, target: RedoTarget, log: (message: string) => void): void {
+  const { from, end } = needs;
   const { first, last } = recovery;
   const fifo = new FifoReader(volumes);
   const terms = new Terms();
   const span = fifo.distance(first, last);
   log(`recovery redo  ${fifoHex(first)}-${fifoHex(last)} (${span} bytes)(RW)`);
   const into = fifo.distance(first, from);
-  const embedded = into <= span;
-  let bytes: number;
-  if (embedded) {
+  if (into <= span) {
     log(`Embedded extended redo ${fifoHex(from)}, ${-into} extbytes`);
-    bytes = span - into;
   } else {
-    const before = fifo.distance(from, first);
-    log(`Find extended redo  ${fifoHex(from)}, ${before} extbytes`);
+    log(`Find extended redo  ${fifoHex(from)}, ${fifo.distance(from, first)} extbytes`);
     collectTerms(fifo, recovery, from, terms);
-    bytes = span + before;
   }
-  for (let position = from; bytes > 0; position = fifo.end, bytes -= fifo.recordSize) {
+  for (let position = from, left = fifo.distance(from, end); left > 0; position = fifo.end, left -= fifo.recordSize) {
     if (!fifo.next(position)) throw fifo.error("redoing");
     run(fifo, terms, target, log);
   }

@@ -9,7 +9,7 @@ import type { InodeSource } from "./object/namespace.ts";
 import type { HammerInode } from "./object/inode.ts";
 import { truncateFile, writeFile } from "./object/file.ts";
 import type { Recovery } from "./recover.ts";
-import { redo } from "./redo.ts";
+import { prepareRedo, redo } from "./redo.ts";
 import type { Engine } from "./transaction.ts";
 
 /**
@@ -17,7 +17,8 @@ import type { Engine } from "./transaction.ts";
  * holds all of them), and what writing throws.
  */
 export function replay(source: InodeSource, e: Engine, recovery: Recovery, log: (message: string) => void): void {
-  if (recovery.redoFrom === null) return;
+  const needs = prepareRedo(e.volumes, recovery);
+  if (needs === null) return;
   const on = (objId: bigint, localization: number, what: (ip: HammerInode) => void): boolean => {
     const ip = source.getInode(hi32(objId), lo32(objId), localization & ~0xffff, -1, -1);
     if (ip === null) return false;
@@ -25,8 +26,8 @@ export function replay(source: InodeSource, e: Engine, recovery: Recovery, log: 
     source.rele(ip);
     return ip.type === "file";
   };
-  e.undo.beginReplay();
-  redo(e.volumes, recovery, {
+  e.beginReplay(needs);
+  redo(e.volumes, recovery, needs, {
     write: (objId, localization, offset, bytes) => on(objId, localization, (ip) => writeFile(e, ip, offset, bytes, 0, bytes.length)),
     truncate: (objId, localization, size) => on(objId, localization, (ip) => truncateFile(e, ip, size)),
   }, log);

@@ -6,7 +6,8 @@
  * and file data follow at the flush. All of a flush group carries one TID.
  *
  * Invariants
- *   E1  The open TID is above every TID and object id on disk; vol0_next_tid is raised past both by each flush.
+ *   E1  The open TID is above every TID and object id on disk; vol0_next_tid is raised past both by each flush. All groups of a
+ *       replay of REDO share one, also beyond a crash: what one of them writes and a later one replaces leaves no history.
  *   E2  After a device error during a flush nothing is written any more: every later change fails with EIO until
  *       the file system is mounted again, which recovers the last durable state.
  *   E3  Before an operation begins, the flush group is closed if the operation could outgrow the cache, or the
@@ -23,13 +24,13 @@ import { BIGBLOCK_SIZE, BUFSIZE, ZONE_BTREE, ZONE_META } from "./disk/offset.ts"
 import { SF_NOHISTORY, UF_NOHISTORY } from "./disk/inode.ts";
 import { VOLUME } from "./disk/volume.ts";
 import { HammerError, isBufferMiss, isHammerError } from "./error.ts";
-import { flushGroup } from "./flusher.ts";
+import { commitSpan, flushGroup } from "./flusher.ts";
 import { DIRTY_BLOCKS, DIRTY_NEW } from "./object/dirty.ts";
 import { BlockCache, writeBlocks } from "./object/file.ts";
 import { destroyInode } from "./object/inode-sync.ts";
 import type { HammerInode, InodeTable } from "./object/inode.ts";
 import type { Volumes } from "./io.ts";
-import { UndoWriter } from "./undo.ts";
+import { UndoWriter, type ReplayNeeds } from "./undo.ts";
 
 /** Dirty file data that makes an operation write it out first, at most; half of the cache, if that is less. */
 const DIRTY_DATA_MAX = 32 << 20;
@@ -47,6 +48,8 @@ const BYTES_PER_INODE = 1024;
 const OBJID_BATCH = 1024;
 /** Big-blocks that data and new objects leave to removals, which need space too: history grows. */
 const SLOP_WRITE = 3;
+/** The same for a replay of what had been accepted with that much to spare; it may take more, having more groups. */
+const SLOP_REPLAY = 1;
 const TWO32 = 4294967296;
 
 /** What a mount hands to the writing side. */
@@ -158,7 +161,7 @@ export class Engine {
 
   #scarce(bytes: number): boolean {
     const pending = this.blocks.dirtyBytes + this.dirtyInodes.size * BYTES_PER_INODE + bytes;
-    return this.freemap.freeBigblocks - Math.ceil(pending / BIGBLOCK_SIZE) < SLOP_WRITE;
+    return this.freemap.freeBigblocks - Math.ceil(pending / BIGBLOCK_SIZE) < (this.undo.replayTid !== 0 ? SLOP_REPLAY : SLOP_WRITE);
   }
 
   /** As begin, for removals, which need a little space for history. */
@@ -195,13 +198,23 @@ export class Engine {
   #openGroup(): void {
     if (this.open) return;
     this.undo.prepare();
-    // Master 0: multiples of 16.
-    const tid = Math.floor(this.nextTid / 16) * 16 + 16;
-    this.nextTid = tid;
+    const tid = this.undo.replayTid === 0 ? this.#newTid() : this.undo.replayTid;
     this.writer.tidHi = Math.floor(tid / TWO32) | 0;
     this.writer.tidLo = tid | 0;
     this.writer.seconds = Math.floor(this.time() / 1e6) | 0;
     this.open = true;
+  }
+
+  /** Master 0: multiples of 16. */
+  #newTid(): number {
+    this.nextTid = Math.floor(this.nextTid / 16) * 16 + 16;
+    return this.nextTid;
+  }
+
+  /** Begins a replay of REDO records; undo.endReplay() ends it. Throws what writing throws. */
+  beginReplay(needs: ReplayNeeds): void {
+    const goesOn = needs.tid > 0 && needs.tid <= this.nextTid;
+    this.undo.beginReplay({ ...needs, tid: goesOn ? needs.tid : this.#newTid() }, () => commitSpan(this));
   }
 
   #failed(): HammerError {

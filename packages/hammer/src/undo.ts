@@ -12,8 +12,12 @@
  *   U5  Lines that a crash left behind the append point, out of writes of which others were lost, never become part of a
  *       span: before the first REDO of a mount the numbers jump, and before a replay such lines are overwritten.
  *   U6  The first REDO of a cycle is followed by a SYNC that names the oldest REDO still needed.
- *   U7  During a replay of REDO records the span is not given up between groups: a crash undoes all of them and replays from
- *       the start. Only a ring too full for that gives it up; then a second crash loses what was not replayed yet.
+ *   U7  While REDO records are replayed nothing of what they need is overwritten, and each group's span ends with a line that
+ *       holds a SYNC naming the oldest of them, with which the next span begins. So a crash repeats the whole replay, on the
+ *       state of some group of it; that comes to the same end, since what a byte becomes is up to the last record about it.
+ *       The last word of these SYNCs, 0 in others and not looked at by the original, is the TID under which that is to be.
+ *   U8  Behind the records that a replay needs stands, by itself in a line, such a SYNC. When the groups of a replay have taken
+ *       half of the ring's rest, the UNDO behind it, obsolete by then, is made to mean nothing, and the span begins there again.
  *
  * Lines are used in every version: logic of versions 1 to 3 reads them too, and it is what today's kernel writes.
  * Source: DragonFly sys/vfs/hammer/hammer_undo.c, hammer_redo.c.
@@ -21,9 +25,11 @@
  */
 import { crcFor } from "./crc.ts";
 import {
-  FIFO_HEAD, FIFO_HEAD_SIZE, FIFO_LINE, FIFO_REDO, FIFO_REDO_SIZE, FIFO_TAIL_SIZE, FIFO_TYPE_DUMMY, FIFO_TYPE_PAD, FIFO_TYPE_REDO,
-  FIFO_TYPE_UNDO, FIFO_UNDO, FIFO_UNDO_SIZE, HEAD_SIGNATURE, REDO_SYNC, TAIL_SIGNATURE,
+  FIFO_HEAD, FIFO_HEAD_SIZE, FIFO_LINE, FIFO_REDO, FIFO_REDO_SIZE, FIFO_TAIL_SIZE, FIFO_TYPE_DUMMY, FIFO_TYPE_REDO,
+  FIFO_TYPE_UNDO, FIFO_UNDO, FIFO_UNDO_SIZE, REDO_SYNC,
 } from "./disk/fifo.ts";
+import { FifoReader } from "./fifo.ts";
+import { cancelRecords, dummyLine, padRecord, sealRecord } from "./fifo-record.ts";
 import { viewOf } from "./disk/layout.ts";
 import { BUFSIZE, ZONE_UNDO } from "./disk/offset.ts";
 import { VERSION_FIFO_SEQ } from "./disk/volume.ts";
@@ -42,48 +48,25 @@ const JUMP = 0x0400_0001;
 const RESERVE = 65536;
 /** Share of the ring that one group may take, by the engine's estimates. */
 const GROUP_SHARE = 0.7;
-/** Share of the ring that has to be left for a replay to keep the span (U7). */
-const REPLAY_SHARE = 0.15;
 const TWO32 = 4294967296;
 const ZONE3_HI = ZONE_UNDO << 28;
+
+/** What a replay of REDO records needs of the ring (U7). */
+export interface ReplayNeeds {
+  /** Position of the oldest record. */
+  from: number;
+  /** Behind the newest one and what shares its line, and the number of the record that follows there. */
+  end: number;
+  seq: number;
+  /** TID of the replay: that of one that was cut short and is repeated, or 0 for none. */
+  tid: number;
+}
 
 /** The file a REDO record is about. */
 export interface RedoObject { readonly objHi: number; readonly objLo: number; readonly loc: number }
 
 /** A buffer of the FIFO in memory; bytes [from, …) are not written yet. */
 interface FifoBuffer { readonly position: number; readonly bytes: Uint8Array; readonly view: DataView; from: number; readonly whole: boolean }
-
-/** Fills in head, tail and CRC of the record of `size` bytes at `at`; its body is there already. */
-export function sealRecord(
-  bytes: Uint8Array, view: DataView, at: number, type: number, size: number, seq: number, crc: (b: Uint8Array, from?: number, to?: number) => number,
-): void {
-  view.setUint16(at, HEAD_SIGNATURE, true);
-  view.setUint16(at + 2, type, true);
-  view.setUint32(at + 4, size, true);
-  view.setUint32(at + 8, seq, true);
-  const tail = at + size - FIFO_TAIL_SIZE;
-  view.setUint16(tail, TAIL_SIGNATURE, true);
-  view.setUint16(tail + 2, type, true);
-  view.setUint32(tail + 4, size, true);
-  view.setUint32(at + 12, crc(bytes, at, at + 12) ^ crc(bytes, at + FIFO_HEAD_SIZE, at + size), true);
-}
-
-/** A filler; at 8 bytes its head and tail are the same bytes. */
-function pad(view: DataView, at: number, size: number): void {
-  const tail = at + size - FIFO_TAIL_SIZE;
-  view.setUint16(tail, TAIL_SIGNATURE, true);
-  view.setUint16(tail + 2, FIFO_TYPE_PAD, true);
-  view.setUint32(tail + 4, size, true);
-  view.setUint16(at, HEAD_SIGNATURE, true);
-  view.setUint16(at + 2, FIFO_TYPE_PAD, true);
-  view.setUint32(at + 4, size, true);
-}
-
-/** A line that means nothing. */
-function dummy(bytes: Uint8Array, view: DataView, at: number, seq: number, crc: (b: Uint8Array, from?: number, to?: number) => number): void {
-  bytes.fill(0, at, at + FIFO_LINE);
-  sealRecord(bytes, view, at, FIFO_TYPE_DUMMY, FIFO_LINE, seq, crc);
-}
 
 /** Appends to the FIFO of a mounted file system. Records gather in memory until written. */
 export class UndoWriter {
@@ -102,7 +85,9 @@ export class UndoWriter {
   #oldest = -1;
   /** True once a SYNC of this cycle says so. */
   #announced = false;
-  #replaying = false;
+  #replay: ReplayNeeds | null = null;
+  /** During a replay, where the next span begins. */
+  #spanStart = 0;
   #jumped: boolean;
 
   /** Continues behind what recovery found. `seq` is the number of the next record. */
@@ -123,19 +108,22 @@ export class UndoWriter {
     this.#jumped = true;
   }
 
-  /** Bytes of the span. */
-  get used(): number { return this.#distance(this.first, this.next); }
+  /** Bytes that are not to be overwritten (U3, U7). */
+  get used(): number {
+    const span = this.#distance(this.first, this.next);
+    return this.#replay === null ? span : Math.max(span, this.#distance(this.#replay.from, this.next));
+  }
 
   #distance(from: number, to: number): number { return to >= from ? to - from : to + this.size - from; }
 
-  /** True while the span stays through the end of a group (U7). */
-  get keepsSpan(): boolean { return this.#replaying && this.size - this.used > this.size * REPLAY_SHARE; }
-
   /** How much the open group may append. */
-  get groupRoom(): number { return this.keepsSpan ? (this.size - this.used) / 2 : this.size * GROUP_SHARE - this.used; }
+  get groupRoom(): number { return this.#replay === null ? this.size * GROUP_SHARE - this.used : (this.size - RESERVE - this.used) / 2; }
+
+  /** The TID of a replay of REDO records that is under way, or 0. */
+  get replayTid(): number { return this.#replay === null ? 0 : this.#replay.tid; }
 
   /** True once REDO may be written (U5). */
-  get redoAllowed(): boolean { return this.#jumped && !this.#replaying && this.#volumes.version >= VERSION_FIFO_SEQ; }
+  get redoAllowed(): boolean { return this.#jumped && this.#replay === null && this.#volumes.version >= VERSION_FIFO_SEQ; }
 
   #read(position: number): FifoBuffer {
     const bytes = new Uint8Array(BUFSIZE);
@@ -184,7 +172,7 @@ export class UndoWriter {
       // As in the original, a record without payload needs room for some, too.
       if (room > overhead && (n === wanted || n >= least)) return n;
       const b = this.#buffer();
-      pad(b.view, this.next - b.position, room);
+      padRecord(b.view, this.next - b.position, room);
       this.next += room;
     }
   }
@@ -231,7 +219,7 @@ export class UndoWriter {
         done += n;
       }
     }
-    if (!this.#announced) this.#sync();
+    if (!this.#announced) this.#sync(this.#oldest);
   }
 
   #redoRecord(
@@ -251,15 +239,26 @@ export class UndoWriter {
     b.view.setInt32(pos + off.redo_data_bytes, dataBytes, true);
     b.view.setUint32(pos + off.redo_flags, kind, true);
     b.view.setInt32(pos + off.redo_localization, ip === null ? 0 : ip.loc, true);
+    if (kind === REDO_SYNC) {
+      b.view.setUint32(pos + off.redo_reserved02, this.replayTid % TWO32, true);
+      b.view.setUint32(pos + off.redo_reserved02 + 4, Math.floor(this.replayTid / TWO32), true);
+    }
     if (data !== null) b.bytes.set(data.subarray(from, from + n), pos + FIFO_REDO_SIZE);
     this.#seal(b, pos, FIFO_TYPE_REDO, size);
   }
 
-  /** Invariant U6. */
-  #sync(): void {
+  /** Announces REDO from `oldest` on (U6). */
+  #sync(oldest: number): void {
     this.#announced = true;
-    const oldest = this.#oldest;
     this.#redoRecord(REDO_SYNC, null, ZONE3_HI | Math.floor(oldest / TWO32), oldest, null, 0, 0, 0);
+  }
+
+  #endLine(): void {
+    const room = (FIFO_LINE - this.next % FIFO_LINE) % FIFO_LINE;
+    if (room === 0) return;
+    const b = this.#buffer();
+    padRecord(b.view, this.next - b.position, room);
+    this.next += room;
   }
 
   /**
@@ -270,17 +269,12 @@ export class UndoWriter {
     if (this.#pending.length === 0) return false;
     const crc = crcFor(this.#volumes.version);
     const last = this.#pending[this.#pending.length - 1]!;
+    this.#endLine(); // U4
     let end = this.next - last.position;
-    if (end % FIFO_LINE !== 0) {
-      const room = FIFO_LINE - end % FIFO_LINE;
-      pad(last.view, end, room);
-      end += room;
-      this.next += room; // U4
-    }
     if (last.whole && last.from === 0) {
       let seq = (this.#seq ^ FAR_AWAY) >>> 0;
       for (let at = end; at < BUFSIZE; at += FIFO_LINE) {
-        dummy(last.bytes, last.view, at, seq, crc);
+        dummyLine(last.bytes, last.view, at, seq, crc);
         seq = (seq + 1) >>> 0;
       }
       end = BUFSIZE;
@@ -293,16 +287,35 @@ export class UndoWriter {
     return true;
   }
 
+  /** Everything the open group undoes has been appended; write() follows. */
+  endGroup(): void {
+    if (this.#replay !== null) this.#spanStart = this.#syncLine(this.#replay.from); // U7
+  }
+
+  /** A line that holds a SYNC. Returns its position. */
+  #syncLine(oldest: number): number {
+    this.#endLine();
+    if (this.next === this.size) this.next = 0;
+    const at = this.next;
+    this.#sync(oldest);
+    this.#endLine();
+    return at;
+  }
+
   /**
    * What was appended is obsolete once a header says so: another cycle begins, and with it the span. Once a mount that writes a
    * record whose number is far ahead, behind which the span begins (U5); returns true then: it has to be flushed before the
    * header.
    */
   startCycle(): boolean {
-    const jumps = !this.#jumped && !this.#replaying;
-    if (jumps) this.#jump();
     this.#announced = false;
     this.#oldest = -1;
+    if (this.#replay !== null) {
+      this.first = this.#spanStart;
+      return false;
+    }
+    const jumps = !this.#jumped;
+    if (jumps) this.#jump();
     this.first = this.next;
     return jumps;
   }
@@ -318,14 +331,39 @@ export class UndoWriter {
     this.write();
   }
 
-  /** A replay of REDO records begins: none are written, and nothing a crash left behind may continue the span (U5, U7). */
-  beginReplay(): void {
+  /**
+   * A replay of REDO records begins (U7, U8): nothing else that is in the span is needed, no REDO is written until its end, and
+   * nothing a crash left behind may continue the span (U5). `commit` writes a header with the new span and flushes.
+   */
+  beginReplay(needs: ReplayNeeds, commit: () => void): void {
+    this.next = needs.end;
+    this.#seq = needs.seq;
+    this.#replay = needs;
+    this.#current = null;
     this.#scrub();
-    this.#replaying = true;
+    this.first = this.#syncLine(needs.from);
+    this.#replay = { ...needs, end: this.first };
+    this.write();
+    this.#volumes.flush();
+    commit();
   }
 
   /** Everything has been replayed; the next flush makes that durable. */
-  endReplay(): void { this.#replaying = false; }
+  endReplay(): void { this.#replay = null; }
+
+  /** Makes the room that groups of a replay took usable again once they took much of it (U8); they are durable. */
+  reuse(commit: () => void): void {
+    const needs = this.#replay;
+    if (needs === null || 2 * this.#distance(needs.end, this.next) < this.size - RESERVE - this.#distance(needs.from, needs.end)) return;
+    const fifo = new FifoReader(this.#volumes);
+    if (cancelRecords(this.#volumes, fifo, needs.end, this.next, (f) => f.type === FIFO_TYPE_UNDO)) this.#volumes.flush();
+    // The line with the SYNC is still there. What stands behind it may come to continue the span: it means nothing, or is a SYNC, too.
+    this.first = needs.end;
+    this.next = needs.end + FIFO_LINE;
+    this.#seq = (needs.seq + 1) >>> 0;
+    this.#current = null;
+    commit();
+  }
 
   #scrub(): void {
     const crc = crcFor(this.#volumes.version);
@@ -339,7 +377,7 @@ export class UndoWriter {
       for (let line = at + (FIFO_LINE - at % FIFO_LINE) % FIFO_LINE; line + FIFO_LINE <= upTo; line += FIFO_LINE) {
         const seq = b.view.getUint32(line + FIFO_HEAD.off.hdr_seq, true);
         if (((seq - this.#seq) >>> 0) >= JUMP) continue;
-        dummy(b.bytes, b.view, line, (this.#seq ^ FAR_AWAY) >>> 0, crc);
+        dummyLine(b.bytes, b.view, line, (this.#seq ^ FAR_AWAY) >>> 0, crc);
         this.#volumes.write(this.#volumes.undoAddress(b.position) + line, b.bytes.subarray(line, line + FIFO_LINE), "UNDO FIFO");
         found = true;
       }

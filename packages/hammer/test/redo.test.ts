@@ -6,11 +6,10 @@ import { FIFO_REDO, FIFO_TYPE_PAD, FIFO_TYPE_REDO, FIFO_TYPE_UNDO, REDO_SYNC, RE
 import { FifoReader } from "../src/fifo.ts";
 import { openVolumes } from "../src/io.ts";
 import type { HammerMount, MountOptions } from "../src/mount.ts";
-import { SeededRandom, SimDisk, cutsOfEpoch, epochs, imageAt } from "../src/sim-disk.ts";
+import { SimDisk, imageAt } from "../src/sim-disk.ts";
 import { open as openQuietly } from "./campaign/check.ts";
 import { bytesOf, cutFsyncs, cutReplay, filesOf, pattern, prepared } from "./campaign/fsync-cuts.ts";
 import { formatted } from "./formatted.ts";
-import { expectSound } from "./sound.ts";
 
 const FILE = { type: "file", mode: 0o644, uid: 0, gid: 0 } as const;
 
@@ -142,38 +141,6 @@ describe("power cuts of fsyncs", () => {
   it("in recovery: the next recovery comes to the same state", () => {
     expect(cutReplay(formatted(4), 18, { perKind: 1, random: 1 })).toBeGreaterThan(40);
   });
-});
-
-it("a replay that takes several flush groups loses nothing when it is cut", () => {
-  const FILES = 220, SIZE = 8000;
-  const store = new OverlayDevice(formatted(7));
-  const m = open(store);
-  const files = Array.from({ length: FILES }, (_, i) => {
-    const ip = m.create(m.root, `f${i}`, FILE);
-    m.write(ip, 0, pattern(SIZE, i), 0, SIZE);
-    return ip;
-  });
-  for (const ip of files) m.fsync(ip);
-  for (const [i, ip] of files.entries()) m.write(ip, 10 * i, pattern(50, 1000 + i), 0, 50);
-  m.fsync(files[0]!);
-  const expected = filesOf(m);
-  // A cache this small holds a group of 64 buffers; the files alone take more.
-  const disk = new SimDisk(new OverlayDevice(store));
-  open(disk, { cacheBytes: 1 << 20 });
-  const all = epochs(disk.log);
-  expect(all.length).toBeGreaterThan(9); // recovery itself, and three or four a group
-  const rnd = new SeededRandom(5);
-  const durable = new OverlayDevice(store);
-  for (const epoch of all) {
-    for (const cut of cutsOfEpoch(disk.log, epoch, rnd, { perKind: 1, random: 1 })) {
-      const crashed = new OverlayDevice(durable);
-      imageAt(crashed, disk.log, { start: 0, writes: epoch.writes }, cut);
-      const found = filesOf(open(crashed, { cacheBytes: 1 << 20 }));
-      for (const [name, bytes] of expected) expect(Buffer.compare(found.get(name)!, bytes), `${name} after a cut in epoch ${all.indexOf(epoch)}`).toBe(0);
-    }
-    imageAt(durable, disk.log, { start: 0, writes: epoch.writes }, epoch.writes.map(() => true));
-  }
-  expectSound(durable);
 });
 
 it("records that a crash left behind the end of the FIFO do not come back after later ones", () => {

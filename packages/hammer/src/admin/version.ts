@@ -19,7 +19,7 @@ import { HammerError } from "../error.ts";
 import { writeHeader } from "../flusher.ts";
 import type { HammerMount } from "../mount.ts";
 import type { Engine } from "../transaction.ts";
-import { sealRecord } from "../undo.ts";
+import { sealRecord } from "../fifo-record.ts";
 
 /** What each version brought, as hammer version tells it; index 1 to 7. */
 export const VERSION_DESCRIPTIONS: readonly string[] = [

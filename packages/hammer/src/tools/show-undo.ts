@@ -2,7 +2,7 @@
 /** `hammer show-undo`: the records of the UNDO/REDO FIFO. Source: DragonFly sbin/hammer/cmd_show.c. */
 import type { BlockDevice } from "../device.ts";
 import {
-  BUFSIZE, FIFO_HEAD, FIFO_LINE, FIFO_REDO, FIFO_TYPE_DUMMY, FIFO_TYPE_PAD, FIFO_TYPE_REDO, FIFO_TYPE_UNDO, FIFO_UNDO,
+  BUFSIZE, FIFO_HEAD, FIFO_LINE, FIFO_REDO, FIFO_REDO_SIZE, FIFO_TYPE_DUMMY, FIFO_TYPE_PAD, FIFO_TYPE_REDO, FIFO_TYPE_UNDO, FIFO_UNDO,
   ZONE_UNDO, viewOf,
 } from "../disk/index.ts";
 import { x16, x8 } from "./format.ts";
@@ -52,13 +52,16 @@ export function showUndo(devices: readonly BlockDevice[], print: (text: string) 
   const undo = volumes.header.blockmap[ZONE_UNDO]!;
   printHeader(volumes, print);
   const end = undo.alloc & OFF_LONG_MASK;
+  // A short PAD, or damage, at the end of a buffer may lack bytes that heads and bodies of records have.
+  const padded = new Uint8Array(BUFSIZE + FIFO_REDO_SIZE);
+  const v = viewOf(padded);
   for (let start = 0n; start < end; start += BigInt(BUFSIZE)) {
     const b = volumes.bytes(ZONE3 | start, BUFSIZE);
     if (b === null) {
       print(`${x16(ZONE3 | start)} (IO ERROR)\n`);
       continue;
     }
-    const v = viewOf(b);
+    padded.set(b);
     let text = "";
     for (let at = 0; at < BUFSIZE;) {
       const offset = (ZONE3 | start) + BigInt(at);

@@ -73,7 +73,8 @@ function apply(files: Map<string, Uint8Array>, op: Op): void {
   files.set(op.name, now);
 }
 
-function same(a: Map<string, Uint8Array>, b: Map<string, Uint8Array>): boolean {
+/** True if both hold the same files. */
+export function same(a: Map<string, Uint8Array>, b: Map<string, Uint8Array>): boolean {
   return a.size === b.size && [...a].every(([name, bytes]) => Buffer.compare(bytes, b.get(name) ?? Buffer.from("none")) === 0);
 }
 

@@ -8,6 +8,7 @@ import { demand, demandSound, open } from "./check.ts";
 import { cutEverywhere, cutRecovery, cutWrap, record } from "./cuts.ts";
 import { useDamaged } from "./damage.ts";
 import { cutFsyncs, cutReplay } from "./fsync-cuts.ts";
+import { crashedWithRedo, cutLongReplay, cutReplays } from "./replay-cuts.ts";
 
 /** One kind of trial. */
 export interface Campaign { unit: "cuts" | "structures" | "operations"; run(seed: number): number }
@@ -24,6 +25,14 @@ function cuts(seed: number): number {
 function fsyncCuts(seed: number): number {
   const version = [4, 5, 6, 7][seed % 4]!;
   return cutFsyncs(formatted(version), seed, 120, { perKind: 8, random: 12 }) + cutReplay(formatted(version), seed, { perKind: 2, random: 2 });
+}
+
+function replayCuts(seed: number): number {
+  const version = [4, 5, 6, 7][seed % 4]!;
+  const limits = { perKind: 2, random: 2 };
+  const many = crashedWithRedo(formatted(version, { size: 512 << 20 }), seed, 60 + seed % 90, 2000);
+  const few = crashedWithRedo(formatted(version), seed, 10, 200);
+  return cutReplays(many, seed, 3, 7, limits) + cutLongReplay(few, seed, 60, 8 + seed % 4, 40, limits).tried;
 }
 
 /** Random operations, a snapshot every so often; the present and every past must be the model's, through remounts. */
@@ -60,6 +69,7 @@ export const CAMPAIGNS: Record<string, Campaign> = {
   recovery: { unit: "cuts", run: (seed) => cutRecovery(formatted(versionOf(seed)), seed, { perKind: 2, random: 3 }) },
   fsync: { unit: "cuts", run: fsyncCuts },
   wrap: { unit: "cuts", run: (seed) => cutWrap(formatted(versionOf(seed)), seed, { perKind: 3, random: 3 }) },
+  replay: { unit: "cuts", run: replayCuts },
   damage: { unit: "structures", run: useDamaged },
   model: { unit: "operations", run: model },
 };
