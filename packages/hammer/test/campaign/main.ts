@@ -8,6 +8,7 @@ import { demand, demandSound, open } from "./check.ts";
 import { cutEverywhere, cutRecovery, cutWrap, record } from "./cuts.ts";
 import { useDamaged } from "./damage.ts";
 import { cutFsyncs, cutReplay } from "./fsync-cuts.ts";
+import { cutMirrors } from "./mirror-cuts.ts";
 import { crashedWithRedo, cutLongReplay, cutReplays } from "./replay-cuts.ts";
 
 /** One kind of trial. */
@@ -70,6 +71,7 @@ export const CAMPAIGNS: Record<string, Campaign> = {
   fsync: { unit: "cuts", run: fsyncCuts },
   wrap: { unit: "cuts", run: (seed) => cutWrap(formatted(versionOf(seed)), seed, { perKind: 3, random: 3 }) },
   replay: { unit: "cuts", run: replayCuts },
+  mirror: { unit: "cuts", run: (seed) => cutMirrors(seed, 100) },
   damage: { unit: "structures", run: useDamaged },
   model: { unit: "operations", run: model },
 };
