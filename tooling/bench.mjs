@@ -5,9 +5,10 @@ import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:f
 import os from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
-import { updateDocument } from "./bench/document.mjs";
+import { updateDocument, updateHammer } from "./bench/document.mjs";
 import { Inputs } from "./bench/inputs.mjs";
 import { MORE_PEERS, USUAL_PEERS, makePeer } from "./bench/peers.mjs";
+import { hammerTables, measureHammer } from "./bench/hammer.mjs";
 import { DATA, PROGRAMS, script } from "./bench/real.mjs";
 import { Results } from "./bench/results.mjs";
 import { asText, tables } from "./bench/table.mjs";
@@ -15,17 +16,22 @@ import { targetTable } from "./bench/targets.mjs";
 import { root } from "./pnpm.mjs";
 import { build, install } from "./setup.mjs";
 
+const GUEST_SUITES = ["boundary", "cpu", "real"];
+/** Entries of the largest directory in the suite hammer. */
+const LARGEST_DIRECTORY = 1_000_000;
+
 const usage = `usage: npm run bench -- [options]
 
 Runs static i386 programs (suites boundary, cpu) and unmodified Debian i386 programs (suite real) in the vkernel,
 natively, under qemu-user, and in the peers named with --peer. Peers that cannot run here are left out with the reason.
 What is needed is fetched and made under --cache; nothing is installed.
 
-  --suite LIST        of boundary, cpu, real (default: boundary,cpu)
+  --suite LIST        of boundary, cpu, real, hammer (default: boundary,cpu); hammer by itself measures the file system beside
+                      memfs, fuse2fs, e2tools, debugfs, cp and node:fs, and needs nothing of the rest
   --peer NAME         add a peer: ${MORE_PEERS.join(", ")}; repeatable
-  --full              --suite boundary,cpu,real --peer v86 --peer uml
+  --full              --suite boundary,cpu,real,hammer --peer v86 --peer uml
   --only TEXT         only rows whose name contains TEXT
-  --rounds N          rounds of the suites boundary and cpu (default 2); v86, uml and ish are visited in the first
+  --rounds N          rounds of the suites boundary, cpu and hammer (default 2); v86, uml and ish are visited in the first
   --real-rounds N     rounds of the suite real (default 1)
   --ms N              least duration of one timed pass (default 60)
   --limit SECONDS     limit of one real program (default 120)
@@ -70,9 +76,9 @@ function commandLine() {
       throw new Error(`--${name} ${values[name]}: not a number from ${least}`);
     return n;
   };
-  const suites = values.full ? ["boundary", "cpu", "real"] : values.suite.split(",");
+  const suites = values.full ? [...GUEST_SUITES, "hammer"] : values.suite.split(",");
   for (const suite of suites) {
-    if (!["boundary", "cpu", "real"].includes(suite)) throw new Error(`--suite ${suite}: no such suite`);
+    if (![...GUEST_SUITES, "hammer"].includes(suite)) throw new Error(`--suite ${suite}: no such suite`);
   }
   const more = values.full ? [...new Set(["v86", "uml", ...values.peer])] : values.peer;
   for (const name of more) {
@@ -99,6 +105,18 @@ function measuredOptions(args) {
     (arg, i) =>
       !places.some((place) => arg === place || arg.startsWith(`${place}=`) || args[i - 1] === place),
   );
+}
+
+const command = () => ["npm run bench --", ...measuredOptions(process.argv.slice(2))].join(" ");
+
+/** What was measured on; `load` is that before. */
+function hostFigures() {
+  return {
+    model: os.cpus()[0].model.trim(),
+    cores: os.cpus().length,
+    system: `${os.type()} ${os.release()}`,
+    load,
+  };
 }
 
 /** The large inputs, made once by the host's processor where it can run the programs; else each guest makes them. */
@@ -128,6 +146,15 @@ const load = os.loadavg()[0];
 install();
 build();
 const inputs = new Inputs(opt.cache, opt.shared, say);
+if (opt.suites.includes("hammer")) {
+  const hammer = measureHammer(inputs, { rounds: opt.rounds, largest: LARGEST_DIRECTORY });
+  for (const table of hammerTables(hammer)) process.stdout.write(`${asText(table)}\n\n`);
+  if (opt.update !== undefined) updateHammer(opt.update, hammer, { host: hostFigures(), command: command(), peers: hammer.peers });
+  if (opt.suites.length === 1) {
+    if (opt.json !== undefined) writeFileSync(opt.json, `${JSON.stringify({ hammer }, null, 2)}\n`);
+    process.exit();
+  }
+}
 const absent = {};
 const results = new Results();
 
@@ -159,7 +186,7 @@ for (const name of [...USUAL_PEERS, ...opt.more]) {
   }
 }
 
-const micro = opt.suites.filter((suite) => suite !== "real");
+const micro = opt.suites.filter((suite) => suite === "boundary" || suite === "cpu");
 const programs =
   guest === null || !opt.suites.includes("real")
     ? []
@@ -216,14 +243,9 @@ for (const peer of peers.filter((each) => each.boots && light.length > 0)) {
 
 const { rows, checked, notes } = results.figures();
 const figures = {
-  host: {
-    model: os.cpus()[0].model.trim(),
-    cores: os.cpus().length,
-    system: `${os.type()} ${os.release()}`,
-    load,
-  },
+  host: hostFigures(),
   options: {
-    command: ["npm run bench --", ...measuredOptions(process.argv.slice(2))].join(" "),
+    command: command(),
     rounds: opt.rounds,
     realRounds: opt.realRounds,
     ms: opt.ms,

@@ -3,11 +3,14 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
+import { hammerTables } from "./hammer.mjs";
 import { asMarkdown, tables } from "./table.mjs";
 import { judge, targetTable } from "./targets.mjs";
 
 const BEGIN = "<!-- measured tables: made by tooling/bench, do not edit -->";
 const END = "<!-- end of measured tables -->";
+const HAMMER_BEGIN = "<!-- measured tables of HAMMER: made by tooling/bench, do not edit -->";
+const HAMMER_END = "<!-- end of measured tables of HAMMER -->";
 
 function markdown(figures) {
   const peers = figures.peers.map((peer) => `- **${peer}**: ${figures.versions[peer]}`);
@@ -29,14 +32,30 @@ function markdown(figures) {
     .join("\n\n");
 }
 
+/** Puts `text` between two marker lines of `file`; returns the rest of it. */
+function replaceMarked(file, begin, end, text) {
+  const old = readFileSync(file, "utf8");
+  const from = old.indexOf(begin);
+  const to = old.indexOf(end);
+  if (from < 0 || to < from) throw new Error(`${file}: no '${begin}' … '${end}' there`);
+  writeFileSync(file, `${old.slice(0, from)}${begin}\n\n${text}\n\n${old.slice(to)}`);
+  return old.slice(0, from) + old.slice(to + end.length);
+}
+
+/** Rewrites the tables of HAMMER in `file`. */
+export function updateHammer(file, hammer, { host, command, peers }) {
+  const absent = Object.entries(peers.absent).map(([peer, why]) => `${peer} is left out: ${why}.`);
+  const head = [
+    `\`${command}\` on ${host.cores} cores of ${host.model}, ${host.system}, Node ${peers.node.slice(1)}, load before ${host.load.toFixed(1)}; ` +
+      `best of ${peers.rounds} interleaved round(s) by the clock, HAMMER's also by processor time.`,
+    ...absent,
+  ].join(" ");
+  replaceMarked(file, HAMMER_BEGIN, HAMMER_END, [head, ...hammerTables(hammer).map(asMarkdown)].join("\n\n"));
+}
+
 /** Rewrites the marked part of `file`; returns the rows that miss a target and are not named in the rest of the file. */
 export function updateDocument(file, figures) {
-  const text = readFileSync(file, "utf8");
-  const from = text.indexOf(BEGIN);
-  const to = text.indexOf(END);
-  if (from < 0 || to < from) throw new Error(`${file}: no '${BEGIN}' … '${END}' there`);
-  const rest = text.slice(0, from) + text.slice(to + END.length);
-  writeFileSync(file, `${text.slice(0, from)}${BEGIN}\n\n${markdown(figures)}\n\n${text.slice(to)}`);
+  const rest = replaceMarked(file, BEGIN, END, markdown(figures));
   const missing = new Set(judge(figures).flatMap((verdict) => verdict.rows));
   return [...missing].filter((row) => !rest.includes(row));
 }

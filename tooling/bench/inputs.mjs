@@ -6,6 +6,7 @@ import { Apt, output } from "../apt.mjs";
 
 /** Version of v86 measured; its figures depend on it. */
 const V86_VERSION = "0.5.462";
+const MEMFS_VERSION = "4.80.1";
 
 export class Inputs {
   /** `dir`: where things are made; `shared`: folder with the guest programs and mk-rootfs.sh. */
@@ -92,6 +93,27 @@ export class Inputs {
   /** User-mode Linux as a 32-bit program; the 64-bit one runs no i386 programs. */
   uml() {
     return this.#fromPackage("user-mode-linux:i386", "usr/bin/linux.uml");
+  }
+
+  /** fuse2fs and e2tools with their library, below one folder. */
+  ext2Tools() {
+    const target = path.join(this.dir, "packages", "ext2-tools");
+    if (!existsSync(path.join(target, "usr/bin/fuse2fs"))) {
+      this.log("fetching fuse2fs and e2tools");
+      for (const name of ["e2tools", "libfuse2", "fuse2fs"]) this.apt.unpack(this.apt.fetch(name), target);
+    }
+    return target;
+  }
+
+  /** The folder of the package memfs, installed apart with what it needs. */
+  memfs() {
+    const target = path.join(this.dir, `memfs-${MEMFS_VERSION}`);
+    const folder = path.join(target, "node_modules", "memfs");
+    if (!existsSync(folder)) {
+      this.log(`fetching memfs ${MEMFS_VERSION}`);
+      output("npm", ["install", "--silent", "--no-save", "--prefix", target, `memfs@${MEMFS_VERSION}`]);
+    }
+    return folder;
   }
 
   /** v86's build folder and PC firmware. */

@@ -1,23 +1,27 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
  * HAMMER beside other file systems without a kernel of their own, in one session: the same files made, written and read
- * through this package (memory disk, CRCs and syncs included), Node's calls on tmpfs, `cp` to tmpfs, memfs, and e2fsprogs'
- * debugfs on an ext2 image in tmpfs.
+ * through this package (memory disk, CRCs and syncs included), Node's calls on tmpfs, `cp` to tmpfs, memfs, and on an ext2 image
+ * in tmpfs fuse2fs, e2tools and e2fsprogs' debugfs.
  *
- *   node packages/hammer/bench/peers.js [--rounds N] [--scale X] [--json FILE]     (needs a built package: pnpm build)
+ *   node packages/hammer/bench/peers.js [--rounds N] [--scale X] [--json FILE] [--memfs FOLDER] [--tools FOLDER]
  *
- * Rounds are interleaved; a figure is the best of them, by processor time (that of the collector's threads included), which a
- * busy machine leaves alone, and in brackets by the clock, which alone tells of a program of its own. memfs takes part if it can be imported (npm install --no-save
- * memfs), debugfs if it is installed. What a peer cannot do is left out.
+ * Needs a built package (npm run build). `npm run bench -- --suite hammer` runs it with everything that it can get. Rounds are
+ * interleaved; a figure is the best of them, by processor time (that of the collector's threads included), which a busy machine
+ * leaves alone, and in brackets by the clock, which alone tells of a program of its own. What is not there or cannot do something
+ * is left out: memfs (installed beside, or the package's folder), fuse2fs and e2cp (in the PATH, or unpacked below FOLDER; a
+ * FUSE mount takes rights, best given by `unshare --mount`), debugfs.
  */
 import { spawnSync } from "node:child_process";
 import * as nodeFs from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { MemoryDevice, mount, newfs } from "@vkernel/hammer";
 
-const { values } = parseArgs({ options: { rounds: { type: "string", default: "3" }, scale: { type: "string", default: "1" }, json: { type: "string" } } });
+const text = { type: "string" };
+const { values } = parseArgs({ options: { rounds: { ...text, default: "3" }, scale: { ...text, default: "1" }, json: text, memfs: text, tools: text } });
 const rounds = Number(values.rounds), scale = Number(values.scale);
 const MIB = 1 << 20;
 const SIZES = { creates: Math.round(20_000 * scale), small: Math.round(10_000 * scale), mib: Math.round(128 * scale) };
@@ -82,7 +86,8 @@ function hammer() {
 /** Something with node:fs's calls. */
 function calls(fs, root) {
   const at = (name) => path.join(root, name);
-  let big;
+  let big = null;
+  const close = () => { if (big !== null) fs.closeSync(big); };
   return {
     creates: () => {
       fs.mkdirSync(at("creates"));
@@ -99,8 +104,9 @@ function calls(fs, root) {
       fs.fsyncSync(big);
     },
     read: () => { for (let i = 0; i < SIZES.mib; i++) fs.readSync(big, buffer, 0, MIB, i * MIB); },
+    close,
     end: () => {
-      fs.closeSync(big);
+      close();
       fs.rmSync(root, { recursive: true, force: true });
     },
   };
@@ -110,8 +116,18 @@ function tmpfsCalls() {
   return calls(nodeFs, nodeFs.mkdtempSync(path.join(scratch, "calls-")));
 }
 
+/** Programs unpacked below --tools are found there, with their libraries. */
+const env = values.tools === undefined ? process.env : {
+  ...process.env,
+  PATH: `${values.tools}/usr/bin:${process.env.PATH}:/usr/sbin:/sbin`,
+  LD_LIBRARY_PATH: ["lib", "usr/lib"].flatMap((lib) => {
+    const folder = path.join(values.tools, lib);
+    return nodeFs.existsSync(folder) ? nodeFs.readdirSync(folder).map((machine) => path.join(folder, machine)) : [];
+  }).join(":"),
+};
+
 function run(program, args, input) {
-  const { status, stderr, error } = spawnSync(program, args, { input, encoding: "utf8", maxBuffer: 1 << 28 });
+  const { status, stderr, error } = spawnSync(program, args, { input, env, encoding: "utf8", maxBuffer: 1 << 28 });
   if (status !== 0) throw error ?? new Error(`${program}: ${stderr}`);
 }
 
@@ -136,9 +152,15 @@ function cp() {
   };
 }
 
-function debugfs() {
+/** An ext2 image for `files` files. */
+function ext2(files) {
   const image = path.join(scratch, "ext2.img");
-  run("mke2fs", ["-q", "-F", "-t", "ext2", "-N", String(2 * SIZES.small + 1000), image, "1g"]);
+  run("mke2fs", ["-q", "-F", "-t", "ext2", "-N", String(files + 1000), image, "1g"]);
+  return image;
+}
+
+function debugfs() {
+  const image = ext2(SIZES.small);
   const script = (lines) => run("debugfs", ["-w", "-f", "-", image], lines.join("\n"));
   return {
     small: () => script(Array.from({ length: SIZES.small }, (_, i) => `write ${smallSource}/file-${i} file-${i}`)),
@@ -148,17 +170,67 @@ function debugfs() {
   };
 }
 
-async function peers() {
-  const list = { "@vkernel/hammer": hammer, "node:fs on tmpfs": tmpfsCalls, "cp to tmpfs": cp };
+function e2tools() {
+  const image = ext2(SIZES.small);
+  const copy = path.join(scratch, "e2tools-copy");
+  return {
+    small: () => run("e2cp", [...Array.from({ length: SIZES.small }, (_, i) => `${smallSource}/file-${i}`), `${image}:/`]),
+    write: () => run("e2cp", [source, `${image}:/big`]),
+    read: () => run("e2cp", [`${image}:/big`, copy]),
+    end: () => {
+      nodeFs.rmSync(image);
+      nodeFs.rmSync(copy);
+    },
+  };
+}
+
+function fuse2fs() {
+  const image = ext2(SIZES.small + SIZES.creates);
+  const at = nodeFs.mkdtempSync(path.join(scratch, "fuse2fs-"));
+  run("fuse2fs", [image, at, "-o", "rw"]);
+  const rows = calls(nodeFs, at);
+  return {
+    ...rows,
+    end: () => {
+      rows.close();
+      run("umount", [at]);
+      nodeFs.rmSync(image);
+    },
+  };
+}
+
+async function importMemfs() {
+  if (values.memfs === undefined) return import("memfs");
+  const { main } = JSON.parse(nodeFs.readFileSync(path.join(values.memfs, "package.json"), "utf8"));
+  return import(pathToFileURL(path.join(values.memfs, main)));
+}
+
+/** Why a peer cannot take part, or null. */
+function trouble(make) {
   try {
-    const { Volume, createFsFromVolume } = await import("memfs");
-    list["memfs"] = () => calls(createFsFromVolume(Volume.fromJSON({ "/m": null })), "/m");
-  } catch {
-    console.log("memfs is left out: it is not installed");
+    make().end();
+    return null;
+  } catch (error) {
+    return error.message.trim().split("\n")[0];
   }
-  if (spawnSync("debugfs", ["-V"]).status === 0) list["debugfs (ext2)"] = debugfs;
-  else console.log("debugfs is left out: it is not installed");
-  return list;
+}
+
+/** The peers that work here, and why the others do not. */
+async function peers() {
+  const all = { "HAMMER": hammer, "node:fs on tmpfs": tmpfsCalls, "cp to tmpfs": cp };
+  const absent = {};
+  try {
+    const { Volume, createFsFromVolume } = await importMemfs();
+    all["memfs"] = () => calls(createFsFromVolume(Volume.fromJSON({ "/m/empty": "" })), "/m");
+  } catch (error) {
+    absent["memfs"] = error.message.split("\n")[0];
+  }
+  for (const [name, program, make] of [["fuse2fs (ext2)", "fuse2fs", fuse2fs], ["e2tools (ext2)", "e2cp", e2tools], ["debugfs (ext2)", "debugfs", debugfs]]) {
+    const why = spawnSync(program, ["-V"], { env }).error === undefined ? (make === fuse2fs ? trouble(make) : null) : "not installed";
+    if (why === null) all[name] = make;
+    else absent[name] = why;
+  }
+  return { list: all, absent };
 }
 
 function timed(body) {
@@ -169,7 +241,10 @@ function timed(body) {
 }
 
 makeSources();
-const list = await peers();
+const { list, absent } = await peers();
+for (const [peer, why] of Object.entries(absent)) console.log(`${peer} is left out: ${why}`);
+/** Peers whose work other processes do. */
+const elsewhere = (peer) => !["HAMMER", "node:fs on tmpfs", "memfs"].includes(peer);
 /** best[row][peer]: rates by processor time and by the clock. */
 const best = Object.fromEntries(Object.keys(ROWS).map((row) => [row, {}]));
 for (let round = 0; round < rounds; round++) {
@@ -178,7 +253,7 @@ for (let round = 0; round < rounds; round++) {
     for (const [row, { amount }] of Object.entries(ROWS)) {
       if (can[row] === undefined) continue;
       const spent = timed(can[row]);
-      const cpu = peer.startsWith("cp") || peer.startsWith("debugfs") ? null : amount / spent.cpu * 1000;
+      const cpu = elsewhere(peer) ? null : amount / spent.cpu * 1000;
       const b = best[row][peer] ??= { cpu: null, wall: 0 };
       if (cpu !== null) b.cpu = Math.max(b.cpu ?? 0, cpu);
       b.wall = Math.max(b.wall, amount / spent.wall * 1000);
@@ -191,4 +266,4 @@ for (const [row, { what, unit, target }] of Object.entries(ROWS)) {
   for (const [peer, { cpu, wall }] of Object.entries(best[row]))
     console.log(`  ${peer.padEnd(20)} ${(cpu === null ? "" : cpu.toFixed(0)).padStart(10)} (${wall.toFixed(0).padStart(8)})`);
 }
-if (values.json !== undefined) nodeFs.writeFileSync(values.json, JSON.stringify({ rows: ROWS, best, rounds, node: process.version }, null, 1));
+if (values.json !== undefined) nodeFs.writeFileSync(values.json, JSON.stringify({ rows: ROWS, best, absent, rounds, node: process.version }, null, 1));

@@ -3,14 +3,14 @@
  * How costs grow with size: creating, looking up, listing and removing in directories of 1,000 to 1,000,000 entries; mount time
  * of a sparse file of 100 GB; memory against the bound of the cache.
  *
- *   node packages/hammer/bench/scale.js [largest]     (needs a built package: pnpm build; largest is 1000000 by default)
+ *   node packages/hammer/bench/scale.js [largest [JSON file]]     (needs a built package; largest is 1000000 by default)
  *
  * Microseconds of processor time for each entry, the collector's threads included, which a busy machine leaves alone. If costs
  * grow as log n, each line of the table differs from the one before by the same amount, not by a factor. "in cache": names in
  * an order without pattern, the cache larger than all of it; "64 MiB": the same with a cache that holds a fifth of a million
  * entries; "again": 500 names, over and over.
  */
-import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { MemoryDevice, mount, newfs } from "@vkernel/hammer";
@@ -18,6 +18,7 @@ import { createImage, openImage } from "@vkernel/hammer/node";
 
 const MIB = 1 << 20;
 const largest = Number(process.argv[2] ?? 1e6);
+const figures = { rows: [], sparse: {} };
 const now = () => BigInt(Date.now()) * 1000n;
 const LOOKUPS = 100_000;
 const LARGE = 512 * MIB;
@@ -90,6 +91,7 @@ for (let n = 1000; n <= largest; n *= 10) {
   });
   m.rele(dir);
   m.unmount();
+  figures.rows.push({ entries: n, create, cached, again, small, list, remove, held });
   const rate = (us) => (1e6 / us).toFixed(0);
   console.log([n, create.toFixed(2), cached.toFixed(2), rate(cached), again.toFixed(2), rate(again), small.toFixed(2), rate(small), list.toFixed(2),
     remove.toFixed(2), held.toFixed(0)].map((c) => String(c).padStart(10)).join(""));
@@ -103,8 +105,10 @@ try {
   once();
   const open = millis(once);
   const write = millis(() => openImage(image, { readOnly: false }).unmount());
+  figures.sparse = { make, open, write };
   console.log(`100 GB sparse file: made in ${make.toFixed(0)} ms taking ${(statSync(image).blocks * 512 / MIB).toFixed(0)} MiB; `
     + `mounted and unmounted read-only in ${open.toFixed(1)} ms, for writing in ${write.toFixed(1)} ms`);
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
+if (process.argv[3] !== undefined) writeFileSync(process.argv[3], JSON.stringify(figures, null, 1));
