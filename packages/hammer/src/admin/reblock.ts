@@ -38,6 +38,8 @@ export interface ReblockOptions extends ScanOptions {
   allPfs?: boolean;
   /** Move only what lies on this volume. */
   volume?: number;
+  /** Only count what would be moved. Default false. */
+  dryRun?: boolean;
 }
 
 /** What reblocking did; the counters of the original. */
@@ -74,6 +76,7 @@ class Reblocker {
   readonly #slop: number;
   readonly #kinds: ReadonlySet<ReblockKind>;
   readonly #volume: number;
+  readonly #dryRun: boolean;
   readonly #staging = new Uint8Array(BIGBLOCK_SIZE >> 7);
   readonly result: ReblockResult = {
     nodes: 0, nodesMoved: 0, elements: 0, elementsMoved: 0, bytes: 0, bytesMoved: 0, damaged: 0, stoppedAt: null,
@@ -89,6 +92,7 @@ class Reblocker {
     this.#slop = fill <= 20 ? SLOP_EMERGENCY : SLOP;
     this.#kinds = new Set(options.kinds ?? ["btree", "inodes", "dirs", "data"]);
     this.#volume = options.volume ?? -1;
+    this.#dryRun = options.dryRun ?? false;
   }
 
   /** Whether what lies at an address of a zone is to be moved. */
@@ -142,11 +146,12 @@ class Reblocker {
       if (this.#volume >= 0 && volumeOf(address) !== this.#volume) continue;
       this.result.nodes++;
       if (!this.#wanted(ZONE_BTREE, address)) continue;
+      this.result.nodesMoved++;
+      if (this.#dryRun) continue;
       this.#checkSpace();
       this.#pace.change();
       seekExactly(cur, at);
       seen[level] = moveNode(this.#e, cur, level);
-      this.result.nodesMoved++;
       moved = true;
       if (!seekExactly(cur, at)) throw new HammerError("EIO", "an element disappeared while its node was being moved");
     }
@@ -176,6 +181,9 @@ class Reblocker {
       this.result.damaged++;
       return false;
     }
+    this.result.elementsMoved++;
+    this.result.bytesMoved += length;
+    if (this.#dryRun) return false;
     this.#checkSpace();
     this.#pace.change();
     if (!seekExactly(cur, at)) throw new HammerError("EIO", "an element disappeared while its data was being moved");
@@ -194,8 +202,6 @@ class Reblocker {
     }
     e.freemap.free(zone, from, length);
     e.writer.relocate(cur, zone, to, crc);
-    this.result.elementsMoved++;
-    this.result.bytesMoved += length;
     return true;
   }
 

@@ -113,6 +113,8 @@ export function addVolume(m: HammerMount, device: BlockDevice, options: AddVolum
 export interface RemoveVolumeOptions extends Pick<ScanOptions, "progress"> {
   /** Move what it holds to the others first; else only an empty one can go. Default false. */
   reblock?: boolean;
+  /** Only find out whether it can go and what would be moved. The file system stays mounted. Default false. */
+  dryRun?: boolean;
 }
 
 /**
@@ -134,12 +136,13 @@ export function removeVolume(m: HammerMount, number: number, options: RemoveVolu
       const used = state.total - state.free;
       if (e.freemap.freeBigblocks - state.free < used + SLOP)
         throw new HammerError("ENOSPC", `${used} big-blocks of volume ${number} have to be moved, ${e.freemap.freeBigblocks - state.free} are free elsewhere`);
-      moved = reblock(m, { allPfs: true, volume: number, fill: 100, ...(options.progress ? { progress: options.progress } : {}) });
+      moved = reblock(m, { allPfs: true, volume: number, fill: 100, dryRun: options.dryRun ?? false, ...(options.progress ? { progress: options.progress } : {}) });
       if (moved.stoppedAt !== null) throw new HammerError("EBUSY", `moving off volume ${number} was ended before it was complete`);
-      state = e.freemap.countVolume(number);
-      if (state.free < state.total)
+      if (!options.dryRun) state = e.freemap.countVolume(number);
+      if (!options.dryRun && state.free < state.total)
         throw new HammerError("ENOTEMPTY", `volume ${number} still holds ${state.total - state.free} big-blocks: ${moved.damaged} damaged records could not be moved`);
     }
+    if (options.dryRun) return { number, bigblocks: state.total, moved };
     e.begin();
     e.freemap.leaveVolume(number);
     count(e, -1, -state.total);

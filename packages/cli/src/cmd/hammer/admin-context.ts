@@ -5,8 +5,8 @@
  * @module
  */
 import { existsSync, readFileSync, readSync, rmSync, writeFileSync } from "node:fs";
-import { resolvePath, splitPath, toByteString, type HammerInode, type HammerMount, type PfsInfo, type ScanPosition } from "@vkernel/hammer";
-import { openImage } from "@vkernel/hammer/node";
+import { OverlayDevice, mount, resolvePath, splitPath, toByteString, type HammerInode, type HammerMount, type PfsInfo, type ScanPosition } from "@vkernel/hammer";
+import { openDevices, openImage, systemNow } from "@vkernel/hammer/node";
 import { CliError } from "../../ui/errors.ts";
 import { secondsOption, verbosity, type GlobalOptions } from "./options.ts";
 
@@ -34,6 +34,16 @@ export function maintain<T>(volumes: string[], body: (m: HammerMount) => T, opti
   }
   m.unmount();
   return result;
+}
+
+/** As maintain, but whatever `body` changes is changed in memory only, and gone afterwards: for --dry-run. */
+export function rehearse<T>(volumes: string[], body: (m: HammerMount) => T): T {
+  const devices = openDevices(volumes, { readOnly: true });
+  try {
+    return body(mount(devices.map((d) => new OverlayDevice(d)), { now: systemNow, readOnly: false }));
+  } finally {
+    for (const d of devices) d.close();
+  }
 }
 
 /** The object at a path of the image, referenced. */

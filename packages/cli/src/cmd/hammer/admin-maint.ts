@@ -11,7 +11,7 @@ import {
 import { CliError } from "../../ui/errors.ts";
 import { display, entriesOf } from "../image/open.ts";
 import { sizeOption } from "./options.ts";
-import { confirm, find, hex, maintain, pacing, pfsAt, printJson, readCycle, writeCycle, type CommandOptions, type GlobalOptions } from "./admin-context.ts";
+import { confirm, find, hex, maintain, rehearse, pacing, pfsAt, printJson, readCycle, writeCycle, type CommandOptions, type GlobalOptions } from "./admin-context.ts";
 
 const BIGBLOCK = 8388608;
 const NODE = 4096;
@@ -72,7 +72,7 @@ function pruned(m: HammerMount, path: string, links: readonly LinkedSnapshot[]):
 
 /** `hammer prune` and `prune-everything`. */
 export function pruneCommand(volumes: string[], g: GlobalOptions, path: string, everything: boolean, o: CommandOptions): void {
-  maintain(volumes, (m) => {
+  (o.dryRun ? rehearse : maintain)(volumes, (m) => {
     const links = everything ? [] : linkedSnapshots(m, path);
     const { pfs, name } = pruned(m, path, links);
     if (everything && !o.dryRun && !confirm(g, `All history of PFS#${pfs.id} and its snapshots will be destroyed. Proceed?`))
@@ -108,20 +108,21 @@ export function pruneCommand(volumes: string[], g: GlobalOptions, path: string, 
 /** `hammer reblock` and its four kinds. */
 export function reblockCommand(volumes: string[], g: GlobalOptions, path: string, fillText: string | undefined, kinds: readonly ReblockKind[], o: CommandOptions): void {
   const fill = percentage(fillText, 100, 0);
-  maintain(volumes, (m) => {
+  const dryRun = o.dryRun ?? false;
+  (dryRun ? rehearse : maintain)(volumes, (m) => {
     const pfs = pfsAt(m, path);
     const say = (text: string): void => { if (!o.json) process.stdout.write(text); };
     say(`reblock start 8000000000000000:0000\nfree level ${Math.floor((100 - fill) * BIGBLOCK / 100)}/${BIGBLOCK}\n`);
     const pace = pacing(g, "reblock");
     const resume = readCycle(g, pfs.id);
-    const r = reblock(m, { fill, kinds, pfs: pfs.id, allPfs: g.A ?? false, progress: pace.progress, ...(resume === undefined ? {} : { resume }) });
+    const r = reblock(m, { fill, kinds, pfs: pfs.id, allPfs: g.A ?? false, dryRun, progress: pace.progress, ...(resume === undefined ? {} : { resume }) });
     pace.end();
-    writeCycle(g, r.stoppedAt);
+    if (!dryRun) writeCycle(g, r.stoppedAt);
     if (o.json) {
-      printJson("hammer reblock", { path, pfs: pfs.id, fill, reblocked: r });
+      printJson("hammer reblock", { path, pfs: pfs.id, fill, dryRun, reblocked: r });
       return;
     }
-    say(r.stoppedAt === null ? `Reblock ${path} succeeded\n` : `Reblock ${path} interrupted by timer at ${place(r.stoppedAt)}\n`);
+    say(r.stoppedAt === null ? `Reblock ${path} ${dryRun ? "would move what follows" : "succeeded"}\n` : `Reblock ${path} interrupted by timer at ${place(r.stoppedAt)}\n`);
     say(`Reblocked:\n    ${r.nodesMoved}/${r.nodes} B-Tree nodes\n    ${r.nodesMoved * NODE}/${r.nodes * NODE} B-Tree bytes\n`
       + `    ${r.elementsMoved}/${r.elements} data elements\n    ${r.bytesMoved}/${r.bytes} data bytes\n`);
     if (r.damaged > 0) process.stderr.write(`hammer: ${r.damaged} damaged data elements were left in place\n`);
@@ -131,19 +132,20 @@ export function reblockCommand(volumes: string[], g: GlobalOptions, path: string
 /** `hammer rebalance`. */
 export function rebalanceCommand(volumes: string[], g: GlobalOptions, path: string, text: string | undefined, o: CommandOptions): void {
   const saturation = Math.floor(62 * percentage(text, 85, 50) / 100);
-  maintain(volumes, (m) => {
+  const dryRun = o.dryRun ?? false;
+  (dryRun ? rehearse : maintain)(volumes, (m) => {
     const pfs = pfsAt(m, path);
     if (!o.json) process.stdout.write("rebalance start 8000000000000000:0000\n");
     const pace = pacing(g, "rebalance");
     const resume = readCycle(g, pfs.id);
     const r = rebalance(m, { saturation, pfs: pfs.id, allPfs: g.A ?? false, progress: pace.progress, ...(resume === undefined ? {} : { resume }) });
     pace.end();
-    writeCycle(g, r.stoppedAt);
+    if (!dryRun) writeCycle(g, r.stoppedAt);
     if (o.json) {
-      printJson("hammer rebalance", { path, pfs: pfs.id, saturation, rebalanced: r });
+      printJson("hammer rebalance", { path, pfs: pfs.id, saturation, dryRun, rebalanced: r });
       return;
     }
-    process.stdout.write(`${r.stoppedAt === null ? `Rebalance ${path} succeeded` : `Rebalance ${path} interrupted by timer at ${place(r.stoppedAt)}`}\n`
+    process.stdout.write(`${r.stoppedAt === null ? `Rebalance ${path} ${dryRun ? "would do what follows" : "succeeded"}` : `Rebalance ${path} interrupted by timer at ${place(r.stoppedAt)}`}\n`
       + `Rebalance:\n    ${r.nodes} B-Tree nodes scanned\n    ${r.deleted} B-Tree nodes deleted\n`
       + `    0 collision retries\n    ${r.rebalanced} B-Tree nodes rebalanced\n`);
   });
@@ -193,13 +195,17 @@ export function dedupCommand(volumes: string[], g: GlobalOptions, path: string, 
 }
 
 /** `hammer version-upgrade [fs] version [force]`. */
-export function versionUpgrade(volumes: string[], args: readonly string[]): void {
+export function versionUpgrade(volumes: string[], args: readonly string[], o: CommandOptions): void {
   const words = args.at(-1) === "force" ? args.slice(0, -1) : args; // no version is a work in progress: force changes nothing
   const text = words.at(-1);
   if (text === undefined || words.length > 2 || !/^\d+$/.test(text)) throw new CliError(args.join(" "), "is no version", "hammer version-upgrade [fs] version [force]");
-  maintain(volumes, (m) => {
+  (o.dryRun ? rehearse : maintain)(volumes, (m) => {
     const before = m.version;
     upgradeVersion(m, Number(text));
+    if (o.dryRun) {
+      process.stdout.write(`hammer version-upgrade: ${before === m.version ? `it is version ${before} already` : `version ${before} would become ${m.version}`}\n`);
+      return;
+    }
     process.stdout.write("hammer version-upgrade: succeeded\n");
     if (before < 3 && m.version >= 3)
       process.stdout.write("NOTE!  Please run 'hammer cleanup' to convert the\n<pfs>/snapshots directories to the new meta-data\n"

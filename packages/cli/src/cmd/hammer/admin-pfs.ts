@@ -6,7 +6,7 @@ import {
 } from "@vkernel/hammer";
 import { CliError } from "../../ui/errors.ts";
 import { display } from "../image/open.ts";
-import { confirm, findParent, maintain, pfsAt, printJson, type CommandOptions, type GlobalOptions } from "./admin-context.ts";
+import { confirm, findParent, maintain, rehearse, pfsAt, printJson, type CommandOptions, type GlobalOptions } from "./admin-context.ts";
 import { pfsJson, pfsText } from "./pfs-text.ts";
 
 /** Nd, or [Nd/]hh[:mm[:ss]] in seconds. */
@@ -76,20 +76,20 @@ export function pfsUpdate(volumes: string[], path: string, args: readonly string
 }
 
 /** `hammer pfs-upgrade`. */
-export function pfsUpgrade(volumes: string[], path: string): void {
-  maintain(volumes, (m) => {
+export function pfsUpgrade(volumes: string[], path: string, o: CommandOptions): void {
+  (o.dryRun ? rehearse : maintain)(volumes, (m) => {
     const p = pfsAt(m, path);
     upgradePfs(m, p.id);
-    process.stdout.write(`pfs-upgrade of PFS#${p.id} (${display(p.label)}) succeeded\n`);
+    process.stdout.write(`pfs-upgrade of PFS#${p.id} (${display(p.label)}) ${o.dryRun ? "would succeed" : "succeeded"}\n`);
   });
 }
 
 /** `hammer pfs-downgrade`. */
-export function pfsDowngrade(volumes: string[], path: string): void {
-  maintain(volumes, (m) => {
+export function pfsDowngrade(volumes: string[], path: string, o: CommandOptions): void {
+  (o.dryRun ? rehearse : maintain)(volumes, (m) => {
     const p = pfsAt(m, path);
     downgradePfs(m, p.id);
-    process.stdout.write(`pfs-downgrade of PFS#${p.id} (${display(p.label)}) succeeded\n`);
+    process.stdout.write(`pfs-downgrade of PFS#${p.id} (${display(p.label)}) ${o.dryRun ? "would succeed" : "succeeded"}\n`);
   });
 }
 

@@ -26,9 +26,9 @@ export function registerAdmin(hammer: Command, options: () => GlobalOptions, vol
   ];
   for (const [name, list, what] of kinds)
     json(hammer.command(name).argument("<fs>").argument("[fill]", "percentage; fuller big-blocks are left alone; default 100")
-      .description(`move ${what} out of thinly used big-blocks`))
+      .description(`move ${what} out of thinly used big-blocks`).option("--dry-run", "only count"))
       .action((path: string, fill: string | undefined, o: CommandOptions) => reblockCommand(volumes(), options(), path, fill, list, o));
-  json(hammer.command("rebalance").argument("<fs>").argument("[saturation]", "percentage from 50; default 85").description("pack the B-Tree"))
+  json(hammer.command("rebalance").argument("<fs>").argument("[saturation]", "percentage from 50; default 85").description("pack the B-Tree").option("--dry-run", "only count"))
     .action((path: string, saturation: string | undefined, o: CommandOptions) => rebalanceCommand(volumes(), options(), path, saturation, o));
   json(hammer.command("dedup").argument("<fs>").description("share data that files have in common"))
     .action((path: string, o: CommandOptions) => dedupCommand(volumes(), options(), path, false, o));
@@ -53,8 +53,10 @@ with times in d, h, m or s; a period of 0 disables. -F before the command runs a
     .action((path: string, args: string[], o: CommandOptions) => pfsCreate(volumes(), path, true, args, o));
   json(hammer.command("pfs-update").argument("<path>").argument("[options...]").description("change attributes of a pseudo file system"))
     .action((path: string, args: string[], o: CommandOptions) => pfsUpdate(volumes(), path, args, o));
-  hammer.command("pfs-upgrade").argument("<path>").description("make a slave a master").action((path: string) => pfsUpgrade(volumes(), path));
-  hammer.command("pfs-downgrade").argument("<path>").description("make a master a slave").action((path: string) => pfsDowngrade(volumes(), path));
+  hammer.command("pfs-upgrade").argument("<path>").description("make a slave a master").option("--dry-run", "only tell whether it can be")
+    .action((path: string, o: CommandOptions) => pfsUpgrade(volumes(), path, o));
+  hammer.command("pfs-downgrade").argument("<path>").description("make a master a slave").option("--dry-run", "only tell whether it can be")
+    .action((path: string, o: CommandOptions) => pfsDowngrade(volumes(), path, o));
   hammer.command("pfs-destroy").argument("<path>").description("destroy a pseudo file system").option("--dry-run", "only tell what would be destroyed")
     .action((path: string, o: CommandOptions) => pfsDestroy(volumes(), options(), path, o.dryRun ?? false));
 
@@ -71,10 +73,10 @@ with times in d, h, m or s; a period of 0 disables. -F before the command runs a
   hammer.command("volume-add").argument("<device>").argument("[fs]").option("--size <size>", "make the file with this size, sparse")
     .description("add a volume").action((device: string, _fs: string | undefined, o: { size?: string }) => volumeAdd(volumes(), options(), device, o));
   hammer.command("volume-del").argument("<device>").argument("[fs]").description("move everything off a volume and take it away")
-    .action((device: string) => volumeDel(volumes(), options(), device));
+    .option("--dry-run", "only tell what would be moved").action((device: string, _fs: string | undefined, o: CommandOptions) => volumeDel(volumes(), options(), device, o));
 
-  hammer.command("version-upgrade").argument("<fs-and-version...>", "[fs] version [force]").description("make the file system one of a later version")
-    .action((args: string[]) => versionUpgrade(volumes(), args));
+  hammer.command("version-upgrade").argument("<fs-and-version...>", "[fs] version [force]").description("make the file system one of a later version").option("--dry-run", "only tell whether it can be")
+    .action((args: string[], o: CommandOptions) => versionUpgrade(volumes(), args, o));
   json(hammer.command("synctid").argument("[fs]", "a path in the PFS; default the root").argument("[quick]", "accepted: an image is always synced whole"))
     .description("make everything durable and print a transaction id that shows it")
     .action((fs: string | undefined, quick: string | undefined, o: CommandOptions) => synctid(volumes(), fs, quick, o));
