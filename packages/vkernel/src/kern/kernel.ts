@@ -148,6 +148,8 @@ export class Kernel {
 
   hostname: string;
   domainname = "";
+  /** settimeofday(2)'s time zone: minutes west, kind of summer time. */
+  readonly timezone = new Int32Array(2);
   /** gethostid(2). */
   hostid = 0;
   /** Wall clock minus monotonic clock, µs; clock_settime moves it. */

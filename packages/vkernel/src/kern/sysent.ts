@@ -15,7 +15,7 @@ import type { Lwp } from "./proc.ts";
 
 /** How an argument is shown by a trace and how many words it takes. */
 export interface ArgType {
-  readonly kind: "int" | "uint" | "hex" | "octal" | "fd" | "path" | "ptr" | "size" | "off64" | "signal" | "pid";
+  readonly kind: "int" | "uint" | "hex" | "octal" | "fd" | "path" | "ptr" | "addr" | "size" | "off64" | "signal" | "pid";
   readonly words: 1 | 2;
 }
 const arg = (kind: ArgType["kind"], words: 1 | 2 = 1): ArgType => ({ kind, words });
@@ -31,6 +31,8 @@ export const fd = arg("fd");
 export const path = arg("path");
 /** User address of anything else. */
 export const uptr = arg("ptr");
+/** A user address that stands for itself: a place in the address space, which the call does not read or write. */
+export const uaddr = arg("addr");
 export const size = arg("size");
 /** A 64-bit number in two words, low first. */
 export const off64 = arg("off64", 2);

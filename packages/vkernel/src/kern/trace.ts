@@ -55,6 +55,7 @@ function argumentText(lp: Lwp, kind: ArgType["kind"], word: number, high: number
     case "path":
       return pathText(lp, word);
     case "ptr":
+    case "addr":
       return word === 0 ? "NULL" : hex(word);
     case "hex":
       return word === 0 ? "0" : hex(word);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** DragonFly calls on descriptors: read, write, seek, control, locks, pipes (DragonFly 2.0 sys/kern/{sys_generic,kern_descrip}.c). */
-import { EINVAL, ENOTDIR } from "../../sys/errno.ts";
+import { EBADF, EINVAL, ENOTDIR, EOPNOTSUPP } from "../../sys/errno.ts";
 import {
   AT_FDCWD,
   F_GETLK,
@@ -196,6 +196,17 @@ function* sysFcntlSlow(lp: Lwp, a: Int32Array): KernelFrame {
   return yield* fcntlLockSlow(lp, a[0]!, a[1]!, getFlock(lp, a[2]!));
 }
 
+const LOCK_SH = 1;
+const LOCK_EX = 2;
+const LOCK_UN = 8;
+/** Files that are not on a file system cannot be locked; an operation that is none is EBADF. */
+function sysFlock(lp: Lwp, a: Int32Array): number {
+  const fp = lp.proc.fd!.get(a[0]!);
+  if (!(fp instanceof VnodeFile)) throw EOPNOTSUPP;
+  if ((a[1]! & (LOCK_SH | LOCK_EX | LOCK_UN)) === 0) throw EBADF;
+  return flockOpTry(lp, a[0]!, a[1]!);
+}
+
 /** Both ends carry data both ways. */
 function sysPipe(lp: Lwp): number {
   const fdp = lp.proc.fd!;
@@ -292,7 +303,7 @@ export const FILE_ROWS: readonly Sysent[] = [
   sleeps(120, "readv", [fd, uptr, uint], sysReadv, sysReadvSlow),
   sleeps(121, "writev", [fd, uptr, uint], sysWritev, sysWritevSlow),
   plain(130, "oftruncate", [fd, int], (lp, a) => kernFtruncate(lp, a[0]!, a[1]!)),
-  sleeps(131, "flock", [fd, int], (lp, a) => flockOpTry(lp, a[0]!, a[1]!), (lp, a) => flockOpSlow(lp, a[0]!, a[1]!)),
+  sleeps(131, "flock", [fd, int], sysFlock, (lp, a) => flockOpSlow(lp, a[0]!, a[1]!)),
   plain(156, "ogetdirentries", [fd, uptr, uint, uptr], (lp, a) => getdents12(lp, a[0]!, a[1]!, a[2]! >>> 0, a[3]!, false)),
   partial(sleeps(173, "extpread", [fd, uptr, size, hex, off64], extread(oneBuffer), extreadSlow(oneBuffer)), EXT_NOTE),
   partial(sleeps(174, "extpwrite", [fd, uptr, size, hex, off64], extwrite(oneBuffer), extwriteSlow(oneBuffer)), EXT_NOTE),

@@ -15,7 +15,7 @@ import { suser } from "../../kern/prot.ts";
 import { sigactChanged, sigmaskChanged } from "../../kern/sig.ts";
 import { kernFstat, kernStat } from "../../kern/sys-vfs.ts";
 import { W_EXITED, WAIT_ALL, waitChild, type WaitResult, waitScan } from "../../kern/wait.ts";
-import { fd, hex, int, path, pid, plain, sig, sleeps, type Sysent, uint, uptr } from "../../kern/sysent.ts";
+import { fd, hex, int, path, pid, plain, sig, sleeps, type Sysent, uaddr, uint, uptr } from "../../kern/sysent.ts";
 import { getPath, getWords, putBytes, putWords, TWO32 } from "./guest-struct.ts";
 import { mmapRequest } from "./sys-memory.ts";
 import { rlimitArg, setRlimit, statusWord } from "./sys-process.ts";
@@ -156,7 +156,7 @@ export const OLD_ROWS: readonly Sysent[] = [
   plain(40, "olstat", [path, uptr], ostat(0)),
   plain(62, "ofstat", [fd, uptr], (lp, a) => putOstat(lp, a[1]!, kernFstat(lp, a[0]!))),
   plain(63, "getkerninfo", [int, uptr, uptr, int], sysGetkerninfo),
-  plain(71, "ommap", [uptr, uint, hex, hex, fd, int], sysOmmap),
+  plain(71, "ommap", [uaddr, uint, hex, hex, fd, int], sysOmmap),
   plain(72, "vadvise", [int], () => {
     throw EINVAL;
   }),

@@ -13,7 +13,7 @@ import type { Lwp } from "../../kern/proc.ts";
 import { kernProfil } from "../../kern/profil.ts";
 import { suser } from "../../kern/prot.ts";
 import { withPath } from "../../kern/sys-vfs.ts";
-import { int, obsolete, partial, path, pid, plain, size, type Sysent, uint, uptr } from "../../kern/sysent.ts";
+import { int, obsolete, partial, path, pid, plain, size, type Sysent, uaddr, uint, uptr } from "../../kern/sysent.ts";
 import { getPath, getWords, putBytes, putWords } from "./guest-struct.ts";
 
 // ---------------------------------------------------------------------------------------------------------
@@ -129,7 +129,7 @@ function sysJailAttach(lp: Lwp): number {
 const NO_AIO = "kernels of all releases are built without VFS_AIO: ENOSYS";
 const NO_UPCALLS = "removed with 3.4: ENOSYS";
 export const SPECIAL_ROWS: readonly Sysent[] = [
-  plain(44, "profil", [uptr, size, size, uint], (lp, a) => kernProfil(lp, a[0]! >>> 0, a[1]! >>> 0, a[2]! >>> 0, a[3]! >>> 0)),
+  plain(44, "profil", [uaddr, size, size, uint], (lp, a) => kernProfil(lp, a[0]! >>> 0, a[1]! >>> 0, a[2]! >>> 0, a[3]! >>> 0)),
   obsolete(45, "ktrace", "as of a kernel without KTRACE: ENOSYS"),
   plain(51, "acct", [path], (lp, a) => kernAcct(lp, a[0] === 0 ? null : getPath(lp, a[0]!))),
   partial(plain(176, "ntp_adjtime", [uptr], sysNtpAdjtime), "the clock is the host's: settings are accepted without effect"),
@@ -158,7 +158,7 @@ export const SPECIAL_ROWS: readonly Sysent[] = [
   obsolete(462, "caps_sys_abort", NO_UPCALLS),
   obsolete(463, "caps_sys_getgen", NO_UPCALLS),
   obsolete(464, "caps_sys_setgen", NO_UPCALLS),
-  partial(plain(465, "exec_sys_register", [uptr], sysRegister), "registered programs are loaded like others"),
+  partial(plain(465, "exec_sys_register", [uaddr], sysRegister), "registered programs are loaded like others"),
   plain(466, "exec_sys_unregister", [int], sysUnregister),
   partial(plain(467, "sys_checkpoint", [int, int, pid, int], sysCheckpoint), "arguments are checked; EOPNOTSUPP"),
   partial(plain(471, "jail_attach", [int], sysJailAttach), "no jails: EINVAL"),

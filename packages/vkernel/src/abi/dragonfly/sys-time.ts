@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** DragonFly clocks and timers (DragonFly 2.0 sys/kern/kern_time.c). */
-import { EINTR, EINVAL, EPERM } from "../../sys/errno.ts";
+import { EINTR, EINVAL } from "../../sys/errno.ts";
 import { procTimes } from "../../kern/resource.ts";
 import { mustSleep } from "../../kern/fork.ts";
 import type { KernelFrame, Lwp } from "../../kern/proc.ts";
@@ -8,7 +8,7 @@ import { suser } from "../../kern/prot.ts";
 import { PCATCH, PNORESTART, tsleep } from "../../kern/sleep.ts";
 import { int, partial, plain, sleeps, type Sysent, uptr } from "../../kern/sysent.ts";
 import { getitimer, type ItimerValue, setitimer } from "../../kern/time.ts";
-import { getTimespec, getTimeval, NS, putTimespec, putTimeval, putWords } from "./guest-struct.ts";
+import { getTimespec, getTimeval, getWords, NS, putTimespec, putTimeval, putWords } from "./guest-struct.ts";
 
 const CLOCK_REALTIME = 0;
 const CLOCK_VIRTUAL = 1;
@@ -35,12 +35,14 @@ function clockNow(lp: Lwp, id: number): number {
 
 function sysGettimeofday(lp: Lwp, a: Int32Array): number {
   if (a[0] !== 0) putTimeval(lp, a[0]!, lp.k.microtime() * 1000);
-  if (a[1] !== 0) putWords(lp, a[1]!, 0, 0);
+  if (a[1] !== 0) putWords(lp, a[1]!, ...lp.k.timezone);
   return 0;
 }
 function sysSettimeofday(lp: Lwp, a: Int32Array): number {
   suser(lp.proc);
+  const zone = a[1] === 0 ? null : getWords(lp, a[1]!, 2);
   if (a[0] !== 0) lp.k.settime(getTimeval(lp, a[0]!) / 1000);
+  if (zone !== null) lp.k.timezone.set(zone);
   return 0;
 }
 function sysClockGettime(lp: Lwp, a: Int32Array): number {
@@ -61,7 +63,8 @@ function sysClockGetres(lp: Lwp, a: Int32Array): number {
 
 /** The wall clock is the host's: it is never slewed. */
 function sysAdjtime(lp: Lwp, a: Int32Array): number {
-  if (lp.proc.cred.uid !== 0) throw EPERM;
+  suser(lp.proc);
+  getWords(lp, a[0]!, 2);
   if (a[1] !== 0) putWords(lp, a[1]!, 0, 0);
   return 0;
 }

@@ -7,7 +7,7 @@ import { EINVAL, EOPNOTSUPP } from "../../sys/errno.ts";
 import { MADV_CORE, PAGE_MASK } from "../../sys/mman.ts";
 import { madvise } from "../../vm/mmap.ts";
 import type { Lwp } from "../../kern/proc.ts";
-import { fd, hex, int, obsolete, off64, partial, plain, size, type Sysent, uptr } from "../../kern/sysent.ts";
+import { fd, hex, int, obsolete, off64, partial, plain, size, type Sysent, uaddr } from "../../kern/sysent.ts";
 
 /** No process has VM spaces. */
 const noSpaces = (): never => {
@@ -29,17 +29,17 @@ function sysMcontrol(lp: Lwp, a: Int32Array): number {
 
 const NESTED = "as with sysctl vm.vkernel_enable 0: nothing can be created";
 export const VMSPACE_ROWS: readonly Sysent[] = [
-  plain(485, "mcontrol", [uptr, size, int, off64], sysMcontrol),
-  partial(plain(486, "vmspace_create", [uptr, int, uptr], () => {
+  plain(485, "mcontrol", [uaddr, size, int, off64], sysMcontrol),
+  partial(plain(486, "vmspace_create", [uaddr, int, uaddr], () => {
     throw EOPNOTSUPP;
   }), NESTED),
-  partial(plain(487, "vmspace_destroy", [uptr], noSpaces), NESTED),
-  partial(plain(488, "vmspace_ctl", [uptr, int, uptr, uptr], noSpaces), NESTED),
-  partial(plain(489, "vmspace_mmap", [uptr, uptr, size, hex, hex, fd, off64], noSpaces), NESTED),
-  partial(plain(490, "vmspace_munmap", [uptr, uptr, size], noSpaces), NESTED),
-  partial(plain(491, "vmspace_mcontrol", [uptr, uptr, size, int, off64], noSpaces), NESTED),
-  partial(plain(492, "vmspace_pread", [uptr, uptr, size, hex, off64], noSpaces), NESTED),
-  partial(plain(493, "vmspace_pwrite", [uptr, uptr, size, hex, off64], noSpaces), NESTED),
+  partial(plain(487, "vmspace_destroy", [uaddr], noSpaces), NESTED),
+  partial(plain(488, "vmspace_ctl", [uaddr, int, uaddr, uaddr], noSpaces), NESTED),
+  partial(plain(489, "vmspace_mmap", [uaddr, uaddr, size, hex, hex, fd, off64], noSpaces), NESTED),
+  partial(plain(490, "vmspace_munmap", [uaddr, uaddr, size], noSpaces), NESTED),
+  partial(plain(491, "vmspace_mcontrol", [uaddr, uaddr, size, int, off64], noSpaces), NESTED),
+  partial(plain(492, "vmspace_pread", [uaddr, uaddr, size, hex, off64], noSpaces), NESTED),
+  partial(plain(493, "vmspace_pwrite", [uaddr, uaddr, size, hex, off64], noSpaces), NESTED),
   obsolete(534, "vmm_guest_ctl", "ENOSYS, as on every i386 kernel"),
   obsolete(535, "vmm_guest_sync_addr", "ENOSYS, as on every i386 kernel"),
 ];

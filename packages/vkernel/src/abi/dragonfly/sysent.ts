@@ -6,6 +6,7 @@
 import { type Sysent, sysentTable, unimplemented } from "../../kern/sysent.ts";
 import { ADMIN_ROWS } from "./sys-admin.ts";
 import { FILE_ROWS } from "./sys-file.ts";
+import { IPC_ROWS } from "./sys-ipc.ts";
 import { KEVENT_ROWS } from "./sys-kevent.ts";
 import { KLD_ROWS } from "./sys-kld.ts";
 import { MEMORY_ROWS } from "./sys-memory.ts";
@@ -31,10 +32,6 @@ export const TWO_WORDS: readonly number[] = [2, 42, 66, 84, 199, 251];
 /** Calls that are not implemented, by what they belong to. */
 const MISSING: Readonly<Record<string, readonly (readonly [number, string])[]>> = {
   "tracing of processes": [[26, "ptrace"]],
-  "System V IPC": [
-    [169, "semsys"], [170, "msgsys"], [171, "shmsys"], [220, "__semctl"], [221, "semget"], [222, "semop"], [224, "msgctl"],
-    [225, "msgget"], [226, "msgsnd"], [227, "msgrcv"], [228, "shmat"], [229, "shmctl"], [230, "shmdt"], [231, "shmget"],
-  ],
   "file handles and NFS": [
     [155, "nfssvc"], [161, "getfh"], [297, "fhstatfs"], [298, "fhopen"], [299, "dfbsd12_fhstat"], [478, "fhstat"], [502, "fhstatvfs"],
   ],
@@ -60,6 +57,7 @@ export const DRAGONFLY_SYSENT = sysentTable(
   SOCKET_ROWS,
   MISC_ROWS,
   SCHED_ROWS,
+  IPC_ROWS,
   OLD_ROWS,
   ADMIN_ROWS,
   VARSYM_ROWS,

@@ -4,18 +4,18 @@
  * ipc/syscall.c; structures: include/uapi/asm-generic/{ipc,shm,sem,msg}buf.h).
  * @module
  */
-import { E2BIG, EINVAL, ENOSYS, EPERM } from "../../sys/errno.ts";
+import { EINVAL, ENOSYS, EPERM } from "../../sys/errno.ts";
 import { copyin, copyinWords, copyout, copyoutWords, fuword, suword } from "../../vm/copyio.ts";
 import type { KernelFrame, Lwp } from "../../kern/proc.ts";
 import { FOREVER } from "../../kern/sleep.ts";
 import { hex, int, partial, plain, size, sleeps, type Sysent, uint, uptr } from "../../kern/sysent.ts";
+import { kernMsgrcv, kernMsgrcvSlow, kernMsgsnd, kernMsgsndSlow, kernSemop, kernSemopSlow } from "../../kern/sys-sysv.ts";
 import { IPC_R, IPC_W, type IpcObject } from "../../kern/sysv-ipc.ts";
 import {
-  type Message, MSGMAX, MSGMNB, MSGMNI, type MsgQueue, type MsgRequest, msgget, msgrcvSlow, msgrcvTry, msgRemove, msgSetBytes,
-  msgsndSlow, msgsndTry,
+  MSGMAX, MSGMNB, MSGMNI, type MsgQueue, msgget, msgRemove, msgSetBytes,
 } from "../../kern/sysv-msg.ts";
 import {
-  semget, SEMMNI, SEMMNS, SEMMSL, type SemOp, SEMOPM, semopSlow, semopTry, semRemove, type SemSet, semSetValues, SEMVMX,
+  semget, SEMMNI, SEMMNS, SEMMSL, SEMOPM, semRemove, type SemSet, semSetValues, SEMVMX,
 } from "../../kern/sysv-sem.ts";
 import { shmat, shmdt, shmget, shmLock, SHMMNI, shmRemove, type ShmSegment } from "../../kern/sysv-shm.ts";
 import { getTimespec, getTimespec64 } from "./guest-struct.ts";
@@ -210,32 +210,9 @@ function semctl(lp: Lwp, id: number, num: number, cmd: number, arg: number): num
   }
 }
 
-/** The operations of a call, copied once: the plain half leaves them for the waiting half. */
-function semOps(lp: Lwp, uaddr: number, n: number): readonly SemOp[] {
-  if (n < 1) throw EINVAL;
-  if (n > SEMOPM) throw E2BIG;
-  const words = new Int16Array(3 * n);
-  copyin(lp.proc.vmspace!, uaddr, new Uint8Array(words.buffer), 0, words.byteLength);
-  return Array.from({ length: n }, (_, i) => ({
-    num: words[3 * i]! & 0xffff, op: words[3 * i + 1]!, flags: words[3 * i + 2]! & 0xffff,
-  }));
-}
-interface SemopCarry {
-  readonly id: number;
-  readonly ops: readonly SemOp[];
-  readonly timeoutNs: number;
-}
 type ReadTime = (lp: Lwp, uaddr: number) => number;
 function semtimedop(lp: Lwp, id: number, uaddr: number, n: number, timeout: number, read: ReadTime): number {
-  if (id < 0) throw EINVAL;
-  const ops = semOps(lp, uaddr, n >>> 0);
-  const timeoutNs = timeout === 0 ? FOREVER : read(lp, timeout);
-  lp.carry = { id, ops, timeoutNs } satisfies SemopCarry;
-  return semopTry(lp, id, ops);
-}
-function* semtimedopSlow(lp: Lwp): KernelFrame {
-  const { id, ops, timeoutNs } = lp.carry as SemopCarry;
-  return yield* semopSlow(lp, id, ops, timeoutNs);
+  return kernSemop(lp, id, uaddr, n, () => (timeout === 0 ? FOREVER : read(lp, timeout)));
 }
 
 // ---------------------------------------------------------------------------------------------------------
@@ -301,51 +278,6 @@ function msgctl(lp: Lwp, id: number, cmd: number, buf: number): number {
   }
 }
 
-/** struct msgbuf: a type in one word, then the bytes. */
-function readMessage(lp: Lwp, uaddr: number, len: number): Message {
-  if (len < 0 || len > MSGMAX) throw EINVAL;
-  const vm = lp.proc.vmspace!;
-  const type = fuword(vm, uaddr);
-  const data = new Uint8Array(len);
-  copyin(vm, uaddr + 4, data, 0, len);
-  return { type, data };
-}
-interface SendCarry {
-  readonly id: number;
-  readonly message: Message;
-  readonly flags: number;
-}
-function msgsnd(lp: Lwp, id: number, uaddr: number, len: number, flags: number): number {
-  const message = readMessage(lp, uaddr, len);
-  lp.carry = { id, message, flags } satisfies SendCarry;
-  return msgsndTry(lp, id, message, flags);
-}
-function* msgsndWait(lp: Lwp): KernelFrame {
-  const { id, message, flags } = lp.carry as SendCarry;
-  return yield* msgsndSlow(lp, id, message, flags);
-}
-
-function storeMessage(lp: Lwp, uaddr: number): (m: Message, len: number) => void {
-  return (m, len) => {
-    const vm = lp.proc.vmspace!;
-    copyout(vm, m.data, 0, uaddr + 4, len);
-    suword(vm, uaddr, m.type);
-  };
-}
-interface ReceiveCarry {
-  readonly req: MsgRequest;
-  readonly uaddr: number;
-}
-function msgrcv(lp: Lwp, id: number, uaddr: number, len: number, type: number, flags: number): number {
-  const req = { id, size: len, type, flags };
-  lp.carry = { req, uaddr } satisfies ReceiveCarry;
-  return msgrcvTry(lp, req, storeMessage(lp, uaddr));
-}
-function* msgrcvWait(lp: Lwp): KernelFrame {
-  const { req, uaddr } = lp.carry as ReceiveCarry;
-  return yield* msgrcvSlow(lp, req, storeMessage(lp, uaddr));
-}
-
 // ---------------------------------------------------------------------------------------------------------
 // ipc(call, first, second, third, ptr, fifth)
 
@@ -387,12 +319,12 @@ function sysIpc(lp: Lwp, a: Int32Array): number {
       if (ptr === 0) throw EINVAL;
       return semctl(lp, first, second, command(third), fuword(vm, ptr));
     case MSGSND:
-      return msgsnd(lp, first, ptr, second, third);
+      return kernMsgsnd(lp, first, ptr, second, third);
     case MSGRCV: {
-      if (version !== 0) return msgrcv(lp, first, ptr, second, a[5]!, third);
+      if (version !== 0) return kernMsgrcv(lp, first, ptr, second, a[5]!, third);
       // The kludge: ptr leads to the buffer and the type.
       if (ptr === 0) throw EINVAL;
-      return msgrcv(lp, first, fuword(vm, ptr), second, fuword(vm, ptr + 4), third);
+      return kernMsgrcv(lp, first, fuword(vm, ptr), second, fuword(vm, ptr + 4), third);
     }
     case MSGGET:
       return msgget(lp, first, second).id;
@@ -416,11 +348,11 @@ function sysIpc(lp: Lwp, a: Int32Array): number {
 function sysIpcSlow(lp: Lwp, a: Int32Array): KernelFrame {
   switch (a[0]! & 0xffff) {
     case MSGSND:
-      return msgsndWait(lp);
+      return kernMsgsndSlow(lp);
     case MSGRCV:
-      return msgrcvWait(lp);
+      return kernMsgrcvSlow(lp);
     default:
-      return semtimedopSlow(lp);
+      return kernSemopSlow(lp);
   }
 }
 
@@ -436,14 +368,14 @@ export const IPC_ROWS: readonly Sysent[] = [
     return 0;
   }),
   plain(399, "msgget", [hex, hex], (lp, a) => msgget(lp, a[0]!, a[1]!).id),
-  sleeps(400, "msgsnd", [int, uptr, size, hex], (lp, a) => msgsnd(lp, a[0]!, a[1]!, a[2]!, a[3]!), msgsndWait),
-  sleeps(401, "msgrcv", [int, uptr, size, int, hex], (lp, a) => msgrcv(lp, a[0]!, a[1]!, a[2]!, a[3]!, a[4]!), msgrcvWait),
+  sleeps(400, "msgsnd", [int, uptr, size, hex], (lp, a) => kernMsgsnd(lp, a[0]!, a[1]!, a[2]!, a[3]!), kernMsgsndSlow),
+  sleeps(401, "msgrcv", [int, uptr, size, int, hex], (lp, a) => kernMsgrcv(lp, a[0]!, a[1]!, a[2]!, a[3]!, a[4]!), kernMsgrcvSlow),
   plain(402, "msgctl", [int, int, uptr], (lp, a) => msgctl(lp, a[0]!, a[1]!, a[2]!)),
   sleeps(
     420,
     "semtimedop_time64",
     [int, uptr, uint, uptr],
     (lp, a) => semtimedop(lp, a[0]!, a[1]!, a[2]!, a[3]!, getTimespec64),
-    semtimedopSlow,
+    kernSemopSlow,
   ),
 ];
