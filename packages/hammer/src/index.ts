@@ -3,6 +3,7 @@
  * HAMMER file system: format, mount, read, write, time travel. Needs a BlockDevice; touches no host interface.
  * @packageDocumentation
  */
+export { isBackgroundDevice, type BackgroundDevice, type DeviceDone } from "./background.ts";
 export { MemoryDevice, OverlayDevice, type BlockDevice } from "./device.ts";
 export {
   BufferMiss, HammerError, isBufferMiss, isHammerError, type HammerErrorCode, type HammerErrorData,

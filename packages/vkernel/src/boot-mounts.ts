@@ -10,6 +10,7 @@ import type { MountRequest } from "./kern/sys-vfs-mount.ts";
 import { Vkd } from "./dev/vkd.ts";
 import { EINVAL } from "./sys/errno.ts";
 import type { BlockDevice } from "./vfs/hammer/devices.ts";
+import { backgroundDisk, waitingImage } from "./vfs/hammer/disks.ts";
 import { HammerfsMount } from "./vfs/hammer/hammer.ts";
 import { DevfsMount } from "./vfs/devfs/devfs.ts";
 import { DirfsMount } from "./vfs/dirfs/dirfs.ts";
@@ -52,8 +53,11 @@ export interface HammerFsOptions {
 export function hammerFs(from: string, devices: readonly BlockDevice[], options: HammerFsOptions = {}): MountFactory {
   const { firstDisk, ...rest } = options;
   return (ctx) => {
-    if (firstDisk !== undefined) devices.forEach((d, i) => ctx.devsw.add(new Vkd(firstDisk + i, d, ctx.log)));
-    return new HammerfsMount(from, devices, { ...rest, now: ctx.now, log: ctx.log });
+    const { machine } = ctx;
+    const clock = { post: (event: () => void): void => machine.post(event), now: (): number => machine.nanouptime() };
+    const disks = devices.map((d) => backgroundDisk(d, clock));
+    if (firstDisk !== undefined) disks.forEach((d, i) => ctx.devsw.add(new Vkd(firstDisk + i, waitingImage(d, ctx.log), ctx.log)));
+    return new HammerfsMount(from, disks, { ...rest, now: ctx.now, log: ctx.log });
   };
 }
 

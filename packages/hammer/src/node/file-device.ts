@@ -7,8 +7,9 @@
  * the host may have dropped pages that it had acknowledged, so a later success would prove nothing.
  * @module
  */
-import { closeSync, fdatasyncSync, fstatSync, ftruncateSync, openSync, readSync, statSync, writeSync } from "node:fs";
-import { checkExtent, checkWritable, type BlockDevice } from "../device.ts";
+import { closeSync, fdatasync, fdatasyncSync, fstatSync, ftruncateSync, openSync, read, readSync, statSync, writeSync } from "node:fs";
+import type { BackgroundDevice, DeviceDone } from "../background.ts";
+import { checkExtent, checkWritable } from "../device.ts";
 import { HammerError, hex32 } from "../error.ts";
 import { ImageLock } from "./lock.ts";
 
@@ -52,7 +53,7 @@ function refuseOthers(path: string): void {
 }
 
 /** A file as a block device. */
-export class FileDevice implements BlockDevice {
+export class FileDevice implements BackgroundDevice {
   readonly name: string;
   readonly size: number;
   readonly readOnly: boolean;
@@ -60,6 +61,9 @@ export class FileDevice implements BlockDevice {
   readonly #regular: boolean;
   #lock: ImageLock | null = null;
   #broken: HammerError | null = null;
+  /** Background calls that have not ended; the descriptor stays open for them. */
+  #outstanding = 0;
+  #closing = false;
 
   /** Throws ENOENT, EISDIR, EINVAL (a FIFO or the like), E_LOCKED, EEXIST (create) or EIO. */
   constructor(path: string, options: FileDeviceOptions = {}) {
@@ -93,7 +97,7 @@ export class FileDevice implements BlockDevice {
   }
 
   #checkOpen(): void {
-    if (this.#fd < 0) throw new HammerError("E_CLOSED", `${this.name}: the device is closed`);
+    if (this.#fd < 0 || this.#closing) throw new HammerError("E_CLOSED", `${this.name}: the device is closed`);
   }
 
   read(offset: number, buf: Uint8Array): void {
@@ -137,11 +141,53 @@ export class FileDevice implements BlockDevice {
     }
   }
 
+  readLater(offset: number, buf: Uint8Array, done: DeviceDone): void {
+    this.#checkOpen();
+    checkExtent(this, offset, buf.length);
+    this.#outstanding++;
+    const end: DeviceDone = (failure) => {
+      this.#ended();
+      done(failure);
+    };
+    const step = (got: number): void => {
+      read(this.#fd, buf, got, buf.length - got, offset + got, (cause, n) => {
+        if (cause !== null) end(this.#fail("read", offset, buf.length, cause));
+        else if (n === 0) end(this.#fail("read", offset, buf.length, new Error("the file has become shorter")));
+        else if (got + n < buf.length) step(got + n);
+        else end(null);
+      });
+    };
+    step(0);
+  }
+
+  flushLater(done: DeviceDone): void {
+    this.#checkOpen();
+    this.#outstanding++;
+    fdatasync(this.#fd, (cause) => {
+      if (cause !== null)
+        this.#broken ??= new HammerError("EIO", `${this.name}: flush failed: ${cause.message}`, { cause });
+      this.#ended();
+      done(this.#broken);
+    });
+  }
+
+  /** A background call has ended; the last one after close() carries it out. */
+  #ended(): void {
+    this.#outstanding--;
+    if (this.#closing && this.#outstanding === 0) this.#closeNow();
+  }
+
   close(): void {
-    if (this.#fd < 0) return;
-    closeSync(this.#fd);
-    this.#fd = -1;
+    if (this.#fd < 0 || this.#closing) return;
+    // What is under way only reads or flushes: the next writer need not wait for it.
     this.#lock?.release();
     this.#lock = null;
+    if (this.#outstanding === 0) this.#closeNow();
+    else this.#closing = true;
+  }
+
+  #closeNow(): void {
+    closeSync(this.#fd);
+    this.#fd = -1;
   }
 }

@@ -8,14 +8,17 @@
  *   SF2  A blocking write to a pipe, fifo, terminal or socket ends when all bytes are written, on an error or a signal.
  *        What the plain half has written already stands in lp.rv1 when the generator starts.
  *   SF3  A file that a generator sleeps on is held.
+ *   SF4  What is written through a file opened with O_FSYNC is on stable storage when the call returns; it is written once,
+ *        however long that takes.
  * @module
  */
 import { EAGAIN, EBADF, EINVAL, EPIPE } from "../sys/errno.ts";
-import { O_NONBLOCK, O_PATH } from "../sys/fcntl.ts";
+import { O_FSYNC, O_NONBLOCK, O_PATH } from "../sys/fcntl.ts";
 import { SIGPIPE, SIGTTIN, SIGTTOU } from "../sys/signal.ts";
 import { IoMiss, WOULDBLOCK } from "../sys/wait.ts";
 import type { Tty } from "../dev/tty.ts";
 import type { Uio } from "../vm/uio.ts";
+import { fsyncWaiting } from "./durable.ts";
 import type { File } from "./file.ts";
 import { fdrop, fhold } from "./file.ts";
 import type { Lwp } from "./proc.ts";
@@ -77,6 +80,40 @@ export function* readSlow(lp: Lwp, fd: number, uio: Uio): Generator<void, number
   }
 }
 
+/** Whether a write through the file ends with fsync (SF4). */
+function isSynchronous(fp: File): fp is VnodeFile {
+  return (fp.flags & O_FSYNC) !== 0 && fp instanceof VnodeFile && fp.dev === null;
+}
+
+/** Bytes that the plain half has written, and that finishSynced() brings to stable storage. */
+export class Written {
+  readonly fp: VnodeFile;
+  readonly n: number;
+  constructor(fp: VnodeFile, n: number) {
+    this.fp = fp;
+    this.n = n;
+  }
+}
+
+/** Leaves `n` written bytes of a file to finishSynced(). */
+export function synced(lp: Lwp, fp: VnodeFile, n: number): number {
+  fhold(fp);
+  lp.carry = new Written(fp, n);
+  return WOULDBLOCK;
+}
+
+/** Waiting half of a positioned write to a synchronous file: the count. Throws the file system's error. */
+export function* finishSynced(lp: Lwp): Generator<void, number, void> {
+  const { fp, n } = lp.carry as Written;
+  lp.carry = null;
+  try {
+    yield* fsyncWaiting(lp, fp.vp);
+    return n;
+  } finally {
+    fdrop(fp, lp);
+  }
+}
+
 /** A write without a reader also sends SIGPIPE. */
 function writeSome(lp: Lwp, fp: File, uio: Uio): number {
   try {
@@ -93,6 +130,10 @@ export function writeTry(lp: Lwp, fd: number, uio: Uio): number {
   const tty = ttyOf(fp);
   if (tty !== null && mustStopWrite(lp, tty)) return WOULDBLOCK;
   const n = writeSome(lp, fp, uio);
+  if (n > 0 && isSynchronous(fp)) {
+    lp.rv1 = n;
+    return WOULDBLOCK;
+  }
   if (uio.resid === 0) return n;
   if ((fp.flags & O_NONBLOCK) !== 0) {
     if (n === WOULDBLOCK) throw EAGAIN;
@@ -123,10 +164,11 @@ export function* writeSlow(lp: Lwp, fd: number, uio: Uio): Generator<void, numbe
         yield* tsleep(lp, fp.channel(true), PCATCH, FOREVER);
       } catch (e) {
         if (e instanceof IoMiss) yield* waitForLoad(lp, e);
-        else if (done > 0) return done;
+        else if (done > 0) break;
         else throw e;
       }
     }
+    if (isSynchronous(fp)) yield* fsyncWaiting(lp, fp.vp);
     return done;
   } finally {
     fdrop(fp, lp);
@@ -142,14 +184,20 @@ function skip(uio: Uio, n: number): void {
   }
 }
 
-/** pread(2), pwrite(2): files that can be positioned never wait. `offset` in bytes; negative is EINVAL. */
+/**
+ * pread(2), pwrite(2): files that can be positioned wait for nothing but stable storage (finishSynced). `offset` in bytes;
+ * negative is EINVAL. `sync`: as if the file were open with O_FSYNC.
+ */
 export function kernPread(lp: Lwp, fd: number, uio: Uio, offset: number): number {
   if (offset < 0) throw EINVAL;
   return readableFile(lp, fd).pread(uio, offset, lp);
 }
-export function kernPwrite(lp: Lwp, fd: number, uio: Uio, offset: number): number {
+export function kernPwrite(lp: Lwp, fd: number, uio: Uio, offset: number, sync = false): number {
   if (offset < 0) throw EINVAL;
-  return writableFile(lp, fd).pwrite(uio, offset, lp);
+  const fp = writableFile(lp, fd);
+  const n = fp.pwrite(uio, offset, lp);
+  if (n > 0 && (isSynchronous(fp) || (sync && fp instanceof VnodeFile && fp.dev === null))) return synced(lp, fp, n);
+  return n;
 }
 
 /** lseek(2). Returns the new position, below 2^53. */

@@ -3,10 +3,11 @@
 import { EACCES, EINVAL, ENODEV, ENOMEM } from "../sys/errno.ts";
 import { FREAD, FWRITE } from "../sys/fcntl.ts";
 import { MAP_ANON, MAP_PRIVATE, MAP_SHARED, PROT_EXEC, PROT_READ, PROT_WRITE } from "../sys/mman.ts";
-import { MNT_NOEXEC } from "../vfs/mount.ts";
+import { MNT_NOEXEC, type Mount } from "../vfs/mount.ts";
 import { VREG } from "../vfs/vnode.ts";
-import { vnodeObject } from "../vfs/vnode-pager.ts";
-import { brk, mmap } from "../vm/mmap.ts";
+import { vnodeObject, VnodePager } from "../vfs/vnode-pager.ts";
+import { brk, mmap, msync, sharedFiles } from "../vm/mmap.ts";
+import { untilDurable } from "./durable.ts";
 import type { Lwp } from "./proc.ts";
 import { READ_IMPLIES_EXEC } from "./proc.ts";
 import { RLIMIT_DATA, RLIMIT_VMEM } from "./resource.ts";
@@ -58,6 +59,23 @@ export function kernMmap(lp: Lwp, m: MmapArgs): number {
     maxProt &= ~PROT_EXEC;
   }
   return mmap(vm, { ...req, object: vnodeObject(p.k.vm, fp.vp), offset: m.offset, maxProt });
+}
+
+/**
+ * msync(2): modified pages of shared file mappings go to their files; `sync` brings these to stable storage too. Plain half:
+ * 0, or WOULDBLOCK for waitDurable(). Throws EINVAL, ENOMEM (hole).
+ */
+export function kernMsync(lp: Lwp, addr: number, len: number, sync: boolean): number {
+  const vm = lp.proc.vmspace!;
+  msync(vm, addr, len);
+  if (!sync) return 0;
+  const mounts = new Set<Mount>();
+  for (const { object } of sharedFiles(vm, addr, addr + len)) {
+    if (object === null || !(object.pager instanceof VnodePager)) continue;
+    object.pager.vp.fsync();
+    mounts.add(object.pager.vp.mount);
+  }
+  return untilDurable(lp, [...mounts]);
 }
 
 /** Moves the end of the heap within the limits; returns where it is afterwards. */

@@ -17,6 +17,7 @@ import type { Lwp } from "./proc.ts";
 import { RLIMIT_FSIZE } from "./resource.ts";
 import { lwpsignal } from "./sig.ts";
 import { checkWritableMount, withPath } from "./sys-vfs.ts";
+import { untilDurable } from "./durable.ts";
 import { OFF_MAX, truncateVnode, VnodeFile } from "./vnode-file.ts";
 
 /** The vnode of a descriptor. Throws EBADF, EINVAL for files that are none (pipes, sockets). */
@@ -166,7 +167,7 @@ export function kernFallocate(lp: Lwp, fd: number, offset: number, len: number, 
   return 0;
 }
 
-/** fsync(2), fdatasync. Pipes and sockets are EINVAL. */
+/** fsync(2), fdatasync, plain half: 0, or WOULDBLOCK for waitDurable(). Pipes and sockets are EINVAL. */
 export function kernFsync(lp: Lwp, fd: number): number {
   const fp = lp.proc.fd!.get(fd);
   if ((fp.flags & O_PATH) !== 0) throw EBADF;
@@ -178,5 +179,5 @@ export function kernFsync(lp: Lwp, fd: number): number {
   }
   fp.vp.object?.clean();
   fp.vp.fsync();
-  return 0;
+  return untilDurable(lp, [fp.vp.mount]);
 }

@@ -10,6 +10,7 @@ import { cacheDrop } from "../vfs/namecache.ts";
 import { NLC_FOLLOW } from "../vfs/nlookup.ts";
 import { AT_FDCWD } from "../sys/fcntl.ts";
 import { vmSync } from "../vm/system.ts";
+import { untilDurable } from "./durable.ts";
 import type { Kernel } from "./kernel.ts";
 import type { Lwp } from "./proc.ts";
 import { lookupPath, withPath } from "./sys-vfs.ts";
@@ -77,9 +78,14 @@ export function kernStatfs(lp: Lwp, path: string): { mount: Mount; stat: Statfs 
   return withPath(lp, AT_FDCWD, path, NLC_FOLLOW, (_vp, nch) => ({ mount: nch.mount, stat: nch.mount.statfs() }));
 }
 
-/** sync(2): modified pages of mappings first, then every file system. */
-export function kernSync(k: Kernel): number {
+/** Starts writing back: modified pages of mappings first, then every file system. */
+export function syncAll(k: Kernel): void {
   vmSync(k.vm);
   k.mounts.syncAll();
-  return 0;
+}
+
+/** sync(2), plain half: 0, or WOULDBLOCK for waitDurable(). */
+export function kernSync(lp: Lwp): number {
+  syncAll(lp.k);
+  return untilDurable(lp, lp.k.mounts.list);
 }

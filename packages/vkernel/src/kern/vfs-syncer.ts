@@ -7,7 +7,7 @@ import { Errno } from "../sys/errno.ts";
 import { IoMiss } from "../sys/wait.ts";
 import { Callout } from "./callout.ts";
 import type { Kernel } from "./kernel.ts";
-import { kernSync } from "./sys-vfs-mount.ts";
+import { syncAll } from "./sys-vfs-mount.ts";
 
 /** How long modified data may stay in memory only, ns (syncdelay). */
 export const SYNC_INTERVAL_NS = 30e9;
@@ -16,7 +16,7 @@ export const SYNC_INTERVAL_NS = 30e9;
 export function startSyncer(k: Kernel): void {
   const timer = new Callout(() => {
     try {
-      kernSync(k);
+      syncAll(k);
     } catch (e) {
       // A miss is loaded and met again next time; errors (a full or failing disk) have been logged where they arose.
       if (e instanceof IoMiss) e.load(() => {});

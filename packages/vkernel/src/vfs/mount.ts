@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Mounted file systems (DragonFly 2.0 sys/sys/mount.h). */
+import type { WaitChannel } from "../sys/wait.ts";
 import type { Nchandle } from "./namecache.ts";
 import type { Vnode } from "./vnode.ts";
 
@@ -19,6 +20,14 @@ export const MNT_NOEXEC = 0x0004;
 export const MNT_NOSUID = 0x0008;
 export const MNT_NODEV = 0x0010;
 export const MNT_LOCAL = 0x1000;
+
+/** Something that is under way to stable storage. */
+export interface Barrier {
+  readonly done: boolean;
+  /** It will not get there; `done` is set too. */
+  readonly failed: boolean;
+  readonly chan: WaitChannel;
+}
 
 /** One mounted file system. A file system subclasses it; the mount table (vfs/mountlist.ts) owns the instances. */
 export abstract class Mount {
@@ -48,7 +57,12 @@ export abstract class Mount {
   /** The root directory, referenced. */
   abstract root(): Vnode;
   abstract statfs(): Statfs;
+  /** Starts bringing everything that was modified to stable storage; barriers() says what is still under way then. */
   abstract sync(): void;
+  /** What must be waited for until all that sync() or a vnode's fsync() has started is on stable storage. */
+  barriers(): readonly Barrier[] {
+    return [];
+  }
   /** Changes the MNT_* flags; throws EINVAL-class errors for what this file system cannot change. */
   remount(flags: number): void {
     this.flags = flags;

@@ -237,14 +237,22 @@ export function msync(vm: Vmspace, addr: number, len: number): void {
   if ((addr & PAGE_MASK) !== 0) throw EINVAL;
   const end = rangeEnd(addr, len, ENOMEM);
   if (!vm.map.isCovered(addr, end)) throw ENOMEM;
-  for (let i = vm.map.indexAt(addr); i < vm.map.entries.length; i++) {
-    const entry = vm.map.entries[i]!;
-    if (entry.start >= end) break;
-    if (!entry.shared || entry.object === null) continue;
+  for (const entry of sharedFiles(vm, addr, end)) {
     const first = (entry.offset + Math.max(addr, entry.start) - entry.start) / PAGE_SIZE;
     const last = (entry.offset + Math.min(end, entry.end) - entry.start) / PAGE_SIZE;
-    entry.object.cleanRange(first, last);
+    entry.object!.cleanRange(first, last);
   }
+}
+
+/** Shared mappings of objects that meet [start, end). */
+export function sharedFiles(vm: Vmspace, start: number, end: number): VmMapEntry[] {
+  const found: VmMapEntry[] = [];
+  for (let i = vm.map.indexAt(start); i < vm.map.entries.length; i++) {
+    const entry = vm.map.entries[i]!;
+    if (entry.start >= end) break;
+    if (entry.shared && entry.object !== null) found.push(entry);
+  }
+  return found;
 }
 
 /** Residency of each page into `out` (MINCORE_*). Throws EINVAL (misaligned), ENOMEM (hole). */

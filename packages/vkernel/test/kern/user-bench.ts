@@ -135,6 +135,8 @@ export class UserBench implements Machine {
   nextChild: Program | null = null;
   /** Failures of programs: assertions in them surface here, since the kernel must not swallow them. */
   readonly failures: unknown[] = [];
+  /** What the host does while nothing is runnable; returns whether it did anything. */
+  hostWork: () => boolean = () => false;
   private now = 1_000_000;
   private readonly programs = new Map<Lwp, Activity[]>();
 
@@ -201,6 +203,7 @@ export class UserBench implements Machine {
   }
   setTimer(): void {}
   idle(deadlineNs: number): Promise<void> {
+    if (this.hostWork()) return Promise.resolve();
     if (deadlineNs === Infinity) {
       this.failures.push(new Error(`deadlock: ${[...this.k.lwps.values()].map((l) => `${l.tid} ${l.wmesg}`).join(", ")}`));
     } else this.now = Math.max(this.now, deadlineNs);

@@ -22,9 +22,10 @@ import { copyin, copyout } from "../../vm/copyio.ts";
 import { Uio } from "../../vm/uio.ts";
 import type { KernelFrame, Lwp } from "../../kern/proc.ts";
 import { makePipe } from "../../kern/pipe.ts";
-import { kernClose, kernLseek, kernPread, kernPwrite, readSlow, readTry, writeSlow, writeTry } from "../../kern/sys-file.ts";
+import { finishSynced, kernClose, kernLseek, kernPread, kernPwrite, readSlow, readTry, writeSlow, writeTry } from "../../kern/sys-file.ts";
 import { ioctlSlow, ioctlTry, kernDup, kernDup2, kernFcntl } from "../../kern/sys-file-ctl.ts";
 import { fcntlLockSlow, fcntlLockTry, flockOpSlow, flockOpTry, type FlockRequest } from "../../kern/sys-file-lock.ts";
+import { waitDurable } from "../../kern/durable.ts";
 import { kernFsync, kernFtruncate } from "../../kern/sys-vfs-attr.ts";
 import { openSlow, openTry } from "../../kern/sys-vfs-open.ts";
 import { VnodeFile } from "../../kern/vnode-file.ts";
@@ -127,6 +128,7 @@ const extreadSlow = (make: MakeUio) =>
   };
 const extwriteSlow = (make: MakeUio) =>
   function* (lp: Lwp, a: Int32Array): KernelFrame {
+    if (off64At(a[4]!, a[5]!) !== -1) return yield* finishSynced(lp);
     return yield* writeSlow(lp, a[0]!, make(lp, a));
   };
 
@@ -299,7 +301,7 @@ export const FILE_ROWS: readonly Sysent[] = [
   sleeps(54, "ioctl", [fd, hex, uptr], sysIoctl, sysIoctlSlow),
   plain(90, "dup2", [fd, fd], (lp, a) => kernDup2(lp, a[0]!, a[1]!, false)),
   sleeps(92, "fcntl", [fd, int, hex], sysFcntl, sysFcntlSlow),
-  plain(95, "fsync", [fd], (lp, a) => kernFsync(lp, a[0]!)),
+  sleeps(95, "fsync", [fd], (lp, a) => kernFsync(lp, a[0]!), waitDurable),
   sleeps(120, "readv", [fd, uptr, uint], sysReadv, sysReadvSlow),
   sleeps(121, "writev", [fd, uptr, uint], sysWritev, sysWritevSlow),
   plain(130, "oftruncate", [fd, int], (lp, a) => kernFtruncate(lp, a[0]!, a[1]!)),

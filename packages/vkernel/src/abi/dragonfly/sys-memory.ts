@@ -19,12 +19,13 @@ import {
   VM_MAX_USER_ADDRESS,
 } from "../../sys/mman.ts";
 import { copyout } from "../../vm/copyio.ts";
-import { madvise, mincore, minherit, mprotect, msync, munmap } from "../../vm/mmap.ts";
+import { madvise, mincore, minherit, mprotect, munmap } from "../../vm/mmap.ts";
 import type { Vmspace } from "../../vm/vmspace.ts";
 import type { Lwp } from "../../kern/proc.ts";
 import { suser } from "../../kern/prot.ts";
-import { kernBrk, kernMmap } from "../../kern/sys-mmap.ts";
-import { fd as fdArg, hex, int, off64, partial, plain, size as sizeArg, type Sysent, uaddr, uptr } from "../../kern/sysent.ts";
+import { waitDurable } from "../../kern/durable.ts";
+import { kernBrk, kernMmap, kernMsync } from "../../kern/sys-mmap.ts";
+import { fd as fdArg, hex, int, off64, partial, plain, size as sizeArg, sleeps, type Sysent, uaddr, uptr } from "../../kern/sysent.ts";
 import { off64At, TWO32 } from "./guest-struct.ts";
 
 /** Mappings that a virtual kernel makes: sysctl vm.vkernel_enable is 0. */
@@ -133,8 +134,7 @@ function sysMsync(lp: Lwp, a: Int32Array): number {
     ({ start, end } = entry);
   }
   if (!vm.map.isCovered(start, end)) throw EINVAL;
-  msync(vm, start, end - start);
-  return 0;
+  return kernMsync(lp, start, end - start, (a[2]! & MS_ASYNC) === 0);
 }
 function sysMadvise(lp: Lwp, a: Int32Array): number {
   const vm = lp.proc.vmspace!;
@@ -176,7 +176,7 @@ const lockAll = (): number => 0;
 
 export const MEMORY_ROWS: readonly Sysent[] = [
   plain(17, "break", [uaddr], sysBreak),
-  plain(65, "msync", [uaddr, sizeArg, hex], sysMsync),
+  sleeps(65, "msync", [uaddr, sizeArg, hex], sysMsync, waitDurable),
   plain(69, "sbrk", [int], unsupported),
   plain(70, "sstk", [int], unsupported),
   plain(73, "munmap", [uaddr, sizeArg], sysMunmap),
@@ -187,7 +187,7 @@ export const MEMORY_ROWS: readonly Sysent[] = [
   plain(203, "mlock", [uaddr, sizeArg], sysMlock),
   plain(204, "munlock", [uaddr, sizeArg], sysMlock),
   partial(plain(250, "minherit", [uaddr, sizeArg, int], sysMinherit), "private memory cannot become shared"),
-  plain(277, "netbsd_msync", [uaddr, sizeArg, hex], sysMsync),
+  sleeps(277, "netbsd_msync", [uaddr, sizeArg, hex], sysMsync, waitDurable),
   plain(324, "mlockall", [hex], lockAll),
   plain(325, "munlockall", [], lockAll),
 ];

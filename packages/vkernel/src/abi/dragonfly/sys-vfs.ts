@@ -29,8 +29,9 @@ import {
   withPath,
 } from "../../kern/sys-vfs.ts";
 import { kernTruncate, type NewTime, onVnode, setFlags, setMode, setOwner, setTimes, vnodeOfFd } from "../../kern/sys-vfs-attr.ts";
+import { waitDurable } from "../../kern/durable.ts";
 import { kernMount, kernRemount, kernStatfs, kernSync, kernUnmount } from "../../kern/sys-vfs-mount.ts";
-import { fd, hex, int, octal, off64, partial, path, plain, size, type Sysent, uint, uptr } from "../../kern/sysent.ts";
+import { fd, hex, int, octal, off64, partial, path, plain, size, sleeps, type Sysent, uint, uptr } from "../../kern/sysent.ts";
 import {
   encodeStat,
   encodeStat12,
@@ -280,7 +281,7 @@ export const VFS_ROWS: readonly Sysent[] = [
   plain(33, "access", [path, int], (lp, a) => access(lp, AT_FDCWD, a[0]!, a[1]!, false)),
   plain(34, "chflags", [path, hex], pathOp(NLC_FOLLOW, chflags)),
   plain(35, "fchflags", [fd, hex], fdOp(chflags)),
-  plain(36, "sync", [], (lp) => kernSync(lp.k)),
+  sleeps(36, "sync", [], kernSync, waitDurable),
   plain(57, "symlink", [path, path], (lp, a) => kernSymlink(lp, p0(lp, a), AT_FDCWD, p1(lp, a))),
   plain(58, "readlink", [path, uptr, int], (lp, a) => readlink(lp, AT_FDCWD, a[0]!, a[1]!, a[2]!)),
   plain(60, "umask", [octal], (lp, a) => {

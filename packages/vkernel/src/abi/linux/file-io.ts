@@ -7,7 +7,9 @@ import { WOULDBLOCK } from "../../sys/wait.ts";
 import { fdrop, fhold, type File } from "../../kern/file.ts";
 import type { KernelFrame, Lwp } from "../../kern/proc.ts";
 import { FOREVER, PCATCH, tsleep } from "../../kern/sleep.ts";
+import { waitDurable } from "../../kern/durable.ts";
 import {
+  finishSynced,
   kernClose,
   kernLseek,
   kernPread,
@@ -15,9 +17,11 @@ import {
   readableFile,
   readSlow,
   readTry,
+  synced,
   writableFile,
   writeSlow,
   writeTry,
+  Written,
 } from "../../kern/sys-file.ts";
 import { kernMemfd } from "../../kern/sys-memfd.ts";
 import { kernFallocate, kernFsync, kernFtruncate } from "../../kern/sys-vfs-attr.ts";
@@ -306,10 +310,14 @@ function sysPreadv2(lp: Lwp, a: Int32Array): number {
 }
 function sysPwritev2(lp: Lwp, a: Int32Array): number {
   checkRwFlags(a[5]!);
-  const n = atOwnPosition(a) ? sysWritev(lp, a) : sysPwritev(lp, a);
-  if (n > 0 && (a[5]! & (RWF_DSYNC | RWF_SYNC)) !== 0) kernFsync(lp, a[0]!);
-  return n;
+  const sync = (a[5]! & (RWF_DSYNC | RWF_SYNC)) !== 0;
+  if (!atOwnPosition(a)) return kernPwrite(lp, a[0]!, iovUio(lp, a[1]!, a[2]!), off64Arg(a[3]!, a[4]!), sync);
+  const n = sysWritev(lp, a);
+  const fp = lp.proc.fd!.get(a[0]!);
+  return n > 0 && sync && fp instanceof VnodeFile && fp.dev === null ? synced(lp, fp, n) : n;
 }
+const sysPwritev2Slow = (lp: Lwp, a: Int32Array): KernelFrame =>
+  lp.carry instanceof Written ? finishSynced(lp) : sysWritevSlow(lp, a);
 
 const MFD_CLOEXEC = 0x1;
 const MFD_ALLOW_SEALING = 0x2;
@@ -332,14 +340,14 @@ export const FILE_IO_ROWS: readonly Sysent[] = [
   sleeps(8, "creat", [path, octal], sysCreat, sysCreatSlow),
   plain(19, "lseek", [fd, int, int], sysLseek),
   plain(93, "ftruncate", [fd, int], (lp, a) => kernFtruncate(lp, a[0]!, a[1]!)),
-  plain(118, "fsync", [fd], (lp, a) => kernFsync(lp, a[0]!)),
+  sleeps(118, "fsync", [fd], (lp, a) => kernFsync(lp, a[0]!), waitDurable),
   plain(140, "_llseek", [fd, int, int, uptr, int], sysLlseek),
   plain(141, "getdents", [fd, uptr, size], (lp, a) => getdents(lp, a[0]!, a[1]!, a[2]!, false)),
   sleeps(145, "readv", [fd, uptr, int], sysReadv, sysReadvSlow),
   sleeps(146, "writev", [fd, uptr, int], sysWritev, sysWritevSlow),
-  plain(148, "fdatasync", [fd], (lp, a) => kernFsync(lp, a[0]!)),
+  sleeps(148, "fdatasync", [fd], (lp, a) => kernFsync(lp, a[0]!), waitDurable),
   plain(180, "pread64", [fd, uptr, size, off64], sysPread),
-  plain(181, "pwrite64", [fd, uptr, size, off64], sysPwrite),
+  sleeps(181, "pwrite64", [fd, uptr, size, off64], sysPwrite, finishSynced),
   sleeps(187, "sendfile", [fd, fd, uptr, size], sendfile(false), sendfileSlow(false)),
   plain(194, "ftruncate64", [fd, off64], (lp, a) => kernFtruncate(lp, a[0]!, off64Arg(a[1]!, a[2]!))),
   plain(220, "getdents64", [fd, uptr, size], (lp, a) => getdents(lp, a[0]!, a[1]!, a[2]!, true)),
@@ -348,13 +356,13 @@ export const FILE_IO_ROWS: readonly Sysent[] = [
   plain(250, "fadvise64", [fd, off64, size, int], sysFadvise),
   plain(272, "fadvise64_64", [fd, off64, off64, int], sysFadvise),
   sleeps(295, "openat", [fd, path, hex, octal], sysOpenat, sysOpenatSlow),
-  plain(314, "sync_file_range", [fd, off64, off64, hex], (lp, a) => kernFsync(lp, a[0]!)),
+  sleeps(314, "sync_file_range", [fd, off64, off64, hex], (lp, a) => kernFsync(lp, a[0]!), waitDurable),
   partial(plain(324, "fallocate", [fd, hex, off64, off64], sysFallocate), "mode 0 and KEEP_SIZE; storage is not reserved"),
   plain(333, "preadv", [fd, uptr, int, off64], sysPreadv),
-  plain(334, "pwritev", [fd, uptr, int, off64], sysPwritev),
+  sleeps(334, "pwritev", [fd, uptr, int, off64], sysPwritev, finishSynced),
   partial(plain(356, "memfd_create", [path, hex], sysMemfdCreate), "no seals, no huge pages"),
   sleeps(378, "preadv2", [fd, uptr, int, off64, hex], sysPreadv2, sysReadvSlow),
-  sleeps(379, "pwritev2", [fd, uptr, int, off64, hex], sysPwritev2, sysWritevSlow),
+  sleeps(379, "pwritev2", [fd, uptr, int, off64, hex], sysPwritev2, sysPwritev2Slow),
   plain(377, "copy_file_range", [fd, uptr, fd, uptr, size, hex], sysCopyFileRange),
   plain(436, "close_range", [uint, uint, hex], sysCloseRange),
   sleeps(437, "openat2", [fd, path, uptr, size], sysOpenat2, sysOpenat2Slow),

@@ -22,8 +22,9 @@ import {
   RENAME_NOREPLACE,
 } from "../../kern/sys-vfs.ts";
 import { kernTruncate, type NewTime, onVnode, setMode, setOwner, setTimes } from "../../kern/sys-vfs-attr.ts";
+import { waitDurable } from "../../kern/durable.ts";
 import { kernMount, kernRemount, kernSync, kernUnmount } from "../../kern/sys-vfs-mount.ts";
-import { fd, hex, int, octal, off64, partial, path, plain, size, type Sysent, uint, uptr } from "../../kern/sysent.ts";
+import { fd, hex, int, octal, off64, partial, path, plain, size, sleeps, type Sysent, uint, uptr } from "../../kern/sysent.ts";
 import { MNT_NODEV, MNT_NOEXEC, MNT_NOSUID, MNT_RDONLY, MNT_SYNCHRONOUS } from "../../vfs/mount.ts";
 import { NLC_EMPTY, NLC_FOLLOW } from "../../vfs/nlookup.ts";
 import type { Vtype } from "../../vfs/vnode.ts";
@@ -264,7 +265,7 @@ export const FILE_PATH_ROWS: readonly Sysent[] = [
   plain(22, "umount", [path], (lp, a) => umount(lp, pathArg(lp, a[0]!), 0)),
   plain(30, "utime", [path, uptr], (lp, a) => utimes(lp, cwd, pathArg(lp, a[0]!), a[1]!, 2)),
   plain(33, "access", [path, hex], (lp, a) => access(lp, cwd, pathArg(lp, a[0]!), a[1]!, 0)),
-  plain(36, "sync", [], (lp) => kernSync(lp.k)),
+  sleeps(36, "sync", [], kernSync, waitDurable),
   plain(38, "rename", [path, path], (lp, a) => kernRename(lp, cwd, pathArg(lp, a[0]!), cwd, pathArg(lp, a[1]!))),
   plain(39, "mkdir", [path, octal], (lp, a) => kernMkdir(lp, cwd, pathArg(lp, a[0]!), a[1]!)),
   plain(40, "rmdir", [path], (lp, a) => kernRmdir(lp, cwd, pathArg(lp, a[0]!))),
@@ -322,10 +323,16 @@ export const FILE_PATH_ROWS: readonly Sysent[] = [
   ),
   plain(307, "faccessat", [fd, path, hex], (lp, a) => access(lp, dirFd(a[0]!), pathArg(lp, a[1]!), a[2]!, 0)),
   plain(320, "utimensat", [fd, path, uptr, hex], utimensat(false)),
-  plain(344, "syncfs", [fd], (lp, a) => {
-    lp.proc.fd!.get(a[0]!);
-    return kernSync(lp.k);
-  }),
+  sleeps(
+    344,
+    "syncfs",
+    [fd],
+    (lp, a) => {
+      lp.proc.fd!.get(a[0]!);
+      return kernSync(lp);
+    },
+    waitDurable,
+  ),
   partial(plain(353, "renameat2", [fd, path, fd, path, hex], sysRenameat2), "RENAME_NOREPLACE only"),
   plain(412, "utimensat_time64", [fd, path, uptr, hex], utimensat(true)),
   plain(439, "faccessat2", [fd, path, hex, hex], (lp, a) => access(lp, dirFd(a[0]!), pathArg(lp, a[1]!), a[2]!, a[3]!)),

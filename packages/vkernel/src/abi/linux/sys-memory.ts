@@ -18,11 +18,12 @@ import {
   PROT_READ,
 } from "../../sys/mman.ts";
 import { copyinWords, copyout } from "../../vm/copyio.ts";
-import { madvise, mincore, minherit, mprotect, mremap, msync, munmap } from "../../vm/mmap.ts";
+import { madvise, mincore, minherit, mprotect, mremap, munmap } from "../../vm/mmap.ts";
 import type { Lwp } from "../../kern/proc.ts";
 import { READ_IMPLIES_EXEC } from "../../kern/proc.ts";
-import { kernBrk, kernMmap } from "../../kern/sys-mmap.ts";
-import { fd, hex, int, partial, plain, size, type Sysent, uint, uptr } from "../../kern/sysent.ts";
+import { waitDurable } from "../../kern/durable.ts";
+import { kernBrk, kernMmap, kernMsync } from "../../kern/sys-mmap.ts";
+import { fd, hex, int, partial, plain, size, sleeps, type Sysent, uint, uptr } from "../../kern/sysent.ts";
 
 const LINUX_MAP_TYPE = 0x0f;
 const LINUX_MAP_SHARED = 0x01;
@@ -105,8 +106,7 @@ function sysMsync(lp: Lwp, a: Int32Array): number {
   const f = a[2]!;
   if ((f & ~(LINUX_MS_ASYNC | LINUX_MS_INVALIDATE | LINUX_MS_SYNC)) !== 0) throw EINVAL;
   if ((f & LINUX_MS_ASYNC) !== 0 && (f & LINUX_MS_SYNC) !== 0) throw EINVAL;
-  msync(lp.proc.vmspace!, a[0]! >>> 0, a[1]! >>> 0);
-  return 0;
+  return kernMsync(lp, a[0]! >>> 0, a[1]! >>> 0, (f & LINUX_MS_SYNC) !== 0);
 }
 
 /** Most pages that one mincore call looks at between copies. */
@@ -195,7 +195,7 @@ export const MEMORY_ROWS: readonly Sysent[] = [
   plain(90, "mmap", [uptr], sysOldMmap),
   plain(91, "munmap", [uptr, size], sysMunmap),
   plain(125, "mprotect", [uptr, size, hex], sysMprotect),
-  plain(144, "msync", [uptr, size, hex], sysMsync),
+  sleeps(144, "msync", [uptr, size, hex], sysMsync, waitDurable),
   partial(plain(150, "mlock", [uptr, size], sysMlock), LOCK_NOTE),
   partial(plain(151, "munlock", [uptr, size], sysMlock), LOCK_NOTE),
   partial(plain(152, "mlockall", [hex], sysMlockall), LOCK_NOTE),

@@ -3,7 +3,7 @@
 import type { BlockDevice } from "@vkernel/hammer";
 import { isBufferMiss, isHammerError } from "@vkernel/hammer";
 import { EIO, errnoByName } from "../../sys/errno.ts";
-import { IoMiss } from "../../sys/wait.ts";
+import { IoMiss, type WaitChannel, WaitNode } from "../../sys/wait.ts";
 
 /** A device that reads in the background: load() brings bytes in and then calls `done`. */
 export interface LoadingDevice extends BlockDevice {
@@ -17,6 +17,18 @@ export class HammerMiss extends IoMiss {
   length = 0;
   override load(done: (failure: unknown) => void): void {
     this.device!.load(this.offset, this.length, done);
+  }
+}
+
+/** Waits until a disk that is behind with its writes has caught up. */
+export class RoomMiss extends IoMiss {
+  private readonly chan: WaitChannel;
+  constructor(chan: WaitChannel) {
+    super();
+    this.chan = chan;
+  }
+  override load(done: (failure: unknown) => void): void {
+    this.chan.add(new WaitNode({ wake: () => done(null) }));
   }
 }
 

@@ -19,10 +19,11 @@ import { majorOf, makedev, minorOf } from "../../sys/stat.ts";
 import type { Ucred } from "../../sys/ucred.ts";
 import { accessOk } from "../../sys/ucred.ts";
 import type { Statfs } from "../mount.ts";
-import { MNT_LOCAL, MNT_RDONLY, Mount } from "../mount.ts";
+import { type Barrier, MNT_LOCAL, MNT_RDONLY, Mount } from "../mount.ts";
 import type { ReaddirSink, Vattr, VattrChange, VnodeCreate, Vtype } from "../vnode.ts";
 import { VBLK, VCHR, VDIR, VFIFO, VLNK, Vnode, VREG, VSOCK } from "../vnode.ts";
-import { HammerMiss, kernelError } from "./error.ts";
+import { BACKLOG_MAX, CothreadDisk } from "./cothread-disk.ts";
+import { HammerMiss, kernelError, RoomMiss } from "./error.ts";
 import { hammerIoctl } from "./ioctl.ts";
 
 const TYPE: Readonly<Record<HammerFileType, Vtype>> = {
@@ -59,6 +60,8 @@ export class HammerfsMount extends Mount {
   private readonly log: (line: string) => void;
   private readonly vnodes = new Map<HammerInode, HammerVnode>();
   private readonly doomed = new Set<HammerInode>();
+  /** Volumes that work beside the processor. */
+  private readonly disks: readonly CothreadDisk[];
   /** After a forced unmount users may still give vnodes back; the core has given up all inodes by then. */
   private gone = false;
 
@@ -69,6 +72,7 @@ export class HammerfsMount extends Mount {
   constructor(from: string, devices: readonly BlockDevice[], options: HammerfsOptions) {
     super(from, MNT_LOCAL | (options.readOnly === true ? MNT_RDONLY : 0));
     this.log = options.log;
+    this.disks = devices.filter((d) => d instanceof CothreadDisk);
     this.core = mountCore(devices, {
       now: () => BigInt(Math.floor(options.now())),
       log: (message) => options.log(message),
@@ -137,6 +141,15 @@ export class HammerfsMount extends Mount {
     } catch (e) {
       throw this.error(e);
     }
+  }
+
+  override barriers(): readonly Barrier[] {
+    return this.disks.map((d) => d.barrier).filter((b) => b !== null);
+  }
+
+  /** Before a write: throws an IoMiss when a disk is behind with too much already. */
+  throttle(): void {
+    for (const disk of this.disks) if (disk.backlog > BACKLOG_MAX) throw new RoomMiss(disk.roomChan);
   }
 
   /** Only to "read-only" and back while the devices allow it: the core stays mounted as it is. */
@@ -342,6 +355,7 @@ export class HammerVnode extends Vnode {
 
   override write(offset: number, buf: Uint8Array, bufOff: number, len: number): number {
     this.checkWritable();
+    this.mount.throttle();
     try {
       return this.mount.core.write(this.ip, offset, buf, bufOff, len);
     } catch (e) {
