@@ -107,6 +107,7 @@ export const DRAGONFLY_SHAPES: Readonly<Record<string, Shape>> = {
   vmspace_mmap: { wrong: { 5: "there are no VM spaces" } },
   ommap: { args: { 1: 16 } },
   mmap: { args: { 1: 16, 3: 2 } },
+  flock: { args: { 1: 2 } },
   dup2: { wrong: { 1: "a number that is free is a right one" } },
   closefrom: { wrong: { 0: "descriptors above all open ones are right" } },
   openat: atDir(),

@@ -15,7 +15,7 @@ const O_RDWR_CREAT = 0x202;
 /** Runs a program and returns what it returned by `out`. */
 async function run(program: Program): Promise<void> {
   const bench = new UserBench();
-  await bench.run(bench.start(program, undefined, "dragonfly"));
+  expect(await bench.run(bench.start(program, undefined, "dragonfly"))).toBe(0);
 }
 
 type Change = readonly [ident: number, filter: number, flags: number, fflags?: number, data?: number, udata?: number];

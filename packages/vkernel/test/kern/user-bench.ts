@@ -17,7 +17,7 @@ import type { InetOptions } from "../../src/net/inet/domain.ts";
 import type { Lwp, Proc } from "../../src/kern/proc.ts";
 import { userret } from "../../src/kern/sig-deliver.ts";
 import { syscall } from "../../src/kern/syscall.ts";
-import { TF_EAX, TF_EBP, TF_EBX, TF_ECX, TF_EDI, TF_EDX, TF_EFLAGS, TF_EIP, TF_ESI, TF_ESP, PSL_C } from "../../src/sys/frame.ts";
+import { TF_CS, TF_EAX, TF_EBP, TF_EBX, TF_ECX, TF_EDI, TF_EDX, TF_EFLAGS, TF_EIP, TF_ESI, TF_ESP, PSL_C, UCODE_SEL } from "../../src/sys/frame.ts";
 import { MAP_ANON, MAP_FIXED, MAP_PRIVATE, PROT_READ, PROT_WRITE } from "../../src/sys/mman.ts";
 import { ROOT_CRED, type Ucred } from "../../src/sys/ucred.ts";
 import { TmpfsMount } from "../../src/vfs/tmpfs/tmpfs.ts";
@@ -174,6 +174,7 @@ export class UserBench implements Machine {
     vm.brkBase = vm.brkEnd = DATA + DATA_SIZE;
     lp.tf[TF_ESP] = STACK_TOP - 64;
     lp.tf[TF_EIP] = TEXT;
+    lp.tf[TF_CS] = UCODE_SEL;
     this.programs.set(lp, [this.activity(lp, program, false, false)]);
     startLwp(lp);
     return lp.proc;
@@ -226,13 +227,8 @@ export class UserBench implements Machine {
   userland(lp: Lwp): void {
     for (;;) {
       if (lp.ast !== 0 && !userret(lp)) return;
-      let stack = this.programs.get(lp);
-      if (stack === undefined) {
-        if (this.nextChild === null) throw new Error("a child has no program");
-        stack = [this.activity(lp, this.nextChild, false, false)];
-        this.nextChild = null;
-        this.programs.set(lp, stack);
-      }
+      const stack = this.programs.get(lp);
+      if (stack === undefined) throw new Error("a child has no program");
       const { tf } = lp;
       const eip = tf[TF_EIP]! >>> 0;
       if (eip >= HANDLERS && eip < RESTORER) {
@@ -288,7 +284,20 @@ export class UserBench implements Machine {
       top.pending = call;
     }
     this.load(lp, call);
-    return syscall(lp);
+    const more = syscall(lp);
+    this.adopt();
+    return more;
+  }
+
+  /** Gives the program that stands ready to the thread that the last call has made. */
+  private adopt(): void {
+    if (this.nextChild === null) return;
+    for (const lp of this.k.lwps.values()) {
+      if (this.programs.has(lp)) continue;
+      this.programs.set(lp, [this.activity(lp, this.nextChild, false, false)]);
+      this.nextChild = null;
+      return;
+    }
   }
 
   private load(lp: Lwp, call: Call): void {
