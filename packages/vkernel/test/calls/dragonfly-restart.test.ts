@@ -35,6 +35,23 @@ function* holder(u: User, lock: () => Call): Generator<Call, number, number> {
   return pid;
 }
 
+/** A call that needs nothing made ready first. */
+const at = (call: () => Call, ends: Waits["ends"] = "EINTR"): Waits => ({
+  *setup() {
+    yield dfly("getpid");
+    return call();
+  },
+  ends,
+});
+const withWords = (words: readonly number[], call: () => Call): Waits => ({
+  *setup(u) {
+    u.words(Z, ...words);
+    yield dfly("getpid");
+    return call();
+  },
+  ends: "EINTR",
+});
+
 const CALLS: Readonly<Record<string, Waits>> = {
   read: {
     *setup(u) {
@@ -186,14 +203,19 @@ const CALLS: Readonly<Record<string, Waits>> = {
     },
     ends: "EINTR",
   },
-  select: { *setup() { return dfly("select", 0, 0, 0, 0, 0); }, ends: "EINTR" },
-  pselect: { *setup() { return dfly("pselect", 0, 0, 0, 0, 0, 0); }, ends: "EINTR" },
-  poll: { *setup() { return dfly("poll", 0, 0, -1); }, ends: "EINTR" },
-  kevent: { *setup() { return dfly("kevent", yield dfly("kqueue"), 0, 0, Z, 1, 0); }, ends: "EINTR" },
-  nanosleep: { *setup(u) { u.words(Z, 100, 0); return dfly("nanosleep", Z, 0); }, ends: "EINTR" },
-  sigsuspend: { *setup() { return dfly("sigsuspend", Z); }, ends: "EINTR" },
-  sigwaitinfo: { *setup(u) { u.words(Z, 1, 0, 0, 0); return dfly("sigwaitinfo", Z, 0); }, ends: "EINTR" },
-  umtx_sleep: { *setup() { return dfly("umtx_sleep", Z, 0, 0); }, ends: "EINTR" },
+  select: at(() => dfly("select", 0, 0, 0, 0, 0)),
+  pselect: at(() => dfly("pselect", 0, 0, 0, 0, 0, 0)),
+  poll: at(() => dfly("poll", 0, 0, -1)),
+  kevent: {
+    *setup() {
+      return dfly("kevent", yield dfly("kqueue"), 0, 0, Z, 1, 0);
+    },
+    ends: "EINTR",
+  },
+  nanosleep: withWords([100, 0], () => dfly("nanosleep", Z, 0)),
+  sigsuspend: at(() => dfly("sigsuspend", Z)),
+  sigwaitinfo: withWords([1, 0, 0, 0], () => dfly("sigwaitinfo", Z, 0)),
+  umtx_sleep: at(() => dfly("umtx_sleep", Z, 0, 0)),
 };
 
 /** Runs the call while the timer goes off every 10 ms; returns its result and how often the handler ran. */

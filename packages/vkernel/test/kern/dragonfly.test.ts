@@ -234,6 +234,7 @@ describe("System V IPC", () => {
       const at = (yield dfly("shmat", id, 0, 0)) >>> 0;
       u.child(function* (c) {
         c.setWord(at, 4711);
+        yield dfly("exit", 0);
       });
       yield dfly("fork");
       yield dfly("wait4", -1, 0, 0, 0);
