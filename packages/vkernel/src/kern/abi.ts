@@ -31,6 +31,8 @@ export interface Abi {
   /** Puts a result in the frame; `lp.rv1` holds the second word of rows that return two. */
   setReturn(lp: Lwp, value: number): void;
   setError(lp: Lwp, errno: Errno): void;
+  /** The number that programs know an error by. */
+  errno(e: Errno): number;
   /** Points the frame back at the system call instruction, registers as they were at its entry. */
   restart(lp: Lwp): void;
   /** Registers of the new thread after fork or clone: how it learns that it is the child. */

@@ -17,7 +17,7 @@ function inetOf(fp: SocketFile): InetSocket {
 }
 /** The address in a socket's own family. Throws EAFNOSUPPORT, EADDRNOTAVAIL. */
 function nameFor(s: InetSocket, name: SocketName): InetName {
-  if (typeof name === "string") throw EAFNOSUPPORT;
+  if (typeof name === "string" || !("host" in name)) throw EAFNOSUPPORT;
   if (s.family === AF_INET && !isInet4(name.host)) {
     if (name.host === ANY6) throw EINVAL;
     throw EAFNOSUPPORT;

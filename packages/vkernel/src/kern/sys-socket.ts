@@ -10,7 +10,7 @@
 import { EAFNOSUPPORT, EAGAIN, EISCONN, ENOTCONN, ENOTSOCK, EOPNOTSUPP, EPIPE } from "../sys/errno.ts";
 import { O_NONBLOCK } from "../sys/fcntl.ts";
 import { SIGPIPE } from "../sys/signal.ts";
-import { AF_INET, AF_INET6, AF_UNIX, MSG_DONTWAIT, MSG_NOSIGNAL, MSG_OOB, MSG_PEEK, MSG_WAITALL, SOCK_DGRAM, SOCK_STREAM } from "../sys/socket.ts";
+import { AF_INET, AF_INET6, AF_NETLINK, AF_UNIX, MSG_DONTWAIT, MSG_NOSIGNAL, MSG_OOB, MSG_PEEK, MSG_WAITALL, SOCK_DGRAM, SOCK_STREAM } from "../sys/socket.ts";
 import { WOULDBLOCK } from "../sys/wait.ts";
 import { pair, type Socket, type SocketName } from "../net/socket.ts";
 import type { Uio } from "../vm/uio.ts";
@@ -22,11 +22,13 @@ import { PCATCH, SLEEP_TIMEOUT, tsleep } from "./sleep.ts";
 import { FileRights, SocketFile } from "./socket-file.ts";
 import { INET } from "./socket-inet.ts";
 import { LOCAL } from "./socket-local.ts";
+import { NETLINK } from "./socket-netlink.ts";
 
 const PROTOCOLS: ReadonlyMap<number, Protocol> = new Map([
   [AF_UNIX, LOCAL],
   [AF_INET, INET],
   [AF_INET6, INET],
+  [AF_NETLINK, NETLINK],
 ]);
 /** The protocols of a family. Throws EAFNOSUPPORT. */
 function protocolOf(family: number): Protocol {

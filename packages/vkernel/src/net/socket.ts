@@ -46,8 +46,14 @@ export interface InetName {
   readonly host: string;
   readonly port: number;
 }
+/** Address of a netlink socket; the kernel's port is 0. */
+export interface NetlinkName {
+  readonly port: number;
+  /** Multicast groups, a bit mask. */
+  readonly groups: number;
+}
 /** Address of a socket: in the local domain a path, or an abstract name that begins with NUL, "" = none. */
-export type SocketName = string | InetName;
+export type SocketName = string | InetName | NetlinkName;
 
 interface Message {
   data: Uint8Array;
@@ -95,6 +101,8 @@ export class Socket {
   from: SocketName = "";
   rights: Rights | null = null;
   truncated = false;
+  /** Length of the packet, whatever there was room for. */
+  packetLength = 0;
   cred: PeerCred;
 
   constructor(family: number, kind: number, cred: PeerCred) {
@@ -298,6 +306,7 @@ export class Socket {
   private recvPacket(to: ByteSink, peek: boolean): number {
     const m = this.queue[0]!;
     const n = to.put(m.data, 0, m.data.length);
+    this.packetLength = m.data.length;
     this.truncated = n < m.data.length;
     this.note(m, peek);
     if (!peek) {

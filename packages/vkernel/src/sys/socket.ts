@@ -5,6 +5,8 @@ export const AF_UNSPEC = 0;
 export const AF_UNIX = 1;
 export const AF_INET = 2;
 export const AF_INET6 = 28;
+/** Linux's alone; no number that a DragonFly program could give. */
+export const AF_NETLINK = 0x1_0010;
 
 export const IPPROTO_IP = 0;
 export const IPPROTO_TCP = 6;
@@ -13,6 +15,7 @@ export const IPPROTO_IPV6 = 41;
 
 export const SOCK_STREAM = 1;
 export const SOCK_DGRAM = 2;
+export const SOCK_RAW = 3;
 export const SOCK_SEQPACKET = 5;
 
 export const MSG_OOB = 0x1;

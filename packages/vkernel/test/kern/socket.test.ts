@@ -241,7 +241,7 @@ describe("descriptors in messages", () => {
 
 describe("errors", () => {
   it.each([
-    ["a family that is not there", ["socket", 16, 3, 0], EAFNOSUPPORT],
+    ["a family that is not there", ["socket", 17, 3, 0], EAFNOSUPPORT],
     ["an unknown type", ["socket", 1, 9, 0], -94],
     ["a wrong protocol", ["socket", 1, STREAM, 77], -93],
     ["not a descriptor", ["listen", 55, 1], EBADF],

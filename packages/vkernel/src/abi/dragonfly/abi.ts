@@ -72,6 +72,7 @@ export function dragonflyAbi(): Abi {
       if (twoWords[lp.sysnr] === 1) tf[TF_EDX] = lp.rv1;
       tf[TF_EFLAGS]! &= ~PSL_C;
     },
+    errno: (e) => e.native,
     setError(lp, errno: Errno) {
       lp.tf[TF_EAX] = errno.native;
       lp.tf[TF_EFLAGS]! |= PSL_C;

@@ -6,7 +6,7 @@
 import { EAFNOSUPPORT, EINVAL, ENAMETOOLONG } from "../../sys/errno.ts";
 import { AF_INET, AF_INET6, AF_UNIX, SOCK_DGRAM } from "../../sys/socket.ts";
 import { readInet, writeInet } from "../../net/inet/sockaddr.ts";
-import type { Socket, SocketName } from "../../net/socket.ts";
+import type { InetName, Socket, SocketName } from "../../net/socket.ts";
 import { fuword, suword } from "../../vm/copyio.ts";
 import type { Lwp } from "../../kern/proc.ts";
 import { getBytes, putBytes } from "./guest-struct.ts";
@@ -34,7 +34,7 @@ export function getName(lp: Lwp, s: Socket, uaddr: number, len: number, form: Ad
 }
 
 function encode(s: Socket, name: SocketName): Uint8Array {
-  if (typeof name !== "string") return writeInet(name, s.family === AF_INET6);
+  if (typeof name !== "string") return writeInet(name as InetName, s.family === AF_INET6);
   const b = new Uint8Array(name === "" ? NONAME_SIZE : 2 + name.length);
   for (let i = 0; i < name.length; i++) b[2 + i] = name.charCodeAt(i);
   return b;

@@ -85,6 +85,9 @@ export class LinuxAbi implements Abi {
   setError(lp: Lwp, errno: Errno): void {
     lp.tf[TF_EAX] = -linuxErrno(errno);
   }
+  errno(e: Errno): number {
+    return linuxErrno(e);
+  }
   restart(lp: Lwp): void {
     lp.tf[TF_EAX] = lp.sysnr;
     lp.tf[TF_EIP]! -= SYSCALL_INSN;

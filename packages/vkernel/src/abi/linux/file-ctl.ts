@@ -7,6 +7,7 @@ import { defaultTermios, TERMIOS_SIZE, readTermios, writeTermios } from "../../s
 import { WOULDBLOCK } from "../../sys/wait.ts";
 import type { KernelFrame, Lwp } from "../../kern/proc.ts";
 import { PIPE_MAXSIZE, PipeFile } from "../../kern/pipe.ts";
+import { SocketFile } from "../../kern/socket-file.ts";
 import { ttyOf } from "../../kern/sys-file.ts";
 import { ioctlSlow, ioctlTry, kernDup, kernDup2, kernFcntl } from "../../kern/sys-file-ctl.ts";
 import {
@@ -18,6 +19,7 @@ import {
 } from "../../kern/sys-file-lock.ts";
 import { fd, hex, int, partial, plain, sleeps, type Sysent, uptr } from "../../kern/sysent.ts";
 import { copyin, copyout } from "../../vm/copyio.ts";
+import { isNetdevIoctl, netdevIoctl } from "./netdev-ioctl.ts";
 import { LINUX_O_CLOEXEC, linuxOpenFlags, nativeOpenFlags, off64Arg } from "./file-flags.ts";
 import { decodeTermios, encodeTermios, LINUX_TERMIOS2_SIZE, LINUX_TERMIOS_SIZE } from "./file-termios.ts";
 
@@ -295,7 +297,8 @@ function translate(lp: Lwp, d: number, cmd: number, arg: number): Translated {
 }
 
 function sysIoctl(lp: Lwp, a: Int32Array): number {
-  lp.proc.fd!.get(a[0]!);
+  const fp = lp.proc.fd!.get(a[0]!);
+  if (fp instanceof SocketFile && isNetdevIoctl(a[1]!)) return netdevIoctl(lp, a[1]!, a[2]!);
   const call = translate(lp, a[0]!, a[1]!, a[2]!);
   const r = ioctlTry(lp, a[0]!, call.cmd, call.data);
   if (r !== WOULDBLOCK) call.finish?.(lp);
@@ -310,7 +313,7 @@ function* sysIoctlSlow(lp: Lwp, a: Int32Array): KernelFrame {
 
 export const FILE_CTL_ROWS: readonly Sysent[] = [
   plain(41, "dup", [fd], (lp, a) => kernDup(lp, a[0]!)),
-  partial(sleeps(54, "ioctl", [fd, hex, uptr], sysIoctl, sysIoctlSlow), "terminals, descriptors and file sizes"),
+  partial(sleeps(54, "ioctl", [fd, hex, uptr], sysIoctl, sysIoctlSlow), "terminals, descriptors, file sizes, network interfaces"),
   sleeps(55, "fcntl", [fd, int, hex], sysFcntl, sysFcntlSlow),
   plain(63, "dup2", [fd, fd], (lp, a) => kernDup2(lp, a[0]!, a[1]!, false)),
   sleeps(143, "flock", [fd, int], (lp, a) => flockOpTry(lp, a[0]!, a[1]!), (lp, a) => flockOpSlow(lp, a[0]!, a[1]!)),

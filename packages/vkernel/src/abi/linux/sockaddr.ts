@@ -4,23 +4,27 @@
  * sockaddr_in6 have (Linux include/linux/socket.h).
  */
 import { EAFNOSUPPORT, EINVAL } from "../../sys/errno.ts";
-import { AF_INET, AF_INET6, AF_UNIX, SOCK_STREAM } from "../../sys/socket.ts";
+import { AF_INET, AF_INET6, AF_NETLINK, AF_UNIX, SOCK_STREAM } from "../../sys/socket.ts";
 import { readInet, writeInet } from "../../net/inet/sockaddr.ts";
 import type { Socket, SocketName } from "../../net/socket.ts";
 import { copyin, copyout, fuword, suword } from "../../vm/copyio.ts";
 import type { Lwp } from "../../kern/proc.ts";
 
 const LINUX_AF_INET6 = 10;
+const LINUX_AF_NETLINK = 16;
 const SUN_PATH = 108;
+const SOCKADDR_NL = 12;
 /** sizeof(struct sockaddr_storage) */
 const STORAGE = 128;
 
 /** The native number of an address family; an unknown one stays as it is, and is refused later. */
 export function nativeFamily(family: number): number {
   if (family === LINUX_AF_INET6) return AF_INET6;
+  if (family === LINUX_AF_NETLINK) return AF_NETLINK;
   return family === AF_INET6 ? -1 : family;
 }
 export function linuxFamily(family: number): number {
+  if (family === AF_NETLINK) return LINUX_AF_NETLINK;
   return family === AF_INET6 ? LINUX_AF_INET6 : family;
 }
 
@@ -30,6 +34,12 @@ export function getName(lp: Lwp, s: Socket, uaddr: number, len: number): SocketN
   const buf = new Uint8Array(len);
   copyin(lp.proc.vmspace!, uaddr, buf, 0, len);
   const family = nativeFamily(buf[0]! | (buf[1]! << 8));
+  if (s.family === AF_NETLINK) {
+    // struct sockaddr_nl: family, padding, port, groups
+    if (len < SOCKADDR_NL || family !== AF_NETLINK) throw EINVAL;
+    const dv = new DataView(buf.buffer);
+    return { port: dv.getUint32(4, true), groups: dv.getUint32(8, true) };
+  }
   if (s.family !== AF_UNIX) {
     if (family !== AF_INET && family !== AF_INET6) throw EAFNOSUPPORT;
     return readInet(buf, family === AF_INET6);
@@ -47,6 +57,8 @@ function encode(s: Socket, name: SocketName): Uint8Array {
   if (typeof name === "string") {
     const path = name === "" || name.startsWith("\0") ? name : `${name}\0`;
     bytes = Uint8Array.from(`\0\0${path}`, (c) => c.charCodeAt(0));
+  } else if ("groups" in name) {
+    bytes = new Uint8Array(Uint32Array.of(0, name.port, name.groups).buffer);
   } else bytes = writeInet(name, s.family === AF_INET6);
   bytes[0] = linuxFamily(s.family);
   return bytes;

@@ -19,6 +19,7 @@ import {
   MSG_PEEK,
   MSG_TRUNC,
   MSG_WAITALL,
+  SOCK_STREAM,
 } from "../../sys/socket.ts";
 import { IoMiss, WOULDBLOCK } from "../../sys/wait.ts";
 import type { Socket, SocketName } from "../../net/socket.ts";
@@ -179,7 +180,12 @@ function finishRecvfrom(lp: Lwp, a: Int32Array, n: number, nameAddr: number): nu
   s.rights?.dispose();
   s.rights = null;
   if (nameAddr !== 0) putSender(lp, s, nameAddr, a[5]!);
-  return n;
+  return received(s, n, a[3]!);
+}
+
+/** The result of a receiving call: with MSG_TRUNC the packet's length, whatever there was room for. */
+function received(s: Socket, n: number, flags: number): number {
+  return (flags & LINUX_MSG_TRUNC) !== 0 && s.kind !== SOCK_STREAM ? s.packetLength : n;
 }
 function recvfrom(lp: Lwp, a: Int32Array, nameAddr: number): number {
   const n = recvTry(lp, message(lp, a[0]!, user(lp, a[1]!, a[2]!), a[3]!, null));
@@ -298,7 +304,7 @@ function finishRecvmsg(lp: Lwp, a: Int32Array, n: number): number {
   copyout(vm, out, 0, w[4]!, at);
   suword(vm, a[1]! + 20, at);
   suword(vm, a[1]! + 24, flags);
-  return n;
+  return received(s, n, a[2]!);
 }
 
 /** Installs at most `max` of the files; the others are dropped. */
@@ -433,7 +439,7 @@ function* sysSocketcallSlow(lp: Lwp): KernelFrame {
   return yield* call.slow!(lp, args);
 }
 
-const NOTE = "the local domain, TCP and UDP; no raw or netlink sockets, no out-of-band data";
+const NOTE = "the local domain, TCP and UDP; NETLINK_ROUTE; no raw or packet sockets, no out-of-band data";
 export const SOCKET_ROWS: readonly Sysent[] = [
   partial(sleeps(102, "socketcall", [int, uptr], sysSocketcall, sysSocketcallSlow), NOTE),
   ...CALLS.filter((c) => c.nr !== 0).map((c) =>
