@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Maintenance of images with `hammer`, as users run it. */
-import { existsSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
 import { hammer, scratch, vkernel, type Result } from "./harness.ts";
@@ -13,6 +13,11 @@ function ok(r: Result): string {
   return r.stdout;
 }
 const run = (...args: string[]): string => ok(hammer(["-f", img, ...args]));
+
+function copyOf(file: string): string {
+  copyFileSync(file, `${file}.copy`);
+  return `${file}.copy`;
+}
 
 /** Puts a file of `size` bytes, all the same letter, into the image. */
 function put(name: string, letter: string, size = 100_000): void {
@@ -64,6 +69,13 @@ describe("hammer on an image", () => {
   it("moves data about without changing it", () => {
     put("b", "4");
     put("c", "4");
+    const before = readFileSync(img);
+    const counts = (text: string): string[] => [...text.matchAll(/ {4}(\d+)\/\d+ (?:B-Tree nodes|data elements)/g)].map((c) => c[1]!);
+    const would = run("reblock", "--dry-run", "/");
+    expect(would).toContain("Reblock / would move what follows\n");
+    expect(run("rebalance", "--dry-run", "/")).toContain("Rebalance / would do what follows\n");
+    expect(readFileSync(img).equals(before)).toBe(true);
+    expect(counts(would)).toEqual(counts(ok(hammer(["-f", copyOf(img), "reblock", "/"]))));
     expect(run("reblock", "/")).toMatch(/^reblock start .*\nfree level 0\/8388608\nReblock \/ succeeded\nReblocked:\n {4}(\d+)\/\1 B-Tree nodes\n/);
     expect(run("rebalance", "/")).toContain("Rebalance / succeeded\n");
     expect(Number(/Simulated dedup ratio = (.*)\n/.exec(run("dedup-simulate", "/"))![1])).toBeGreaterThan(2.5);

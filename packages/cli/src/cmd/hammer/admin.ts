@@ -14,7 +14,7 @@ import { config, snap, snaprm, snapshotCommand, viconfig } from "./admin-snapsho
 export function registerAdmin(hammer: Command, options: () => GlobalOptions, volumes: () => string[]): void {
   const json = (c: Command): Command => c.option("--json", "print the result as JSON");
 
-  json(hammer.command("prune").argument("<softlink-dir>", "directory of snapshot links, or any of the PFS")
+  json(hammer.command("prune").alias("softprune").argument("<softlink-dir>", "directory of snapshot links, or any of the PFS")
     .description("destroy history that no snapshot shows").option("--dry-run", "only count"))
     .action((path: string, o: CommandOptions) => pruneCommand(volumes(), options(), path, false, o));
   json(hammer.command("prune-everything").argument("<fs>").description("destroy all history and snapshots of a PFS").option("--dry-run", "only count"))

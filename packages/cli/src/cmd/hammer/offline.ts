@@ -18,9 +18,21 @@ function offline(volumes: string[], tool: (devices: readonly BlockDevice[], prin
   const out = bufferedOutput();
   try {
     tool(devices, out.print);
+    out.flush();
+    tellShort(devices);
   } finally {
     out.flush();
     for (const d of devices) d.close();
+  }
+}
+
+/** These tools show what there is of a file that was cut short, so they have to say that it was. */
+function tellShort(devices: readonly BlockDevice[]): void {
+  for (const [i, { bufEnd }] of volumeHeaders(devices).entries()) {
+    const { name, size } = devices[i]!;
+    if (bufEnd <= size) continue;
+    process.stderr.write(`hammer: ${name}: the volume ends at byte ${bufEnd} but the file has only ${size}: it was cut short\n`);
+    process.exitCode = 1;
   }
 }
 

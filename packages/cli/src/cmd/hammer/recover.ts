@@ -4,10 +4,12 @@
  * sbin/hammer/cmd_recover.c.
  *
  * Nothing outside the target is written: paths are made of checked names, each is made once, and nothing that is there
- * already is opened.
+ * already is opened. As with tar, root gives everything back to its owners, with all bits of its mode, and makes devices; others
+ * are told what that leaves out. Node makes no special files, so mknod(1) does.
  * @module
  */
-import { chmodSync, closeSync, ftruncateSync, linkSync, lutimesSync, mkdirSync, openSync, readdirSync, symlinkSync, utimesSync, writeSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { chmodSync, closeSync, ftruncateSync, lchownSync, linkSync, lutimesSync, mkdirSync, openSync, readdirSync, symlinkSync, utimesSync, writeSync } from "node:fs";
 import type { Command } from "commander";
 import { Salvage, sizeToStr, volumeHeaders, type BlockDevice, type SalvagedObject, type ScanExtent } from "@vkernel/hammer";
 import { openDevices } from "@vkernel/hammer/node";
@@ -20,16 +22,28 @@ interface RecoverCommandOptions { json?: boolean; dryRun?: boolean }
 /** Exit status when something of what was found is incomplete. */
 const INCOMPLETE = 2;
 const PERMISSIONS = 0o777;
+/** What root gives: set-uid, set-gid and sticky bits, too. */
+const ALL_BITS = 0o7777;
+const MKNOD_TYPE: Readonly<Record<string, string>> = { fifo: "p", chardev: "c", blockdev: "b" };
 
 /** What became of the objects. */
-interface Tally { dirs: number; files: number; symlinks: number; links: number; bytes: number; special: number; incomplete: string[] }
+interface Tally {
+  dirs: number; files: number; symlinks: number; links: number; bytes: number;
+  /** Fifos and devices made, and special files left out. */
+  special: number; leftOut: number;
+  /** Objects that belong to somebody else now. */
+  otherOwner: number;
+  incomplete: string[];
+}
 
 /** Writes objects below the target. Directories get their permissions last: some forbid to write into them. */
 class Writer {
-  readonly tally: Tally = { dirs: 0, files: 0, symlinks: 0, links: 0, bytes: 0, special: 0, incomplete: [] };
+  readonly tally: Tally = { dirs: 0, files: 0, symlinks: 0, links: 0, bytes: 0, special: 0, leftOut: 0, otherOwner: 0, incomplete: [] };
   readonly #target: Buffer;
   readonly #dryRun: boolean;
   readonly #say: (text: string) => void;
+  readonly #uid = process.getuid?.() ?? -1;
+  readonly #gid = process.getgid?.() ?? -1;
   readonly #dirs: { path: Buffer; o: SalvagedObject }[] = [];
 
   constructor(target: string, dryRun: boolean, say: (text: string) => void) {
@@ -66,14 +80,21 @@ class Writer {
         this.#say(`symlink ${display(o.path)}\n`);
         if (!this.#dryRun) {
           symlinkSync(Buffer.from(o.target, "latin1"), path);
+          this.#own(path, o);
           if (o.attributes !== null) lutimesSync(path, o.attributes.mtime / 1e6, o.attributes.mtime / 1e6);
         }
         t.symlinks++;
         break;
-      default:
-        process.stderr.write(`hammer: ${display(o.path)}: a ${o.type}, left out\n`);
+      default: {
+        const why = this.#special(path, o);
+        if (why !== null) {
+          process.stderr.write(`hammer: ${display(o.path)}: a ${o.type}, left out: ${why}\n`);
+          t.leftOut++;
+          return;
+        }
+        this.#say(`mknod ${display(o.path)}\n`);
         t.special++;
-        return;
+      }
     }
     for (const link of o.links) {
       this.#say(`link ${display(link)}\n`);
@@ -93,18 +114,42 @@ class Writer {
     } finally {
       if (fd >= 0) closeSync(fd);
     }
-    if (fd >= 0) attributes(path, o);
+    if (fd >= 0) this.#attributes(path, o);
+  }
+
+  /** Makes a fifo or device. Returns why it cannot be made, or null. */
+  #special(path: Buffer, o: SalvagedObject): string | null {
+    const type = MKNOD_TYPE[o.type];
+    if (type === undefined || o.attributes === null) return type === undefined ? "it is of use only to who made it" : "its inode is lost";
+    const device = type === "p" ? [] : [String(o.attributes.rmajor), String(o.attributes.rminor)];
+    if (device.length > 0 && this.#uid !== 0) return `only root makes devices (${device.join(", ")})`;
+    const name = path.toString();
+    if (!Buffer.from(name).equals(path)) return "its name is no UTF-8";
+    if (this.#dryRun) return null;
+    const { status, error, stderr } = spawnSync("mknod", ["--", name, type, ...device], { encoding: "utf8" });
+    if (status !== 0) return error?.message ?? stderr.trim();
+    this.#attributes(path, o);
+    return null;
   }
 
   end(): void {
-    if (!this.#dryRun) for (const { path, o } of this.#dirs.reverse()) attributes(path, o);
+    if (!this.#dryRun) for (const { path, o } of this.#dirs.reverse()) this.#attributes(path, o);
   }
-}
 
-function attributes(path: Buffer, o: SalvagedObject): void {
-  if (o.attributes === null) return;
-  chmodSync(path, o.attributes.mode & PERMISSIONS);
-  utimesSync(path, o.attributes.mtime / 1e6, o.attributes.mtime / 1e6);
+  #own(path: Buffer, o: SalvagedObject): void {
+    if (o.attributes === null) return;
+    const { uid, gid } = o.attributes;
+    if (this.#uid === 0) lchownSync(path, uid, gid);
+    else if (uid !== this.#uid || gid !== this.#gid) this.tally.otherOwner++;
+  }
+
+  /** Owner before mode: changing it takes set-uid bits away. */
+  #attributes(path: Buffer, o: SalvagedObject): void {
+    if (o.attributes === null) return;
+    this.#own(path, o);
+    chmodSync(path, o.attributes.mode & (this.#uid === 0 ? ALL_BITS : PERMISSIONS));
+    utimesSync(path, o.attributes.mtime / 1e6, o.attributes.mtime / 1e6);
+  }
 }
 
 /** Makes the target directory; one that exists must be empty, so that nothing in it is mixed up with what is recovered. */
@@ -158,7 +203,8 @@ function run(volumes: string[], g: GlobalOptions, target: string, how: string | 
       printJson("hammer recover", { target, extent, dryRun: o.dryRun ?? false, ...t, incomplete: t.incomplete.map(display), report: r });
     } else {
       for (const p of r.placed) out(`Volume ${p.number} (${p.device}) has no header: its data begin at byte ${p.bufBeg}\n`);
-      out(`Recovered ${t.files} files with ${t.bytes} bytes, ${t.dirs} directories, ${t.symlinks} symlinks, ${t.links} further links\n`);
+      out(`Recovered ${t.files} files with ${t.bytes} bytes, ${t.dirs} directories, ${t.symlinks} symlinks, ${t.special} fifos and devices, ${t.links} further links\n`);
+      if (t.otherOwner > 0) process.stderr.write(`hammer: ${t.otherOwner} objects had other owners: only root can restore them\n`);
       for (const path of t.incomplete) process.stderr.write(`hammer: ${display(path)}: incomplete\n`);
       if (missing > 0) process.stderr.write(`hammer: ${missing} of ${r.volumesExpected} volumes were not given\n`);
       if (r.nodes === 0) process.stderr.write("hammer: no B-Tree node was found (full looks everywhere)\n");
