@@ -72,7 +72,7 @@ module.exports = {
     },
     ...between,
     ...entriesOnly,
-    ...order("vkernel", [["boot[^/]*"], ["platform"], ["abi"], ["kern"], ["vfs"], ["vm", "dev", "net"], ["sys"]]),
+    ...order("vkernel", [["boot[^/]*"], ["platform"], ["abi", "nfs"], ["kern"], ["vfs"], ["vm", "dev", "net"], ["sys"]]),
     ...order("hammer", [["node"], ["promises"], ["mount", "newfs", "check"], ["object"], ["btree"], ["blockmap"], ["io", "buffer"], ["disk"]]),
     ...order("mmu", [["access"], ["translation", "pagetable", "vpte"], ["memory"], ["layout"]]),
     {

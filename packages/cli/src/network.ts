@@ -6,9 +6,21 @@ import { CliError } from "./ui/errors.ts";
 
 const LOOPBACK = "127.0.0.1";
 
-function portNumber(text: string, spec: string): number {
+function parsePort(text: string): number | null {
   const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;
-  if (port >= 1 && port <= 65_535) return port;
+  return port >= 1 && port <= 65_535 ? port : null;
+}
+
+/** A TCP port of the host, for `option`. Throws CliError. */
+export function hostPort(text: string, option: string): number {
+  const port = parsePort(text);
+  if (port === null) throw new CliError(option, `'${text}' is not a port number`, "1 to 65535");
+  return port;
+}
+
+function portNumber(text: string, spec: string): number {
+  const port = parsePort(text);
+  if (port !== null) return port;
   throw new CliError("-p", `'${spec}': '${text}' is not a port number`, "[ADDR:]HOSTPORT:GUESTPORT, for example 8080:80");
 }
 

@@ -62,8 +62,16 @@ function imageText(devices: BlockDevice[], file: string, now: () => bigint): str
   }
 }
 
+/** How a root is opened. */
+export interface RootOptions {
+  /** Changes are refused, and an image is not locked. */
+  readonly readOnly?: boolean;
+  /** Bound of an image's buffer cache, bytes. */
+  readonly cacheBytes?: number;
+}
+
 /** HAMMER images, one file for each volume; `discard` keeps changes in memory. */
-export function imageRoot(platform: HostPlatform, files: readonly string[], options: { discard: boolean }): RootSource {
+export function imageRoot(platform: HostPlatform, files: readonly string[], options: RootOptions & { discard: boolean }): RootSource {
   const clock = clockOf(platform);
   const devices: BlockDevice[] = [];
   const close = (): void => {
@@ -71,7 +79,7 @@ export function imageRoot(platform: HostPlatform, files: readonly string[], opti
   };
   try {
     for (const file of files) {
-      const device = new FileDevice(file, { readOnly: options.discard });
+      const device = new FileDevice(file, { readOnly: options.discard || options.readOnly === true });
       devices.push(options.discard ? new OverlayDevice(device) : device);
     }
   } catch (error) {
@@ -79,7 +87,10 @@ export function imageRoot(platform: HostPlatform, files: readonly string[], opti
     throw error;
   }
   return {
-    mount: hammerFs(files.join(":"), devices),
+    mount: hammerFs(files.join(":"), devices, {
+      ...(options.readOnly === undefined ? {} : { readOnly: options.readOnly }),
+      ...(options.cacheBytes === undefined ? {} : { cacheBytes: options.cacheBytes }),
+    }),
     text: (file) => imageText(devices, file, clock.now),
     close,
   };
@@ -96,14 +107,14 @@ export function directoryRoot(dir: string, mode: "overlay" | "rw" | "ro"): RootS
 }
 
 /** What `--root SRC` means. Throws CliError when there is no such file. */
-export function rootSource(platform: HostPlatform, spec: string | undefined): RootSource {
+export function rootSource(platform: HostPlatform, spec: string | undefined, options: RootOptions = {}): RootSource {
   if (spec === undefined) return worldRoot(platform);
   const { file, option } = splitOption(spec, ["rw", "ro"]);
   const stat = statSync(file, { throwIfNoEntry: false });
   if (stat === undefined) throw new CliError(file, "no such file or directory", "--root takes a HAMMER image or a directory");
-  if (stat.isDirectory()) return directoryRoot(file, option === null ? "overlay" : (option as "rw" | "ro"));
+  if (stat.isDirectory()) return directoryRoot(file, options.readOnly === true ? "ro" : option === null ? "overlay" : (option as "rw" | "ro"));
   if (option === "rw") throw new CliError(spec, "':rw' is for directories", "changes to an image always persist");
-  return imageRoot(platform, [file], { discard: option === "ro" });
+  return imageRoot(platform, [file], { ...options, discard: option === "ro" });
 }
 
 /** A `-v HOST:GUEST[:ro]` volume. */

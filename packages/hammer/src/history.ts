@@ -105,3 +105,31 @@ export function fullHistory(cur: Cursor, ip: HammerInode): HistoryEntry[] {
   all.sort((a, b) => (a.tid < b.tid ? -1 : a.tid > b.tid ? 1 : 0));
   return all.filter((e, i) => i === 0 || e.tid !== all[i - 1]!.tid);
 }
+
+/**
+ * The last TID that was given out at or before a time, seconds since 1970: the file system as of this one is what it was then.
+ * Null when nothing that is still known happened so early. Reads the whole B-Tree.
+ */
+export function tidAtTime(cur: Cursor, time: number): bigint | null {
+  let hi = 0;
+  let lo = 0;
+  const later = (tidHi: number, tidLo: number): boolean => tidHi >>> 0 > hi || (tidHi >>> 0 === hi && tidLo >>> 0 > lo);
+  $begin.set(0, -2147483648, 0, 0, -2147483648, 0);
+  $end.set(-1, 0x7fff_ffff, -1, 0xffff, 0x7fff_ffff, -1);
+  for (let found = cur.firstAny($begin, $end); found; found = cur.nextInRange()) {
+    const w = cur.words;
+    const at = cur.at;
+    for (const [ts, high, low] of EVENTS) {
+      if (w[at + ts]! >>> 0 > time || w[at + ts] === 0 || !later(w[at + high]!, w[at + low]!)) continue;
+      hi = w[at + high]! >>> 0;
+      lo = w[at + low]! >>> 0;
+    }
+  }
+  return hi === 0 && lo === 0 ? null : uint64(hi | 0, lo | 0);
+}
+
+/** Words of an element that say when, and in which transaction, it came and went. */
+const EVENTS: readonly (readonly [number, number, number])[] = [
+  [W_CREATE_TS, W_CREATE_HI, W_CREATE_LO],
+  [W_DELETE_TS, W_DELETE_HI, W_DELETE_LO],
+];

@@ -22,7 +22,7 @@ import { BUFSIZE, INODE_DATA, INODE_EXT_SIZE, BIGBLOCK_SIZE, FIXKEY_SYMLINK, LOC
 import { HammerError, hex64, isBufferMiss, isHammerError } from "./error.ts";
 import { fsyncInode, type FsyncMode } from "./fsync.ts";
 import {
-  dataHistory, direntHistory, directoryHistory, fullHistory, inodeHistory, type DirentHistoryEntry, type HistoryEntry,
+  dataHistory, direntHistory, directoryHistory, fullHistory, tidAtTime, inodeHistory, type DirentHistoryEntry, type HistoryEntry,
 } from "./history.ts";
 import { openVolumes, type Volumes } from "./io.ts";
 import { lookupDirent, readdir, type ReaddirCallback } from "./object/dirent.ts";
@@ -402,6 +402,12 @@ export class HammerMount {
   fullHistory(ip: HammerInode): HistoryEntry[] {
     this.#check();
     return fullHistory(this.cursor, ip);
+  }
+
+  /** The last TID given out at or before a time, seconds since 1970; null when history does not reach back so far. Reads everything. */
+  tidAt(time: number): bigint | null {
+    this.#check();
+    return tidAtTime(new Cursor(this.tree), time);
   }
 
   /** A mirror stream of a PFS, record by record; what changes meanwhile is not in it. */

@@ -11,27 +11,28 @@
 import type { CpuidOption, DebugLink, HostPlatform, HostStats, JitOptions, ProcessorDebugOptions, RegionTraceEvent } from "@vkernel/hostkernel";
 import { dragonflyAbi } from "./abi/dragonfly/abi.ts";
 import { LinuxAbi } from "./abi/linux/abi.ts";
-import { ConsoleSet, type StdioKind } from "./boot-console.ts";
+import { ConsoleSet } from "./boot-console.ts";
+import { BootError, bootError, KernelPanic, withLoads } from "./boot-error.ts";
+import { startFirst, type FirstProgram } from "./boot-first.ts";
 import { registerFilesystems } from "./boot-mounts.ts";
 import type { Devsw } from "./dev/cdev.ts";
 import { addStandardDevices } from "./dev/standard.ts";
 import type { Abi } from "./kern/abi.ts";
-import { execFirst, makeFirstProcess } from "./kern/init-main.ts";
 import { Kernel } from "./kern/kernel.ts";
-import type { Lwp, Proc } from "./kern/proc.ts";
+import type { Proc } from "./kern/proc.ts";
 import { P_SYSTEM } from "./kern/proc.ts";
 import { panicState } from "./kern/panic.ts";
 import { psignal } from "./kern/sig.ts";
 import { startSyncer } from "./kern/vfs-syncer.ts";
 import { Callout } from "./kern/callout.ts";
 import { VkMachine } from "./platform/machine.ts";
-import { provideNameserver, publishPorts, type NetworkOptions } from "./boot-network.ts";
-import { EACCES, ENOENT, ENOSPC, EROFS, Errno } from "./sys/errno.ts";
+import { NFS_PORT } from "./nfs/nfs3-proto.ts";
+import type { NfsExportOptions } from "./nfs/export.ts";
+import { NfsService } from "./nfs/nfsd.ts";
+import { publishPorts, type NetworkOptions } from "./boot-network.ts";
+import { ENOENT, ENOSPC, EROFS } from "./sys/errno.ts";
 import { SIGCONT, SIGHUP, SIGINT, SIGKILL, signalText, SIGTERM, SIGUSR1, SIGUSR2 } from "./sys/signal.ts";
-import type { Ucred } from "./sys/ucred.ts";
-import { IoMiss } from "./sys/wait.ts";
 import type { Mount } from "./vfs/mount.ts";
-import { NLC_FOLLOW, Nlookup, nlookup } from "./vfs/nlookup.ts";
 import { mountPoint } from "./vfs/mount-point.ts";
 import { cacheDrop } from "./vfs/namecache.ts";
 import { vmSync } from "./vm/system.ts";
@@ -57,24 +58,13 @@ export interface MountSpec {
   readonly optional?: boolean;
 }
 
-export interface FirstProgram {
-  /** Path, or a name that is looked for along PATH of `env`. */
-  readonly path: string;
-  /** Arguments, the program's name first. */
-  readonly argv: readonly string[];
-  /** "NAME=value" */
-  readonly env: readonly string[];
-  readonly cwd?: string;
-  readonly uid?: number;
-  readonly gid?: number;
-  readonly groups?: readonly number[];
-  /**
-   * "console": descriptors 0–2 are the console, a terminal if the host has one; "streams": they are the host's
-   * streams and never a terminal; "none": no descriptors (init opens its own).
-   */
-  readonly stdio: StdioKind;
-  /** The program is init: pid 1, and its end is the system's. */
-  readonly init?: boolean;
+/** The NFS server: version 3, over TCP. */
+export interface NfsOptions {
+  readonly exports: readonly NfsExportOptions[];
+  /** Port of the guest; 2049 unless given. */
+  readonly port?: number;
+  /** Secret of 16 bytes that file handles depend on: with the same one, clients go on over a restart. */
+  readonly key?: Uint8Array;
 }
 
 export interface BootOptions extends ProcessorDebugOptions {
@@ -86,7 +76,8 @@ export interface BootOptions extends ProcessorDebugOptions {
   readonly root: MountFactory;
   /** Further file systems, in the order in which they are mounted. */
   readonly mounts?: readonly MountSpec[];
-  readonly first: FirstProgram;
+  /** The first process; its end is the system's. Without one the kernel serves (`nfs`) until it is told to end. */
+  readonly first?: FirstProgram;
   readonly hostname?: string;
   /** Kernel environment (`-e name=value`). */
   readonly kenv?: ReadonlyMap<string, string>;
@@ -103,43 +94,10 @@ export interface BootOptions extends ProcessorDebugOptions {
   readonly jit?: Partial<JitOptions>;
   /** The network; without it there is the loopback interface alone. */
   readonly network?: NetworkOptions;
+  /** Directories that the kernel serves to NFS clients. */
+  readonly nfs?: NfsOptions;
   /** Receives a line for each system call and signal. */
   readonly trace?: (line: string) => void;
-}
-
-export type BootErrorCode = "ENOENT" | "EACCES" | "ENOEXEC" | "EROOT" | "EMOUNT" | "ENETWORK" | "ENOMEM" | "EOTHER";
-
-const MARK = Symbol.for("@vkernel/vkernel:error");
-
-/** The system could not be started; `code` says what kind of failure it was. */
-export class BootError extends Error {
-  readonly code: BootErrorCode;
-  readonly [MARK] = "BootError";
-  constructor(code: BootErrorCode, message: string, cause?: unknown) {
-    super(message, cause === undefined ? undefined : { cause });
-    this.name = "BootError";
-    this.code = code;
-  }
-}
-
-/** Tells a BootError of any copy of this package apart. */
-export function isBootError(e: unknown): e is BootError {
-  return e instanceof Error && (e as { [MARK]?: unknown })[MARK] === "BootError";
-}
-/** Tells a KernelPanic of any copy of this package apart. */
-export function isKernelPanic(e: unknown): e is KernelPanic {
-  return e instanceof Error && (e as { [MARK]?: unknown })[MARK] === "KernelPanic";
-}
-
-/** The kernel found itself in a state that must not be. `state` describes the moment. */
-export class KernelPanic extends Error {
-  readonly state: string;
-  readonly [MARK] = "KernelPanic";
-  constructor(state: string, cause: unknown) {
-    super(`panic: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
-    this.name = "KernelPanic";
-    this.state = state;
-  }
 }
 
 export interface RunResult {
@@ -174,32 +132,22 @@ export interface RunStats {
 /** How long processes may take to end after SIGTERM, and after SIGKILL, ns. */
 const TERM_GRACE_NS = 3e9;
 const KILL_GRACE_NS = 2e9;
-
-/** Runs a plain operation that may have to wait for the disk, outside of any process. */
-async function withLoads<T>(operation: () => T): Promise<T> {
-  for (;;) {
-    try {
-      return operation();
-    } catch (e) {
-      if (!(e instanceof IoMiss)) throw e;
-      await new Promise<void>((resolve) => {
-        e.load(() => {
-          resolve();
-        });
-      });
-    }
-  }
-}
+/** How long the first process may take to end the system by itself once it has been asked to, ns. */
+const FIRST_GRACE_NS = 3e9;
 
 export class VirtualKernel {
   readonly kernel: Kernel;
   readonly machine: VkMachine;
   private readonly consoles: ConsoleSet;
   private readonly startNs: number;
+  private readonly nfs: NfsService | null;
   private first: Proc | null = null;
   private ended = false;
+  /** How often the system was told to end. */
+  private terminations = 0;
 
-  constructor(kernel: Kernel, machine: VkMachine, consoles: ConsoleSet) {
+  constructor(kernel: Kernel, machine: VkMachine, consoles: ConsoleSet, nfs: NfsService | null) {
+    this.nfs = nfs;
     this.kernel = kernel;
     this.machine = machine;
     this.consoles = consoles;
@@ -223,14 +171,32 @@ export class VirtualKernel {
     this.machine.post(() => this.kernel.requestShutdown({ how, nosync: false }));
   }
 
-  /** What SIGTERM of the host means: init is told to halt (boot.md §12); without an init the system ends. */
+  /**
+   * What SIGTERM of the host means: init is told to halt (boot.md §12), another first process gets the signal, and what does
+   * not end in time is ended; without a first process the system ends. Told again, it ends at once: processes are killed,
+   * file systems are written back all the same.
+   */
   terminate(): void {
     this.machine.post(() => {
       const k = this.kernel;
-      if (this.first !== null && this.first === k.init) psignal(this.first, SIGUSR2);
-      else if (this.first !== null) psignal(this.first, SIGTERM);
-      else k.requestShutdown({ how: "halt", nosync: false });
+      const { first } = this;
+      this.terminations++;
+      if (first === null || this.terminations > 1) {
+        k.requestShutdown({ how: first === null ? "halt" : "exit", nosync: false });
+        this.hurry?.();
+        return;
+      }
+      psignal(first, first === k.init ? SIGUSR2 : SIGTERM);
+      const late = new Callout(() => k.requestShutdown({ how: "exit", nosync: false }));
+      k.callouts.reset(late, k.nanouptime() + FIRST_GRACE_NS);
     });
+  }
+  /** Ends the wait of endProcesses(). */
+  private hurry: (() => void) | null = null;
+
+  /** Whether there is a first process, or the kernel alone. */
+  get hasFirst(): boolean {
+    return this.first !== null;
   }
 
   /** Sends a native signal to the first process. */
@@ -250,10 +216,11 @@ export class VirtualKernel {
       await k.sched.run(() => k.shutdownRequest !== null);
       const request = k.shutdownRequest!;
       await this.endProcesses();
+      this.nfs?.close();
       if (!request.nosync) await this.unmountAll();
       const signal = request.how === "exit" ? this.firstSignal : 0;
       this.machine.debugEnded(k.exitStatus & 0xff, signal);
-      const guestSignal = signal === 0 ? 0 : this.first!.abi.signo(signal);
+      const guestSignal = signal === 0 || this.first === null ? 0 : this.first.abi.signo(signal);
       return { status: k.exitStatus & 0xff, signal, guestSignal, signalText: signalText(signal), how: request.how };
     } catch (e) {
       if (e instanceof KernelPanic) throw e;
@@ -281,12 +248,15 @@ export class VirtualKernel {
         psignal(p, SIGCONT);
         if (sig === SIGTERM) psignal(p, SIGHUP);
       }
+      if (sig === SIGTERM && this.terminations > 1) continue;
       let late = false;
       const timer = new Callout(() => (late = true));
+      this.hurry = sig === SIGTERM ? () => (late = true) : null;
       k.callouts.reset(timer, k.nanouptime() + grace);
       await k.sched.run(() => late || this.userProcs().length === 0);
       k.callouts.stop(timer);
     }
+    this.hurry = null;
     for (const p of this.userProcs()) k.log(`shutdown: pid ${p.pid} (${p.comm}) does not end`);
   }
 
@@ -369,16 +339,19 @@ export async function bootKernel(options: BootOptions): Promise<VirtualKernel> {
 
   const now = (): number => k.microtime();
   addStandardDevices(k.devsw, { entropy: (buf) => machine.entropy(buf), now: () => k.nanouptime() });
-  const consoles = new ConsoleSet(machine.terminal, k.devsw, () => k.nanouptime(), options.first.stdio === "streams");
+  const consoles = new ConsoleSet(machine.terminal, k.devsw, () => k.nanouptime(), (options.first?.stdio ?? "streams") === "streams");
   const ctx: MountContext = { kernel: k, machine, devsw: k.devsw, now, log: (line) => k.log(line) };
   registerFilesystems(k, ctx);
-  const vk = new VirtualKernel(k, machine, consoles);
   try {
     await mountAll(k, ctx, options);
-    if (options.network !== undefined) await openPorts(k, options.network);
     const lp = await startFirst(k, consoles, options);
-    vk.watch(lp.proc);
-    if (options.debug !== undefined) machine.debug(lp, options.debug);
+    const nfs = options.nfs === undefined ? null : await startNfs(k, options.nfs);
+    const vk = new VirtualKernel(k, machine, consoles, nfs);
+    if (options.network !== undefined) await openPorts(k, options.network);
+    if (lp !== null) {
+      vk.watch(lp.proc);
+      if (options.debug !== undefined) machine.debug(lp, options.debug);
+    }
     startSyncer(k);
     handleHostSignals(vk, machine);
     return vk;
@@ -428,60 +401,22 @@ async function mountAll(k: Kernel, ctx: MountContext, options: BootOptions): Pro
   }
 }
 
-async function startFirst(k: Kernel, consoles: ConsoleSet, { first, network }: BootOptions): Promise<Lwp> {
-  const uid = first.uid ?? 0;
-  const gid = first.gid ?? 0;
-  const cred: Ucred = { uid, ruid: uid, svuid: uid, gid, rgid: gid, svgid: gid, groups: [...(first.groups ?? [])] };
-  const lp = makeFirstProcess(k, { cred, abi: k.abis[0]!, asInit: first.init === true });
-  const p = lp.proc;
-  if (first.cwd !== undefined) {
+/** Starts the NFS server. Throws BootError with the export's name. */
+async function startNfs(k: Kernel, options: NfsOptions): Promise<NfsService> {
+  let service: NfsService;
+  try {
+    service = new NfsService(k, { port: options.port ?? NFS_PORT, ...(options.key === undefined ? {} : { key: options.key }) });
+  } catch (e) {
+    throw bootError("ENETWORK", "NFS server", e);
+  }
+  for (const wanted of options.exports) {
     try {
-      await withLoads(() => {
-        const nch = nlookup(new Nlookup(cred, k.mounts.root, k.mounts.root), first.cwd!, NLC_FOLLOW);
-        cacheDrop(p.fd!.cdir);
-        p.fd!.cdir = nch;
-      });
+      await withLoads(() => service.server.addExport(wanted));
     } catch (e) {
-      throw bootError("ENOENT", `working directory ${first.cwd}`, e);
+      throw bootError("EEXPORT", `export ${wanted.path}`, e);
     }
   }
-  if (network?.outgoing === true) await withLoads(() => provideNameserver(lp));
-  await withLoads(() => consoles.openStdio(lp, first.stdio));
-
-  let denied = false;
-  for (const path of candidates(first)) {
-    try {
-      await withLoads(() => execFirst(lp, { path, argv: [...first.argv], envp: [...first.env] }));
-      return lp;
-    } catch (e) {
-      if (e === EACCES) denied = true;
-      // An interpreter that is missing is not a program that is missing: the search ends there.
-      if ((e === ENOENT && k.execRefusal === "") || e === EACCES) continue;
-      throw execError(k, path, e);
-    }
-  }
-  throw denied
-    ? new BootError("EACCES", `${first.path}: permission denied (it is not an executable file, or not for uid ${uid})`)
-    : new BootError("ENOENT", `${first.path}: no such program in the guest's file system`);
-}
-
-/** Paths to try: the given one, or along PATH. */
-function candidates(first: FirstProgram): string[] {
-  if (first.path.includes("/")) return [first.path];
-  const search = first.env.find((e) => e.startsWith("PATH="))?.slice(5) ?? "/bin:/usr/bin:/sbin:/usr/sbin";
-  return search.split(":").map((dir) => (dir === "" ? first.path : `${dir}/${first.path}`));
-}
-
-function execError(k: Kernel, path: string, e: unknown): BootError | KernelPanic {
-  if (!(e instanceof Errno)) return new KernelPanic(panicState(k), e);
-  const why = k.execRefusal === "" ? `${path}: ${e.message}` : k.execRefusal;
-  const code = e.name === "ENOENT" || e.name === "EACCES" || e.name === "ENOMEM" ? e.name : "ENOEXEC";
-  return new BootError(code, why, e);
-}
-
-function bootError(code: BootErrorCode, what: string, e: unknown): BootError {
-  const why = e instanceof Errno ? e.message : e instanceof Error ? e.message : String(e);
-  return new BootError(code, `${what}: ${why}`, e);
+  return service;
 }
 
 async function openPorts(k: Kernel, network: NetworkOptions): Promise<void> {
@@ -494,7 +429,7 @@ async function openPorts(k: Kernel, network: NetworkOptions): Promise<void> {
 
 function handleHostSignals(vk: VirtualKernel, machine: VkMachine): void {
   machine.onSignal(["SIGTERM", "SIGHUP", "SIGINT", "SIGUSR1"], (name) => {
-    if (name === "SIGINT") vk.signalFirst(SIGINT);
+    if (name === "SIGINT" && vk.hasFirst) vk.signalFirst(SIGINT);
     else if (name === "SIGUSR1") vk.signalFirst(SIGUSR1);
     else vk.terminate();
   });

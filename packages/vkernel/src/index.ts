@@ -3,19 +3,16 @@
  * The virtual kernel: boots on a host platform and runs unmodified i386 programs of Linux and DragonFly.
  * @packageDocumentation
  */
+export { BootError, isBootError, isKernelPanic, KernelPanic, type BootErrorCode } from "./boot-error.ts";
+export type { FirstProgram } from "./boot-first.ts";
 export {
   bootKernel,
-  BootError,
-  isBootError,
-  isKernelPanic,
-  KernelPanic,
   VirtualKernel,
-  type BootErrorCode,
   type BootOptions,
-  type FirstProgram,
   type MountContext,
   type MountFactory,
   type MountSpec,
+  type NfsOptions,
   type RunResult,
   type RunStats,
 } from "./boot.ts";
@@ -23,6 +20,7 @@ export { devFs, hammerFs, hostFs, overlayFs, procFs, tmpFs, type HammerFsOptions
 export type { JitStatistics, RegionDump, RegionTraceEvent } from "@vkernel/hostkernel";
 export { CPU_MODELS, type CpuModel, type CpuModelName, type CpuidOption } from "@vkernel/hostkernel";
 export { systemCalls, type SystemCall } from "./abi/system-calls.ts";
+export { NOBODY, type ExportUser, type NfsExportOptions } from "./nfs/export.ts";
 export type { NetworkOptions } from "./boot-network.ts";
 export type { PublishedPort } from "./net/inet/domain.ts";
 export type { StdioKind } from "./boot-console.ts";

@@ -10,6 +10,7 @@ import { topCommand } from "../ui/command.ts";
 import { bootClassic, type ClassicOptions } from "./classic.ts";
 import { imageCommand } from "./image/command.ts";
 import { runProgram, type RunOptions } from "./run.ts";
+import { serveCommand } from "./serve/command.ts";
 import { listSyscalls, type SyscallsOptions } from "./syscalls.ts";
 
 /** --cpu, on both forms. */
@@ -114,5 +115,6 @@ is 10.0.2.2 there, and 10.0.2.3 answers for the host's name servers.`,
     .action((options: SyscallsOptions) => listSyscalls(options));
 
   vkernel.addCommand(imageCommand());
+  vkernel.addCommand(serveCommand(exit));
   return vkernel;
 }

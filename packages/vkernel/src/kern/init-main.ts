@@ -15,7 +15,7 @@ import { execve } from "./exec.ts";
 import { allocPid, startLwp } from "./fork.ts";
 import type { Kernel } from "./kernel.ts";
 import { joinPgrp } from "./pgrp.ts";
-import { Lwp, P_SYSTEM, Pgrp, Proc, SACTIVE, Session } from "./proc.ts";
+import { type KernelFrame, Lwp, P_SYSTEM, Pgrp, Proc, SACTIVE, Session } from "./proc.ts";
 import { Plimit, Rusage } from "./resource.ts";
 import { Sigacts } from "./sig.ts";
 import { Itimers } from "./time.ts";
@@ -46,6 +46,24 @@ export function makeKernelInit(k: Kernel, abi: Abi): Proc {
   p.flags |= P_SYSTEM;
   p.comm = "init";
   k.init = p;
+  return p;
+}
+
+/**
+ * Makes a process of the kernel with one thread, which runs `body` and never ends (DragonFly 2.0 sys/kern/kern_kthread.c,
+ * kthread_create). It has the superuser's rights, no memory and no descriptors; its umask is 0.
+ */
+export function kthreadCreate(k: Kernel, name: string, body: (lp: Lwp) => KernelFrame): Proc {
+  const p = newProc(k, k.abis[0]!, ROOT_CRED);
+  p.flags |= P_SYSTEM;
+  p.comm = name;
+  p.fd = new Filedesc(k.mounts.root, k.mounts.root);
+  p.fd.umask = 0;
+  const lp = new Lwp(k, p, p.pid, new Rusage());
+  p.lwps.set(lp.tid, lp);
+  k.lwps.set(lp.tid, lp);
+  lp.kcont = body(lp);
+  startLwp(lp);
   return p;
 }
 

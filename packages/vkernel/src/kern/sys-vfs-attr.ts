@@ -12,6 +12,7 @@ import { groupMember, VWRITE } from "../sys/ucred.ts";
 import { vnodeNote } from "../vfs/notify.ts";
 import type { VattrChange, Vnode } from "../vfs/vnode.ts";
 import { VDIR, VREG } from "../vfs/vnode.ts";
+import { vnodeSync } from "../vfs/vnode-pager.ts";
 import { FifoFile } from "./fifo-file.ts";
 import type { Lwp } from "./proc.ts";
 import { RLIMIT_FSIZE } from "./resource.ts";
@@ -177,7 +178,6 @@ export function kernFsync(lp: Lwp, fd: number): number {
     fp.dev.sync();
     return 0;
   }
-  fp.vp.object?.clean();
-  fp.vp.fsync();
+  vnodeSync(fp.vp);
   return untilDurable(lp, [fp.vp.mount]);
 }

@@ -115,8 +115,7 @@ export function createAt(
 }
 
 /** Resolves the name of a file to be made; EEXIST when it is there. Held. */
-function lookupNew(lp: Lwp, dirfd: number, path: string, isDir: boolean): Nchandle {
-  const nd = nlookupInit(lp, dirfd, path);
+function lookupNew(nd: Nlookup, path: string, isDir: boolean): Nchandle {
   const nch = nlookup(nd, path, NLC_CREATE | NLC_NAME);
   if (nch.vp !== null) {
     cacheDrop(nch);
@@ -131,9 +130,13 @@ function lookupNew(lp: Lwp, dirfd: number, path: string, isDir: boolean): Nchand
 
 /** mkdir(2), mkdirat. */
 export function kernMkdir(lp: Lwp, dirfd: number, path: string, mode: number): number {
-  const nch = lookupNew(lp, dirfd, path, true);
+  return makeDirectory(lp, nlookupInit(lp, dirfd, path), path, mode & (0o777 | S_ISTXT));
+}
+/** Makes a directory; the walk starts where `nd` says. */
+export function makeDirectory(lp: Lwp, nd: Nlookup, path: string, mode: number): number {
+  const nch = lookupNew(nd, path, true);
   try {
-    createAt(lp, nch, VDIR, mode & (0o777 | S_ISTXT));
+    createAt(lp, nch, VDIR, mode);
     return 0;
   } finally {
     cacheDrop(nch);
@@ -142,9 +145,13 @@ export function kernMkdir(lp: Lwp, dirfd: number, path: string, mode: number): n
 
 /** mknod(2), mkfifo(2): any type but a directory. Devices are the superuser's to make. */
 export function kernMknod(lp: Lwp, dirfd: number, path: string, type: Vtype, mode: number, rdev: number): number {
+  return makeNode(lp, nlookupInit(lp, dirfd, path), path, type, mode, rdev);
+}
+/** As kernMknod; the walk starts where `nd` says. */
+export function makeNode(lp: Lwp, nd: Nlookup, path: string, type: Vtype, mode: number, rdev: number): number {
   if ((type === VCHR || type === VBLK) && lp.proc.cred.uid !== 0) throw EPERM;
   if (type === VDIR || type === VLNK) throw EPERM;
-  const nch = lookupNew(lp, dirfd, path, false);
+  const nch = lookupNew(nd, path, false);
   try {
     createAt(lp, nch, type, mode, { rdev });
     return 0;
@@ -155,8 +162,12 @@ export function kernMknod(lp: Lwp, dirfd: number, path: string, type: Vtype, mod
 
 /** symlink(2), symlinkat. */
 export function kernSymlink(lp: Lwp, target: string, dirfd: number, path: string): number {
+  return makeSymlink(lp, target, nlookupInit(lp, dirfd, path), path);
+}
+/** As kernSymlink; the walk starts where `nd` says. */
+export function makeSymlink(lp: Lwp, target: string, nd: Nlookup, path: string): number {
   if (target.length === 0) throw ENOENT;
-  const nch = lookupNew(lp, dirfd, path, false);
+  const nch = lookupNew(nd, path, false);
   try {
     createAt(lp, nch, VLNK, 0o777, { target });
     return 0;
@@ -167,22 +178,24 @@ export function kernSymlink(lp: Lwp, target: string, dirfd: number, path: string
 
 /** link(2), linkat. `follow`: a symbolic link at `from` is followed. */
 export function kernLink(lp: Lwp, fromFd: number, from: string, toFd: number, to: string, flags: number): number {
-  return withPath(lp, fromFd, from, flags, (vp) => {
-    if (vp.type === VDIR) throw EPERM;
-    const nch = lookupNew(lp, toFd, to, false);
-    try {
-      const dvp = nch.parent!.vp!;
-      if (dvp.mount !== vp.mount) throw EXDEV;
-      creatableIn(lp.proc, nch);
-      dvp.link(nch.name, vp);
-      nch.cache.setVnode(nch, vref(vp));
-      knote(vp, NOTE_LINK);
-      nameNote(dvp, NOTE_WRITE, "created", nch.name, false);
-      return 0;
-    } finally {
-      cacheDrop(nch);
-    }
-  });
+  return withPath(lp, fromFd, from, flags, (vp) => makeLink(lp, vp, nlookupInit(lp, toFd, to), to));
+}
+/** Makes another name for a file; the walk starts where `nd` says. */
+export function makeLink(lp: Lwp, vp: Vnode, nd: Nlookup, to: string): number {
+  if (vp.type === VDIR) throw EPERM;
+  const nch = lookupNew(nd, to, false);
+  try {
+    const dvp = nch.parent!.vp!;
+    if (dvp.mount !== vp.mount) throw EXDEV;
+    creatableIn(lp.proc, nch);
+    dvp.link(nch.name, vp);
+    nch.cache.setVnode(nch, vref(vp));
+    knote(vp, NOTE_LINK);
+    nameNote(dvp, NOTE_WRITE, "created", nch.name, false);
+    return 0;
+  } finally {
+    cacheDrop(nch);
+  }
 }
 
 /** May the process take this name away? VWRITE on the directory; below a sticky one, ownership too. */
@@ -197,7 +210,11 @@ function checkRemovable(p: Proc, nch: Nchandle): void {
 
 /** unlink(2), unlinkat. A directory is EPERM in BSD, EISDIR in Linux. */
 export function kernUnlink(lp: Lwp, dirfd: number, path: string): number {
-  const nch = lookupPath(lp, dirfd, path, NLC_NAME);
+  return removeFile(lp, nlookupInit(lp, dirfd, path), path);
+}
+/** As kernUnlink; the walk starts where `nd` says. */
+export function removeFile(lp: Lwp, nd: Nlookup, path: string): number {
+  const nch = nlookup(nd, path, NLC_NAME);
   try {
     const vp = nch.vp!;
     if (vp.type === VDIR) throw lp.proc.abi.name === "linux" ? EISDIR : EPERM;
@@ -217,7 +234,10 @@ export function kernUnlink(lp: Lwp, dirfd: number, path: string): number {
 
 /** rmdir(2). "." is EINVAL, ".." ENOTEMPTY, a mount point or the root EBUSY. */
 export function kernRmdir(lp: Lwp, dirfd: number, path: string): number {
-  const nd = nlookupInit(lp, dirfd, path);
+  return removeDirectory(lp, nlookupInit(lp, dirfd, path), path);
+}
+/** As kernRmdir; the walk starts where `nd` says. */
+export function removeDirectory(lp: Lwp, nd: Nlookup, path: string): number {
   const nch = nlookup(nd, path, NLC_NAME);
   try {
     const vp = nch.vp!;
@@ -244,11 +264,13 @@ export const RENAME_NOREPLACE = 1;
 
 /** rename(2), renameat, renameat2 (RENAME_NOREPLACE only). */
 export function kernRename(lp: Lwp, fromFd: number, from: string, toFd: number, to: string, flags = 0): number {
+  return renameFile(lp, nlookupInit(lp, fromFd, from), from, nlookupInit(lp, toFd, to), to, flags);
+}
+/** As kernRename; the walks start where `fromNd` and `toNd` say. */
+export function renameFile(lp: Lwp, fromNd: Nlookup, from: string, toNd: Nlookup, to: string, flags = 0): number {
   const p = lp.proc;
-  const fromNd = nlookupInit(lp, fromFd, from);
   const fnch = nlookup(fromNd, from, NLC_NAME);
   try {
-    const toNd = nlookupInit(lp, toFd, to);
     const tnch = nlookup(toNd, to, NLC_CREATE | NLC_NAME);
     try {
       // BSD calls "." and ".." invalid, Linux busy; the root is busy for both.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Mounted file systems (DragonFly 2.0 sys/sys/mount.h). */
+import { EOPNOTSUPP } from "../sys/errno.ts";
 import type { WaitChannel } from "../sys/wait.ts";
 import type { Nchandle } from "./namecache.ts";
 import type { Vnode } from "./vnode.ts";
@@ -69,6 +70,21 @@ export abstract class Mount {
   }
   /** A process has been waited for and is no more. */
   processGone(_pid: number): void {}
+  /**
+   * What tells this file system from all others for as long as it exists, over restarts; null when nothing does, or when it
+   * ends with the system.
+   */
+  identity(): string | null {
+    return null;
+  }
+  /** What tells the file from all others that the file system ever has: VFS_VPTOFH. Only where there is an identity. */
+  fid(_vp: Vnode): Uint8Array {
+    throw EOPNOTSUPP;
+  }
+  /** The file with such an id, referenced: VFS_FHTOVP. Throws ESTALE when it is no more, and the file system's errors. */
+  vnodeOfFid(_fid: Uint8Array): Vnode {
+    throw EOPNOTSUPP;
+  }
   /** Releases the file system; throws EBUSY-class errors before anything is torn down. */
   abstract unmount(): void;
 }

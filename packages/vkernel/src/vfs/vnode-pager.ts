@@ -7,7 +7,7 @@
  *   VP2  While something maps the file, or holds modified pages of it, the pager holds one reference on the vnode.
  * @module
  */
-import { objectRead } from "../vm/object-io.ts";
+import { objectRead, objectWrite } from "../vm/object-io.ts";
 import type { Pager } from "../vm/object.ts";
 import { VmObject } from "../vm/object.ts";
 import type { VmSystem } from "../vm/system.ts";
@@ -47,4 +47,16 @@ export function vnodeObject(sys: VmSystem, vp: Vnode): VmObject {
 export function vnodeRead(vp: Vnode, offset: number, buf: Uint8Array, bufOff: number, len: number): number {
   const direct = (at: number, u8: Uint8Array, off: number, n: number): number => vp.read(at, u8, off, n);
   return objectRead(vp.object, offset, Uio.kernel(buf, bufOff, len), len, direct);
+}
+
+/** Writes to a file from kernel memory as write(2) would; returns the count. Throws what the file system throws, and IoMiss. */
+export function vnodeWrite(vp: Vnode, offset: number, buf: Uint8Array, bufOff: number, len: number): number {
+  const direct = (at: number, u8: Uint8Array, off: number, n: number): number => vp.write(at, u8, off, n);
+  return objectWrite(vp.object, offset, Uio.kernel(buf, bufOff, len), len, direct);
+}
+
+/** Makes a file durable, what mappings have written included. */
+export function vnodeSync(vp: Vnode): void {
+  vp.object?.clean();
+  vp.fsync();
 }

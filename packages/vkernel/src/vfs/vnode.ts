@@ -84,6 +84,8 @@ export interface VnodeCreate {
 /** Receives one directory entry; returns false to stop before this entry is consumed. */
 export type ReaddirSink = (name: string, fileid: number, type: Vtype, nextCookie: number) => boolean;
 
+export type ReaddirKeySink = (name: string, fileid: number, type: Vtype, nextCookie: bigint) => boolean;
+
 export abstract class Vnode {
   readonly mount: Mount;
   readonly type: Vtype;
@@ -146,6 +148,14 @@ export abstract class Vnode {
   /** Lists entries from `cookie` (0 = start), with "." and ".." first. Returns true at the end. */
   readdir(_cookie: number, _sink: ReaddirSink): boolean {
     throw ENOTDIR;
+  }
+  /**
+   * readdir() with positions that others keep: they outlive the vnode, and the system where the file system has an identity
+   * (Mount.identity). 64 bits.
+   */
+  readdirKeys(cookie: bigint, sink: ReaddirKeySink): boolean {
+    if (cookie > BigInt(Number.MAX_SAFE_INTEGER)) return true;
+    return this.readdir(Number(cookie), (name, fileid, type, next) => sink(name, fileid, type, BigInt(next)));
   }
   readlink(): string {
     throw EINVAL;

@@ -14,13 +14,13 @@
  */
 import type { BlockDevice, HammerFileType, HammerInode, HammerMount as Core } from "@vkernel/hammer";
 import { mount as mountCore } from "@vkernel/hammer";
-import { EISDIR, ENOTDIR, EROFS } from "../../sys/errno.ts";
+import { EISDIR, ENOTDIR, EROFS, ESTALE } from "../../sys/errno.ts";
 import { majorOf, makedev, minorOf } from "../../sys/stat.ts";
 import type { Ucred } from "../../sys/ucred.ts";
 import { accessOk } from "../../sys/ucred.ts";
 import type { Statfs } from "../mount.ts";
 import { type Barrier, MNT_LOCAL, MNT_RDONLY, Mount } from "../mount.ts";
-import type { ReaddirSink, Vattr, VattrChange, VnodeCreate, Vtype } from "../vnode.ts";
+import type { ReaddirKeySink, ReaddirSink, Vattr, VattrChange, VnodeCreate, Vtype } from "../vnode.ts";
 import { VBLK, VCHR, VDIR, VFIFO, VLNK, Vnode, VREG, VSOCK } from "../vnode.ts";
 import { BACKLOG_MAX, CothreadDisk } from "./cothread-disk.ts";
 import { HammerMiss, kernelError, RoomMiss } from "./error.ts";
@@ -38,6 +38,9 @@ const TYPE: Readonly<Record<HammerFileType, Vtype>> = {
 const HAMMER_TYPE: readonly (HammerFileType | null)[] = [null, "file", "dir", "blockdev", "chardev", "symlink", "socket", "fifo"];
 const BLOCK = 16384;
 const TWO32 = 4294967296;
+/** Object id, TID, PFS. */
+const FID_BYTES = 18;
+const PFS_SPREAD = 0x9e37_79b1;
 
 /** The guest's own memory and the machine's are bounded together; a mount gets less of it than it would alone. */
 const DEFAULT_CACHE_BYTES = 64 << 20;
@@ -125,6 +128,39 @@ export class HammerfsMount extends Mount {
     return this.vnodeOf(this.core.root);
   }
 
+  override identity(): string {
+    return this.core.info().fsid;
+  }
+
+  /** struct hammer's fid: object, PFS, and the TID as of which it is looked at. */
+  override fid(vp: Vnode): Uint8Array {
+    const { ip } = vp as HammerVnode;
+    const fid = new DataView(new ArrayBuffer(FID_BYTES));
+    fid.setInt32(0, ip.objHi);
+    fid.setInt32(4, ip.objLo);
+    fid.setInt32(8, ip.asofHi);
+    fid.setInt32(12, ip.asofLo);
+    fid.setUint16(16, ip.pfs);
+    return new Uint8Array(fid.buffer);
+  }
+
+  override vnodeOfFid(bytes: Uint8Array): Vnode {
+    if (bytes.length !== FID_BYTES) throw ESTALE;
+    const fid = new DataView(bytes.buffer, bytes.byteOffset, FID_BYTES);
+    let ip: HammerInode | null;
+    try {
+      const loc = fid.getUint16(16) << 16;
+      ip = this.core.getInode(fid.getInt32(0), fid.getInt32(4), loc, fid.getInt32(8), fid.getInt32(12));
+    } catch (e) {
+      throw this.error(e);
+    }
+    if (ip === null) throw ESTALE;
+    if (ip.nlinks > 0 || ip.historical) return this.vnodeOf(ip);
+    // Removed, and held by somebody who has it open.
+    this.release(ip);
+    throw ESTALE;
+  }
+
   override statfs(): Statfs {
     const s = this.core.statfs();
     return {
@@ -193,8 +229,7 @@ export class HammerVnode extends Vnode {
       nlink: ip.nlinks,
       uid: ip.uid,
       gid: ip.gid,
-      // The past is another file system to programs that compare (device, inode).
-      fsid: ip.historical ? (this.mount.fsid ^ ip.asofHi ^ ip.asofLo ^ 0x80000) & 0xfffff : this.mount.fsid,
+      fsid: this.fsid(),
       fileid: (ip.objHi >>> 0) * TWO32 + (ip.objLo >>> 0),
       size: ip.size,
       blocksize: BLOCK,
@@ -203,6 +238,14 @@ export class HammerVnode extends Vnode {
       flags: ip.uflags,
       atimeSec, atimeNsec, mtimeSec, mtimeNsec, ctimeSec, ctimeNsec,
     };
+  }
+  /** The past, and a PFS, are other file systems to programs that compare (device, inode). */
+  private fsid(): number {
+    const { ip, mount } = this;
+    let fsid = mount.fsid;
+    if (ip.historical) fsid ^= ip.asofHi ^ ip.asofLo ^ 0x80000;
+    if (ip.pfs !== 0) fsid ^= Math.imul(ip.pfs, PFS_SPREAD) >>> 12;
+    return fsid === mount.fsid ? fsid : fsid & 0xfffff;
   }
   override size(): number {
     return this.ip.size;
@@ -313,20 +356,24 @@ export class HammerVnode extends Vnode {
     const positions = (this.positions ??= new Map());
     const start = cookie <= 2 ? BigInt(cookie) : (keys[cookie - 3] ?? -1n);
     if (start < 0n) return true;
+    return this.readdirKeys(start, (name, fileid, type, next) => {
+      if (next <= 2n) return sink(name, fileid, type, Number(next));
+      const known = positions.get(next);
+      const position = known ?? keys.length + 3;
+      if (known === undefined) {
+        keys.push(next);
+        positions.set(next, position);
+      }
+      return sink(name, fileid, type, position);
+    });
+  }
+
+  override readdirKeys(cookie: bigint, sink: ReaddirKeySink): boolean {
+    if (this.type !== VDIR) throw ENOTDIR;
     let stopped = false;
     try {
-      this.mount.core.readdir(this.ip, start, (name, objId, type, next) => {
-        let position: number;
-        if (next <= 2n) position = Number(next);
-        else {
-          const known = positions.get(next);
-          position = known ?? keys.length + 3;
-          if (known === undefined) {
-            keys.push(next);
-            positions.set(next, position);
-          }
-        }
-        if (sink(name, Number(BigInt.asUintN(53, objId)), TYPE[type], position)) return true;
+      this.mount.core.readdir(this.ip, cookie, (name, objId, type, next) => {
+        if (sink(name, Number(BigInt.asUintN(53, objId)), TYPE[type], next)) return true;
         stopped = true;
         return false;
       });

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** `vkernel serve nfs`: a kernel without processes that serves a directory of an image to NFS clients. */
+import { NodePlatform } from "@vkernel/hostkernel/node";
+import { toByteString } from "@vkernel/hammer";
+import { bootKernel, BootError, type ExportUser, type VirtualKernel } from "@vkernel/vkernel";
+import { isIP } from "node:net";
+import { panicked, ramBytes } from "../../machine.ts";
+import { hostPort } from "../../network.ts";
+import { rootSource } from "../../root-source.ts";
+import { lastingSecret } from "../../state-dir.ts";
+import { CliError } from "../../ui/errors.ts";
+import { guestUser } from "../../users.ts";
+import { asOfName } from "./as-of.ts";
+import { imagePath } from "./image-path.ts";
+
+export interface ServeNfsOptions {
+  readonly port: string;
+  readonly bind: string;
+  readonly asOf?: string;
+  readonly readOnly?: boolean;
+  readonly mapRoot?: string;
+  readonly mapAll?: string;
+  readonly verbose?: boolean;
+}
+
+/** The kernel has no processes, and needs the least that a machine can have. */
+const MEMORY = "32m";
+/** Bytes of the file system's cache: reading ahead of many clients is all that this process does. */
+const CACHE_BYTES = 256 << 20;
+const KEY_FILE = "nfs-handle-key";
+const KEY_BYTES = 16;
+
+/** How clients mount the directory, for people to copy. */
+export function mountLines(host: string, port: number, path: string): string[] {
+  const where = `${host.includes(":") ? `[${host}]` : host}:${path}`;
+  const ports = `port=${port},mountport=${port}`;
+  return [
+    `Linux:  sudo mount -t nfs -o vers=3,proto=tcp,mountproto=tcp,${ports},nolock ${where} /mnt`,
+    `macOS:  sudo mount -t nfs -o vers=3,tcp,${ports},locallocks ${where} /private/nfs`,
+    `libnfs: nfs-ls 'nfs://${host}${path}?nfsport=${port}&mountport=${port}'`,
+  ];
+}
+
+/** Serves until it is told to end; resolves to the exit status. */
+export async function serveNfs(spec: string, options: ServeNfsOptions): Promise<number> {
+  const { image, path } = imagePath(spec);
+  const port = hostPort(options.port, "--port");
+  if (isIP(options.bind) === 0) throw new CliError("--bind", `'${options.bind}' is not an IP address`, "127.0.0.1 or 0.0.0.0");
+  const platform = new NodePlatform();
+  const readOnly = options.readOnly === true || options.asOf !== undefined;
+  const { NodeNetwork } = await import("@vkernel/hostkernel/node/network");
+  const key = lastingSecret(KEY_FILE, KEY_BYTES);
+  const root = rootSource(platform, image, { readOnly, cacheBytes: CACHE_BYTES });
+  let vk: VirtualKernel;
+  try {
+    const past = options.asOf === undefined ? "" : asOfName(image, options.asOf);
+    const user = (who: string | undefined): ExportUser | undefined =>
+      who === undefined ? undefined : guestUser(who, (file) => root.text(file));
+    const mapRoot = user(options.mapRoot);
+    const mapAll = user(options.mapAll);
+    vk = await bootKernel({
+      platform,
+      ramBytes: ramBytes(MEMORY),
+      root: root.mount,
+      jit: { threshold: Infinity },
+      log: (line) => {
+        if (options.verbose === true) process.stderr.write(`vkernel: ${line}\n`);
+      },
+      network: { host: new NodeNetwork(), outgoing: false, publish: [{ host: options.bind, port, guestPort: port }] },
+      nfs: {
+        port,
+        key,
+        exports: [
+          {
+            path: toByteString(`${past}${path}`),
+            name: toByteString(path),
+            readOnly,
+            ...(mapRoot === undefined ? {} : { mapRoot }),
+            ...(mapAll === undefined ? {} : { mapAll }),
+          },
+        ],
+      },
+    });
+  } catch (error) {
+    root.close();
+    if (!(error instanceof BootError)) throw error;
+    throw new CliError(spec, error.message, undefined, 1, error);
+  }
+  const view = options.asOf === undefined ? "" : ` as of ${options.asOf}`;
+  process.stdout.write(`Serving ${spec}${view} on ${options.bind} port ${port}${readOnly ? ", read-only" : ""}.\n`);
+  const host = options.bind === "0.0.0.0" || options.bind === "::" ? "SERVER" : options.bind;
+  for (const line of mountLines(host, port, path)) process.stdout.write(`  ${line}\n`);
+  try {
+    await vk.run();
+    return 0;
+  } catch (error) {
+    return panicked(error);
+  }
+}

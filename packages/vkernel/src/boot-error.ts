@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** How a system fails to start, or to go on; and waiting for the disk where no process does. */
+import { Errno } from "./sys/errno.ts";
+import { IoMiss } from "./sys/wait.ts";
+
+export type BootErrorCode = "ENOENT" | "EACCES" | "ENOEXEC" | "EROOT" | "EMOUNT" | "EEXPORT" | "ENETWORK" | "ENOMEM" | "EOTHER";
+
+const MARK = Symbol.for("@vkernel/vkernel:error");
+
+/** The system could not be started; `code` says what kind of failure it was. */
+export class BootError extends Error {
+  readonly code: BootErrorCode;
+  readonly [MARK] = "BootError";
+  constructor(code: BootErrorCode, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = "BootError";
+    this.code = code;
+  }
+}
+
+/** Tells a BootError of any copy of this package apart. */
+export function isBootError(e: unknown): e is BootError {
+  return e instanceof Error && (e as { [MARK]?: unknown })[MARK] === "BootError";
+}
+/** Tells a KernelPanic of any copy of this package apart. */
+export function isKernelPanic(e: unknown): e is KernelPanic {
+  return e instanceof Error && (e as { [MARK]?: unknown })[MARK] === "KernelPanic";
+}
+
+/** The kernel found itself in a state that must not be. `state` describes the moment. */
+export class KernelPanic extends Error {
+  readonly state: string;
+  readonly [MARK] = "KernelPanic";
+  constructor(state: string, cause: unknown) {
+    super(`panic: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    this.name = "KernelPanic";
+    this.state = state;
+  }
+}
+
+/** Runs a plain operation that may have to wait for the disk, outside of any process. */
+export async function withLoads<T>(operation: () => T): Promise<T> {
+  for (;;) {
+    try {
+      return operation();
+    } catch (e) {
+      if (!(e instanceof IoMiss)) throw e;
+      await new Promise<void>((resolve) => {
+        e.load(() => {
+          resolve();
+        });
+      });
+    }
+  }
+}
+
+/** The BootError for a failure of `what`. */
+export function bootError(code: BootErrorCode, what: string, e: unknown): BootError {
+  const why = e instanceof Errno ? e.message : e instanceof Error ? e.message : String(e);
+  return new BootError(code, `${what}: ${why}`, e);
+}

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * A client's connection: calls out of the stream of a socket, replies into it.
+ *
+ * Invariants
+ *   NN1  While replies wait for room, no further call is read: whoever does not read is not served, and costs one reply and
+ *        what its calls under way answer.
+ *   NN2  `onWork` is called whenever there may be something to do: bytes, room, the end.
+ * @module
+ */
+import { Errno } from "../sys/errno.ts";
+import { WaitNode, WOULDBLOCK, type WaitChannel } from "../sys/wait.ts";
+import type { InetSocket } from "../net/inet/socket.ts";
+import type { PeerCred } from "../net/socket.ts";
+import { Uio } from "../vm/uio.ts";
+import { MAX_DATA } from "./nfs3-proto.ts";
+import { marked, RecordReader } from "./rpc.ts";
+import { GarbageArgs } from "./xdr.ts";
+
+/** Bytes of a call besides its data. */
+const MOST_HEAD = 8192;
+const KERNEL: PeerCred = { pid: 0, uid: 0, gid: 0 };
+
+export class NfsConnection {
+  readonly socket: InetSocket;
+  /** Address of the client. */
+  readonly client: string;
+  readonly #reader = new RecordReader(MAX_DATA + MOST_HEAD);
+  readonly #out: Uio[] = [];
+  readonly #readNode: WaitNode;
+  readonly #roomNode: WaitNode;
+  /** In the queue of connections with work, and in the hands of a thread. */
+  isQueued = false;
+  isBusy = false;
+  closed = false;
+  /** Whole calls so far, and when the last byte came, ns. */
+  calls = 0;
+  lastNs: number;
+
+  readonly #onClose: (c: NfsConnection) => void;
+
+  constructor(socket: InetSocket, now: number, onWork: (c: NfsConnection) => void, onClose: (c: NfsConnection) => void) {
+    this.#onClose = onClose;
+    this.socket = socket;
+    this.client = socket.remote?.host ?? "";
+    this.lastNs = now;
+    const wake = (): void => {
+      if (!this.closed) this.#listen();
+      onWork(this);
+    };
+    this.#readNode = new WaitNode({ wake });
+    this.#roomNode = new WaitNode({ wake: () => onWork(this) });
+    this.#listen();
+  }
+  #listen(): void {
+    this.socket.readChan.add(this.#readNode);
+  }
+
+  /** Bytes of a call that is not whole yet. */
+  get held(): number {
+    return this.#reader.held;
+  }
+  get isPartial(): boolean {
+    return this.#reader.isPartial;
+  }
+  /** Replies wait for the client to read. */
+  get isBlocked(): boolean {
+    return this.#out.length > 0;
+  }
+  /** Whether another look may find a call. */
+  get hasInput(): boolean {
+    return !this.closed && !this.isBlocked && this.socket.queued > 0;
+  }
+
+  /** The next whole call, or null while there is none; closes the connection at its end and when it makes no sense. */
+  receive(now: number): Uint8Array | null {
+    for (;;) {
+      const space = this.#reader.space(Math.max(1, this.socket.queued));
+      let n: number;
+      try {
+        n = this.socket.recv(Uio.kernel(space, 0, space.length), false);
+      } catch (e) {
+        if (!(e instanceof Errno)) throw e;
+        n = 0;
+      }
+      if (n === WOULDBLOCK) return null;
+      if (n === 0) {
+        this.close();
+        return null;
+      }
+      this.lastNs = now;
+      let message: Uint8Array | null;
+      try {
+        message = this.#reader.filled(n);
+      } catch (e) {
+        if (!(e instanceof GarbageArgs)) throw e;
+        this.close();
+        return null;
+      }
+      if (message === null) continue;
+      this.calls++;
+      return message;
+    }
+  }
+
+  /** Sends a reply, now or when there is room. */
+  send(reply: Uint8Array): void {
+    if (this.closed) return;
+    const record = marked(reply);
+    this.#out.push(Uio.kernel(record, 0, record.length));
+    this.flush();
+  }
+
+  /** Sends what waits as far as there is room. */
+  flush(): void {
+    try {
+      while (this.#out.length > 0) {
+        const first = this.#out[0]!;
+        if (this.socket.send(first, null, null, KERNEL) === WOULDBLOCK) {
+          this.#waitFor(this.socket.roomOf(null));
+          return;
+        }
+        if (first.resid === 0) this.#out.shift();
+      }
+    } catch (e) {
+      if (!(e instanceof Errno)) throw e;
+      this.close();
+    }
+  }
+  #waitFor(room: WaitChannel): void {
+    room.add(this.#roomNode);
+  }
+
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.#out.length = 0;
+    for (const node of [this.#readNode, this.#roomNode]) node.channel?.remove(node);
+    this.socket.close();
+    this.#onClose(this);
+  }
+}

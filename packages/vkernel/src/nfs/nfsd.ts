@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * nfsd: the kernel threads that serve NFS, and the connections that they serve (DragonFly 2.0 sys/vfs/nfs/nfs_syscalls.c,
+ * nfssvc_nfsd).
+ *
+ * Invariants
+ *   ND1  A connection is in the hands of one thread at a time and is served one call a turn, so that a busy client holds up
+ *        nobody.
+ *   ND2  Calls that changed names or attributes are answered together, once their file systems have been written back: when
+ *        there is nothing else to do, or MOST_PENDING wait.
+ *   ND3  There are at most MOST_CONNECTIONS connections and MOST_PARTIAL bytes of calls that are not whole. Beyond that the
+ *        connection goes that has been silent longest, those before all that never sent a call.
+ * @module
+ */
+import { kthreadCreate } from "../kern/init-main.ts";
+import type { Kernel } from "../kern/kernel.ts";
+import type { KernelFrame, Lwp } from "../kern/proc.ts";
+import { FOREVER, tsleep, waitForLoad } from "../kern/sleep.ts";
+import { ANY4 } from "../net/inet/address.ts";
+import { InetSocket } from "../net/inet/socket.ts";
+import { Errno } from "../sys/errno.ts";
+import { AF_INET, SOCK_STREAM, SOMAXCONN } from "../sys/socket.ts";
+import { IoMiss, WaitChannel, WaitNode, WOULDBLOCK } from "../sys/wait.ts";
+import type { Mount } from "../vfs/mount.ts";
+import { NfsConnection } from "./connection.ts";
+import { NfsServer, type NfsServerOptions, type Reply } from "./server.ts";
+
+const THREADS = 4;
+const MOST_CONNECTIONS = 512;
+const MOST_PARTIAL = 64 << 20;
+const MOST_PENDING = 64;
+const KERNEL = { pid: 0, uid: 0, gid: 0 };
+
+interface Pending {
+  readonly connection: NfsConnection;
+  readonly message: Uint8Array;
+  readonly reply: Reply;
+}
+
+export class NfsService {
+  readonly server: NfsServer;
+  readonly #k: Kernel;
+  readonly #listener: InetSocket;
+  readonly #listenNode: WaitNode;
+  readonly #connections = new Set<NfsConnection>();
+  /** Connections with something to do, and whether there are new ones. */
+  readonly #work: NfsConnection[] = [];
+  #arrived = false;
+  readonly #workChan = new WaitChannel("nfsd");
+  #pending: Pending[] = [];
+  #partial = 0;
+
+  /** Listens on the guest's port and starts the threads. Throws EADDRINUSE. */
+  constructor(k: Kernel, options: NfsServerOptions) {
+    this.#k = k;
+    this.server = new NfsServer(k, options);
+    this.#listener = new InetSocket(AF_INET, SOCK_STREAM, KERNEL);
+    k.inet.bind(this.#listener, { host: ANY4, port: options.port }, KERNEL);
+    this.#listenNode = new WaitNode({
+      wake: () => {
+        this.#listen();
+        this.#arrived = true;
+        this.#workChan.wakeupOne();
+      },
+    });
+    this.#listen();
+    this.#listener.listen(SOMAXCONN, KERNEL);
+    for (let i = 0; i < THREADS; i++) kthreadCreate(k, "nfsd", (lp) => this.#run(lp));
+  }
+  #listen(): void {
+    this.#listener.readChan.add(this.#listenNode);
+  }
+
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  *#run(lp: Lwp): KernelFrame {
+    for (;;) {
+      if (this.#arrived) this.#accept();
+      const connection = this.#work.shift();
+      if (connection !== undefined) {
+        connection.isQueued = false;
+        yield* this.#serve(lp, connection);
+        if (this.#pending.length >= MOST_PENDING) yield* this.#commit(lp);
+        lp.sysNs = lp.runtimeNs;
+        // Still runnable: the others get their turn, and the host.
+        yield;
+      } else if (this.#pending.length > 0) yield* this.#commit(lp);
+      else yield* tsleep(lp, this.#workChan, 0, FOREVER);
+    }
+  }
+
+  #accept(): void {
+    this.#arrived = false;
+    for (;;) {
+      const socket = this.#listener.accept();
+      if (socket === WOULDBLOCK) return;
+      if (this.#connections.size >= MOST_CONNECTIONS) this.#evict(() => true);
+      const now = this.#k.nanouptime();
+      const connection = new NfsConnection(socket as InetSocket, now, (c) => this.#enqueue(c), (c) => this.#gone(c));
+      this.#connections.add(connection);
+      this.#enqueue(connection);
+    }
+  }
+
+  #enqueue(connection: NfsConnection): void {
+    if (connection.isQueued || connection.isBusy || connection.closed) return;
+    connection.isQueued = true;
+    this.#work.push(connection);
+    this.#workChan.wakeupOne();
+  }
+
+  /** Closes the connection, of those that are `meant`, that will be missed least (ND3). */
+  #evict(meant: (c: NfsConnection) => boolean): void {
+    let worst: NfsConnection | null = null;
+    for (const c of this.#connections) {
+      if (!meant(c) || c.isBusy) continue;
+      if (worst === null || (c.calls === 0) > (worst.calls === 0) || ((c.calls === 0) === (worst.calls === 0) && c.lastNs < worst.lastNs)) {
+        worst = c;
+      }
+    }
+    if (worst === null) return;
+    this.#k.logRated(`nfsd: too many clients at once: ${worst.client} is disconnected`);
+    worst.close();
+  }
+  #gone(connection: NfsConnection): void {
+    this.#partial -= connection.held;
+    this.#connections.delete(connection);
+  }
+
+  /** One call of a connection (ND1). */
+  *#serve(lp: Lwp, connection: NfsConnection): Generator<void, void, void> {
+    connection.isBusy = true;
+    connection.flush();
+    const message = connection.isBlocked || connection.closed ? null : this.#receive(connection);
+    if (message !== null) {
+      const answer = yield* this.server.handle(lp, message, connection.client);
+      if (answer === null) connection.close();
+      else if (!("bytes" in answer)) {
+        if (answer.reply === null) answer.waiting.push((reply) => connection.send(reply));
+        else connection.send(answer.reply);
+      } else if (answer.changed.size > 0) this.#pending.push({ connection, message, reply: answer });
+      else {
+        if (answer.kept !== null) this.server.requests.finish(answer.kept, answer.bytes);
+        connection.send(answer.bytes);
+      }
+    }
+    connection.isBusy = false;
+    if (connection.hasInput) this.#enqueue(connection);
+  }
+
+  #receive(connection: NfsConnection): Uint8Array | null {
+    const held = connection.held;
+    const message = connection.receive(this.#k.nanouptime());
+    // A connection that has closed has been taken off the account as it was.
+    if (!connection.closed) this.#partial += connection.held - held;
+    if (this.#partial > MOST_PARTIAL) this.#evict((c) => c.held > 0);
+    return message;
+  }
+
+  /** Writes back what calls have changed, and answers them (ND2). */
+  *#commit(lp: Lwp): Generator<void, void, void> {
+    const batch = this.#pending;
+    this.#pending = [];
+    const failed = new Set<Mount>();
+    for (const mount of new Set(batch.flatMap((p) => [...p.reply.changed]))) {
+      if (!(yield* this.#sync(lp, mount))) failed.add(mount);
+    }
+    const { requests } = this.server;
+    for (const { connection, message, reply } of batch) {
+      const lost = [...reply.changed].some((mount) => failed.has(mount));
+      const bytes = lost ? NfsServer.failed(message) : reply.bytes;
+      if (reply.kept !== null) {
+        requests.finish(reply.kept, bytes);
+        if (lost) requests.forget(reply.kept);
+      }
+      connection.send(bytes);
+      if (connection.hasInput) this.#enqueue(connection);
+    }
+  }
+
+  /** Whether the file system could be written back. */
+  *#sync(lp: Lwp, mount: Mount): Generator<void, boolean, void> {
+    for (;;) {
+      try {
+        mount.sync();
+        return true;
+      } catch (e) {
+        if (e instanceof IoMiss) yield* waitForLoad(lp, e);
+        else if (e instanceof Errno) {
+          this.#k.log(`nfsd: ${mount.onName}: ${e.message}: changes may be lost`);
+          return false;
+        } else throw e;
+      }
+    }
+  }
+
+  /** Ends all connections and gives the exports up; the threads find nothing to do any more. */
+  close(): void {
+    this.#listenNode.channel?.remove(this.#listenNode);
+    this.#listener.close();
+    for (const connection of [...this.#connections]) connection.close();
+    this.server.close();
+  }
+}
