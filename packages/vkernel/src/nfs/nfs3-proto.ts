@@ -216,9 +216,9 @@ export const NFS3 = {
 
 export type Nfs3Name = keyof typeof NFS3;
 type Row<N extends Nfs3Name> = (typeof NFS3)[N];
-export type Nfs3Args<N extends Nfs3Name> = Row<N> extends Procedure<infer A, any, any> ? A : never;
-export type Nfs3Ok<N extends Nfs3Name> = Row<N> extends Procedure<any, infer O, any> ? O : never;
-export type Nfs3Fail<N extends Nfs3Name> = Row<N> extends Procedure<any, any, infer F> ? F : never;
+export type Nfs3Args<N extends Nfs3Name> = Row<N> extends Procedure<infer A, infer _O, infer _F> ? A : never;
+export type Nfs3Ok<N extends Nfs3Name> = Row<N> extends Procedure<infer _A, infer O, infer _F> ? O : never;
+export type Nfs3Fail<N extends Nfs3Name> = Row<N> extends Procedure<infer _A, infer _O, infer F> ? F : never;
 
 export type Fattr3 = Decoded<typeof fattr3>;
 export type Sattr3 = Decoded<typeof sattr3>;

@@ -250,7 +250,7 @@ type Fields = Readonly<Record<string, Xdr<never>>>;
 type StructOf<F> = { -readonly [K in keyof F]: Decoded<F[K]> };
 
 /** Fields one after the other. */
-export function struct<F extends { readonly [K in keyof F]: Xdr<any> }>(fields: F): Xdr<StructOf<F>> {
+export function struct<F extends { readonly [K in keyof F]: Xdr<unknown> }>(fields: F): Xdr<StructOf<F>> {
   const rows = Object.entries(fields as unknown as Fields);
   return {
     encode(to, value) {
@@ -268,7 +268,7 @@ export function struct<F extends { readonly [K in keyof F]: Xdr<any> }>(fields: 
 type CasesOf<C> = { [K in keyof C]: { readonly kind: K extends number ? K : never; readonly value: Decoded<C[K]> } }[keyof C];
 
 /** A discriminated union: `kind`, then what belongs to it. Kinds without a case are garbage. */
-export function union<C extends { readonly [kind: number]: Xdr<any> }>(cases: C): Xdr<CasesOf<C>> {
+export function union<C extends { readonly [kind: number]: Xdr<unknown> }>(cases: C): Xdr<CasesOf<C>> {
   const of = (kind: number): Xdr<unknown> => {
     const type = (cases as Record<number, Xdr<unknown>>)[kind];
     if (type === undefined) throw new GarbageArgs(`${kind} is no case of the union`);

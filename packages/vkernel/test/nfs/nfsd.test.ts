@@ -9,7 +9,7 @@ import { encoded, struct, uint32 } from "../../src/nfs/xdr.ts";
 import { AF_INET, SOCK_STREAM } from "../../src/sys/socket.ts";
 import { WOULDBLOCK } from "../../src/sys/wait.ts";
 import { Uio } from "../../src/vm/uio.ts";
-import { UserBench } from "../kern/user-bench.ts";
+import type { UserBench } from "../kern/user-bench.ts";
 import { Client, Service, UNCHANGED } from "./client.ts";
 
 const CRED = { pid: 1, uid: 0, gid: 0 };
