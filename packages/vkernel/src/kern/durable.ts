@@ -10,6 +10,7 @@
 import { EIO } from "../sys/errno.ts";
 import { IoMiss, WOULDBLOCK } from "../sys/wait.ts";
 import type { Barrier, Mount } from "../vfs/mount.ts";
+import { vnodeSync } from "../vfs/vnode-pager.ts";
 import type { Vnode } from "../vfs/vnode.ts";
 import type { Lwp } from "./proc.ts";
 import { FOREVER, tsleep, waitForLoad } from "./sleep.ts";
@@ -28,7 +29,8 @@ export function* waitDurable(lp: Lwp): Generator<void, number, void> {
   return 0;
 }
 
-function* waitBarriers(lp: Lwp, pending: readonly Barrier[]): Generator<void, void, void> {
+/** Waits for what is under way. Throws EIO when it did not get there. */
+export function* waitBarriers(lp: Lwp, pending: readonly Barrier[]): Generator<void, void, void> {
   for (const barrier of pending) {
     while (!barrier.done) yield* tsleep(lp, barrier.chan, 0, FOREVER);
     if (barrier.failed) throw EIO;
@@ -39,8 +41,7 @@ function* waitBarriers(lp: Lwp, pending: readonly Barrier[]): Generator<void, vo
 export function* fsyncWaiting(lp: Lwp, vp: Vnode): Generator<void, void, void> {
   for (;;) {
     try {
-      vp.object?.clean();
-      vp.fsync();
+      vnodeSync(vp);
       break;
     } catch (e) {
       if (!(e instanceof IoMiss)) throw e;

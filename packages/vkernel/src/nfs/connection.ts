@@ -3,8 +3,8 @@
  * A client's connection: calls out of the stream of a socket, replies into it.
  *
  * Invariants
- *   NN1  While replies wait for room, no further call is read: whoever does not read is not served, and costs one reply and
- *        what its calls under way answer.
+ *   NN1  While replies wait for room, or MOST_WAITING calls to be answered, no further call is read: whoever does not read is
+ *        not served, and costs one reply and what its calls under way answer.
  *   NN2  `onWork` is called whenever there may be something to do: bytes, room, the end.
  * @module
  */
@@ -19,6 +19,8 @@ import { GarbageArgs } from "./xdr.ts";
 
 /** Bytes of a call besides its data. */
 const MOST_HEAD = 8192;
+/** Calls of one client that wait to be answered together. */
+const MOST_WAITING = 32;
 const KERNEL: PeerCred = { pid: 0, uid: 0, gid: 0 };
 
 export class NfsConnection {
@@ -33,6 +35,8 @@ export class NfsConnection {
   isQueued = false;
   isBusy = false;
   closed = false;
+  /** Calls that have been carried out and are answered later. */
+  waiting = 0;
   /** Whole calls so far, and when the last byte came, ns. */
   calls = 0;
   lastNs: number;
@@ -67,9 +71,13 @@ export class NfsConnection {
   get isBlocked(): boolean {
     return this.#out.length > 0;
   }
+  /** Whether another call may be taken (NN1). */
+  get mayCall(): boolean {
+    return !this.closed && !this.isBlocked && this.waiting < MOST_WAITING;
+  }
   /** Whether another look may find a call. */
   get hasInput(): boolean {
-    return !this.closed && !this.isBlocked && this.socket.queued > 0;
+    return this.mayCall && this.socket.queued > 0;
   }
 
   /** The next whole call, or null while there is none; closes the connection at its end and when it makes no sense. */

@@ -7,11 +7,12 @@
  *   ND1  A connection is in the hands of one thread at a time and is served one call a turn, so that a busy client holds up
  *        nobody.
  *   ND2  Calls that changed names or attributes are answered together, once their file systems have been written back: when
- *        there is nothing else to do, or MOST_PENDING wait.
+ *        there is nothing else to do, or MOST_PENDING wait; one thread at a time does that.
  *   ND3  There are at most MOST_CONNECTIONS connections and MOST_PARTIAL bytes of calls that are not whole. Beyond that the
  *        connection goes that has been silent longest, those before all that never sent a call.
  * @module
  */
+import { waitBarriers } from "../kern/durable.ts";
 import { kthreadCreate } from "../kern/init-main.ts";
 import type { Kernel } from "../kern/kernel.ts";
 import type { KernelFrame, Lwp } from "../kern/proc.ts";
@@ -48,6 +49,8 @@ export class NfsService {
   #arrived = false;
   readonly #workChan = new WaitChannel("nfsd");
   #pending: Pending[] = [];
+  /** A thread writes file systems back; what changes meanwhile is for the next time. */
+  #committing = false;
   #partial = 0;
 
   /** Listens on the guest's port and starts the threads. Throws EADDRINUSE. */
@@ -82,11 +85,11 @@ export class NfsService {
       if (connection !== undefined) {
         connection.isQueued = false;
         yield* this.#serve(lp, connection);
-        if (this.#pending.length >= MOST_PENDING) yield* this.#commit(lp);
+        if (this.#pending.length >= MOST_PENDING && !this.#committing) yield* this.#commit(lp);
         lp.sysNs = lp.runtimeNs;
         // Still runnable: the others get their turn, and the host.
         yield;
-      } else if (this.#pending.length > 0) yield* this.#commit(lp);
+      } else if (this.#pending.length > 0 && !this.#committing) yield* this.#commit(lp);
       else yield* tsleep(lp, this.#workChan, 0, FOREVER);
     }
   }
@@ -133,15 +136,17 @@ export class NfsService {
   *#serve(lp: Lwp, connection: NfsConnection): Generator<void, void, void> {
     connection.isBusy = true;
     connection.flush();
-    const message = connection.isBlocked || connection.closed ? null : this.#receive(connection);
+    const message = connection.mayCall ? this.#receive(connection) : null;
     if (message !== null) {
       const answer = yield* this.server.handle(lp, message, connection.client);
       if (answer === null) connection.close();
       else if (!("bytes" in answer)) {
         if (answer.reply === null) answer.waiting.push((reply) => connection.send(reply));
         else connection.send(answer.reply);
-      } else if (answer.changed.size > 0) this.#pending.push({ connection, message, reply: answer });
-      else {
+      } else if (answer.changed.size > 0) {
+        connection.waiting++;
+        this.#pending.push({ connection, message, reply: answer });
+      } else {
         if (answer.kept !== null) this.server.requests.finish(answer.kept, answer.bytes);
         connection.send(answer.bytes);
       }
@@ -163,6 +168,7 @@ export class NfsService {
   *#commit(lp: Lwp): Generator<void, void, void> {
     const batch = this.#pending;
     this.#pending = [];
+    this.#committing = true;
     const failed = new Set<Mount>();
     for (const mount of new Set(batch.flatMap((p) => [...p.reply.changed]))) {
       if (!(yield* this.#sync(lp, mount))) failed.add(mount);
@@ -175,9 +181,12 @@ export class NfsService {
         requests.finish(reply.kept, bytes);
         if (lost) requests.forget(reply.kept);
       }
+      connection.waiting--;
       connection.send(bytes);
       if (connection.hasInput) this.#enqueue(connection);
     }
+    this.#committing = false;
+    if (this.#pending.length > 0) this.#workChan.wakeupOne();
   }
 
   /** Whether the file system could be written back. */
@@ -185,6 +194,7 @@ export class NfsService {
     for (;;) {
       try {
         mount.sync();
+        yield* waitBarriers(lp, mount.barriers());
         return true;
       } catch (e) {
         if (e instanceof IoMiss) yield* waitForLoad(lp, e);

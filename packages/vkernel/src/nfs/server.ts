@@ -50,7 +50,7 @@ const HANDLERS: { readonly [N in Nfs3Name]: Stepwise<N> } = {
   ACCESS: whole(reading.access),
   READLINK: whole(reading.readlink),
   READ: whole(reading.read),
-  WRITE: whole(writing.write),
+  WRITE: writing.write,
   CREATE: writing.create,
   MKDIR: writing.mkdir,
   SYMLINK: writing.symlink,
@@ -64,7 +64,7 @@ const HANDLERS: { readonly [N in Nfs3Name]: Stepwise<N> } = {
   FSSTAT: whole(reading.fsstat),
   FSINFO: whole(reading.fsinfo),
   PATHCONF: whole(reading.pathconf),
-  COMMIT: whole(writing.commit),
+  COMMIT: writing.commit,
 };
 
 type AnyProcedure = Procedure<unknown, unknown, unknown>;

@@ -5,6 +5,7 @@
  * by the server, for several calls at once (NfsCall.changed).
  * @module
  */
+import { fsyncWaiting } from "../kern/durable.ts";
 import { createAt, makeDirectory, makeLink, makeNode, makeSymlink, removeDirectory, removeFile, renameFile } from "../kern/sys-vfs.ts";
 import { setMode, setOwner, setTimes, type NewTime } from "../kern/sys-vfs-attr.ts";
 import { clearSetId, OFF_MAX, truncateVnode } from "../kern/vnode-file.ts";
@@ -15,7 +16,7 @@ import { VWRITE } from "../sys/ucred.ts";
 import { cacheDrop, type Nchandle } from "../vfs/namecache.ts";
 import { NLC_COVERED, NLC_CREATE, NLC_NAME, nlookup, type Nlookup } from "../vfs/nlookup.ts";
 import { vnodeNote } from "../vfs/notify.ts";
-import { vnodeSync, vnodeWrite } from "../vfs/vnode-pager.ts";
+import { vnodeWrite } from "../vfs/vnode-pager.ts";
 import { VDIR, VREG, vref, vrele, type Vnode, type Vtype } from "../vfs/vnode.ts";
 import { Nfs3Error, wccAttributes, type NfsCall } from "./call.ts";
 import {
@@ -87,31 +88,43 @@ export const setattr: Stepwise<"SETATTR"> = function* (c, args, failure) {
 
 // Data ------------------------------------------------------------------------------------------------------------
 
-export const write: Plain<"WRITE"> = (c, args, failure) =>
-  c.withFile(args.file, (vp) => {
-    failure.wcc = before(c, vp);
-    c.checkMayChange();
-    checkWritable(c, vp);
-    const { offset, data } = args;
-    const want = Math.min(args.count, data.length);
-    if (offset + want > OFF_MAX) throw EFBIG;
-    const grows = offset + want > vp.size();
-    const count = want === 0 ? 0 : vnodeWrite(vp, offset, data, 0, want);
-    if (count > 0) vnodeNote(vp, grows ? NOTE_WRITE | NOTE_EXTEND : NOTE_WRITE);
-    if (count > 0 && c.cred.uid !== 0) clearSetId(vp);
-    if (args.stable !== UNSTABLE) vnodeSync(vp);
+export const write: Stepwise<"WRITE"> = function* (c, args, failure) {
+  const { offset, data } = args;
+  const want = Math.min(args.count, data.length);
+  const { vp, count } = yield* c.retried(() =>
+    c.withFile(args.file, (file) => {
+      failure.wcc = before(c, file);
+      c.checkMayChange();
+      checkWritable(c, file);
+      if (offset + want > OFF_MAX) throw EFBIG;
+      const grows = offset + want > file.size();
+      const written = want === 0 ? 0 : vnodeWrite(file, offset, data, 0, want);
+      if (written > 0) vnodeNote(file, grows ? NOTE_WRITE | NOTE_EXTEND : NOTE_WRITE);
+      if (written > 0 && c.cred.uid !== 0) clearSetId(file);
+      return { vp: vref(file), count: written };
+    }),
+  );
+  try {
+    if (args.stable !== UNSTABLE) yield* fsyncWaiting(c.lp, vp);
     return {
       wcc: after(c, failure.wcc, vp), count, committed: args.stable === UNSTABLE ? UNSTABLE : FILE_SYNC, verifier: c.verifier,
     };
-  });
+  } finally {
+    vrele(vp);
+  }
+};
 
-export const commit: Plain<"COMMIT"> = (c, args, failure) =>
-  c.withFile(args.file, (vp) => {
+export const commit: Stepwise<"COMMIT"> = function* (c, args, failure) {
+  const vp = yield* c.retried(() => c.withFile(args.file, vref));
+  try {
     failure.wcc = before(c, vp);
     if (vp.type !== VREG) throw EINVAL;
-    vnodeSync(vp);
+    yield* fsyncWaiting(c.lp, vp);
     return { wcc: after(c, failure.wcc, vp), verifier: c.verifier };
-  });
+  } finally {
+    vrele(vp);
+  }
+};
 
 // New files -------------------------------------------------------------------------------------------------------
 

@@ -55,7 +55,7 @@ export function vnodeWrite(vp: Vnode, offset: number, buf: Uint8Array, bufOff: n
   return objectWrite(vp.object, offset, Uio.kernel(buf, bufOff, len), len, direct);
 }
 
-/** Makes a file durable, what mappings have written included. */
+/** fsync() of a file, what mappings have written included. */
 export function vnodeSync(vp: Vnode): void {
   vp.object?.clean();
   vp.fsync();
