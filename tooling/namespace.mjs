@@ -39,9 +39,10 @@ const ENTER_ALONE = [
   'mount -t tmpfs tmpfs "$work"; mkdir "$work/up" "$work/wk" "$work/new"',
   'mount -t overlay overlay -o "lowerdir=$root,upperdir=$work/up,workdir=$work/wk" "$work/new"',
   'cd "$work/new"; mount -t tmpfs tmpfs tmp; chmod 1777 tmp; mount -t proc proc proc',
-  "mount --rbind /dev dev; mount --rbind /sys sys",
+  "mount --rbind /dev dev; mount --rbind /sys sys; set +e",
   'hostname "$name"; ! command -v ip > /dev/null || ip link set lo up',
-  'exec chroot . "$@"',
+  // Not exec: the first process of a namespace is no ordinary one
+  'chroot . "$@"; exit $?',
 ].join("\n");
 
 /**

@@ -52,13 +52,13 @@ export function runNatively(each, root) {
   }
 }
 
-/** The same in a vkernel whose root is the HAMMER image. */
-export function runInVkernel(each, image) {
+/** The same in a vkernel whose root is the HAMMER image, for at most `patience` times its limit. */
+export function runInVkernel(each, image, patience) {
   const options = ["--root", image, "-m", each.memory ?? "1g"];
   return outcome(
     "vkernel",
     [process.execPath, vkernel, "run", ...options, "--", ...command(each.script)],
-    (each.limit ?? LIMIT_SECONDS) * 3,
+    (each.limit ?? LIMIT_SECONDS) * patience,
   );
 }
 

@@ -4,6 +4,7 @@
  * Unmodified Debian i386 programs give in the vkernel, from a HAMMER root, what they give natively.
  *
  *   node packages/cli/scripts/programs.js [--only TEXT]… [--suite NAME,…] [--list] [--no-native] [--verbose] [--keep] [--dir DIR]
+ *      [--patience N]
  *
  * Packages come through apt into DIR (default scratch/programs) once, without rights and without touching the host's apt; each
  * invocation makes a fresh HAMMER image of them. A case is a shell script that runs in an empty folder: natively as on a
@@ -13,6 +14,7 @@
  * --only TEXT  cases whose name contains TEXT; may be repeated
  * --verbose    what both halves printed, on standard error
  * --keep       leave the image for a look
+ * --patience   how many times its native limit a case may take in the vkernel (default 3); more on a busy machine
  * Exit status 1 when a case was different, or the image did not check clean afterwards; 0 with a line when apt is missing.
  * Needs the built packages.
  */
@@ -34,6 +36,7 @@ const { values } = parseArgs({
     "no-native": { type: "boolean", default: false },
     verbose: { type: "boolean", default: false },
     keep: { type: "boolean", default: false },
+    patience: { type: "string", default: "3" },
   },
 });
 
@@ -50,13 +53,16 @@ function chosen() {
   });
 }
 
+const patience = Number(values.patience);
+if (!(patience > 0)) throw new Error(`--patience ${values.patience}: not a positive number`);
+
 const tally = { cases: 0, different: 0, known: 0 };
 
 function runCase(each, root, image, native) {
   const started = Date.now();
   const theirs = native ? runNatively(each, root) : null;
   const between = Date.now();
-  const ours = runInVkernel(each, image);
+  const ours = runInVkernel(each, image, patience);
   const found = compare(each, ours, theirs);
   tally.cases++;
   tally.known += found.known.length;

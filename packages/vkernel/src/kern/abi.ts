@@ -35,6 +35,12 @@ export interface Abi {
   errno(e: Errno): number;
   /** Points the frame back at the system call instruction, registers as they were at its entry. */
   restart(lp: Lwp): void;
+  /** For a traced thread: the number of the call that its registers ask for. */
+  callNumber(lp: Lwp): number;
+  /** For a traced thread: shows in the registers that the call was interrupted and will be made again. */
+  setInterrupted(lp: Lwp, mayRestart: boolean): void;
+  /** Takes restart() back: the call has failed with EINTR. */
+  unrestart(lp: Lwp): void;
   /** Registers of the new thread after fork or clone: how it learns that it is the child. */
   setForkReturn(child: Lwp): void;
 

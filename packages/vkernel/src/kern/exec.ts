@@ -36,6 +36,7 @@ import { parseScript } from "./imgact-shell.ts";
 import type { Kernel } from "./kernel.ts";
 import type { KernelFrame, Lwp, Proc } from "./proc.ts";
 import { P_EXEC, P_SUGID, READ_IMPLIES_EXEC } from "./proc.ts";
+import { traceExec } from "./ptrace.ts";
 import { RLIMIT_STACK } from "./resource.ts";
 import { FOREVER, PCATCH, tsleep } from "./sleep.ts";
 import { deletePosixTimers } from "./time.ts";
@@ -49,6 +50,7 @@ const MAXSTACK = 64 * 1024 * 1024;
 const STACK_GAP = 1024 * 1024;
 const PATH_MAX = 1024;
 const HEAD_BYTES = 4096;
+const NO_AUXV = new Uint8Array(0);
 /** Where position-independent programs go. */
 const PIE_BASE = 0x0804_8000;
 
@@ -86,6 +88,8 @@ export interface ExecImage {
   argEnd: number;
   envStart: number;
   envEnd: number;
+  /** Filled in by the ABI: the auxiliary vector as it lies on the stack. */
+  auxv: Uint8Array;
 }
 
 interface BuiltImage extends ExecImage {
@@ -272,7 +276,8 @@ function buildImage(p: Proc, file: ExecFile, args: ExecArgs): BuiltImage {
     const image = {
       abi, argv: args.argv, envp: args.envp, path: args.path, fullPath: cacheFullpath(file.nch, p.fd!.rdir) ?? args.path,
       vm, elf, program, interp, entry: interp === null ? program.entry : interp.entry,
-      stackTop, stackBottom, secure: cred !== p.cred, cred, readExec, argStart: 0, argEnd: 0, envStart: 0, envEnd: 0, sp: 0,
+      stackTop, stackBottom, secure: cred !== p.cred, cred, readExec, argStart: 0, argEnd: 0, envStart: 0, envEnd: 0,
+      auxv: NO_AUXV, sp: 0,
     };
     image.sp = abi.execStack(p, image);
     return image;
@@ -389,7 +394,9 @@ function commit(lp: Lwp, file: ExecFile, image: BuiltImage): void {
   p.argEnd = image.argEnd;
   p.envStart = image.envStart;
   p.envEnd = image.envEnd;
+  p.auxv = image.auxv;
   p.exitSignal = p.exitSignal === 0 ? 0 : 20;
+  const formerTid = lp.tid;
   if (lp.tid !== p.pid) {
     k.lwps.delete(lp.tid);
     p.lwps.delete(lp.tid);
@@ -401,6 +408,7 @@ function commit(lp: Lwp, file: ExecFile, image: BuiltImage): void {
   k.machine.fpReset(lp);
   lp.tf.fill(0);
   image.abi.setregs(lp, image, image.sp);
+  if (lp.trace !== null) traceExec(lp, formerTid);
   k.stats.execs++;
   knote(p, NOTE_EXEC);
 }

@@ -20,6 +20,7 @@ import { leavePgrp, pgrpIsOrphaned, fixJobControl } from "./pgrp.ts";
 import type { KernelFrame, Lwp, Proc } from "./proc.ts";
 import { AST_EXIT, LSSLEEP, LSSTOP, LSZOMB, P_PPWAIT, P_SYSTEM, P_WEXIT, SACTIVE, SSTOP, SZOMB } from "./proc.ts";
 import { procTimes, ruadd } from "./resource.ts";
+import { exitStop, stopsAtExit, traceEnd, tracerGone } from "./ptrace.ts";
 import { ksiginfo, pgsignal, psignal, wantsNoZombies } from "./sig.ts";
 import { waitForLoad } from "./sleep.ts";
 import { semExit } from "./sysv-sem.ts";
@@ -52,16 +53,37 @@ export function killOtherLwps(lp: Lwp): void {
   for (const other of lp.proc.lwps.values()) {
     if (other === lp) continue;
     other.ast |= AST_EXIT;
-    if (other.state === LSSLEEP && other.sleepCatch) lp.k.sched.wake(other);
+    if (other.state === LSSLEEP && (other.sleepCatch || other.sleepKill)) lp.k.sched.wake(other);
     else if (other.state === LSSTOP) lp.k.sched.setrunnable(other);
+    if (other.trace !== null) other.trace.kick();
   }
 }
 
-/** Ends one thread; with the last one the process. The thread never executes user code again. */
-export function lwpExit(lp: Lwp): void {
+/**
+ * Ends one thread; with the last one the process. The thread never executes user code again. `status` is what its tracer hears
+ * when others go on.
+ */
+export function lwpExit(lp: Lwp, status = lp.proc.xstat): void {
   lp.ast |= AST_EXIT;
   lp.kcont = null;
   lp.k.trace?.end(lp);
+  if (stopsAtExit(lp)) {
+    lp.kcont = stopThenEnd(lp, status);
+    resumeKernel(lp);
+    return;
+  }
+  if (lp.trace !== null) lp.trace.exitStatus = status;
+  endLwp(lp);
+}
+
+function* stopThenEnd(lp: Lwp, status: number): KernelFrame {
+  yield* exitStop(lp, status);
+  lp.kcont = null;
+  endLwp(lp);
+  return 0;
+}
+
+function endLwp(lp: Lwp): void {
   try {
     teardown(lp);
   } catch (e) {
@@ -100,6 +122,7 @@ function teardown(lp: Lwp): void {
   p.lwps.delete(lp.tid);
   k.lwps.delete(lp.tid);
   p.lwpExitChan.wakeup();
+  traceEnd(lp, last);
   if (last) becomeZombie(p);
 }
 
@@ -163,6 +186,7 @@ function becomeZombie(p: Proc): void {
   }
   fixJobControl(p, false);
   reparentChildren(p);
+  for (const zombie of tracerGone(p)) notifyParent(zombie);
 
   p.stat = SZOMB;
   knote(p, NOTE_EXIT);
@@ -170,7 +194,7 @@ function becomeZombie(p: Proc): void {
   k.stats.userNs += userNs;
   k.stats.sysNs += sysNs;
 
-  notifyParent(p);
+  if (p.zombieFor === null) notifyParent(p);
 }
 
 /** Lets a vfork parent go on: the child has left the borrowed address space. */
@@ -200,7 +224,7 @@ function reparentChildren(p: Proc): void {
       pgsignal(child.pgrp, SIGHUP);
       pgsignal(child.pgrp, SIGCONT);
     }
-    if (child.stat === SZOMB) {
+    if (child.stat === SZOMB && child.zombieFor === null) {
       if (reaper === null) procReap(child);
       else notifyParent(child);
     }
@@ -216,7 +240,8 @@ export function giveToInit(p: Proc): void {
   init.children.add(p);
 }
 
-function notifyParent(p: Proc): void {
+/** Tells the parent of a zombie; one that nobody waits for is gone at once. */
+export function notifyParent(p: Proc): void {
   const parent = p.parent;
   if (parent === null) {
     procReap(p);

@@ -21,7 +21,8 @@ import { fixJobControl, joinPgrp } from "./pgrp.ts";
 import { Lwp, P_CONTROLT, P_PPWAIT, P_SUGID, Proc, SACTIVE } from "./proc.ts";
 import { RLIMIT_NPROC, Rusage } from "./resource.ts";
 import { ESTCPU_QUEUE_NS } from "./sched.ts";
-import { FOREVER, tsleep } from "./sleep.ts";
+import { eventStop, traceFork, traceVforkDone } from "./ptrace.ts";
+import { FOREVER, PKILL, tsleep } from "./sleep.ts";
 import { Itimers } from "./time.ts";
 
 export interface ForkOptions {
@@ -108,6 +109,7 @@ export function fork1(lp: Lwp, opt: ForkOptions): Lwp {
   child.argEnd = p.argEnd;
   child.envStart = p.envStart;
   child.envEnd = p.envEnd;
+  child.auxv = p.auxv;
   child.execPath = p.execPath;
   child.varsyms = p.varsyms.copy();
   child.profile = p.profile === null ? null : { ...p.profile, seenNs: 0 };
@@ -134,6 +136,7 @@ export function fork1(lp: Lwp, opt: ForkOptions): Lwp {
   joinPgrp(child, p.pgrp);
   child.stat = SACTIVE;
   fixJobControl(child, true);
+  if (lp.trace !== null) traceFork(lp, clp, opt.vfork, opt.exitSignal);
   k.stats.forks++;
   knote(p, NOTE_FORK | pid);
   return clp;
@@ -143,7 +146,9 @@ function newThread(lp: Lwp, opt: ForkOptions): Lwp {
   const p = lp.proc;
   if (p.cred.ruid !== 0 && p.lwps.size >= p.limits.cur[RLIMIT_NPROC]!) throw EAGAIN;
   if (lp.k.lwps.size >= lp.k.maxproc * 2) throw EAGAIN;
-  return cloneLwp(lp, p, allocPid(lp.k), opt);
+  const clp = cloneLwp(lp, p, allocPid(lp.k), opt);
+  if (lp.trace !== null) traceFork(lp, clp, false, 0);
+  return clp;
 }
 
 /** A thread with the registers, descriptors and mask of `lp`, in process `p`. */
@@ -178,9 +183,14 @@ export function startLwp(lp: Lwp): void {
   lp.k.sched.setrunnable(lp);
 }
 
-/** The parent's half of vfork: waits until the child has executed an image or exited. Returns its pid. */
+/**
+ * The parent's half of vfork: waits until the child has executed an image or exited. Returns its pid. Only what ends the parent
+ * ends its wait.
+ */
 export function* waitVfork(lp: Lwp, child: Proc): Generator<void, number, void> {
-  while ((child.flags & P_PPWAIT) !== 0) yield* tsleep(lp, child.ppwaitChan, 0, FOREVER);
+  yield* eventStop(lp);
+  while ((child.flags & P_PPWAIT) !== 0) yield* tsleep(lp, child.ppwaitChan, PKILL, FOREVER);
+  traceVforkDone(lp, child);
   return child.pid;
 }
 

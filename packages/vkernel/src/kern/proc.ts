@@ -30,6 +30,7 @@ import type { Profile } from "./profil.ts";
 import { Plimit, type Rusage } from "./resource.ts";
 import type { Ksiginfo, Sigacts } from "./sig.ts";
 import type { Itimers } from "./time.ts";
+import type { Tracee } from "./tracee.ts";
 import { varsymFind, VarsymSet } from "./varsym.ts";
 
 /** Process states. */
@@ -111,6 +112,9 @@ export class Lwp implements Sleeper {
   /** The system call being executed, as a trace shows it; null without one. */
   traced: string | null = null;
 
+  /** The thread is traced by another process; null as a rule. */
+  trace: Tracee | null = null;
+
   /** What the plain half of a system call hands to its waiting half. */
   carry: unknown = null;
 
@@ -140,6 +144,8 @@ export class Lwp implements Sleeper {
   wmesg = "";
   /** The sleep may be ended by a signal. */
   sleepCatch = false;
+  /** The sleep may be ended by a signal that ends the process. */
+  sleepKill = false;
   timedOut = false;
   sleepTimer: Callout | null = null;
 
@@ -179,6 +185,8 @@ export class Lwp implements Sleeper {
   }
 }
 
+const NO_AUXV = new Uint8Array(0);
+
 export class Proc {
   readonly k: Kernel;
   readonly pid: number;
@@ -206,6 +214,8 @@ export class Proc {
   argEnd = 0;
   envStart = 0;
   envEnd = 0;
+  /** The auxiliary vector that the image was started with, for procfs and debuggers. */
+  auxv: Uint8Array = NO_AUXV;
   execPath = "";
   textvp: Vnode | null = null;
   limits: Plimit;
@@ -232,6 +242,11 @@ export class Proc {
   readonly ppwaitChan = new WaitChannel("ppwait");
   /** A thread that ends the others (exit, exec) waits here. */
   readonly lwpExitChan = new WaitChannel("lwpexit");
+  /** Threads that this process traces, and those whose end it has not waited for. */
+  readonly tracees = new Set<Tracee>();
+  /** The first thread's record when it has ended before the others; the tracer that a zombie waits for before its parent. */
+  firstTrace: Tracee | null = null;
+  zombieFor: Tracee | null = null;
   /** Set while one thread tears the others down. */
   singleLwp: Lwp | null = null;
 

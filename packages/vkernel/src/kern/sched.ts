@@ -16,7 +16,7 @@
  */
 import type { Kernel } from "./kernel.ts";
 import type { Lwp } from "./proc.ts";
-import { AST_EXIT, AST_RESCHED, LSRUN, LSSLEEP, LSSTOP, LSZOMB, RTP_PRIO_IDLE, RTP_PRIO_NORMAL, SSTOP } from "./proc.ts";
+import { AST_EXIT, AST_RESCHED, AST_SIG, LSRUN, LSSLEEP, LSSTOP, LSZOMB, RTP_PRIO_IDLE, RTP_PRIO_NORMAL, SSTOP } from "./proc.ts";
 import { profileTick } from "./profil.ts";
 import { resumeKernel } from "./syscall.ts";
 import { checkCpuTimers } from "./time.ts";
@@ -161,8 +161,12 @@ export class Scheduler {
   private dispatch(lp: Lwp): void {
     const k = this.k;
     if (lp.proc.stat === SSTOP && (lp.ast & AST_EXIT) === 0) {
-      lp.state = LSSTOP;
-      return;
+      if (lp.trace === null) {
+        lp.state = LSSTOP;
+        return;
+      }
+      // A traced thread tells its tracer of the stop, on its way to user mode.
+      lp.ast |= AST_SIG;
     }
     k.curlwp = lp;
     if (lp.sliceEndNs <= this.nowNs) lp.sliceEndNs = this.nowNs + SLICE_NS;

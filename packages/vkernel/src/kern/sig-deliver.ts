@@ -8,13 +8,14 @@
  *   SD2  userret() is the only way to user mode when lp.ast is not zero.
  * @module
  */
-import { SA_CORE, SA_NODEFER, SA_RESETHAND, SIG_DFL, SIG_IGN, SIGKILL, sigaddset, sigdelset, sigismember, sigprop } from "../sys/signal.ts";
+import { SA_CORE, SA_NODEFER, SA_RESETHAND, SA_RESTART, SIG_DFL, SIG_IGN, SIGKILL, sigaddset, sigdelset, sigismember, sigprop } from "../sys/signal.ts";
 import { IoMiss } from "../sys/wait.ts";
 import { exit1 } from "./exit.ts";
 import type { Lwp } from "./proc.ts";
 import { AST_EXIT, AST_OLDMASK, AST_SIG, LSRUN, SSTOP } from "./proc.ts";
 import { cursig, ksiginfo, lwpsignal, peekSignal, sigmaskChanged, takeSignal } from "./sig.ts";
-import { waitForFault } from "./syscall.ts";
+import { signalStop, trapStop } from "./ptrace.ts";
+import { resumeKernel, waitForFault } from "./syscall.ts";
 
 /** Carries out a signal that cursig() has returned: builds the handler's frame, or ends the process. */
 export function postsig(lp: Lwp, sig: number): void {
@@ -31,6 +32,11 @@ export function postsig(lp: Lwp, sig: number): void {
   const info = peekSignal(lp, sig);
   const act = acts.get(sig);
   // The frame holds the mask to go back to: that of before sigsuspend, if we come from there.
+  const trace = lp.trace;
+  if (trace !== null && trace.restarting) {
+    trace.restarting = false;
+    if (!trace.mayRestart || (act.flags & SA_RESTART) === 0) p.abi.unrestart(lp);
+  }
   const returnMask = ((lp.ast & AST_OLDMASK) !== 0 ? lp.oldmask : lp.sigmask).slice();
   const written = p.abi.sendsig(lp, act, sig, info, returnMask);
   takeSignal(lp, sig);
@@ -97,9 +103,20 @@ export function userret(lp: Lwp): boolean {
       exit1(lp, p.xstat);
       return false;
     }
+    const trace = lp.trace;
+    if (trace !== null && (trace.trap || p.stat === SSTOP)) {
+      lp.kcont = trapStop(lp);
+      if (!resumeKernel(lp)) return false;
+      continue;
+    }
     if (p.stat === SSTOP) return false;
     if ((lp.ast & (AST_SIG | AST_OLDMASK)) === 0) return lp.ast === 0;
     const sig = cursig(lp);
+    if (trace !== null && sig !== 0 && sig !== SIGKILL && trace.passed !== sig) {
+      lp.kcont = signalStop(lp, sig);
+      if (!resumeKernel(lp)) return false;
+      continue;
+    }
     if (sig !== 0) {
       try {
         postsig(lp, sig);
@@ -109,7 +126,7 @@ export function userret(lp: Lwp): boolean {
       }
       continue;
     }
-    if (p.stat === SSTOP) return false;
+    if (p.stat === SSTOP) continue;
     if ((lp.ast & AST_OLDMASK) !== 0) {
       lp.ast &= ~AST_OLDMASK;
       lp.sigmask.set(lp.oldmask);

@@ -20,6 +20,7 @@ import {
   NSIGTAB,
   SA_CONT,
   SA_IGNORE,
+  SA_KILL,
   SA_NOCLDSTOP,
   SA_NOCLDWAIT,
   SA_STOP,
@@ -186,7 +187,8 @@ function postSignal(p: Proc, target: Lwp | null, sig: number, info: Ksiginfo | n
   if (sig === SIGKILL && p.stat === SSTOP) procUnstop(p);
 
   const taker = target ?? chooseTaker(p, sig);
-  if (sigIgnored(p, sig)) {
+  // A tracer sees ignored signals, too.
+  if (sigIgnored(p, sig) && (taker === null || taker.trace === null)) {
     // Linux and POSIX keep a signal pending that is blocked, even if it is ignored at the moment.
     const blocked = taker === null || sigismember(taker.sigmask, sig);
     if (!blocked || sig === SIGKILL || sig === SIGSTOP) return;
@@ -228,9 +230,10 @@ function signotify(lp: Lwp, sig: number): void {
     lp.k.sched.wake(lp);
     return;
   }
+  if (sig === SIGKILL && lp.trace !== null) lp.trace.kick();
   if (sigismember(lp.sigmask, sig)) return;
   lp.ast |= AST_SIG;
-  if (lp.state === LSSLEEP && lp.sleepCatch) lp.k.sched.wake(lp);
+  if (lp.state === LSSLEEP && (lp.sleepCatch || (lp.sleepKill && fatalPending(lp)))) lp.k.sched.wake(lp);
   else if (lp.state === LSSTOP && sig === SIGKILL) lp.k.sched.setrunnable(lp);
 }
 
@@ -261,6 +264,18 @@ export function cursigPending(lp: Lwp): boolean {
   return sigfirst(lp.siglist, lp.proc.siglist, lp.sigmask) !== 0;
 }
 
+/** True when a pending signal that is not blocked will end the process. */
+export function fatalPending(lp: Lwp): boolean {
+  const p = lp.proc;
+  for (let sig = 1; sig < NSIGTAB; sig++) {
+    if (!sigismember(lp.siglist, sig) && !sigismember(p.siglist, sig)) continue;
+    if (sig === SIGKILL) return true;
+    if (sigismember(lp.sigmask, sig) || p.sigacts.handler[sig] !== SIG_DFL || lp.trace !== null) continue;
+    if ((sigprop(sig) & SA_KILL) !== 0 && p !== p.k.init) return true;
+  }
+  return false;
+}
+
 /** Takes `sig` off the pending sets of thread or process and returns what it carries. */
 export function takeSignal(lp: Lwp, sig: number): Ksiginfo {
   const own = sigismember(lp.siglist, sig);
@@ -269,6 +284,7 @@ export function takeSignal(lp: Lwp, sig: number): Ksiginfo {
   const i = queue.findIndex((q) => q.signo === sig);
   const info = i < 0 ? ksiginfo(sig, SI_USER) : queue.splice(i, 1)[0]!;
   if (!queue.some((q) => q.signo === sig)) sigdelset(list, sig);
+  if (lp.trace !== null && lp.trace.passed === sig) lp.trace.passed = 0;
   return info;
 }
 
@@ -296,9 +312,10 @@ export function cursig(lp: Lwp): number {
   for (;;) {
     const sig = p.stat === SSTOP ? 0 : sigfirst(lp.siglist, p.siglist, lp.sigmask);
     if (sig === 0) {
-      if (p.stat !== SSTOP) lp.ast &= ~AST_SIG;
+      if (p.stat !== SSTOP && (lp.trace === null || !lp.trace.trap)) lp.ast &= ~AST_SIG;
       return 0;
     }
+    if (lp.trace !== null && lp.trace.passed !== sig) return sig;
     if (sigIgnored(p, sig) && sig !== SIGKILL) {
       takeSignal(lp, sig);
       continue;
@@ -333,9 +350,17 @@ function procContinue(p: Proc): void {
   tellParent(p, CLD_CONTINUED, SIGCONT);
 }
 
-function procUnstop(p: Proc): void {
+/** Ends a job control stop without a word to the parent. */
+export function procUnstop(p: Proc): void {
+  if (p.stat !== SSTOP) return;
   p.stat = SACTIVE;
-  for (const lp of p.lwps.values()) if (lp.state === LSSTOP) p.k.sched.setrunnable(lp);
+  for (const lp of p.lwps.values()) {
+    if (lp.state === LSSTOP) p.k.sched.setrunnable(lp);
+    if (lp.trace !== null && lp.trace.state === "listening") {
+      lp.trace.trap = true;
+      lp.trace.kick();
+    }
+  }
 }
 
 function tellParent(p: Proc, code: number, status: number): void {

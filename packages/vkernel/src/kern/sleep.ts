@@ -15,12 +15,14 @@ import { WaitChannel, WaitNode } from "../sys/wait.ts";
 import type { Lwp } from "./proc.ts";
 import { AST_EXIT, LSSLEEP, SSTOP } from "./proc.ts";
 import { Callout } from "./callout.ts";
-import { cursig, cursigPending, sigwaitPending } from "./sig.ts";
+import { cursig, cursigPending, fatalPending, sigwaitPending } from "./sig.ts";
 import { SA_RESTART } from "../sys/signal.ts";
 
 /** tsleep flags: a signal ends the sleep (PCATCH); its system call never restarts (PNORESTART). */
 export const PCATCH = 0x100;
 export const PNORESTART = 0x200;
+/** tsleep flag: only a signal that ends the process ends the sleep, with EINTR. */
+export const PKILL = 0x400;
 
 /** Results of a sleep. */
 export const SLEEP_WOKEN = 0;
@@ -91,6 +93,11 @@ function* sleepOn(
       if ((flags & PCATCH) !== 0 && lp.ast !== 0) {
         if ((lp.ast & AST_EXIT) !== 0 || sigwaitPending(lp)) throw EINTR;
         const sig = cursig(lp);
+        if (lp.trace !== null && (sig !== 0 || lp.trace.trap)) {
+          // Whether the call goes on shows when the tracer has decided about the signal.
+          lp.trace.interrupted((flags & PNORESTART) === 0);
+          throw ERESTART;
+        }
         if (sig !== 0) {
           const restart = (flags & PNORESTART) === 0 && (lp.proc.sigacts.flags[sig]! & SA_RESTART) !== 0;
           throw restart ? ERESTART : EINTR;
@@ -101,9 +108,11 @@ function* sleepOn(
         if (lp.timedOut) return SLEEP_TIMEOUT;
         if (lp.ast !== 0 && cursigPending(lp)) continue;
       }
+      if ((flags & PKILL) !== 0 && ((lp.ast & AST_EXIT) !== 0 || fatalPending(lp))) throw EINTR;
       lp.state = LSSLEEP;
       lp.wmesg = wmesg;
       lp.sleepCatch = (flags & PCATCH) !== 0;
+      lp.sleepKill = (flags & PKILL) !== 0;
       yield;
       // A wakeup that comes together with the timeout counts: it must not get lost.
       if (isWoken(nodes)) return SLEEP_WOKEN;

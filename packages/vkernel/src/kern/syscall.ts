@@ -12,6 +12,7 @@
 import { EJUSTRETURN, ERESTART, Errno } from "../sys/errno.ts";
 import { IoMiss, WOULDBLOCK } from "../sys/wait.ts";
 import type { KernelFrame, Lwp } from "./proc.ts";
+import { tracedCall } from "./ptrace.ts";
 import { waitForLoad } from "./sleep.ts";
 import type { Sysent } from "./sysent.ts";
 
@@ -34,6 +35,10 @@ export class SyscallMeter {
  * userret() if lp.ast is not zero), false when it must leave the processor: it sleeps or has ended.
  */
 export function syscall(lp: Lwp): boolean {
+  if (lp.trace !== null) {
+    lp.kcont = tracedCall(lp);
+    return resumeKernel(lp);
+  }
   const abi = lp.proc.abi;
   const meter = abi.meter;
   let row: Sysent;

@@ -61,6 +61,7 @@ import {
   vmFault as vmFault_,
 } from "../vm/fault.ts";
 import type { Debugger } from "./debugger.ts";
+import { stepEnter, stepLeft } from "./trace-step.ts";
 import type { Fpu } from "./fpu.ts";
 import type { MachIntr } from "./machintr.ts";
 import { outOfMemory } from "./oom.ts";
@@ -106,10 +107,13 @@ export class UserMode {
       if (lp.ast !== 0 && !userret(lp)) return;
       const debug = this.debugger !== null && this.debugger.owns(lp) ? this.debugger : null;
       if (debug !== null && !debug.enter()) return;
+      const trace = lp.trace;
+      if (trace !== null && !stepEnter(lp, trace)) continue;
       tf[TF_XFLAGS] = fpu.owner === lp ? 0 : PGEX_FPFAULT;
       host.vmspaceCtl(lp.proc.vmspace!.hostId, VMSPACE_CTL_RUN, tf, lp.vf);
       const trapno = tf[TF_TRAPNO]!;
       if (debug !== null && debug.left(trapno)) continue;
+      if (trace !== null && stepLeft(lp, trace, trapno)) continue;
       if (trapno === T_SYSCALL80) {
         if (!syscall(lp)) return;
       } else if (trapno === T_PAGEFLT) {

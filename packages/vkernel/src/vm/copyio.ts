@@ -11,9 +11,9 @@
  * @module
  */
 import { EFAULT, ENAMETOOLONG, ENOMEM } from "../sys/errno.ts";
-import { VM_MAX_USER_ADDRESS as VM_MAX_USER_ADDRESS_ } from "../sys/mman.ts";
-import { FAULT_NOMEM, FAULT_OK, vmFault } from "./fault.ts";
-import { VPTE_A, VPTE_FRAME as VPTE_FRAME_, VPTE_M, VPTE_R, VPTE_V, VPTE_W } from "./pmap.ts";
+import { PROT_WRITE, VM_MAX_USER_ADDRESS as VM_MAX_USER_ADDRESS_ } from "../sys/mman.ts";
+import { FAULT_NOMEM, FAULT_OK, vmFault, vmFaultForced } from "./fault.ts";
+import { pmapOwnPte, VPTE_A, VPTE_FRAME as VPTE_FRAME_, VPTE_M, VPTE_MANAGED, VPTE_R, VPTE_V, VPTE_W } from "./pmap.ts";
 import type { Vmspace } from "./vmspace.ts";
 
 const VM_MAX_USER_ADDRESS = VM_MAX_USER_ADDRESS_;
@@ -92,6 +92,37 @@ export function copyout(vm: Vmspace, src: Uint8Array, off: number, uaddr: number
     if (n <= BYTEWISE) for (let i = 0; i < n; i++) u8[pa + i] = src[off + i]!;
     else u8.set(src.subarray(off, off + n), pa);
     phys.written(pa, n);
+    va += n;
+    off += n;
+    len -= n;
+  }
+}
+
+/**
+ * As copyout, for debuggers: stores into private mappings that forbid it, too, and only this process sees them. Throws EFAULT
+ * where nothing is mapped, or a shared mapping forbids stores.
+ */
+export function copyoutForced(vm: Vmspace, src: Uint8Array, off: number, uaddr: number, len: number): void {
+  let va = uaddr >>> 0;
+  checkRange(va, len);
+  const { phys, pages } = vm.sys;
+  while (len > 0) {
+    const entry = vm.map.find(va);
+    const n = Math.min(len, 4096 - (va & 0xfff));
+    const at = pmapOwnPte(vm.pmap, va);
+    if (at === 0) throw ENOMEM;
+    const pte = phys.u32[at]!;
+    const own = pte >>> 12 !== 0 && (pte & VPTE_MANAGED) === 0 && pages.refs[pte >>> 12] === 1;
+    if (entry !== null && (entry.prot & PROT_WRITE) !== 0) copyout(vm, src, off, va, n);
+    else if (own) {
+      const pa = ((pte & FRAME) >>> 0) + (va & 0xfff);
+      phys.u8.set(src.subarray(off, off + n), pa);
+      phys.written(pa, n);
+    } else {
+      const result = vmFaultForced(vm, va);
+      if (result !== FAULT_OK) throw result === FAULT_NOMEM ? ENOMEM : EFAULT;
+      continue;
+    }
     va += n;
     off += n;
     len -= n;

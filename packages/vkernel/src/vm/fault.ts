@@ -61,6 +61,23 @@ export function vmFault(vm: Vmspace, va: number, write: boolean, fetch = false):
   if (entry === null) return FAULT_MAPERR;
   const prot = entry.prot;
   if (prot === 0 || (write && (prot & PROT_WRITE) === 0)) return FAULT_ACCERR;
+  return resolve(vm, entry, va, write, fetch);
+}
+
+/**
+ * Gives the process a page of its own at `va` for a debugger to write into, though its mapping may forbid stores: the rights of
+ * the process stay what they are. Shared mappings that forbid stores are refused (FAULT_ACCERR). Throws as vmFault.
+ */
+export function vmFaultForced(vm: Vmspace, va: number): number {
+  if (va >= VM_MAX_USER_ADDRESS) return FAULT_MAPERR;
+  const entry = vm.map.find(va);
+  if (entry === null) return FAULT_MAPERR;
+  if (entry.shared && (entry.prot & PROT_WRITE) === 0) return FAULT_ACCERR;
+  return resolve(vm, entry, va, true, false);
+}
+
+function resolve(vm: Vmspace, entry: VmMapEntry, va: number, write: boolean, fetch: boolean): number {
+  const prot = entry.prot;
   if (fetch) {
     if ((prot & PROT_EXEC) === 0) return FAULT_ACCERR;
     if (pmapPte(vm.pmap, va) >>> 12 !== 0) return allowFetch(vm, va);
@@ -94,7 +111,7 @@ function allowFetch(vm: Vmspace, va: number): number {
 function anonymousWrite(vm: Vmspace, va: number, at: number, pte: number, prot: number): number {
   const { pages, phys } = vm.sys;
   if (pages.refs[pte >>> 12] !== 1) return copyPage(vm, va, at, pte, prot);
-  phys.u32[at] = pte | W | M;
+  phys.u32[at] = pte | ((prot & PROT_WRITE) === 0 ? 0 : W) | M;
   return FAULT_OK;
 }
 

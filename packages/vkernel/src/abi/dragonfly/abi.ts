@@ -10,7 +10,7 @@
  *   A3  A number that is not a call ends in SIGSYS and EINVAL.
  * @module
  */
-import { EINVAL, ENOTCONN, type Errno } from "../../sys/errno.ts";
+import { EINTR, EINVAL, ENOTCONN, type Errno } from "../../sys/errno.ts";
 import { PSL_C, TF_EAX, TF_EDX, TF_EFLAGS, TF_EIP, TF_ESP } from "../../sys/frame.ts";
 import { SIGILL, SIGSYS, SIGCKPTEXIT } from "../../sys/signal.ts";
 import { copyinWords, fuword } from "../../vm/copyio.ts";
@@ -79,6 +79,14 @@ export function dragonflyAbi(): Abi {
     },
     restart(lp) {
       lp.tf[TF_EIP]! -= INT80_BYTES;
+    },
+    callNumber(lp) {
+      return lp.tf[TF_EAX]!;
+    },
+    setInterrupted() {},
+    unrestart(lp) {
+      lp.tf[TF_EIP]! += INT80_BYTES;
+      this.setError(lp, EINTR);
     },
     setForkReturn(child) {
       child.tf[TF_EAX] = 0;

@@ -75,10 +75,12 @@ export function dflyExecStack(p: Proc, image: ExecImage): number {
   const envAt = sp + w;
   for (const a of envAddrs) word(a);
   word(0);
+  const auxvAt = w;
   for (const [tag, value] of auxv(image)) {
     word(tag);
     word(value);
   }
+  image.auxv = bytes.slice(auxvAt, w);
   bytes.set(TRAMPOLINE, TRAMPOLINE_ADDRESS - sp);
   [argvAt, argv.length, envAt, envp.length].forEach((v, i) => dv.setUint32(PS_STRINGS - sp + 4 * i, v, true));
   copyout(image.vm, bytes, 0, sp, bytes.length);

@@ -5,7 +5,7 @@
  * registers survive.
  * @module
  */
-import { EPIPE, type Errno } from "../../sys/errno.ts";
+import { EINTR, EPIPE, type Errno } from "../../sys/errno.ts";
 import { TF_EAX, TF_EBP, TF_EBX, TF_ECX, TF_EDI, TF_EDX, TF_EIP, TF_ESI } from "../../sys/frame.ts";
 import { SIGSEGV } from "../../sys/signal.ts";
 import type { Abi } from "../../kern/abi.ts";
@@ -25,6 +25,7 @@ import { IPC_ROWS } from "./sys-ipc.ts";
 import { MEMORY_ROWS } from "./sys-memory.ts";
 import { POLL_ROWS } from "./sys-poll.ts";
 import { PROCESS_ROWS } from "./sys-process.ts";
+import { PTRACE_ROWS } from "./sys-ptrace.ts";
 import { SIGNAL_ROWS } from "./sys-signal.ts";
 import { SOCKET_ROWS } from "./sys-socket.ts";
 import { SPLICE_ROWS } from "./sys-splice.ts";
@@ -34,11 +35,14 @@ import { TIME_ROWS } from "./sys-time.ts";
 
 /** Length of `int $0x80`. */
 const SYSCALL_INSN = 2;
+/** What a tracer sees of interrupted calls (include/linux/errno.h). */
+const ERESTARTSYS = 512;
+const ERESTARTNOHAND = 514;
 
 /** The complete table: rows that are implemented, and for every other name a row that says so. */
 function buildTable(): readonly (Sysent | undefined)[] {
   const table = sysentTable(
-    PROCESS_ROWS, ID_ROWS, THREAD_ROWS, SIGNAL_ROWS, TIME_ROWS, MEMORY_ROWS, POLL_ROWS, SYSTEM_ROWS, SOCKET_ROWS, FILE_ROWS,
+    PROCESS_ROWS, PTRACE_ROWS, ID_ROWS, THREAD_ROWS, SIGNAL_ROWS, TIME_ROWS, MEMORY_ROWS, POLL_ROWS, SYSTEM_ROWS, SOCKET_ROWS, FILE_ROWS,
     IPC_ROWS, SPLICE_ROWS, INOTIFY_ROWS,
   ).slice();
   LINUX_SYSCALL_NAMES.forEach((name, nr) => {
@@ -91,6 +95,16 @@ export class LinuxAbi implements Abi {
   restart(lp: Lwp): void {
     lp.tf[TF_EAX] = lp.sysnr;
     lp.tf[TF_EIP]! -= SYSCALL_INSN;
+  }
+  callNumber(lp: Lwp): number {
+    return lp.tf[TF_EAX]!;
+  }
+  setInterrupted(lp: Lwp, mayRestart: boolean): void {
+    lp.tf[TF_EAX] = mayRestart ? -ERESTARTSYS : -ERESTARTNOHAND;
+  }
+  unrestart(lp: Lwp): void {
+    lp.tf[TF_EIP]! += SYSCALL_INSN;
+    lp.tf[TF_EAX] = -linuxErrno(EINTR);
   }
   setForkReturn(child: Lwp): void {
     child.tf[TF_EAX] = 0;

@@ -105,10 +105,12 @@ export function linuxExecStack(p: Proc, image: ExecImage): number {
   word(0);
   for (const a of envAddrs) word(a);
   word(0);
+  const auxvAt = w;
   for (const [tag, value] of auxv) {
     word(tag);
     word(value);
   }
+  image.auxv = whole.slice(auxvAt, w);
   whole.set(random, (randomAt >>> 0) - sp);
   for (let i = 0; i < platform.length; i++) whole[platformAt - sp + i] = platform.charCodeAt(i);
   whole.set(block, base - sp);

@@ -32,6 +32,7 @@ import { NLC_BENEATH, NLC_INROOT, NLC_NOLINKS, NLC_NOMAGIC, NLC_NOXDEV } from ".
 import { copyinstr, copyinWords, copyout, copyoutWords } from "../../vm/copyio.ts";
 import { Uio } from "../../vm/uio.ts";
 import { dirFd, nativeOpenFlags, off64Arg, pathArg, requireFd } from "./file-flags.ts";
+import { ino32 } from "./file-stat.ts";
 
 /** Longest transfer of one call (Linux MAX_RW_COUNT). */
 const MAX_RW_COUNT = 0x7fff_f000;
@@ -165,14 +166,14 @@ function getdents(lp: Lwp, d: number, uaddr: number, len: number, is64: boolean)
     const reclen = is64 ? (head + name.length + 1 + 7) & ~7 : (head + name.length + 2 + 3) & ~3;
     if (used + reclen > out.length) return false;
     if (is64) {
-      dv.setUint32(used, fileid % 4294967296, true);
-      dv.setUint32(used + 4, Math.floor(fileid / 4294967296), true);
+      dv.setUint32(used, ino32(fileid), true);
+      dv.setUint32(used + 4, 0, true);
       dv.setUint32(used + 8, cookie % 4294967296, true);
       dv.setUint32(used + 12, Math.floor(cookie / 4294967296), true);
       dv.setUint16(used + 16, reclen, true);
       out[used + 18] = VTTODT[type]!;
     } else {
-      dv.setUint32(used, fileid ^ Math.floor(fileid / 4294967296), true);
+      dv.setUint32(used, ino32(fileid), true);
       dv.setUint32(used + 4, cookie, true);
       dv.setUint16(used + 8, reclen, true);
       out[used + reclen - 1] = VTTODT[type]!;

@@ -48,7 +48,11 @@ function put64(at: number, value: number): void {
 }
 const modeOf = (va: Vattr): number => VTTOIF[va.type]! | va.mode;
 const blocksOf = (va: Vattr): number => Math.ceil(va.bytes / 512);
-const ino32 = (fileid: number): number => (fileid ^ Math.floor(fileid / TWO32)) >>> 0;
+/**
+ * Inode number of a file, folded into 32 bits: the C library refuses programs that were built without large file support
+ * (EOVERFLOW) whatever does not fit, and HAMMER's numbers do not.
+ */
+export const ino32 = (fileid: number): number => (fileid ^ Math.floor(fileid / TWO32)) >>> 0;
 
 /** struct stat64. */
 export function encodeStat64(va: Vattr): Uint8Array {
@@ -64,7 +68,7 @@ export function encodeStat64(va: Vattr): Uint8Array {
   dv.setUint32(52, va.blocksize, true);
   put64(56, blocksOf(va));
   putTimes(64, va);
-  put64(88, va.fileid);
+  put64(88, ino32(va.fileid));
   return STAT64;
 }
 
@@ -106,7 +110,7 @@ export function encodeStatx(va: Vattr): Uint8Array {
   dv.setUint32(20, va.uid, true);
   dv.setUint32(24, va.gid, true);
   dv.setUint16(28, modeOf(va), true);
-  put64(32, va.fileid);
+  put64(32, ino32(va.fileid));
   put64(40, va.size);
   put64(48, blocksOf(va));
   putStatxTime(64, va.atimeSec, va.atimeNsec);

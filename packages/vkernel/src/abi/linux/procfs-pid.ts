@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** /proc/PID as Linux programs read it (proc(5); Linux fs/proc/array.c, base.c, task_mmu.c). */
-import { EINVAL, ESRCH } from "../../sys/errno.ts";
-import { PROT_EXEC, PROT_READ, PROT_WRITE } from "../../sys/mman.ts";
+import { EFAULT, EINVAL, EIO, EPERM, ESRCH } from "../../sys/errno.ts";
+import { PAGE_SIZE, PROT_EXEC, PROT_READ, PROT_WRITE } from "../../sys/mman.ts";
 import { SIG_DFL, SIG_IGN, sigaddset, sigset, type Sigset } from "../../sys/signal.ts";
 import { procTimes } from "../../kern/resource.ts";
 import type { File } from "../../kern/file.ts";
 import { type Lwp, LSRUN, LSSTOP, type Proc, SSTOP, SZOMB } from "../../kern/proc.ts";
+import { mayTrace } from "../../kern/ptrace.ts";
 import * as rl from "../../kern/resource.ts";
 import { FifoFile } from "../../kern/fifo-file.ts";
 import { VnodeFile } from "../../kern/vnode-file.ts";
@@ -14,9 +15,10 @@ import type { Mount } from "../../vfs/mount.ts";
 import { cacheFullpath, cacheHold, type Nchandle } from "../../vfs/namecache.ts";
 import { type ProcDir, procDir, type ProcFile, type ProcLink, type ProcNode } from "../../vfs/procfs/procfs.ts";
 import { VnodePager } from "../../vfs/vnode-pager.ts";
-import { copyin } from "../../vm/copyio.ts";
-import { mapEntries } from "../../vm/vmspace.ts";
+import { copyin, copyoutForced } from "../../vm/copyio.ts";
+import { mapEntries, type Vmspace } from "../../vm/vmspace.ts";
 import { linuxDev, linuxOpenFlags, linuxRdev } from "./file-flags.ts";
+import { ino32 } from "./file-stat.ts";
 import { mountLines, mountinfoLines } from "./procfs-mounts.ts";
 import { linuxSigset } from "./signo.ts";
 
@@ -26,6 +28,7 @@ const ticks = (ns: number): number => Math.floor(ns / TICK_NS);
 
 function stateOf(p: Proc, lp: Lwp | null): string {
   if (p.stat === SZOMB) return "Z (zombie)";
+  if (lp !== null && lp.trace !== null && lp.trace.state !== "running") return "t (tracing stop)";
   if (p.stat === SSTOP || lp?.state === LSSTOP) return "T (stopped)";
   if (lp === null || lp.state === LSRUN || lp === p.k.curlwp) return "R (running)";
   return "S (sleeping)";
@@ -119,7 +122,7 @@ function statusText(p: Proc, lp: Lwp | null): string {
     "Ngid:\t0",
     `Pid:\t${lp?.tid ?? p.pid}`,
     `PPid:\t${p.parent?.pid ?? 0}`,
-    "TracerPid:\t0",
+    `TracerPid:\t${lp?.trace?.tracer.pid ?? 0}`,
     `Uid:\t${c.ruid}\t${c.uid}\t${c.svuid}\t${c.uid}`,
     `Gid:\t${c.rgid}\t${c.gid}\t${c.svgid}\t${c.gid}`,
     `FDSize:\t${p.fd?.files.length ?? 0}`,
@@ -173,6 +176,38 @@ function memoryText(p: Proc, start: number, end: number): string {
   return text;
 }
 
+/** /proc/PID/mem: the address space as a file, for those who may trace the process; stores go where a debugger's do. */
+function memoryBytes(p: Proc): NonNullable<ProcFile["bytes"]> {
+  const space = (): Vmspace | null => {
+    const by = p.k.curlwp!.proc;
+    if (by !== p && !mayTrace(by, p)) throw EPERM;
+    return p.vmspace;
+  };
+  const transfer = (offset: number, len: number, copy: (vm: Vmspace, done: number, n: number) => void): number => {
+    const vm = space();
+    if (vm === null) return 0;
+    let done = 0;
+    while (done < len) {
+      const n = Math.min(len - done, PAGE_SIZE - ((offset + done) % PAGE_SIZE));
+      try {
+        copy(vm, done, n);
+      } catch (e) {
+        if (e !== EFAULT) throw e;
+        // What lies before the hole has been moved.
+        if (done > 0) return done;
+        throw EIO;
+      }
+      done += n;
+    }
+    return done;
+  };
+  return {
+    read: (offset, buf, bufOff, len) => transfer(offset, len, (vm, done, n) => copyin(vm, offset + done, buf, bufOff + done, n)),
+    write: (offset, buf, bufOff, len) =>
+      transfer(offset, len, (vm, done, n) => copyoutForced(vm, buf, bufOff + done, offset + done, n)),
+  };
+}
+
 function mapsText(p: Proc): string {
   if (p.vmspace === null) return "";
   const h8 = (n: number): string => n.toString(16).padStart(8, "0");
@@ -192,7 +227,7 @@ function mapsText(p: Proc): string {
       const va = vp.getattr();
       const st = linuxDev(0, va.fsid);
       dev = `${((st >> 8) & 0xfff).toString(16).padStart(2, "0")}:${(st & 0xff).toString(16).padStart(2, "0")}`;
-      ino = va.fileid;
+      ino = ino32(va.fileid);
       name = (vp.nch === null ? null : cacheFullpath(vp.nch, p.k.mounts.root)) ?? "(deleted)";
     }
     const line = `${h8(e.start)}-${h8(e.end)} ${prot} ${h8(e.offset)} ${dev} ${ino} `;
@@ -320,6 +355,7 @@ export function pidDir(p: Proc, thread: Lwp | null, mount: () => Mount): ProcDir
       return `${size} ${rss} 0 0 0 ${size} 0\n`;
     }),
     cmdline: file(0o444, () => memoryText(p, p.argStart, p.argEnd)),
+    auxv: file(0o400, () => (p.vmspace === null ? "" : String.fromCharCode(...p.auxv))),
     environ: file(0o400, () => memoryText(p, p.envStart, p.envEnd)),
     comm: file(0o644, () => `${first()?.comm ?? p.comm}\n`, (text) => {
       const name = text.replace(/\n.*/s, "").slice(0, 15);
@@ -327,6 +363,7 @@ export function pidDir(p: Proc, thread: Lwp | null, mount: () => Mount): ProcDir
       if (lp !== null) lp.comm = name;
       if (thread === null || thread.tid === p.pid) p.comm = name;
     }),
+    mem: { ...file(0o600, () => ""), bytes: memoryBytes(p) },
     maps: file(0o444, () => mapsText(p)),
     limits: file(0o444, () => limitsText(p)),
     mounts: file(0o444, () => mountLines(p)),

@@ -340,7 +340,8 @@ function readFpState(lp: Lwp, fpstate: number): Uint8Array | null {
 /* FSAVE: cwd 0, swd 4, twd 8, fip 12, fcs 16, foo 20, fos 24, st0…7 at 28 + 10 i, status 108, magic 110. */
 /* FXSAVE: fcw 0, fsw 2, abridged tags 4, fop 6, fip 8, fcs 12, foo 16, fos 20, mxcsr 24, st at 32 + 16 i. */
 
-function fxToFsave(fx: Uint8Array, dv: DataView, at: number): void {
+/** Writes the FSAVE form (112 bytes, kernel's struct _fpstate_32 without FXSAVE part) of an FXSAVE image to `dv`. */
+export function fxToFsave(fx: Uint8Array, dv: DataView, at: number): void {
   const f = new DataView(fx.buffer, fx.byteOffset, FX_BYTES);
   dv.setUint32(at, f.getUint16(0, true) | 0xffff0000, true);
   dv.setUint32(at + 4, f.getUint16(2, true) | 0xffff0000, true);
@@ -358,8 +359,8 @@ function fxToFsave(fx: Uint8Array, dv: DataView, at: number): void {
   dv.setUint16(at + 110, 0, true);
 }
 
-/** Lays the FSAVE image at the start of `dv` over the FXSAVE image that follows it. */
-function fsaveToFx(dv: DataView): void {
+/** Lays the FSAVE image at the start of `dv` over the FXSAVE image that follows it (at 112). */
+export function fsaveToFx(dv: DataView): void {
   const to = FSAVE_BYTES;
   dv.setUint16(to, dv.getUint16(0, true), true);
   dv.setUint16(to + 2, dv.getUint16(4, true), true);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Linux process calls: fork, exec, exit, wait, ids, sessions, limits, usage, prctl, scheduling. */
 import { EINVAL, EPERM, ESRCH, EFAULT } from "../../sys/errno.ts";
-import { CLD_CONTINUED, CLD_EXITED, CLD_STOPPED, SIGCHLD } from "../../sys/signal.ts";
+import { CLD_CONTINUED, CLD_EXITED, CLD_STOPPED, CLD_TRAPPED, SIGCHLD } from "../../sys/signal.ts";
 import { WOULDBLOCK } from "../../sys/wait.ts";
 import { copyin, copyinWords, copyout, copyoutWords, suword } from "../../vm/copyio.ts";
 import { copyinExecArgs, type ExecArgs, execve, execveSlow } from "../../kern/exec.ts";
@@ -10,6 +10,7 @@ import { FORK_PROCESS, fork1, mustSleep, startLwp, waitVfork } from "../../kern/
 import type { KernelFrame, Lwp, Proc } from "../../kern/proc.ts";
 import { encodeRusage, type Rusage, ruadd, Rusage as RusageClass, RUSAGE_SIZE, procTimes } from "../../kern/resource.ts";
 import { ksiginfo } from "../../kern/sig.ts";
+import { EVENT_SYSCALL, OPTION_SYSGOOD, type Tracee } from "../../kern/tracee.ts";
 import { hex, int, partial, path, pid, plain, sleeps, type Sysent, uptr } from "../../kern/sysent.ts";
 import {
   W_ALL,
@@ -55,7 +56,7 @@ function* sysExecveSlow(lp: Lwp, a: Int32Array): KernelFrame {
 
 function sysExit(lp: Lwp, a: Int32Array): number {
   if (lp.proc.lwps.size > 1) {
-    lwpExit(lp);
+    lwpExit(lp, exitStatus(a[0]!));
     return 0;
   }
   exit1(lp, exitStatus(a[0]!));
@@ -90,6 +91,12 @@ function waitOptions(o: number): number {
   return out;
 }
 
+/** What a stopped thread's tracer hears in the place of the signal (ptrace(2)). */
+function trapCode(t: Tracee, sig: number): number {
+  if (t.event === EVENT_SYSCALL) return linuxSigno(sig) | ((t.options & OPTION_SYSGOOD) !== 0 ? 0x80 : 0);
+  return linuxSigno(sig) | (t.event << 8);
+}
+
 /** wait4's status word. */
 function statusWord(r: WaitResult): number {
   switch (r.code) {
@@ -97,6 +104,8 @@ function statusWord(r: WaitResult): number {
       return r.status << 8;
     case CLD_STOPPED:
       return (linuxSigno(r.status) << 8) | 0x7f;
+    case CLD_TRAPPED:
+      return (trapCode(r.tracee!, r.status) << 8) | 0x7f;
     case CLD_CONTINUED:
       return 0xffff;
     default:

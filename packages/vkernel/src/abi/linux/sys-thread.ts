@@ -3,7 +3,7 @@
 import { E2BIG, EINVAL, ENOSYS, EPERM, ESRCH } from "../../sys/errno.ts";
 import { GTLS_START } from "../../sys/frame.ts";
 import { WOULDBLOCK } from "../../sys/wait.ts";
-import { copyin, copyinWords, copyoutWords, suword } from "../../vm/copyio.ts";
+import { copyin, copyinWords, copyoutWords, fuword, suword } from "../../vm/copyio.ts";
 import { FORK_PROCESS, fork1, type ForkOptions, startLwp, waitVfork } from "../../kern/fork.ts";
 import { FUTEX_BITSET_ALL, futexRequeue, futexWait, futexWake, futexWakeOp } from "../../kern/futex.ts";
 import type { KernelFrame, Lwp } from "../../kern/proc.ts";
@@ -129,7 +129,7 @@ interface UserDesc {
   empty: boolean;
 }
 
-function readUserDesc(lp: Lwp, uaddr: number): UserDesc {
+export function readUserDesc(lp: Lwp, uaddr: number): UserDesc {
   const w = new Int32Array(4);
   copyinWords(lp.proc.vmspace!, uaddr, w, 4);
   const flags = w[3]!;
@@ -141,7 +141,7 @@ function readUserDesc(lp: Lwp, uaddr: number): UserDesc {
 }
 
 /** Slot 0–2 of a GDT entry number: ours, or those of an i386 Linux kernel. Throws EINVAL. */
-function slotOf(entry: number): number {
+export function slotOf(entry: number): number {
   if (entry >= GTLS_START && entry < GTLS_START + 3) return entry - GTLS_START;
   if (entry >= 6 && entry <= 8) return entry - 6;
   throw EINVAL;
@@ -159,16 +159,22 @@ function sysSetThreadArea(lp: Lwp, a: Int32Array): number {
   return 0;
 }
 
-function sysGetThreadArea(lp: Lwp, a: Int32Array): number {
+/** struct user_desc of a thread's GDT entry. Throws EINVAL for entries that are no TLS slots. */
+export function userDesc(lp: Lwp, entry: number): Int32Array {
   const w = new Int32Array(4);
-  copyinWords(lp.proc.vmspace!, a[0]!, w, 1);
-  const d = getTls(lp, slotOf(w[0]!));
+  w[0] = entry;
+  const d = getTls(lp, slotOf(entry));
   if (d === null) w[3] = UD_READ_EXEC_ONLY | UD_NOT_PRESENT;
   else {
     w[1] = d.base | 0;
     w[2] = d.limit;
     w[3] = UD_32BIT | UD_USEABLE | (d.pages ? UD_LIMIT_IN_PAGES : 0);
   }
+  return w;
+}
+
+function sysGetThreadArea(lp: Lwp, a: Int32Array): number {
+  const w = userDesc(lp, fuword(lp.proc.vmspace!, a[0]!));
   copyoutWords(lp.proc.vmspace!, w, a[0]!, 4);
   return 0;
 }

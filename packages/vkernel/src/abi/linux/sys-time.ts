@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Linux clocks and timers (Linux kernel/time). Each structure exists with 32-bit and with 64-bit seconds. */
-import { EFAULT, EINTR, EINVAL, EOPNOTSUPP, EPERM, ESRCH } from "../../sys/errno.ts";
+import { EFAULT, EINTR, ERESTART, EINVAL, EOPNOTSUPP, EPERM, ESRCH } from "../../sys/errno.ts";
 import { SIGALRM } from "../../sys/signal.ts";
 import { copyinWords, copyoutWords, suword } from "../../vm/copyio.ts";
 import { procTimes } from "../../kern/resource.ts";
@@ -134,8 +134,10 @@ const clockGetres = (t: TimeFormat) => (lp: Lwp, a: Int32Array): number => {
 // Sleeping
 
 /** Sleeps until a moment of the monotonic clock; stores what is left at `rem` when a signal ends it. */
-function* sleepUntil(lp: Lwp, until: number, rem: number, t: TimeFormat): KernelFrame {
+function* sleepUntil(lp: Lwp, moment: number, rem: number, t: TimeFormat): KernelFrame {
   const k = lp.k;
+  // A call that is made again because its tracer dropped the signal still ends when it would have.
+  const until = lp.trace !== null && lp.trace.sleepUntil !== 0 ? lp.trace.sleepUntil : moment;
   try {
     for (;;) {
       const left = until - k.nanouptime();
@@ -143,7 +145,9 @@ function* sleepUntil(lp: Lwp, until: number, rem: number, t: TimeFormat): Kernel
       yield* tsleep(lp, null, PCATCH | PNORESTART, left);
     }
   } catch (e) {
-    if (e === EINTR && rem !== 0) t.put(lp, rem, Math.max(0, until - k.nanouptime()));
+    if (e !== EINTR && e !== ERESTART) throw e;
+    if (rem !== 0) t.put(lp, rem, Math.max(0, until - k.nanouptime()));
+    if (lp.trace !== null) lp.trace.sleepUntil = until;
     throw e;
   }
 }

@@ -29,6 +29,11 @@ export interface ProcFile extends ProcCommon {
   readonly kind: "file";
   /** The contents, a byte string. Throws an Errno. */
   read(): string;
+  /** Instead, for files that are no text: bytes from `offset` on, as Vnode.read() and write() have it. */
+  readonly bytes?: {
+    read(offset: number, buf: Uint8Array, bufOff: number, len: number): number;
+    write(offset: number, buf: Uint8Array, bufOff: number, len: number): number;
+  };
   /** Takes what was written in one call; without it the file cannot be written. */
   write?(text: string): void;
 }
@@ -181,6 +186,7 @@ class ProcVnode extends Vnode {
 
   override read(offset: number, buf: Uint8Array, bufOff: number, len: number): number {
     if (this.node.kind !== "file") return super.read(offset, buf, bufOff, len);
+    if (this.node.bytes !== undefined) return this.node.bytes.read(offset, buf, bufOff, len);
     if (offset === 0) this.text = this.node.read();
     const n = Math.max(0, Math.min(len, this.text.length - offset));
     for (let i = 0; i < n; i++) buf[bufOff + i] = this.text.charCodeAt(offset + i);
@@ -189,6 +195,7 @@ class ProcVnode extends Vnode {
 
   override write(offset: number, buf: Uint8Array, bufOff: number, len: number): number {
     if (this.node.kind !== "file") return super.write(offset, buf, bufOff, len);
+    if (this.node.bytes !== undefined) return this.node.bytes.write(offset, buf, bufOff, len);
     if (this.node.write === undefined) throw EACCES;
     let text = "";
     for (let i = 0; i < len; i++) text += String.fromCharCode(buf[bufOff + i]!);

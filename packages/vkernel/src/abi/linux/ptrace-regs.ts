@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * Registers of a stopped thread as Linux's debuggers see them (Linux arch/x86/include/uapi/asm/ptrace-abi.h, user_32.h,
+ * arch/x86/kernel/ptrace.c).
+ *
+ * Invariant
+ *   PR1  Whatever a tracer stores, the thread keeps user selectors and the flags that it could not have changed itself; a bad
+ *        address faults when the thread goes on.
+ * @module
+ */
+import { EIO } from "../../sys/errno.ts";
+import * as F from "../../sys/frame.ts";
+import type { Lwp } from "../../kern/proc.ts";
+import { PHASE_ENTRY, PHASE_USER, type Tracee } from "../../kern/tracee.ts";
+import { fsaveToFx, fxToFsave } from "./sigframe.ts";
+
+/** Trapframe words in the order of struct user_regs_struct; ORIG_EAX has none. */
+const ORDER = [
+  F.TF_EBX, F.TF_ECX, F.TF_EDX, F.TF_ESI, F.TF_EDI, F.TF_EBP, F.TF_EAX, F.TF_DS, F.TF_ES, F.TF_FS, F.TF_GS, -1, F.TF_EIP, F.TF_CS,
+  F.TF_EFLAGS, F.TF_ESP, F.TF_SS,
+];
+export const USER_REGS = ORDER.length;
+const ENOSYS_RESULT = -38;
+
+/** Bytes of struct user_i387_struct and user_fxsr_struct. */
+export const FP_BYTES = 108;
+export const FX_BYTES = 512;
+/** The FSAVE part of a signal frame, in front of the FXSAVE image. */
+const FSAVE_ROOM = 112;
+/** Reserved bits of MXCSR, which would fault when the state is loaded. */
+const MXCSR_VALID = 0xffbf;
+
+/** Register number `n` in that order. */
+export function getRegister(t: Tracee, n: number): number {
+  const at = ORDER[n]!;
+  const { tf } = t.lp;
+  if (at === -1) return t.phase === PHASE_USER ? -1 : t.phase === PHASE_ENTRY ? tf[F.TF_EAX]! : t.sysnr;
+  // At a call's beginning eax holds what the call would return if it did not exist.
+  if (at === F.TF_EAX && t.phase === PHASE_ENTRY) return ENOSYS_RESULT;
+  return at <= F.TF_DS || at === F.TF_CS || at === F.TF_SS ? tf[at]! & 0xffff : tf[at]!;
+}
+
+/** Throws EIO for a selector that is not of user mode. */
+export function setRegister(t: Tracee, n: number, value: number): void {
+  const at = ORDER[n]!;
+  const { tf } = t.lp;
+  if (at === -1) {
+    if (t.phase === PHASE_ENTRY) tf[F.TF_EAX] = value;
+    else if (value === -1) t.restarting = false;
+    return;
+  }
+  switch (at) {
+    case F.TF_CS:
+    case F.TF_SS:
+      if ((value & 3) !== 3) throw EIO;
+      return;
+    case F.TF_DS:
+    case F.TF_ES:
+    case F.TF_FS:
+    case F.TF_GS:
+      if ((value & 0xffff) !== 0 && (value & 3) !== 3) throw EIO;
+      tf[at] = value & 0xffff;
+      return;
+    case F.TF_EFLAGS:
+      tf[at] = (value & (F.PSL_USERCHANGE | F.PSL_RF) & ~F.PSL_T) | F.PSL_USER;
+      return;
+    case F.TF_EAX:
+      if (t.phase === PHASE_ENTRY) return;
+      break;
+    case F.TF_EIP:
+      // Execution breakpoints count anew from another address.
+      if (tf[at] !== value) t.stoppedAt = -1;
+      break;
+    default:
+  }
+  tf[at] = value;
+}
+
+export function getRegisters(t: Tracee): Int32Array {
+  return Int32Array.from(ORDER, (_at, n) => getRegister(t, n));
+}
+export function setRegisters(t: Tracee, words: Int32Array): void {
+  // Selectors first: a bad one leaves the others as they were.
+  const order = ORDER.map((_at, n) => n).toSorted((a, b) => Number(isSelector(b)) - Number(isSelector(a)));
+  for (const n of order) setRegister(t, n, words[n]!);
+}
+function isSelector(n: number): boolean {
+  const at = ORDER[n]!;
+  return at === F.TF_CS || at === F.TF_SS || (at >= 0 && at <= F.TF_DS);
+}
+
+/** The FXSAVE image. */
+export function getFx(lp: Lwp): Uint8Array {
+  lp.k.machine.fpSave(lp);
+  return lp.fp.slice();
+}
+export function setFx(lp: Lwp, image: Uint8Array): void {
+  const view = new DataView(image.buffer, image.byteOffset, FX_BYTES);
+  if ((view.getUint32(24, true) & ~MXCSR_VALID) !== 0) throw EIO;
+  lp.k.machine.fpSave(lp);
+  lp.fp.set(image);
+  lp.k.machine.fpRestore(lp);
+}
+
+/** The x87 registers in FSAVE's form. */
+export function getFp(lp: Lwp): Uint8Array {
+  const out = new Uint8Array(FSAVE_ROOM);
+  fxToFsave(getFx(lp), new DataView(out.buffer), 0);
+  return out.subarray(0, FP_BYTES);
+}
+export function setFp(lp: Lwp, image: Uint8Array): void {
+  const both = new Uint8Array(FSAVE_ROOM + FX_BYTES);
+  both.set(image);
+  both.set(getFx(lp), FSAVE_ROOM);
+  fsaveToFx(new DataView(both.buffer));
+  setFx(lp, both.subarray(FSAVE_ROOM));
+}
