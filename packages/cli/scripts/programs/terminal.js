@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Programs on a terminal, driven through tmux and compared by what stands on the screen; procps. */
 
-const heredoc = (file, text) => `cat > ${file} <<'END'\n${text}\nEND`;
-
 /**
  * Shell functions: `start COMMAND` in a terminal of 80 × 24; `keys KEY…` as `tmux send-keys` takes them; `seen TEXT` waits for it on
  * the screen; `show TEXT` prints the screen when TEXT is on it and nothing has changed for half a second; `finish` waits for the end.
