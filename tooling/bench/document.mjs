@@ -47,7 +47,7 @@ export function updateHammer(file, hammer, { host, command, peers }) {
   const absent = Object.entries(peers.absent).map(([peer, why]) => `${peer} is left out: ${why}.`);
   const head = [
     `\`${command}\` on ${host.cores} cores of ${host.model}, ${host.system}, Node ${peers.node.slice(1)}, load before ${host.load.toFixed(1)}; ` +
-      `best of ${peers.rounds} interleaved round(s) by the clock, HAMMER's also by processor time.`,
+      `best of ${peers.rounds} interleaved round(s), by the clock and in brackets for a second of processor time, which a busy machine leaves alone.`,
     ...absent,
   ].join(" ");
   replaceMarked(file, HAMMER_BEGIN, HAMMER_END, [head, ...hammerTables(hammer).map(asMarkdown)].join("\n\n"));

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
  * The long campaigns: power cuts (of syncs, of fsyncs, of recovery, of replays of REDO, of mirroring, where the FIFO wraps),
- * damaged structures, random operations against a model.
+ * damaged structures, random operations against a model, with everything that maintenance does.
  *
  *   node scripts/nightly.js [--cuts N] [--structures N] [--operations N] [--seed S] [--minutes M] [--state FILE] [--only NAME,…]
  *
@@ -54,7 +54,7 @@ async function load(folder) {
 }
 
 /** How often each campaign gets its turn: the cheap ones more often. */
-const TURNS = { cuts: 2, recovery: 2, fsync: 2, wrap: 1, replay: 1, mirror: 1, damage: 100, model: 1 };
+const TURNS = { cuts: 2, recovery: 2, fsync: 2, wrap: 1, replay: 1, mirror: 1, damage: 100, model: 1, upkeep: 1 };
 
 const { wanted, seed, minutes, state, only } = options();
 const folder = mkdtempSync(path.join(os.tmpdir(), "hammer-nightly-"));

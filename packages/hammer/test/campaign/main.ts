@@ -7,6 +7,7 @@ import { Driver, textOf } from "../model.ts";
 import { demand, demandSound, open } from "./check.ts";
 import { cutEverywhere, cutRecovery, cutWrap, record } from "./cuts.ts";
 import { useDamaged } from "./damage.ts";
+import { upkeep } from "./upkeep.ts";
 import { cutFsyncs, cutReplay } from "./fsync-cuts.ts";
 import { cutMirrors } from "./mirror-cuts.ts";
 import { crashedWithRedo, cutLongReplay, cutReplays } from "./replay-cuts.ts";
@@ -73,5 +74,6 @@ export const CAMPAIGNS: Record<string, Campaign> = {
   replay: { unit: "cuts", run: replayCuts },
   mirror: { unit: "cuts", run: (seed) => cutMirrors(seed, 100) },
   damage: { unit: "structures", run: useDamaged },
+  upkeep: { unit: "operations", run: (seed) => upkeep(seed, 1 + seed % 7, 300) },
   model: { unit: "operations", run: model },
 };
