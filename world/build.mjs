@@ -156,14 +156,14 @@ export async function buildWorld(output) {
   }
 }
 
-/** Builds one program of a single file against the world's libc, for tests. */
-export async function buildProgram(source, output) {
+/** Builds one program of these files against the world's libc, for tests. */
+export async function buildProgram(sources, output) {
   const work = await mkdtemp(join(tmpdir(), "world-"));
   try {
     const includes = (await run("gcc", ["-m32", "-print-file-name=include"])).stdout.trim();
     const flags = [...CFLAGS, "-nostdinc", "-isystem", includes, "-Ilibc/include"];
     const objects = await pooled(
-      [source, ...(await sourcesBelow(join(WORLD, "libc")))].map((path, i) => async () => {
+      [...sources, ...(await sourcesBelow(join(WORLD, "libc")))].map((path, i) => async () => {
         const object = join(work, `${i}.o`);
         await gcc([...flags, "-c", path, "-o", object]);
         return object;

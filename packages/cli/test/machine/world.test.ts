@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The embedded world as `npm start` boots it: programs of our own, through the DragonFly ABI, from a HAMMER root. */
 import { execFileSync } from "node:child_process";
+import { readdirSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
 import { checkout, scratch, vkernel } from "./harness.ts";
@@ -125,9 +126,11 @@ describe.skipIf(!compiler)(`the DragonFly/i386 ABI${compiler ? "" : " (skipped: 
   it("registers, frames, structures and numbers are as the reference has them", async () => {
     const root = scratch();
     const builder = (await import(/* @vite-ignore */ path.join(checkout, "world/build.mjs"))) as {
-      buildProgram(source: string, output: string): Promise<void>;
+      buildProgram(sources: readonly string[], output: string): Promise<void>;
     };
-    await builder.buildProgram(path.join(checkout, "world/test/abi.c"), path.join(root, "abi"));
+    const tests = path.join(checkout, "world/test");
+    const sources = readdirSync(tests).filter((name) => name.endsWith(".c")).map((name) => path.join(tests, name));
+    await builder.buildProgram(sources, path.join(root, "abi"));
     const r = vkernel(["run", "--root", root, "-w", "/", "--", "/abi"]);
     expect(r.stdout.split("\n").filter((line) => line.startsWith("FAILED"))).toEqual([]);
     expect(r.stdout).toMatch(/^0 failed$/m);

@@ -17,6 +17,7 @@ import { SZOMB } from "../../kern/proc.ts";
 import { DFLY_ARG_MAX } from "./exec-stack.ts";
 import { getWords, putField } from "./guest-struct.ts";
 import { encodeKinfo } from "./kinfo.ts";
+import { CCPU, cputime, FSCALE, KINFO_FILE_SIZE, openFiles, vfsconf, vmmeter, vmstats, vmtotal } from "./sysctl-stats.ts";
 import { PS_STRINGS } from "./sigframe.ts";
 
 /** What uname and the version nodes report: the interface is that of release 2.0. */
@@ -75,7 +76,6 @@ const opaque = (oid: readonly number[], name: string, format: string, read: Node
 const ram = (k: Kernel): number => Math.min(k.vm.phys.npages * 4096, 0x7fff_ffff);
 /** HZ of a vkernel. */
 const HZ = 20;
-const FSCALE = 2048;
 
 function boottime(lp: Lwp): Uint8Array {
   const us = lp.k.bootTimeUs;
@@ -83,34 +83,6 @@ function boottime(lp: Lwp): Uint8Array {
 }
 function loadavg(lp: Lwp): Uint8Array {
   return words(...lp.k.sched.loadAverages(lp.k.nanouptime()).map((v) => Math.round(v * FSCALE)), FSCALE);
-}
-
-/** struct vmtotal of 2.0, 48 bytes. Sizes in pages. */
-function vmtotal(lp: Lwp): Uint8Array {
-  const { k } = lp;
-  let running = 0;
-  let sleeping = 0;
-  let virtual = 0;
-  let resident = 0;
-  for (const p of k.procs.values()) {
-    if (p.vmspace === null) continue;
-    virtual += Math.ceil(p.vmspace.sizeBytes() / 4096);
-    resident += p.vmspace.residentPages();
-    for (const l of p.lwps.values()) {
-      if (l.state === 2) running++;
-      else sleeping++;
-    }
-  }
-  const b = new Uint8Array(48);
-  const dv = new DataView(b.buffer);
-  dv.setInt16(0, running, true);
-  dv.setInt16(6, sleeping, true);
-  dv.setInt32(12, virtual, true);
-  dv.setInt32(16, virtual, true);
-  dv.setInt32(20, resident, true);
-  dv.setInt32(24, resident, true);
-  dv.setInt32(44, k.vm.freePages(), true);
-  return b;
 }
 
 // ---------------------------------------------------------------------------------------------------------
@@ -218,11 +190,33 @@ const NODES: readonly Node[] = [
   int([KERN, 32], "kern.ps_strings", () => PS_STRINGS | 0),
   int([KERN, 33], "kern.usrstack", () => VM_MAX_USER_ADDRESS | 0),
   int([KERN, 35], "kern.iov_max", () => 1024),
+  int([KERN, 5], "kern.maxvnodes", () => 65536),
+  opaque([KERN, 15], "kern.file", "S,file", (lp) => openFiles(lp.k)),
+  int([KERN, 11], "kern.hostid", (k) => k.hostid, (k, v) => void (k.hostid = v)),
+  int([KERN, 30, 1], "kern.ipc.maxsockbuf", () => 524_288),
+  int([KERN, 30, 3], "kern.ipc.somaxconn", () => 128),
+  int([KERN, 34], "kern.logsigexit", () => 0),
+  int([KERN, 36], "kern.maxposixlocksperuid", () => 65536),
+  opaque([KERN, 0x102], "kern.cputime", "S,kinfo_cputime", (lp) => cputime(lp.k)),
+  int([KERN, 0x103], "kern.openfiles", (k) => openFiles(k).length / KINFO_FILE_SIZE),
+  int([KERN, 0x104], "kern.fscale", () => FSCALE),
+  int([KERN, 0x105], "kern.ccpu", () => CCPU),
+  int([KERN, 0x106], "kern.ps_arg_cache_limit", () => 256),
+  int([KERN, 0x107], "kern.ckptgroup", () => 0),
+  int([KERN, 0x108], "kern.kq_calloutmax", () => 4096),
+  int([KERN, 0x109], "kern.tk_nin", () => 0),
+  int([KERN, 0x10a], "kern.tk_nout", () => 0),
   int([KERN, 0x100], "kern.exit_status", (k) => k.exitStatus, (k, v) => void (k.exitStatus = v & 0xff)),
   str([KERN, 0x101], "kern.msgbuf", (k) => k.dmesg.text()),
-  opaque([VM, 1], "vm.vmtotal", "S,vmtotal", vmtotal),
+  opaque([VM, 1], "vm.vmtotal", "S,vmtotal", (lp) => vmtotal(lp.k)),
+  opaque([VM, 0x101], "vm.vmmeter", "S,vmmeter", (lp) => vmmeter(lp.k)),
+  opaque([VM, 0x102], "vm.vmstats", "S,vmstats", (lp) => vmstats(lp.k)),
   opaque([VM, 2], "vm.loadavg", "S,loadavg", loadavg),
   int([VM, 0x100], "vm.vkernel_enable", () => 0),
+  int([VFS, 0, 1], "vfs.generic.maxtypenum", (k) => k.vfsops.size),
+  opaque([VFS, 0, 2], "vfs.generic.conf", "S,vfsconf", (lp, rest) => vfsconf(lp.k, rest)),
+  int([VFS, 0x101], "vfs.bufspace", () => 0),
+  int([VFS, 0x102], "vfs.quota_enabled", () => 0),
   int([VFS, 0x100], "vfs.varsym_enable", (k) => (k.varsyms.enabled ? 1 : 0), (k, v) => void (k.varsyms.enabled = v !== 0)),
   str([HW, 1], "hw.machine", () => MACHINE),
   str([HW, 2], "hw.model", () => "i686-class virtual processor"),
@@ -246,12 +240,22 @@ const NODES: readonly Node[] = [
   int([USER, 10], "user.posix2_version", () => 199212),
   int([USER, 19], "user.stream_max", () => 20),
   int([USER, 20], "user.tzname_max", () => 255),
-  int([P1003, 24], "p1003_1b.pagesize", () => 4096),
+  int([HW, 0x102], "hw.availpages", (k) => k.vm.phys.npages),
+  int([P1003, 2], "p1003_1b.mapped_files", () => 1),
+  int([P1003, 5], "p1003_1b.memory_protection", () => 1),
+  int([P1003, 8], "p1003_1b.priority_scheduling", () => 1),
+  int([P1003, 11], "p1003_1b.fsync", () => 1),
+  int([P1003, 20], "p1003_1b.pagesize", () => 4096),
 ];
 
+/** Nodes that answer for all numbers below them. */
+const SUBTREES: readonly string[] = ["kern.proc", "vfs.generic.conf"];
+
 const byName = new Map(NODES.map((n) => [n.name, n]));
-/** Numbers of inner nodes by name: "kern" and the like. */
-const innerNames = new Map(NODES.map((n) => [n.name.split(".")[0]!, [n.oid[0]!]] as const));
+/** Numbers of inner nodes by name: "kern", "kern.ipc" and the like. */
+const innerNames = new Map(
+  NODES.flatMap((n) => n.oid.slice(1).map((_, i) => [n.name.split(".").slice(0, i + 1).join("."), n.oid.slice(0, i + 1)] as const)),
+);
 
 const isPrefix = (oid: readonly number[], mib: readonly number[]): boolean => oid.every((v, i) => mib[i] === v);
 
@@ -259,7 +263,7 @@ const isPrefix = (oid: readonly number[], mib: readonly number[]): boolean => oi
 function find(mib: readonly number[]): Node {
   const node = NODES.find((n) => mib.length >= n.oid.length && isPrefix(n.oid, mib));
   if (node === undefined) throw NODES.some((n) => isPrefix(mib, n.oid)) ? EISDIR : ENOENT;
-  if (mib.length > node.oid.length && node.name !== "kern.proc") throw ENOTDIR;
+  if (mib.length > node.oid.length && !SUBTREES.includes(node.name)) throw ENOTDIR;
   return node;
 }
 
@@ -290,7 +294,7 @@ function meta(mib: readonly number[], given: Uint8Array): Uint8Array {
 function nameOf(oid: readonly number[]): string {
   const node = NODES.find((n) => isPrefix(n.oid, oid));
   if (node !== undefined) return [node.name, ...oid.slice(node.oid.length)].join(".");
-  for (const [name, prefix] of innerNames) if (oid.length === 1 && prefix[0] === oid[0]) return name;
+  for (const [name, prefix] of innerNames) if (compare(prefix, oid) === 0) return name;
   return oid.join(".");
 }
 /** The first leaf after `oid` in order of numbers. Throws ENOENT behind the last. */
