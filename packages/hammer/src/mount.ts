@@ -16,18 +16,17 @@ import { BTree, Cursor } from "./btree/cursor.ts";
 import { Key, hi32, lo32 } from "./btree/key.ts";
 import { BufferCache, LEAST_BUFFERS } from "./buffer.ts";
 import type { BlockDevice } from "./device.ts";
-import { BUFSIZE, INODE_DATA, INODE_EXT_SIZE, BIGBLOCK_SIZE, FIXKEY_SYMLINK, LOCALIZE_INODE, LOCALIZE_MISC, OBJID_ROOT,
-  REC_FIX, REC_INODE, VOLUME, uuidText,
-} from "./disk/index.ts";
-import { HammerError, hex64, isBufferMiss, isHammerError } from "./error.ts";
-import { fsyncInode, type FsyncMode } from "./fsync.ts";
+import { BUFSIZE, INODE_DATA, BIGBLOCK_SIZE, LOCALIZE_INODE, OBJID_ROOT, REC_INODE, VOLUME, uuidText } from "./disk/index.ts";
+import { HammerError, hex64, isBufferMiss } from "./error.ts";
+import { fsyncInode } from "./fsync.ts";
 import {
   dataHistory, direntHistory, directoryHistory, fullHistory, tidAtTime, inodeHistory, type DirentHistoryEntry, type HistoryEntry,
 } from "./history.ts";
 import { openVolumes, type Volumes } from "./io.ts";
-import { lookupDirent, readdir, type ReaddirCallback } from "./object/dirent.ts";
+import type { HammerInfo, HammerStatfs, MountOptions } from "./mount-options.ts";
 import { MirrorSource } from "./mirror/copy.ts";
 import type { MirrorReadOptions } from "./mirror/read.ts";
+import { lookupDirent, readdir, type ReaddirCallback } from "./object/dirent.ts";
 import { BlockCache, readFile, truncateFile, writeFile } from "./object/file.ts";
 import { HammerInode, InodeTable, decodeInode, objTypeOf } from "./object/inode.ts";
 import { destroyInode } from "./object/inode-sync.ts";
@@ -35,60 +34,13 @@ import {
   createObject, linkEntry, renameEntry, rmdirEntry, setAttributes, unlinkEntry, type CreateOptions, type SetattrOptions,
 } from "./object/namespace.ts";
 import { metaData } from "./object/record.ts";
-import { MAX_TID, expandPfsLink, parseXlink, pfsLinkId } from "./object/xlink.ts";
-import { findPfs, listPfs, type PfsInfo } from "./pfs.ts";
+import { linkTarget } from "./object/symlink.ts";
+import { MAX_TID, parseXlink } from "./object/xlink.ts";
+import { listPfs, type PfsInfo } from "./pfs.ts";
 import { recover, type Recovery } from "./recover.ts";
-import { replay } from "./replay.ts";
+import { finishRecovery } from "./replay.ts";
 import { listSnapshots, readConfig, type SnapshotInfo } from "./snapshot.ts";
 import { Engine } from "./transaction.ts";
-
-/** How to mount. */
-export interface MountOptions {
-  /** Default: true if any device is read-only. */
-  readOnly?: boolean;
-  /** Microseconds since 1970; the only clock there is. */
-  now(): bigint;
-  /** Keep no history, whatever the flags of files say. */
-  noHistory?: boolean;
-  /** Do not record access times. Default true. */
-  noAtime?: boolean;
-  /**
-   * Bytes of file data and metadata kept in memory, default 128 MiB; metadata may take what data leaves, at least half.
-   * What is modified takes, besides, at most half as much again for copies and 40 MiB for file data; inodes about a tenth.
-   */
-  cacheBytes?: number;
-  /** What fsync does (vfs.hammer.fsync_mode); default 2: REDO records from version 4 on, a full flush before. */
-  fsyncMode?: FsyncMode;
-  /**
-   * What becomes of the REDO records of a crash (vfs.hammer.skip_redo): 0, the default, carries them out and refuses the mount if
-   * that fails; 1 mounts all the same; 2 leaves them out.
-   */
-  skipRedo?: 0 | 1 | 2;
-  /**
-   * On a read-only mount, carry out REDO records in memory. Default false, as in the original: files look as of the last flush,
-   * without what was fsynced after it.
-   */
-  redoInMemory?: boolean;
-  /** Close the devices at unmount. Default false. */
-  closeDevices?: boolean;
-  /** Receives messages worth logging, one line each. */
-  log?: (message: string) => void;
-}
-
-/** Figures of the file system as a whole. */
-export interface HammerInfo {
-  label: string;
-  fsid: string;
-  version: number;
-  volumes: number;
-  bigblocks: number;
-  freeBigblocks: number;
-  inodes: number;
-  nextTid: bigint;
-}
-
-/** What statfs reports. Blocks are of `blockSize` bytes. */
-export interface HammerStatfs { blockSize: number; blocks: number; free: number; avail: number; files: number; fsid: string }
 
 const DEFAULT_FSYNC_MODE = 2;
 const DEFAULT_CACHE_BYTES = 128 << 20;
@@ -335,25 +287,7 @@ export class HammerMount {
   readlink(ip: HammerInode): string {
     this.#check();
     if (ip.type !== "symlink") throw new HammerError("EINVAL", `object ${hex64(ip.objId)} is not a symlink`, { objId: ip.objId });
-    const target = this.#storedTarget(ip);
-    const pfs = ip.size === 10 && ip.loc === 0 && !ip.historical ? pfsLinkId(target) : -1;
-    if (pfs < 0) return target;
-    const info = findPfs(this.cursor, pfs, this.info().nextTid);
-    return info === null ? target : expandPfsLink(pfs, info.slave ? info.syncEndTid : null);
-  }
-
-  #storedTarget(ip: HammerInode): string {
-    if (ip.size <= INODE_EXT_SIZE) {
-      const bytes = ip.ext ?? new Uint8Array(INODE_EXT_SIZE);
-      return String.fromCharCode(...bytes.subarray(0, ip.size));
-    }
-    $key.set(ip.loc | LOCALIZE_MISC, ip.objHi, ip.objLo, REC_FIX, 0, FIXKEY_SYMLINK);
-    if (!this.cursor.lookup($key, ip.asofHi, ip.asofLo))
-      throw new HammerError("EIO", `symlink ${hex64(ip.objId)} has no target record`, { objId: ip.objId });
-    const d = metaData(this.cursor, 1);
-    let target = "";
-    for (let i = d.at; i < d.at + d.length; i++) target += String.fromCharCode(d.buffer.bytes[i]!);
-    return target;
+    return linkTarget(this.cursor, ip, () => this.info().nextTid);
   }
 
   /** All pseudo file systems that exist. */
@@ -494,23 +428,8 @@ export class HammerMount {
 
   /** Stage 2 of recovery, and the flush that ends it. Throws ERANGE, and what writing throws. */
   finishRecovery(): void {
-    const e = this.#engine;
-    if (e === null || this.recovery.clean) return;
-    const log = (message: string): void => this.options.log?.(`HAMMER(${this.label}) ${message}`);
-    const { skipRedo = 0 } = this.options;
-    if (skipRedo === 2) log("recovery redo skipped.");
-    else this.#replay(e, skipRedo === 1, log);
-    e.flush();
-  }
-
-  #replay(e: Engine, optional: boolean, log: (message: string) => void): void {
-    try {
-      replay(this, e, this.recovery, log);
-    } catch (error) {
-      if (!optional || !isHammerError(error) || e.failure !== null) throw error;
-      log(`recovery redo error ${error.message}, skipping.`);
-      e.undo.endReplay();
-    }
+    if (this.#engine !== null && !this.recovery.clean)
+      finishRecovery(this, this.#engine, this.recovery, this.options.skipRedo ?? 0, (message) => this.options.log?.(`HAMMER(${this.label}) ${message}`));
   }
 
   /**
@@ -568,3 +487,4 @@ export function mount(devices: readonly BlockDevice[], options: MountOptions): H
 }
 
 export { MAX_TID };
+export type { HammerInfo, HammerStatfs, MountOptions };

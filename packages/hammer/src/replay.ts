@@ -5,6 +5,7 @@
  * @module
  */
 import { hi32, lo32 } from "./btree/key.ts";
+import { isHammerError } from "./error.ts";
 import type { InodeSource } from "./object/namespace.ts";
 import type { HammerInode } from "./object/inode.ts";
 import { truncateFile, writeFile } from "./object/file.ts";
@@ -16,7 +17,7 @@ import type { Engine } from "./transaction.ts";
  * Carries out the operations whose REDO records recovery found, and makes them durable. Throws ERANGE (the FIFO no longer
  * holds all of them), and what writing throws.
  */
-export function replay(source: InodeSource, e: Engine, recovery: Recovery, log: (message: string) => void): void {
+function replay(source: InodeSource, e: Engine, recovery: Recovery, log: (message: string) => void): void {
   const needs = prepareRedo(e.volumes, recovery);
   if (needs === null) return;
   const on = (objId: bigint, localization: number, what: (ip: HammerInode) => void): boolean => {
@@ -32,5 +33,21 @@ export function replay(source: InodeSource, e: Engine, recovery: Recovery, log: 
     truncate: (objId, localization, size) => on(objId, localization, (ip) => truncateFile(e, ip, size)),
   }, log);
   e.undo.endReplay();
+  e.flush();
+}
+
+/**
+ * Completes recovery after stage 1: replays REDO unless `skip` says otherwise (MountOptions.skipRedo), and makes all of it durable.
+ * Throws what replay throws.
+ */
+export function finishRecovery(source: InodeSource, e: Engine, recovery: Recovery, skip: 0 | 1 | 2, log: (message: string) => void): void {
+  try {
+    if (skip === 2) log("recovery redo skipped.");
+    else replay(source, e, recovery, log);
+  } catch (error) {
+    if (skip === 0 || !isHammerError(error) || e.failure !== null) throw error;
+    log(`recovery redo error ${error.message}, skipping.`);
+    e.undo.endReplay();
+  }
   e.flush();
 }
