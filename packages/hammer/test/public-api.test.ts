@@ -29,6 +29,7 @@ it("exposes exactly these names", () => {
       "downgradePfs",
       "freePfsId",
       "fromByteString",
+      "isBackgroundDevice",
       "isBufferMiss",
       "isHammerError",
       "mirrorCopy",
