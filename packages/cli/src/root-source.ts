@@ -68,6 +68,8 @@ export interface RootOptions {
   readonly readOnly?: boolean;
   /** Bound of an image's buffer cache, bytes. */
   readonly cacheBytes?: number;
+  /** Most memory for changes to a directory, bytes. */
+  readonly changes?: number;
 }
 
 /** HAMMER images, one file for each volume; `discard` keeps changes in memory. */
@@ -96,14 +98,14 @@ export function imageRoot(platform: HostPlatform, files: readonly string[], opti
   };
 }
 
-/** A host directory: changes in memory, or written through with `rw`. */
-export function directoryRoot(dir: string, mode: "overlay" | "rw" | "ro"): RootSource {
+/** A host directory: changes in memory, at most `changes` bytes of them, or written through with `rw`. */
+export function directoryRoot(dir: string, mode: "overlay" | "rw" | "ro", changes?: number): RootSource {
   const host = toByteString(path.resolve(dir));
   const text = (file: string): string | null => {
     const full = path.join(dir, file);
     return existsSync(full) ? readFileSync(full, "latin1") : null;
   };
-  return { mount: mode === "overlay" ? overlayFs(host) : hostFs(host, mode === "ro"), text, close: () => {} };
+  return { mount: mode === "overlay" ? overlayFs(host, changes) : hostFs(host, mode === "ro"), text, close: () => {} };
 }
 
 /** What `--root SRC` means. Throws CliError when there is no such file. */
@@ -112,7 +114,7 @@ export function rootSource(platform: HostPlatform, spec: string | undefined, opt
   const { file, option } = splitOption(spec, ["rw", "ro"]);
   const stat = statSync(file, { throwIfNoEntry: false });
   if (stat === undefined) throw new CliError(file, "no such file or directory", "--root takes a HAMMER image or a directory");
-  if (stat.isDirectory()) return directoryRoot(file, options.readOnly === true ? "ro" : option === null ? "overlay" : (option as "rw" | "ro"));
+  if (stat.isDirectory()) return directoryRoot(file, options.readOnly === true ? "ro" : option === null ? "overlay" : (option as "rw" | "ro"), options.changes);
   if (option === "rw") throw new CliError(spec, "':rw' is for directories", "changes to an image always persist");
   return imageRoot(platform, [file], { ...options, discard: option === "ro" });
 }

@@ -19,14 +19,24 @@ import { MNT_RDONLY } from "./vfs/mount.ts";
 import { TmpfsMount } from "./vfs/tmpfs/tmpfs.ts";
 
 const MIB = 1024 * 1024;
-/** Changes to a host directory that are kept in memory, bytes, unless said otherwise. */
-const OVERLAY_BYTES = 4096 * MIB;
+/** Changes to a host directory that are kept in memory beside the machine's own, bytes, unless said otherwise. */
+export const OVERLAY_BYTES = 1024 * MIB;
 /** Memory of a tmpfs without a size option, bytes. */
 const TMPFS_BYTES = 256 * MIB;
 
-/** A host directory; the guest's changes stay in memory and end with the machine. */
+/**
+ * A host directory; the guest's changes stay in memory and end with the machine. Beyond `maxBytes` they fail with ENOSPC; the
+ * first time the user is told.
+ */
 export function overlayFs(hostPath: string, maxBytes = OVERLAY_BYTES): MountFactory {
-  return (ctx) => new OverlayMount(ctx.machine.files, hostPath, 0, { maxBytes, now: ctx.now });
+  return (ctx) => {
+    let told = false;
+    const full = (): void => {
+      if (!told) ctx.kernel.tell(`${hostPath}: the guest's changes fill ${Math.floor(maxBytes / MIB)} MiB of memory: no space (--changes)`);
+      told = true;
+    };
+    return new OverlayMount(ctx.machine.files, hostPath, 0, { maxBytes, now: ctx.now, full });
+  };
 }
 
 /** A host directory as it is: changes are written through, or refused. */

@@ -11,10 +11,12 @@ import { panicked, ramBytes, standardMounts } from "../machine.ts";
 import { rootSource, volume } from "../root-source.ts";
 import { guestUser } from "../users.ts";
 import { CliError } from "../ui/errors.ts";
+import { parseSize } from "../ui/size.ts";
 
 export interface RunOptions extends CpuDebugOptions {
   readonly root?: string;
   readonly memory: string;
+  readonly changes?: string;
   readonly cpu: CpuModelName;
   readonly volume?: string[];
   readonly env?: string[];
@@ -133,7 +135,7 @@ export async function runProgram(program: string, args: readonly string[], optio
   const trace = options.trace === undefined ? null : traceTo(options.trace);
   const net = await network(options.net === true, options.publish ?? []);
   const gdb = options.gdb === undefined ? null : await awaitGdb(options.gdb);
-  const root = rootSource(platform, options.root);
+  const root = rootSource(platform, options.root, options.changes === undefined ? {} : { changes: parseSize(options.changes, "--changes") });
   let vk: VirtualKernel;
   try {
     const user = guestUser(options.user, (file) => root.text(file));

@@ -65,6 +65,7 @@ Examples:
     .passThroughOptions()
     .option("--root <src>", "HAMMER image (changes persist), host directory (changes stay in memory) or DIR:rw")
     .option("-m, --memory <size>", "memory of the virtual machine", "512m")
+    .option("--changes <size>", "most memory for changes to a host directory used as root", "1g")
     .addOption(cpuOption())
     .option("-v, --volume <host:guest[:ro]>", "show a host directory in the guest; repeatable", collect)
     .option("-e, --env <k=v>", "environment variable; repeatable; K alone passes the host's value", collect)

@@ -118,6 +118,8 @@ export function fork1(lp: Lwp, opt: ForkOptions): Lwp {
   child.personality = p.personality;
   child.dumpable = p.dumpable;
   child.noNewPrivs = p.noNewPrivs;
+  child.caps = p.caps.copy();
+  child.schedPolicy = p.schedPolicy;
   child.exitSignal = opt.exitSignal;
   child.startNs = k.nanouptime();
   if (p.textvp !== null) {

@@ -223,6 +223,12 @@ export class Kernel {
     return this.sched.loadAverages(this.nanouptime());
   }
 
+  /** What a user should know at once, beside the log. */
+  tell(line: string): void {
+    this.log(line);
+    if (this.warn !== null) this.warn(line);
+  }
+
   /**
    * A program used a system call that is not there: counted always, said once for each program and call, however many
    * processes run it. `stats.missing` grows with the table's calls and 64 unknown numbers, `reported` up to a bound.
@@ -234,9 +240,7 @@ export class Kernel {
     const report = `${p.comm} ${key}`;
     if (this.reported.has(report) || this.reported.size >= REPORTS) return;
     this.reported.add(report);
-    const line = `pid ${p.pid} (${p.comm}): ${p.abi.name} system call ${name} (${nr}) is not implemented`;
-    this.log(line);
-    if (this.warn !== null) this.warn(line);
+    this.tell(`pid ${p.pid} (${p.comm}): ${p.abi.name} system call ${name} (${nr}) is not implemented`);
   }
 }
 

@@ -23,6 +23,7 @@ import type { Tty } from "../dev/tty.ts";
 import type { Vnode } from "../vfs/vnode.ts";
 import type { Vmspace } from "../vm/vmspace.ts";
 import type { Abi } from "./abi.ts";
+import { Capabilities } from "./capability.ts";
 import type { Callout } from "./callout.ts";
 import type { Filedesc } from "./descrip.ts";
 import type { Kernel } from "./kernel.ts";
@@ -221,6 +222,8 @@ export class Proc {
   limits: Plimit;
   readonly itimers: Itimers;
   nice = 0;
+  /** Scheduling policy that the process asked for (Linux's numbers): 0 normal, 3 batch, 5 idle. */
+  schedPolicy = 0;
   /** Priority of its input and output, IOPRIO_MIN to IOPRIO_MAX; 0 until it is set. */
   ionice = 0;
   /** Kernel-time start, ns of the monotonic clock. */
@@ -264,6 +267,8 @@ export class Proc {
   pdeathsig = 0;
   noNewPrivs = false;
   subreaper = false;
+  /** Linux capability sets. */
+  caps: Capabilities;
   /** profil(2)'s table, null without profiling. */
   profile: Profile | null = null;
   /** Its accounting record has been written. */
@@ -279,6 +284,7 @@ export class Proc {
     this.parent = parent;
     this.pgrp = init.pgrp;
     this.cred = init.cred;
+    this.caps = new Capabilities(init.cred.uid === 0);
     this.sigacts = init.sigacts;
     this.abi = init.abi;
     this.limits = init.limits;

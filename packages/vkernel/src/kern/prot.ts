@@ -17,7 +17,9 @@ export const ID_KEEP = -1;
 export const NGROUPS_MAX = 65536;
 
 function change(p: Proc, to: Partial<Ucred>): void {
-  p.cred = { ...p.cred, ...to };
+  const before = p.cred;
+  p.cred = { ...before, ...to };
+  p.caps.idsChanged(before, p.cred);
   p.flags |= P_SUGID;
   p.dumpable = 0;
 }

@@ -22,6 +22,8 @@ import { resumeKernel } from "./syscall.ts";
 import { checkCpuTimers } from "./time.ts";
 
 const NQS = 32;
+/** Proc.schedPolicy: after everybody else. */
+const SCHED_IDLE = 5;
 /** One choice in this many goes to the queues in turn. */
 const TURN = 16;
 /** Usage that moves a thread by one queue, ns. */
@@ -72,7 +74,7 @@ export class Scheduler {
 
   private enqueue(lp: Lwp): void {
     this.decay(lp);
-    let q = 10 + (lp.proc.nice >> 1) + Math.min(10, lp.estcpu / ESTCPU_QUEUE_NS);
+    let q = 10 + (lp.proc.schedPolicy === SCHED_IDLE ? 10 : lp.proc.nice >> 1) + Math.min(10, lp.estcpu / ESTCPU_QUEUE_NS);
     q = q < 0 ? 0 : q > NQS - 1 ? NQS - 1 : q | 0;
     if (lp.rtpType !== RTP_PRIO_NORMAL) q = lp.rtpType === RTP_PRIO_IDLE ? NQS - 1 : 0;
     lp.priority = q;

@@ -11,6 +11,7 @@ import { untilDurable } from "./durable.ts";
 import type { Lwp } from "./proc.ts";
 import { READ_IMPLIES_EXEC } from "./proc.ts";
 import { RLIMIT_DATA, RLIMIT_VMEM } from "./resource.ts";
+import { sealedProt } from "./sys-memfd.ts";
 import { VnodeFile } from "./vnode-file.ts";
 
 export interface MmapArgs {
@@ -53,6 +54,7 @@ export function kernMmap(lp: Lwp, m: MmapArgs): number {
     if ((m.prot & PROT_WRITE) !== 0) throw EACCES;
     maxProt &= ~PROT_WRITE;
   }
+  if (kind === MAP_SHARED) maxProt = sealedProt(fp.vp, m.prot, maxProt);
   if ((fp.vp.mount.flags & MNT_NOEXEC) !== 0) {
     if ((m.prot & PROT_EXEC) !== 0) throw EACCES;
     req.prot &= ~PROT_EXEC;

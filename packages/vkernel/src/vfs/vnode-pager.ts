@@ -28,7 +28,7 @@ export class VnodePager implements Pager {
     return this.vp.read(offset, buf, bufOff, len);
   }
   pageOut(offset: number, buf: Uint8Array, bufOff: number, len: number): void {
-    for (let done = 0; done < len; ) done += this.vp.write(offset + done, buf, bufOff + done, len - done);
+    for (let done = 0; done < len; ) done += this.vp.writePage(offset + done, buf, bufOff + done, len - done);
   }
   retain(): void {
     vref(this.vp);

@@ -172,6 +172,10 @@ export abstract class Vnode {
   write(_offset: number, _buf: Uint8Array, _bufOff: number, _len: number): number {
     throw this.type === VDIR ? EISDIR : ENODEV;
   }
+  /** Writes back a page of a mapping that was allowed when it was made, inside the file; as write() else. */
+  writePage(offset: number, buf: Uint8Array, bufOff: number, len: number): number {
+    return this.write(offset, buf, bufOff, len);
+  }
   /** Makes the file's data and attributes durable. */
   fsync(): void {}
 

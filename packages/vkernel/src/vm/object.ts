@@ -32,6 +32,9 @@ export interface Pager {
 
 /** A map entry, as seen by the object that it maps. Page indices count from the object's start. */
 export interface ObjectMapping {
+  /** Whether stores reach the object, and the most that the mapping may be allowed. */
+  readonly shared: boolean;
+  readonly maxProt: number;
   /** Removes what page tables hold for pages [first, first + count), private copies included if `copies`. */
   unmapObjectPages(first: number, count: number, copies: boolean): void;
   /** Moves M marks of these pages into PG_DIRTY. */

@@ -17,6 +17,7 @@ import {
   flockOpTry,
   type FlockRequest,
 } from "../../kern/sys-file-lock.ts";
+import { kernAddSeals, kernGetSeals } from "../../kern/sys-memfd.ts";
 import { fd, hex, int, partial, plain, sleeps, type Sysent, uptr } from "../../kern/sysent.ts";
 import { copyin, copyout } from "../../vm/copyio.ts";
 import { isNetdevIoctl, netdevIoctl } from "./netdev-ioctl.ts";
@@ -41,6 +42,8 @@ const F_OFD_SETLKW = 38;
 const F_DUPFD_CLOEXEC = 1030;
 const F_SETPIPE_SZ = 1031;
 const F_GETPIPE_SZ = 1032;
+const F_ADD_SEALS = 1033;
+const F_GET_SEALS = 1034;
 
 /** Linux's lock types 0, 1, 2 and the native ones. */
 const NATIVE_TYPE: readonly number[] = [n.F_RDLCK, n.F_WRLCK, n.F_UNLCK];
@@ -150,6 +153,10 @@ function sysFcntl(lp: Lwp, a: Int32Array): number {
     case F_SETPIPE_SZ:
     case F_GETPIPE_SZ:
       return pipeSize(lp, d, cmd, arg);
+    case F_ADD_SEALS:
+      return kernAddSeals(lp, d, arg);
+    case F_GET_SEALS:
+      return kernGetSeals(lp, d);
     default:
       lp.proc.fd!.get(d);
       throw EINVAL;

@@ -330,7 +330,7 @@ const MFD_NAME_MOST = 249;
 function sysMemfdCreate(lp: Lwp, a: Int32Array): number {
   if ((a[1]! & ~(MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL | MFD_EXEC)) !== 0) throw EINVAL;
   const name = copyinstr(lp.proc.vmspace!, a[0]!, MFD_NAME_MOST + 1);
-  return kernMemfd(lp, name, (a[1]! & MFD_CLOEXEC) !== 0);
+  return kernMemfd(lp, name, (a[1]! & MFD_CLOEXEC) !== 0, (a[1]! & (MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL)) !== 0);
 }
 
 export const FILE_IO_ROWS: readonly Sysent[] = [
@@ -361,7 +361,7 @@ export const FILE_IO_ROWS: readonly Sysent[] = [
   partial(plain(324, "fallocate", [fd, hex, off64, off64], sysFallocate), "mode 0 and KEEP_SIZE; storage is not reserved"),
   plain(333, "preadv", [fd, uptr, int, off64], sysPreadv),
   sleeps(334, "pwritev", [fd, uptr, int, off64], sysPwritev, finishSynced),
-  partial(plain(356, "memfd_create", [path, hex], sysMemfdCreate), "no seals, no huge pages"),
+  partial(plain(356, "memfd_create", [path, hex], sysMemfdCreate), "no huge pages, no execution seal"),
   sleeps(378, "preadv2", [fd, uptr, int, off64, hex], sysPreadv2, sysReadvSlow),
   sleeps(379, "pwritev2", [fd, uptr, int, off64, hex], sysPwritev2, sysPwritev2Slow),
   plain(377, "copy_file_range", [fd, uptr, fd, uptr, size, hex], sysCopyFileRange),

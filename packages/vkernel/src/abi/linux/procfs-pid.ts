@@ -112,7 +112,7 @@ function statusText(p: Proc, lp: Lwp | null): string {
   const c = p.cred;
   const vm = p.vmspace;
   const { ignored, caught } = dispositions(p);
-  const caps = c.uid === 0 ? "000001ffffffffff" : "0000000000000000";
+  const caps = (set: bigint): string => set.toString(16).padStart(16, "0");
   const kb = (bytes: number): string => `${String(Math.floor(bytes / 1024)).padStart(8)} kB`;
   const lines = [
     `Name:\t${p.comm}`,
@@ -151,11 +151,11 @@ function statusText(p: Proc, lp: Lwp | null): string {
     `SigBlk:\t${maskText(lp?.sigmask ?? sigset())}`,
     `SigIgn:\t${maskText(ignored)}`,
     `SigCgt:\t${maskText(caught)}`,
-    "CapInh:\t0000000000000000",
-    `CapPrm:\t${caps}`,
-    `CapEff:\t${caps}`,
-    "CapBnd:\t000001ffffffffff",
-    "CapAmb:\t0000000000000000",
+    `CapInh:\t${caps(p.caps.inheritable)}`,
+    `CapPrm:\t${caps(p.caps.permitted)}`,
+    `CapEff:\t${caps(p.caps.effective)}`,
+    `CapBnd:\t${caps(p.caps.bounding)}`,
+    `CapAmb:\t${caps(p.caps.ambient)}`,
     `NoNewPrivs:\t${p.noNewPrivs ? 1 : 0}`,
     "Seccomp:\t0",
     "Cpus_allowed:\t1",

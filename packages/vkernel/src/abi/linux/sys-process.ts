@@ -8,6 +8,7 @@ import { copyinExecArgs, type ExecArgs, execve, execveSlow } from "../../kern/ex
 import { exit1, exitStatus, lwpExit } from "../../kern/exit.ts";
 import { FORK_PROCESS, fork1, mustSleep, startLwp, waitVfork } from "../../kern/fork.ts";
 import type { KernelFrame, Lwp, Proc } from "../../kern/proc.ts";
+import { Capabilities } from "../../kern/capability.ts";
 import { encodeRusage, type Rusage, ruadd, Rusage as RusageClass, RUSAGE_SIZE, procTimes } from "../../kern/resource.ts";
 import { ksiginfo } from "../../kern/sig.ts";
 import { EVENT_SYSCALL, OPTION_SYSGOOD, type Tracee } from "../../kern/tracee.ts";
@@ -359,6 +360,33 @@ const PR_SET_NAME = 15;
 const PR_GET_NAME = 16;
 const PR_GET_SECCOMP = 21;
 const PR_CAPBSET_READ = 23;
+const PR_CAPBSET_DROP = 24;
+const PR_GET_SECUREBITS = 27;
+const PR_CAP_AMBIENT = 47;
+const AMBIENT_IS_SET = 1;
+const AMBIENT_RAISE = 2;
+const AMBIENT_LOWER = 3;
+const AMBIENT_CLEAR_ALL = 4;
+
+function capAmbient(p: Proc, how: number, cap: number): number {
+  const { caps } = p;
+  switch (how) {
+    case AMBIENT_IS_SET:
+      return (caps.ambient & Capabilities.bit(cap)) === 0n ? 0 : 1;
+    case AMBIENT_RAISE:
+      caps.raiseAmbient(cap);
+      return 0;
+    case AMBIENT_LOWER:
+      caps.ambient &= ~Capabilities.bit(cap);
+      return 0;
+    case AMBIENT_CLEAR_ALL:
+      if (cap !== 0) throw EINVAL;
+      caps.ambient = 0n;
+      return 0;
+    default:
+      throw EINVAL;
+  }
+}
 const PR_SET_CHILD_SUBREAPER = 36;
 const PR_GET_CHILD_SUBREAPER = 37;
 const PR_SET_NO_NEW_PRIVS = 38;
@@ -383,8 +411,13 @@ function sysPrctl(lp: Lwp, a: Int32Array): number {
       p.dumpable = a[1]!;
       return 0;
     case PR_GET_KEEPCAPS:
+      return p.caps.keep ? 1 : 0;
     case PR_SET_KEEPCAPS:
+      if (a[1] !== 0 && a[1] !== 1) throw EINVAL;
+      p.caps.keep = a[1] === 1;
+      return 0;
     case PR_GET_SECCOMP:
+    case PR_GET_SECUREBITS:
       return 0;
     case PR_SET_NAME: {
       const name = new Uint8Array(16);
@@ -400,8 +433,12 @@ function sysPrctl(lp: Lwp, a: Int32Array): number {
       return 0;
     }
     case PR_CAPBSET_READ:
-      if (a[1]! < 0 || a[1]! > 40) throw EINVAL;
-      return 1;
+      return (p.caps.bounding & Capabilities.bit(a[1]!)) === 0n ? 0 : 1;
+    case PR_CAPBSET_DROP:
+      p.caps.dropBounding(a[1]!);
+      return 0;
+    case PR_CAP_AMBIENT:
+      return capAmbient(p, a[1]!, a[2]!);
     case PR_SET_CHILD_SUBREAPER:
       p.subreaper = a[1] !== 0;
       return 0;
@@ -433,31 +470,46 @@ function sysPersonality(lp: Lwp, a: Int32Array): number {
   return old;
 }
 
-/** Capability sets of version 3: everything for the superuser, nothing for others. */
-function sysCapget(lp: Lwp, a: Int32Array): number {
+const CAP_VERSION_1 = 0x1998_0330;
+const CAP_VERSION_2 = 0x2007_1026;
+const CAP_VERSION_3 = 0x2008_0522;
+
+/** struct __user_cap_header: version and pid; how many words each set has. Null when the caller only asks for the version. */
+function capHeader(lp: Lwp, a: Int32Array): { words: number; pid: number } | null {
   const vm = lp.proc.vmspace!;
   const hdr = new Int32Array(2);
   copyinWords(vm, a[0]!, hdr, 2);
-  const n = hdr[0] === 0x1998_0330 ? 1 : hdr[0] === 0x2007_1026 || hdr[0] === 0x2008_0522 ? 2 : 0;
-  if (n === 0) {
-    suword(vm, a[0]!, 0x2008_0522);
-    if (a[1] === 0) return 0;
+  const words = hdr[0] === CAP_VERSION_1 ? 1 : hdr[0] === CAP_VERSION_2 || hdr[0] === CAP_VERSION_3 ? 2 : 0;
+  if (words === 0) {
+    suword(vm, a[0]!, CAP_VERSION_3);
+    if (a[1] === 0) return null;
     throw EINVAL;
   }
   if (hdr[1]! < 0) throw EINVAL;
-  const p = hdr[1] === 0 ? lp.proc : findProc(lp, hdr[1]!);
+  return { words, pid: hdr[1]! };
+}
+
+/** struct __user_cap_data[words]: effective, permitted, inheritable. */
+function sysCapget(lp: Lwp, a: Int32Array): number {
+  const header = capHeader(lp, a);
+  if (header === null) return 0;
+  const { caps } = header.pid === 0 ? lp.proc : findProc(lp, header.pid);
   if (a[1] === 0) throw EFAULT;
-  const all = p.cred.uid === 0;
-  const w = new Int32Array(3 * n);
-  if (all) {
-    w[0] = w[1] = -1;
-    if (n === 2) w[3] = w[4] = 0x1ff;
-  }
-  copyoutWords(vm, w, a[1]!, 3 * n);
+  const w = new Int32Array(3 * header.words);
+  [caps.effective, caps.permitted, caps.inheritable].forEach((set, i) => {
+    for (let word = 0; word < header.words; word++) w[3 * word + i] = Number(BigInt.asIntN(32, set >> BigInt(32 * word)));
+  });
+  copyoutWords(lp.proc.vmspace!, w, a[1]!, w.length);
   return 0;
 }
-function sysCapset(lp: Lwp): number {
-  if (lp.proc.cred.uid !== 0) throw EPERM;
+function sysCapset(lp: Lwp, a: Int32Array): number {
+  const header = capHeader(lp, a);
+  if (header === null) throw EFAULT;
+  if (header.pid !== 0 && header.pid !== lp.proc.pid) throw EPERM;
+  const w = new Int32Array(6);
+  copyinWords(lp.proc.vmspace!, a[1]!, w, 3 * header.words);
+  const set = (i: number): bigint => BigInt(w[i]! >>> 0) | (BigInt(w[3 + i]! >>> 0) << 32n);
+  lp.proc.caps.set(set(0), set(1), set(2));
   return 0;
 }
 
@@ -476,9 +528,9 @@ export const PROCESS_ROWS: readonly Sysent[] = [
   sleeps(114, "wait4", [pid, uptr, hex, uptr], sysWait4, sysWait4Slow),
   partial(plain(310, "unshare", [hex], sysUnshare), "EINVAL: threads share descriptors and directories, processes share nothing"),
   partial(plain(136, "personality", [hex], sysPersonality), "stored, without effect"),
-  partial(plain(172, "prctl", [int, hex, hex, hex, hex], sysPrctl), "names, death signal, dumpable, subreaper, no_new_privs"),
-  partial(plain(184, "capget", [uptr, uptr], sysCapget), "all capabilities for the superuser, none for others"),
-  partial(plain(185, "capset", [uptr, uptr], sysCapset), "accepted for the superuser, without effect"),
+  partial(plain(172, "prctl", [int, hex, hex, hex, hex], sysPrctl), "names, death signal, dumpable, subreaper, no_new_privs, capability sets"),
+  partial(plain(184, "capget", [uptr, uptr], sysCapget), "the sets are kept; rights go with user id 0"),
+  partial(plain(185, "capset", [uptr, uptr], sysCapset), "the sets are kept; rights go with user id 0"),
   sleeps(190, "vfork", [], mustSleep, sysVfork),
   plain(191, "ugetrlimit", [int, uptr], getrlimit(INF32)),
   plain(252, "exit_group", [int], sysExitGroup),

@@ -104,7 +104,7 @@ function schedPriority(lp: Lwp, uaddr: number): number {
   return new DataView(buf.buffer).getInt32(0, true);
 }
 function sysSchedSetscheduler(lp: Lwp, a: Int32Array): number {
-  target(lp, a[0]!);
+  const { proc } = target(lp, a[0]!);
   const prio = schedPriority(lp, a[2]!);
   const policy = a[1]! & ~0x4000_0000; // SCHED_RESET_ON_FORK
   if (!knownPolicy(policy)) throw EINVAL;
@@ -112,6 +112,9 @@ function sysSchedSetscheduler(lp: Lwp, a: Int32Array): number {
   if (realtime ? prio < 1 || prio > 99 : prio !== 0) throw EINVAL;
   // There is no real-time class to give.
   if (realtime) throw EPERM;
+  const { uid } = lp.proc.cred;
+  if (uid !== 0 && uid !== proc.cred.uid && uid !== proc.cred.ruid) throw EPERM;
+  proc.schedPolicy = policy;
   return 0;
 }
 function sysSchedSetparam(lp: Lwp, a: Int32Array): number {
@@ -120,8 +123,7 @@ function sysSchedSetparam(lp: Lwp, a: Int32Array): number {
   return 0;
 }
 function sysSchedGetscheduler(lp: Lwp, a: Int32Array): number {
-  target(lp, a[0]!);
-  return SCHED_OTHER;
+  return target(lp, a[0]!).proc.schedPolicy;
 }
 function sysSchedGetparam(lp: Lwp, a: Int32Array): number {
   target(lp, a[0]!);
@@ -227,7 +229,7 @@ function sysRestartSyscall(): number {
   throw EINVAL;
 }
 
-const ONE_CLASS = "one scheduling class";
+const ONE_CLASS = "no real-time class: EPERM; the idle policy counts as nice 19, the batch policy as the normal one";
 export const SYSTEM_ROWS: readonly Sysent[] = [
   plain(0, "restart_syscall", [], sysRestartSyscall),
   plain(59, "oldolduname", [uptr], uname(5, 9)),

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { NodePlatform } from "@vkernel/hostkernel/node";
-import { ENOENT, ENOTEMPTY, EPERM, EROFS } from "../../sys/errno.ts";
+import { ENOENT, ENOSPC, ENOTEMPTY, EPERM, EROFS } from "../../sys/errno.ts";
 import { MNT_RDONLY } from "../mount.ts";
 import type { Vnode } from "../vnode.ts";
 import { VDIR, VLNK, VREG, vrele } from "../vnode.ts";
@@ -156,4 +156,26 @@ describe("host descriptors", () => {
     pool.closeAll();
     expect(closed.toSorted()).toEqual([1, 2, 3, 4]);
   });
+});
+
+it("changes to a host directory are bounded: ENOSPC, what fits is kept, the host stays as it is, the owner is told", () => {
+  let told = 0;
+  const mount = new OverlayMount(files, dir, 0, { maxBytes: 300_000, now: () => 0, full: () => told++ });
+  const root = mount.root();
+  const vp = root.create("big", { type: VREG, mode: 0o644, uid: 0, gid: 0 });
+  const chunk = new Uint8Array(65_536).fill(7);
+  let written = 0;
+  for (let n = 0; n < 4; n++) written += vp.write(written, chunk, 0, chunk.length);
+  expect([written, told]).toEqual([262_144, 0]);
+  expect(() => vp.write(written, chunk, 0, chunk.length)).toThrow(ENOSPC.message);
+  expect(told).toBeGreaterThan(0);
+  const back = new Uint8Array(10);
+  expect([vp.read(written - 10, back, 0, 10), back[0], vp.size()]).toEqual([10, 7, written]);
+  expect(mount.statfs().bavail).toBeLessThan(16);
+  expect(existsSync(join(dir, "big"))).toBe(false);
+  expect(read(root.lookup("file")!)).toBe("host contents");
+  // Space that is given back may be used again.
+  root.unlink("big", vp);
+  vrele(vp);
+  expect(put(root.create("small", { type: VREG, mode: 0o644, uid: 0, gid: 0 }), "fits")).toBe(4);
 });

@@ -21,6 +21,8 @@ export const MAX_FILE_SIZE = CHUNK * 2 ** 20;
 export interface Budget {
   used: number;
   readonly limit: number;
+  /** Told each time something is refused for want of it. */
+  readonly full?: (() => void) | undefined;
 }
 
 /** Where unmodified contents come from. Reads as Vnode.read does. */
@@ -84,6 +86,7 @@ export class FileData {
       at += n;
       if (at > this.size) this.size = at;
     }
+    if (at < end) this.budget.full?.();
     if (at === offset) throw ENOSPC;
     return at - offset;
   }

@@ -9,7 +9,7 @@
  *   TF3  A directory's nlink is 2 plus the number of its sub-directories.
  * @module
  */
-import { EEXIST, EINVAL, EISDIR, EMLINK, ENOSPC, ENOTEMPTY, EROFS } from "../../sys/errno.ts";
+import { EEXIST, EINVAL, EISDIR, EMLINK, ENOSPC, ENOTEMPTY, EPERM, EROFS } from "../../sys/errno.ts";
 import type { Ucred } from "../../sys/ucred.ts";
 import { accessOk } from "../../sys/ucred.ts";
 import type { Statfs } from "../mount.ts";
@@ -34,7 +34,16 @@ export interface TmpfsOptions {
   /** Wall clock, µs since 1970. */
   now: () => number;
   rootMode?: number;
+  /** Told each time something is refused because maxBytes are used up. */
+  full?: () => void;
 }
+
+/** What must not be done any more: seal further, shrink, grow, write at all, write through what is not mapped yet. */
+export const F_SEAL_SEAL = 0x01;
+export const F_SEAL_SHRINK = 0x02;
+export const F_SEAL_GROW = 0x04;
+export const F_SEAL_WRITE = 0x08;
+export const F_SEAL_FUTURE_WRITE = 0x10;
 
 export class TmpfsMount extends Mount {
   readonly fstype: string = "tmpfs";
@@ -48,7 +57,7 @@ export class TmpfsMount extends Mount {
   constructor(from: string, flags: number, options: TmpfsOptions) {
     super(from, flags | MNT_LOCAL);
     this.now = options.now;
-    this.budget = { used: 0, limit: options.maxBytes };
+    this.budget = { used: 0, limit: options.maxBytes, full: options.full };
     this.maxNodes = options.maxNodes ?? Math.max(1024, Math.floor(options.maxBytes / 4096));
     this.makeRoot(options.rootMode ?? 0o1777);
   }
@@ -64,7 +73,10 @@ export class TmpfsMount extends Mount {
 
   /** Accounts for a new node. Throws ENOSPC. */
   admit(): void {
-    if (this.nodes >= this.maxNodes || this.budget.used + NODE_BYTES > this.budget.limit) throw ENOSPC;
+    if (this.nodes >= this.maxNodes || this.budget.used + NODE_BYTES > this.budget.limit) {
+      this.budget.full?.();
+      throw ENOSPC;
+    }
     this.nodes++;
     this.budget.used += NODE_BYTES;
   }
@@ -111,6 +123,8 @@ export class TmpfsNode extends Vnode {
   data: FileData | null = null;
   entries: DirentTable<TmpfsNode> | null = null;
   target = "";
+  /** F_SEAL_* bits of a regular file (Linux mm/memfd.c): only a memfd may be given more than the first. */
+  seals = F_SEAL_SEAL;
   /** The directory above; a directory that was removed keeps it. */
   up: TmpfsNode;
 
@@ -171,6 +185,8 @@ export class TmpfsNode extends Vnode {
     this.checkWritable();
     if (change.size !== undefined) {
       if (this.data === null) throw this.type === VDIR ? EISDIR : EINVAL;
+      if (change.size < this.data.size && (this.seals & F_SEAL_SHRINK) !== 0) throw EPERM;
+      if (change.size > this.data.size && (this.seals & F_SEAL_GROW) !== 0) throw EPERM;
       this.data.truncate(change.size);
       this.mtimeUs = this.mount.now();
     }
@@ -305,7 +321,14 @@ export class TmpfsNode extends Vnode {
   override write(offset: number, buf: Uint8Array, bufOff: number, len: number): number {
     if (this.data === null) return super.write(offset, buf, bufOff, len);
     this.checkWritable();
-    const n = this.data.write(offset, buf, bufOff, len);
+    if ((this.seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) !== 0) throw EPERM;
+    if ((this.seals & F_SEAL_GROW) !== 0 && offset + len > this.data.size) throw EPERM;
+    return this.writePage(offset, buf, bufOff, len);
+  }
+
+  /** Mappings made before F_SEAL_FUTURE_WRITE go on writing. */
+  override writePage(offset: number, buf: Uint8Array, bufOff: number, len: number): number {
+    const n = this.data!.write(offset, buf, bufOff, len);
     this.mtimeUs = this.ctimeUs = this.mount.now();
     return n;
   }

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** Capability sets through changes of user and exec's rules (capabilities(7)), and scheduling policies. */
+import { expect, it } from "vitest";
+import { type Call, DATA, type Program, sys, type User, UserBench } from "./user-bench.ts";
+
+const EPERM = -1, EINVAL = -22, EFAULT = -14, ESRCH = -3;
+const V3 = 0x2008_0522, A = DATA, D = DATA + 64;
+const KEEPCAPS = 8, GET_KEEPCAPS = 7, CAPBSET_READ = 23, CAPBSET_DROP = 24, AMBIENT = 47;
+
+async function run(program: Program): Promise<void> {
+  const bench = new UserBench();
+  expect(await bench.run(bench.start(program))).toBe(0);
+}
+/** effective, permitted, inheritable as hexadecimal. */
+function* caps(u: User): Generator<Call, string[], number> {
+  u.words(A, V3, 0);
+  expect(yield sys("capget", A, D)).toBe(0);
+  const set = (i: number): string => ((BigInt(u.word(D + 12 + 4 * i) >>> 0) << 32n) | BigInt(u.word(D + 4 * i) >>> 0)).toString(16);
+  return [set(0), set(1), set(2)];
+}
+function capset(u: User, ...sets: [bigint, bigint, bigint]): Call {
+  u.words(A, V3, 0);
+  sets.forEach((s, i) => {
+    u.setWord(D + 4 * i, Number(BigInt.asIntN(32, s)));
+    u.setWord(D + 12 + 4 * i, Number(BigInt.asIntN(32, s >> 32n)));
+  });
+  return sys("capset", A, D);
+}
+const FULL = "1ffffffffff";
+
+it("the superuser has all, and loses them with the last id that is 0", async () => {
+  await run(function* (u) {
+    expect(yield* caps(u)).toEqual([FULL, FULL, "0"]);
+    expect(yield sys("setresuid32", 99, 99, 0)).toBe(0);
+    expect(yield* caps(u)).toEqual(["0", FULL, "0"]);
+    expect(yield sys("setresuid32", -1, 0, -1)).toBe(0);
+    expect(yield* caps(u)).toEqual([FULL, FULL, "0"]);
+    expect(yield sys("setresuid32", 99, 99, 99)).toBe(0);
+    expect(yield* caps(u)).toEqual(["0", "0", "0"]);
+    expect(yield capset(u, 1n, 1n, 0n)).toBe(EPERM);
+  });
+});
+
+it("PR_SET_KEEPCAPS keeps the permitted set, from which the effective one may be filled again", async () => {
+  await run(function* (u) {
+    expect(yield sys("prctl", KEEPCAPS, 2)).toBe(EINVAL);
+    expect(yield sys("prctl", KEEPCAPS, 1)).toBe(0);
+    expect(yield sys("prctl", GET_KEEPCAPS)).toBe(1);
+    yield sys("setresuid32", 99, 99, 99);
+    expect(yield* caps(u)).toEqual(["0", FULL, "0"]);
+    expect(yield capset(u, 0x401n, 0x401n, 0n)).toBe(0);
+    expect(yield* caps(u)).toEqual(["401", "401", "0"]);
+    expect(yield capset(u, 0x401n, 0x403n, 0n)).toBe(EPERM);
+    expect(yield capset(u, 0x401n, 0x400n, 0n)).toBe(EPERM);
+    expect(yield capset(u, 0n, 0n, 0x400n)).toBe(0);
+    u.child(function* (c) {
+      expect(yield* caps(c)).toEqual(["0", "0", "400"]);
+    });
+    yield sys("wait4", yield sys("fork"), 0, 0, 0);
+  });
+});
+
+it("bounding and ambient sets", async () => {
+  await run(function* (u) {
+    expect(yield sys("prctl", CAPBSET_READ, 10)).toBe(1);
+    expect(yield sys("prctl", CAPBSET_DROP, 10)).toBe(0);
+    expect(yield sys("prctl", CAPBSET_READ, 10)).toBe(0);
+    expect(yield sys("prctl", CAPBSET_READ, 41)).toBe(EINVAL);
+    expect(yield sys("prctl", AMBIENT, 2, 5)).toBe(EPERM);
+    yield capset(u, 0x1ff_ffff_ffffn, 0x1ff_ffff_ffffn, 0x20n);
+    expect(yield sys("prctl", AMBIENT, 2, 5)).toBe(0);
+    expect(yield sys("prctl", AMBIENT, 1, 5)).toBe(1);
+    expect(yield sys("prctl", AMBIENT, 4, 0)).toBe(0);
+    expect(yield sys("prctl", AMBIENT, 1, 5)).toBe(0);
+    expect(yield sys("prctl", AMBIENT, 9, 0)).toBe(EINVAL);
+    yield capset(u, 0n, 0x1ff_ffff_ffffn, 0n);
+    expect(yield sys("prctl", CAPBSET_DROP, 11)).toBe(EPERM);
+  });
+});
+
+it("capget and capset: versions, processes, addresses", async () => {
+  await run(function* (u) {
+    u.words(A, 1, 0);
+    expect(yield sys("capget", A, 0)).toBe(0);
+    expect(u.word(A)).toBe(V3);
+    u.words(A, 1, 0);
+    expect(yield sys("capget", A, D)).toBe(EINVAL);
+    u.words(A, V3, 77);
+    expect(yield sys("capget", A, D)).toBe(ESRCH);
+    u.words(A, V3, 0);
+    expect(yield sys("capget", A, 0)).toBe(EFAULT);
+    u.words(A, V3, 1);
+    expect(yield sys("capset", A, D)).toBe(EPERM);
+    u.words(A, 0x1998_0330, 0);
+    u.words(D, 0, 0, 0, 0x55);
+    expect(yield sys("capget", A, D)).toBe(0);
+    expect([u.word(D), u.word(D + 12)]).toEqual([-1, 0x55]);
+  });
+});
+
+it("scheduling policies are kept and inherited; there is no real-time class", async () => {
+  await run(function* (u) {
+    u.setWord(A, 0);
+    expect(yield sys("sched_setscheduler", 0, 5, A)).toBe(0);
+    expect(yield sys("sched_getscheduler", 0)).toBe(5);
+    u.child(function* () {
+      expect(yield sys("sched_getscheduler", 0)).toBe(5);
+    });
+    yield sys("wait4", yield sys("fork"), 0, 0, 0);
+    expect(yield sys("sched_setscheduler", 0, 3, A)).toBe(0);
+    expect(yield sys("sched_getscheduler", 2)).toBe(3);
+    expect(yield sys("sched_setscheduler", 0, 4, A)).toBe(EINVAL);
+    u.setWord(A, 1);
+    expect(yield sys("sched_setscheduler", 0, 0, A)).toBe(EINVAL);
+    expect(yield sys("sched_setscheduler", 0, 1, A)).toBe(EPERM);
+    u.setWord(A, 0);
+    u.child(function* () {
+      yield sys("setresuid32", 99, 99, 99);
+      expect(yield sys("sched_setscheduler", 2, 0, A)).toBe(EPERM);
+      expect(yield sys("sched_setscheduler", 0, 0, A)).toBe(0);
+    });
+    yield sys("wait4", yield sys("fork"), 0, 0, 0);
+  });
+});
