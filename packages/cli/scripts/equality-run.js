@@ -40,7 +40,7 @@ function canRunNatively(root) {
 
 /**
  * Outcomes { how, status, stdout, stderr } of a script run by /bin/sh in `root`, in an empty /tmp: natively first where that is wanted
- * and possible, then in a vkernel for each mode of --jit.
+ * and possible, then in a vkernel for each of `modes` { jit, lockstep }: the values of these options, lockstep may be left out.
  */
 export function runEverywhere(script, root, modes, native) {
   const argv = ["/bin/sh", "-c", `cd /tmp\n${script}`];
@@ -49,9 +49,23 @@ export function runEverywhere(script, root, modes, native) {
     const bare = `exec env -i ${ENVIRONMENT.join(" ")} "$0" "$@"`;
     outcomes.push(outcome("native", inRoot(root, "/tmp", ["/bin/sh", "-c", bare, ...argv]), process.env));
   }
-  for (const mode of modes) {
-    const run = [process.execPath, vkernel, "run", "--root", root, "-m", "1g", "--jit", mode, "--", ...argv];
-    outcomes.push(outcome(`jit ${mode}`, run, { PATH: process.env.PATH }));
+  for (const { jit, lockstep } of modes) {
+    const how = lockstep === undefined ? [] : ["--lockstep", lockstep];
+    const run = [
+      process.execPath,
+      vkernel,
+      "run",
+      "--root",
+      root,
+      "-m",
+      "1g",
+      "--jit",
+      jit,
+      ...how,
+      "--",
+      ...argv,
+    ];
+    outcomes.push(outcome(["jit", jit, ...how].join(" "), run, { PATH: process.env.PATH }));
   }
   return outcomes;
 }

@@ -4,7 +4,10 @@
  * Programs behave the same whatever the compiler does: each case of equality-cases.js runs with `--jit off`, `on` and `always`,
  * and natively where the host can, and standard output, standard error and exit status must agree.
  *
- *   node packages/cli/scripts/equality.js [--only TEXT] [--jit off,on,always] [--no-native] [--roots DIR] [--guest DIR]
+ *   node packages/cli/scripts/equality.js [--only TEXT] [--jit off,on,always] [--lockstep N] [--no-native] [--roots DIR] [--guest DIR]
+ *
+ * --lockstep also compares compiled code with the interpreter every N instructions, wherever something is compiled; see
+ * `vkernel run --help`. It takes several times as long, and what is wrong shows where it goes wrong.
  *
  * --roots is what tooling/roots.mjs makes (default scratch/roots), --guest what tooling/bench.mjs makes (default
  * scratch/bench/guest/rootfs); cases whose root is missing are left out, and a line says so. Differences are printed; the last line is
@@ -23,13 +26,16 @@ const { values } = parseArgs({
   options: {
     only: { type: "string", default: "" },
     jit: { type: "string", default: "off,on,always" },
+    lockstep: { type: "string" },
     "no-native": { type: "boolean", default: false },
     roots: { type: "string", default: path.join(checkout, "scratch/roots") },
     guest: { type: "string", default: path.join(checkout, "scratch/bench/guest/rootfs") },
   },
 });
 const roots = { debian: path.join(values.roots, "debian"), guest: values.guest };
-const modes = values.jit.split(",");
+const modes = values.jit
+  .split(",")
+  .map((jit) => ({ jit, lockstep: jit === "off" ? undefined : values.lockstep }));
 
 let cases = 0;
 let different = 0;

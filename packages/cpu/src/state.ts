@@ -108,7 +108,7 @@ export const SCRATCH_BYTES = 0x100;
 export const REGION_ENTRIES = 0x350;
 /** How many passages from region to region are left until one is reported (X_PASSAGE). */
 export const PASSAGES = 0x374;
-/** How often regions have left because a stack window lay over a page end, since the last sample. */
+/** How often regions have left because a window lay over a page end, since the last sample. */
 export const CROSSINGS = 0x370;
 /** After X_HOT: base page address and table index of the region that left for EIP. */
 export const REGION_FROM = 0x358;
@@ -121,8 +121,12 @@ export const REGION_CHAINED = 0x364;
 /** How often regions came back, a word for each exit code of interp/exits.ts. */
 export const REGION_EXITS = 0x380;
 export const REGION_EXIT_CODES = 32;
-/** Epoch of the running space's translation table (MachineMemory.tableEpochs); 0 = nothing in the jump cache is valid. */
-export const EPOCH = 0x368;
+/**
+ * Epoch of the running space's translation table (MachineMemory.tableEpochs); 0 = nothing in the jump cache is valid. The word
+ * before it is always 0: both together, and EIP there, are what a line of the jump cache begins with.
+ */
+export const EPOCH = 0x37c;
+export const EPOCH_KEY = 0x378;
 /** Linear-memory address of the jump cache, see interp/dispatch.ts. Not a register: a reset leaves it. */
 export const JUMP_CACHE = 0x36c;
 

@@ -24,7 +24,7 @@ const SHORT = [
 describe.skipIf(root === null)(`programs in every tier${root === null ? `: ${NO_ROOTS}` : ""}`, () => {
   it.each(SHORT)("%s", (name) => {
     const each = CASES.find((one) => one.name === name);
-    const outcomes = runEverywhere(each!.script, root!, ["off", "on", "always"], true);
+    const outcomes = runEverywhere(each!.script, root!, [{ jit: "off" }, { jit: "on" }, { jit: "always" }], true);
     expect(differences(outcomes)).toEqual([]);
     expect(outcomes[0]!.stdout).not.toBe("");
   });

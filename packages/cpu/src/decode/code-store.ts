@@ -75,7 +75,7 @@ export class CodePage {
   live = true;
   /** How often compiled code of the page died because it was written. */
   unrest = 0;
-  /** Its regions use stack windows: not when those turned out to lie over page ends. */
+  /** Its regions use windows: not when those turned out to lie over page ends. */
   windows = true;
 
   constructor(hpn: number, mode: number, index: number, cover: CoverMap) {

@@ -7,13 +7,14 @@
  *
  *    0 i32 EIP
  *    4 i32 EPOCH   the line is valid while S.EPOCH has this value
- *    8 u16 SLOT    table index of the region; 0 = no region is entered at EIP
- *   10 u16 ENTRY   entry number in the region; without one, how often regions left for EIP
+ *    8 u16 ENTRY   entry number in the region; without one, how often regions left for EIP
+ *   10 u16 SLOT    table index of the region; 0 = no region is entered at EIP
  *   12 i32 BASE    address of the region's base page in the space
  *
  * Invariants
  *   N1  While S.EPOCH stays, the running space maps all pages of a line's region as when the region checked them: a region is
  *       entered from its record with CHECK_PAGES, and what it was entered with goes into the line only then.
+ *       A region has each of its pages at one distance from its base page only, so a line with its slot also has its BASE.
  *   N2  The place of a dead region holds deadRegion() until no line can name it (a new epoch of every table).
  *   N3  Only flat 32-bit code is compiled, so EIP is the linear address and the code segment's limit never matters.
  *
@@ -51,10 +52,10 @@ export const LINE_SHIFT = 4;
 const LINES = 8192;
 export const JUMP_CACHE_BYTES = LINES << LINE_SHIFT;
 export const LINE_EIP = 0;
-export const LINE_EPOCH = 4;
-export const LINE_SLOT = 8;
-export const LINE_ENTRY = 10;
-export const LINE_BASE = 12;
+const LINE_EPOCH = 4;
+export const LINE_ENTRY = 8;
+const LINE_SLOT = 10;
+const LINE_BASE = 12;
 
 /** Set in the entry number that a region gets, when it has to make sure that its pages are where they were. */
 export const CHECK_PAGES = -0x8000_0000;

@@ -35,7 +35,7 @@ export const X_DEAD = 13;
 export const X_ELEMENT = 14;
 /** A region has left for the store at QUIET_STORE_EIP, which was done: one of many beside the code of a page. EIP is what follows. */
 export const X_QUIET_STORE = 15;
-/** As X_SLOW, for a window over a page end (jit/stack-windows.ts); it happened often. REGION_FROM_SLOT tells the region. */
+/** As X_SLOW, for a window over a page end (jit/access-windows.ts); it happened often. REGION_FROM_SLOT tells the region. */
 export const X_CROSSING = 16;
 /** One of PASSAGE_INTERVAL passages between regions: to EIP, from the region that REGION_FROM and REGION_FROM_SLOT tell. */
 export const X_PASSAGE = 17;

@@ -15,6 +15,7 @@ import * as R from "../decode/record.ts";
 import { FN_EA32, FN_FIRST, FN_LEA16 } from "../interp/functions.ts";
 import type { FormLookup } from "../isa/forms.ts";
 import type { Form } from "../isa/row.ts";
+import { arrange, expectedTargets } from "./calls.ts";
 import type { Profile } from "./profile.ts";
 
 /** Compile time rises steeply with region size; see docs/ARCHITECTURE.md. */
@@ -23,7 +24,7 @@ export const MAX_INSTRUCTIONS = 300;
 export const MAX_MERGED_INSTRUCTIONS = 1000;
 
 /** Each page is checked when the jump cache does not know an entry, and each can be what a region dies with. */
-const MAX_PAGES = 12;
+const MAX_PAGES = 40;
 
 /** Farthest page from the base page, and instructions of a block: exits encode offsets in 26 bits, see RegionEmitter. */
 const MAX_DELTA = 8000;
@@ -74,7 +75,7 @@ export interface Loop {
 export interface Region {
   /** The base page first. */
   readonly pages: readonly RegionPage[];
-  /** In address order. */
+  /** In the order of their code. */
   readonly blocks: readonly Block[];
   readonly blockAt: ReadonlyMap<number, number>;
   /** Outer before inner. */
@@ -85,6 +86,8 @@ export interface Region {
   readonly offsetOf: ReadonlyMap<number, number>;
   /** Where it was asked to start. */
   readonly starts: readonly number[];
+  /** Where returns, indirect jumps and calls are expected to lead inside the region, by their offsets; see calls.ts. */
+  readonly expected: ReadonlyMap<number, readonly number[]>;
 }
 
 /** Collects the pages of a region while it is discovered. */
@@ -200,6 +203,8 @@ export function discoverRegion(
   const entered = new Set<number>(starts);
   const pending = [...starts];
   const leadsFrom = new Set(starts);
+  /** Where indirect jumps and calls were seen to go. */
+  const seenTargets = new Map<number, readonly number[]>();
   for (let k = 0; k < pending.length && found.size < limit; k++) {
     let offset = pending[k]!;
     while (!found.has(offset) && found.size < limit) {
@@ -221,12 +226,11 @@ export function discoverRegion(
         pending.push(next);
       }
       if (flow === "call" || flow === "away") entered.add(instruction.next);
-      if (profile !== undefined && flow === "stop") {
-        for (const distance of pages.targets(profile, instruction)) {
-          leaders.add(offset + distance);
-          entered.add(offset + distance);
-          pending.push(offset + distance);
-        }
+      if (profile !== undefined && (flow === "stop" || flow === "away")) {
+        const at = offset;
+        const targets = pages.targets(profile, instruction).map((distance) => at + distance);
+        if (targets.length > 0) seenTargets.set(offset, targets);
+        if (flow === "stop") pending.push(...targets);
       }
       break;
     }
@@ -235,9 +239,15 @@ export function discoverRegion(
   // Far callees that are inside anyway are jumped to like near ones.
   for (const i of found.values()) {
     if (found.has(i.target)) leaders.add(i.target);
-    if (i.target <= i.offset) entered.add(i.target);
   }
-  return makeBlocks(pages.list, found, leaders, entered, starts);
+  for (const targets of seenTargets.values()) {
+    for (const target of targets) {
+      if (!found.has(target)) continue;
+      leaders.add(target);
+      entered.add(target);
+    }
+  }
+  return makeBlocks(pages.list, found, leaders, entered, starts, seenTargets);
 }
 
 function makeBlocks(
@@ -246,34 +256,49 @@ function makeBlocks(
   leaders: ReadonlySet<number>,
   entered: Set<number>,
   starts: readonly number[],
+  seenTargets: ReadonlyMap<number, readonly number[]>,
 ): Region {
-  const blocks: Block[] = [];
-  const blockAt = new Map<number, number>();
+  const inOrder: Block[] = [];
   let expected = -1;
   for (const offset of [...found.keys()].sort((a, b) => a - b)) {
     const instruction = found.get(offset)!;
-    const isFull = blocks.length > 0 && blocks[blocks.length - 1]!.instructions.length >= MAX_BLOCK;
-    if (offset !== expected || leaders.has(offset) || isFull) {
-      blockAt.set(offset, blocks.length);
-      blocks.push({ offset, instructions: [], entry: -1 });
-    }
-    blocks[blocks.length - 1]!.instructions.push(instruction);
+    const isFull = inOrder.length > 0 && inOrder[inOrder.length - 1]!.instructions.length >= MAX_BLOCK;
+    if (offset !== expected || leaders.has(offset) || isFull)
+      inOrder.push({ offset, instructions: [], entry: -1 });
+    inOrder[inOrder.length - 1]!.instructions.push(instruction);
     const endsBlock = instruction.form.flow !== "next";
     expected = endsBlock ? -1 : instruction.next;
   }
-  // A jump from outside into the middle of a loop goes through the dispatcher, too.
+  const blocks = arrange({ blocks: inOrder, blockAt: numbers(inOrder), seenTargets }, starts);
+  const blockAt = numbers(blocks);
+  // What is jumped back to can be entered anew, and a jump from outside into the middle of a loop goes through the dispatcher.
   const loops = findLoops(blocks, blockAt);
   blocks.forEach((block, i) => {
     for (const to of targetsOf(block)) {
       const j = blockAt.get(to);
-      if (j !== undefined && loops.some((l) => l.first < j && j <= l.last && (i < l.first || i > l.last)))
+      if (j === undefined) continue;
+      if (j <= i || loops.some((l) => l.first < j && j <= l.last && (i < l.first || i > l.last)))
         entered.add(to);
     }
   });
   const entries: Block[] = [];
   for (const block of blocks) if (entered.has(block.offset)) block.entry = entries.push(block) - 1;
   const offsetOf = new Map([...found.values()].map((i) => [i.first, i.offset]));
-  return { pages, blocks, blockAt, loops, entries, offsetOf, starts };
+  return {
+    pages,
+    blocks,
+    blockAt,
+    loops,
+    entries,
+    offsetOf,
+    starts,
+    expected: expectedTargets({ blocks, blockAt, seenTargets }),
+  };
+}
+
+/** The number of the block at each offset. */
+function numbers(blocks: readonly Block[]): Map<number, number> {
+  return new Map(blocks.map(({ offset }, index) => [offset, index]));
 }
 
 /** Where a block's last instruction may go directly, fall-through included. */

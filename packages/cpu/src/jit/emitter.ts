@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * The function of one region: general and xmm registers and flags in locals, blocks in address order, one common exit.
+ * The function of one region: general and xmm registers and flags in locals, blocks in the region's order, one common exit.
  *
  *   end: static: fault(value): slow(value): crossing(value): loop dispatch { indirect: {
  *     block n { … block 0 { br_table entry } code of item 0 } … code of item n
@@ -23,7 +23,7 @@
 import { FLAT_BIAS, TABLE_ENTRY_BYTES } from "@vkernel/mmu";
 import type { CodePage } from "../decode/code-store.ts";
 import * as R from "../decode/record.ts";
-import { LINE_BASE, LINE_EIP, LINE_ENTRY, LINE_EPOCH, LINE_SLOT, lineOf } from "../interp/dispatch.ts";
+import { LINE_EIP, LINE_ENTRY, lineOf } from "../interp/dispatch.ts";
 import { X_AGAIN, X_BUDGET, X_CROSSING, X_EXCEPTION, X_JUMP, X_SLOW, X_STALE } from "../interp/exits.ts";
 import * as S from "../state.ts";
 import {
@@ -33,7 +33,9 @@ import {
   eq,
   extend16,
   extend8,
+  extendU,
   geS,
+  geU,
   gtU,
   i32,
   load,
@@ -45,12 +47,13 @@ import {
   shrS,
   shrU,
   sub,
+  xor,
   type Callee,
   type Expr,
 } from "../wasm/expr.ts";
 import type { Func, Label } from "../wasm/func.ts";
-import { I32, I32_LOAD, I32_LOAD16_U, I32_STORE, V128, V128_LOAD, V128_STORE } from "../wasm/opcodes.ts";
-import { StackWindows } from "./stack-windows.ts";
+import { I32, I32_LOAD, I32_STORE, I64, I64_LOAD, V128, V128_LOAD, V128_STORE } from "../wasm/opcodes.ts";
+import { AccessWindows } from "./access-windows.ts";
 import type { Block, Region, RegionInstruction } from "./discover.ts";
 
 /** Flag words in the order of their locals. */
@@ -79,7 +82,7 @@ export interface RegionPlace {
   readonly slot: number;
   /** Linear-memory address of the jump cache. */
   readonly jumpCache: number;
-  /** Stack windows may be used; see stack-windows.ts. */
+  /** Windows may be used; see access-windows.ts. */
   readonly windows: boolean;
   /** Host address of a page. */
   readonly pageAddress: (page: CodePage) => number;
@@ -98,7 +101,7 @@ export class RegionEmitter {
   readonly #eip: Expr;
   readonly #code: Expr;
   readonly #registers: readonly Expr[];
-  readonly windows: StackWindows;
+  readonly windows: AccessWindows;
   readonly #flags: readonly Expr[];
   /** Locals of the xmm registers that the region names, by number. */
   readonly #xmm: readonly (Expr | null)[];
@@ -141,7 +144,7 @@ export class RegionEmitter {
     this.#eip = f.local();
     this.#code = f.local();
     this.#registers = Array.from({ length: 8 }, () => f.local());
-    this.windows = new StackWindows(this, this.#registers, place.windows);
+    this.windows = new AccessWindows(this, this.#registers, place.windows);
     this.#flags = Array.from({ length: 5 }, () => f.local());
     this.#xmm = Array.from({ length: 8 }, (_, n) => ((xmm & (1 << n)) !== 0 ? f.local(V128) : null));
     this.steady = xmm !== 0 ? f.local() : null;
@@ -192,7 +195,12 @@ export class RegionEmitter {
    * Writes blocks first … last, which `loop` is around, with a dispatcher at their start and a place where indirect jumps find
    * their entries: so one that stays in its loop, as those of an interpreter do, goes through one dispatcher only.
    */
-  #emitDispatched(loop: Label, first: number, last: number, instruction: (i: RegionInstruction) => void): void {
+  #emitDispatched(
+    loop: Label,
+    first: number,
+    last: number,
+    instruction: (i: RegionInstruction) => void,
+  ): void {
     const { f } = this;
     const outer = this.#indirect;
     this.#indirect = f.open();
@@ -203,12 +211,18 @@ export class RegionEmitter {
   }
 
   /** Writes blocks first … last in order: the whole region, or the body of the loop that starts at `first`. */
-  #emitRange(first: number, last: number, dispatched: boolean, instruction: (i: RegionInstruction) => void): void {
+  #emitRange(
+    first: number,
+    last: number,
+    dispatched: boolean,
+    instruction: (i: RegionInstruction) => void,
+  ): void {
     const { f, region } = this;
     const isBody = this.#loops.has(first);
     const items: { readonly first: number; readonly last: number; readonly isLoop: boolean }[] = [];
     for (let i = first; i <= last;) {
-      const loop = isBody && i === first ? undefined : region.loops.find((l) => l.first === i && l.last <= last);
+      const loop =
+        isBody && i === first ? undefined : region.loops.find((l) => l.first === i && l.last <= last);
       const item = { first: i, last: loop?.last ?? i, isLoop: loop !== undefined };
       items.push(item);
       i = item.last + 1;
@@ -443,7 +457,9 @@ export class RegionEmitter {
         return;
       }
     }
-    f.set(this.entry, i32(this.region.blocks[index]!.entry));
+    const { entry } = this.region.blocks[index]!;
+    if (entry < 0) throw new Error(`region: no way from block ${this.#block} to block ${index}`);
+    f.set(this.entry, i32(entry));
     f.br(this.#dispatch);
   }
   jumpToIf(offset: number, condition: Expr): void {
@@ -456,8 +472,10 @@ export class RegionEmitter {
       this.f.if(condition, () => this.jumpTo(offset));
     }
   }
-  /** Jumps to EIP `target`: inside when it is an entry of this region, else through the interpreter. */
+  /** Jumps to EIP `target`: inside when it is an entry of this region, else through the dispatcher. */
   jumpIndirect(target: Expr): void {
+    for (const offset of this.region.expected.get(this.#current!.offset) ?? [])
+      this.jumpToIf(offset, eq(target, add(this.pageBase, offset)));
     this.f.set(this.#eip, target);
     this.f.br(this.#indirect);
   }
@@ -467,15 +485,17 @@ export class RegionEmitter {
     const { jumpCache, slot } = this.place;
     f.resetTemps();
     const line = f.tmp(lineOf(this.#eip));
-    const word = (offset: number): Expr => load(I32_LOAD, I32, line, jumpCache + offset);
-    const half = (offset: number): Expr => load(I32_LOAD16_U, I32, line, jumpCache + offset);
+    const key = load(I64_LOAD, I64, line, jumpCache + LINE_EIP);
+    const place = load(I32_LOAD, I32, line, jumpCache + LINE_ENTRY);
     f.block((other) => {
-      f.brIf(other, ne(word(LINE_EIP), this.#eip));
-      f.brIf(other, ne(half(LINE_SLOT), slot));
-      f.brIf(other, ne(word(LINE_EPOCH), this.#state(S.EPOCH)));
-      f.brIf(other, ne(word(LINE_BASE), this.pageBase));
+      f.brIf(
+        other,
+        ne(xor(key, extendU(this.#eip)), load(I64_LOAD, I64, i32(0), this.place.stateBase + S.EPOCH_KEY)),
+      );
+      const entry = f.tmp(sub(place, slot << 16));
+      f.brIf(other, geU(entry, this.region.entries.length));
       f.brIf(other, geS(this.#acc, 0));
-      f.set(this.entry, half(LINE_ENTRY));
+      f.set(this.entry, entry);
       f.br(loop);
     });
     this.#leaveTo();

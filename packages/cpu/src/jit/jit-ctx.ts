@@ -31,7 +31,7 @@ import {
 } from "../wasm/expr.ts";
 import { F32, F64, I32, I32_LOAD, I64, OP_I32_CONST, V128, type ValType } from "../wasm/opcodes.ts";
 import type { Region, RegionInstruction } from "./discover.ts";
-import type { WindowPlace } from "./stack-windows.ts";
+import type { WindowPlace } from "./access-windows.ts";
 import { FLAG_KIND, FLAG_P, FLAG_Q, FLAG_RES, FLAG_X, type RegionEmitter } from "./emitter.ts";
 
 const FLAT_BIAS = FLAT_BIAS_;
@@ -245,14 +245,14 @@ export class JitCtx extends Ctx {
   /** Where the bytes are: on the stack in a window, else looked up as the interpreter does, two separate branches on purpose. */
   #translate(n: number, address: Expr, isWrite: boolean): WindowPlace {
     const { windows } = this.#e;
+    const besideCode = isWrite && this.#besideCode && n <= MOST_QUIET_BYTES;
     const base = windows.symbolOf(address);
-    const place = base === 0 ? null : windows.place(base, windows.offset, n, isWrite, address);
+    const place = base === 0 || besideCode ? null : windows.place(base, windows.offset, n, isWrite, address);
     if (place !== null) return place;
     const a = this.tmp(address);
     const entry = add(this.#e.table, shl(shrU(a, 12), Math.log2(TABLE_ENTRY_BYTES)));
     const word = this.tmp(load(I32_LOAD, I32, entry, isWrite ? 4 : 0));
-    if (isWrite && this.#besideCode && n <= MOST_QUIET_BYTES)
-      this.f.if(eqz(word), () => this.f.set(word, call(this.rt["quietStore"]!, a, i32(n))));
+    if (besideCode) this.f.if(eqz(word), () => this.f.set(word, call(this.rt["quietStore"]!, a, i32(n))));
     this.#e.leaveSlowIf(eqz(word));
     if (n > 1) this.#e.leaveSlowIf(gtU(and(a, 0xfff), 0x1000 - n));
     return { host: this.tmp(add(a, word)), offset: FLAT_BIAS };

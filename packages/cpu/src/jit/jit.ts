@@ -21,18 +21,14 @@ import type { RegionTrace } from "../debug/region-trace.ts";
 import type { InterpreterExports } from "../interp/module-cache.ts";
 import type { FormLookup } from "../isa/forms.ts";
 import type { RuntimeSignatures } from "../isa/runtime.ts";
-import { MAX_MERGED_INSTRUCTIONS, discoverRegion, type DiscoverOptions, type Region } from "./discover.ts";
+import { discoverRegion, type DiscoverOptions, type Region } from "./discover.ts";
+import { Growth, type PlacedLive } from "./growth.ts";
 import { LiveRegions, type LiveRegion } from "./live-regions.ts";
 import { RegionPipeline } from "./pipeline.ts";
 import { Profile, type PageProfile } from "./profile.ts";
 import type { JitCounters, JitStatistics } from "./statistics.ts";
 
 export { ENTRY_TABLE_BYTES } from "./live-regions.ts";
-
-/** Offsets in a region must fit its exits' encoding. */
-const MAX_DISTANCE = 0x1f0_0000;
-/** A region of at most so many instructions is copied into the others that go there, and stays: a stub or a leaf function. */
-const MAX_COPIED = 40;
 
 export interface JitOptions {
   /** How many samples of a page make it hot at least; large regions need more. 0 = compile whatever is decoded, at once; Infinity = never compile. */
@@ -69,10 +65,6 @@ const INSTRUCTION_BYTES = 64;
 const HOT_EXITS_COST = 5000;
 /** What PASSAGE_INTERVAL passages from region to region cost, some 10 ns each, in interpreted instructions. */
 const PASSAGES_COST = 13_000;
-/** Limits how much dearer each merging of merged regions becomes. */
-const MOST_MERGED = 6;
-/** How often a region is compiled anew, each time at double the price, before what it leaves for becomes a region of its own. */
-const MAX_GENERATION = 3;
 /** Limits how much less often code is compiled that did not stay (J8). */
 const MOST_UNREST = 12;
 /** A region of several pages that does not fit this often is given up. */
@@ -128,6 +120,9 @@ export class Jit {
   readonly #live: LiveRegions;
   readonly #pipeline: RegionPipeline;
   readonly #profile: Profile;
+  readonly #growth: Growth;
+  /** Finds pages of the space that runs, while regions grow. */
+  #find: AddressToPage = () => null;
   #queue: Queued[] = [];
   #queuedInstructions = 0;
   /** Samples that hit what waits in the queue. */
@@ -143,6 +138,13 @@ export class Jit {
     });
     this.#pipeline = new RegionPipeline(parts);
     this.#profile = new Profile(parts.memory, parts.forms);
+    this.#growth = new Growth({
+      regions: this.#live,
+      discover: ({ live, pageBase }, options) =>
+        this.#discover(live.region.pages[0]!.page, pageBase, this.#find, options),
+      costOf: (instructions) => this.#costOf(instructions),
+      isReplaced: (live) => this.#queue.some(({ replaced }) => replaced.has(live)),
+    });
     parts.store.onDrop = (page) => this.#forget(page);
     parts.store.onKill = (page, record) => this.#kill(page, record);
     parts.store.isCompiled = (page) => this.#live.has(page);
@@ -178,55 +180,29 @@ export class Jit {
   hotTarget(page: CodePage, address: number, from: RegionPlaceInSpace, find: AddressToPage): void {
     const record = this.#recordOf(page, address);
     if (record === 0 || this.#live.ownerOf(record) !== undefined) return;
-    const region = this.#live.at(from.slot);
-    const source = region === undefined ? null : { region, pageBase: from.pageBase };
     const heat = HOT_EXITS_COST / this.options.sampleInterval;
-    this.#heat(page, address, record, heat, source, find);
+    this.#heat(page, address, record, heat, this.#placed(from), find);
   }
 
-  /**
-   * Tells of one passage in PASSAGE_INTERVAL, from compiled code at `from` to compiled code at `address`. Two regions between which
-   * execution goes so often that it has cost as much as compiling them become one.
-   */
+  /** Tells of one passage in PASSAGE_INTERVAL, from compiled code in `from` to compiled code at `address`. */
   passage(address: number, from: RegionPlaceInSpace, find: AddressToPage): void {
     const page = find(address);
-    const source = this.#live.at(from.slot);
-    if (page === null || source === undefined) return;
+    const source = this.#placed(from);
+    if (page === null || source === null) return;
     const record = this.#recordOf(page, address);
-    const target = this.#live.ownerOf(record);
-    if (target === undefined || target === source) return;
-    const passages = (source.passages.get(target.slot) ?? 0) + 1;
-    source.passages.set(target.slot, passages);
-    const size = source.region.offsetOf.size + target.region.offsetOf.size;
-    const start = (address - from.pageBase) | 0;
-    if (size > MAX_MERGED_INSTRUCTIONS || Math.abs(start) > MAX_DISTANCE) return;
-    const times = Math.min(Math.max(source.generation, target.generation), MOST_MERGED);
-    if (passages * PASSAGES_COST < 2 ** times * (REGION_COST + size * INSTRUCTION_COST)) return;
-    source.passages.delete(target.slot);
-    this.#merge(source, target, from.pageBase, start - target.region.offsetOf.get(record)!, start, find);
-  }
-  /** Makes one region of two, or copies a small one into the other; `target` lies at distance `shift` of where its own offsets say. */
-  #merge(
-    source: LiveRegion,
-    target: LiveRegion,
-    pageBase: number,
-    shift: number,
-    start: number,
-    find: AddressToPage,
-  ): void {
-    const isCopied = target.region.offsetOf.size <= MAX_COPIED;
-    const replaced = new Set(isCopied ? [source] : [source, target]);
-    if (this.#queue.some((waiting) => waiting.replaced.has(source) || waiting.replaced.has(target))) return;
-    const starts = new Set([...source.region.starts, start, ...target.region.starts.map((s) => s + shift)]);
-    const region = this.#discover(source.region.pages[0]!.page, pageBase, find, {
-      starts: [...starts],
-      mayEnter: [source.region, target.region],
-      limit: MAX_MERGED_INSTRUCTIONS,
-    });
-    if (region === null || !holdsAll(region, source.region) || !holdsAll(region, target.region)) return;
-    this.#enqueue(region, pageBase, replaced);
+    const live = this.#live.ownerOf(record);
+    if (live === undefined || live === source.live) return;
+    const target = { live, pageBase: address - live.region.offsetOf.get(record)! };
+    this.#find = find;
+    const grown = this.#growth.passed(source, target, address, PASSAGES_COST / this.options.sampleInterval);
+    if (grown === null) return;
+    this.#enqueue(grown.region, grown.pageBase, grown.replaced);
     // What waits is compiled already, so no sample would show that it waits.
     this.flush();
+  }
+  #placed({ slot, pageBase }: RegionPlaceInSpace): PlacedLive | null {
+    const live = this.#live.at(slot);
+    return live === undefined ? null : { live, pageBase };
   }
 
   /** `count` instructions ran from `address` in `page`, then execution stood at `landed`. */
@@ -254,7 +230,7 @@ export class Jit {
     address: number,
     record: number,
     heat: number,
-    source: { readonly region: LiveRegion; readonly pageBase: number } | null,
+    source: PlacedLive | null,
     find: AddressToPage,
   ): void {
     if (this.#queue.some((waiting) => waiting.region.offsetOf.has(record))) {
@@ -266,30 +242,35 @@ export class Jit {
     const offset = address & PGMASK;
     profile.add(offset, heat);
     const least = this.#costOf(LEAST_INSTRUCTIONS);
-    const needed = Math.max(profile.needed, this.options.threshold, least);
     if (profile.heat < least / 2) return;
     if (!profile.wasSeen(offset) || profile.traced < MAX_TRACED) this.traceLeft = TRACE_JUMPS;
-    if (!profile.wasSeen(offset) || profile.heat < needed || profile.heatNear(offset, NEAR) < least) return;
-    if (source !== null && this.#join(profile, source.region, source.pageBase, record, address, find)) return;
+    if (!profile.wasSeen(offset) || profile.heat < Math.max(this.options.threshold, least)) return;
+    if (profile.total < (profile.neededAt.get(offset) ?? 0) || profile.heatNear(offset, NEAR) < least) return;
+    this.#find = find;
+    const grown = source === null ? null : this.#growth.left(source, address, heat);
+    if (grown !== null) {
+      this.#enqueue(grown.region, grown.pageBase, grown.replaced);
+      return;
+    }
     const region = this.#discover(page, address & ~PGMASK, find, { starts: [offset], avoidCompiled: true });
     if (
       region !== null &&
-      this.#isWorthIt(profile, region, 2 ** Math.min(page.unrest + profile.evictions, MOST_UNREST))
+      this.#isWorthIt(profile, offset, region, 2 ** Math.min(page.unrest + profile.evictions, MOST_UNREST))
     )
       this.#enqueue(region, address & ~PGMASK, new Set());
   }
 
   /**
-   * Whether so much time was spent in `region` that compiling it costs no more, `factor` times. If not, the page of `profile`
-   * is looked at again when it may be.
+   * Whether so much time was spent in `region` that compiling it costs no more, `factor` times. If not, `offset` in the
+   * page of `profile` is looked at again when it may be.
    */
-  #isWorthIt(profile: PageProfile, region: Region, factor: number): boolean {
+  #isWorthIt(profile: PageProfile, offset: number, region: Region, factor: number): boolean {
     const missing = factor * this.#costOf(region.offsetOf.size) - this.#heatOf(region);
     if (missing > 0) {
-      profile.needed = profile.heat + missing;
+      profile.neededAt.set(offset, profile.total + missing);
       return false;
     }
-    profile.needed = 0;
+    profile.neededAt.delete(offset);
     return true;
   }
   /** What a region of so many instructions costs, in samples. */
@@ -308,33 +289,6 @@ export class Jit {
         if (region.offsetOf.has(this.#recordOf(page, offset))) sum += heat;
     }
     return sum;
-  }
-
-  /**
-   * Tries to make one region of `source` and `address`. Returns whether that is what should happen, now or when there has been more heat.
-   */
-  #join(
-    profile: PageProfile,
-    source: LiveRegion,
-    pageBase: number,
-    record: number,
-    address: number,
-    find: AddressToPage,
-  ): boolean {
-    const base = source.region.pages[0]!.page;
-    if (source.generation >= MAX_GENERATION || this.#queue.some((waiting) => waiting.replaced.has(source)))
-      return false;
-    const start = (address - pageBase) | 0;
-    if (Math.abs(start) > MAX_DISTANCE) return false;
-    const starts = [...source.region.starts, start];
-    const region = this.#discover(base, pageBase, find, {
-      starts,
-      mayEnter: [source.region],
-      limit: MAX_MERGED_INSTRUCTIONS,
-    });
-    if (region === null || !region.offsetOf.has(record) || !holdsAll(region, source.region)) return false;
-    if (this.#isWorthIt(profile, region, 2 ** source.generation)) this.#enqueue(region, pageBase, new Set([source]));
-    return true;
   }
 
   #discover(base: CodePage, pageBase: number, find: AddressToPage, options: DiscoverOptions): Region | null {
@@ -422,7 +376,7 @@ export class Jit {
     this.#live.drop(live);
   }
 
-  /** The stack windows of the region in `slot` lie over page ends again and again: it will be made without. */
+  /** The windows of the region in `slot` lie over page ends again and again: it will be made without. */
   crossing(slot: number): void {
     const live = this.#live.at(slot);
     if (live === undefined) return;
@@ -440,11 +394,4 @@ export class Jit {
     this.#profile.forget(page);
     this.#clearQueue(this.#queue.filter(({ region }) => region.pages.every((part) => part.page !== page)));
   }
-}
-
-/** Whether a region has every instruction of the other, and was not cut off. */
-function holdsAll(region: Region, other: Region): boolean {
-  if (region.offsetOf.size >= MAX_MERGED_INSTRUCTIONS) return false;
-  for (const record of other.offsetOf.keys()) if (!region.offsetOf.has(record)) return false;
-  return true;
 }

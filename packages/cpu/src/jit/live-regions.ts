@@ -20,6 +20,7 @@ import { REGION_SLOTS } from "../interp/functions.ts";
 import type { InterpreterExports } from "../interp/module-cache.ts";
 import { REGION_ENTRIES } from "../state.ts";
 import type { Region } from "./discover.ts";
+import { noSurroundings, type Surroundings } from "./growth.ts";
 
 /** Entries of all live regions: 8 bytes each, {table index, entry number}. */
 const MAX_ENTRIES = 0x1_0000;
@@ -38,8 +39,7 @@ export interface LiveRegion {
   readonly generation: number;
   /** How often it did not fit the running space. */
   stale: number;
-  /** Reported passages to other regions, by their slot. */
-  readonly passages: Map<number, number>;
+  readonly surroundings: Surroundings;
   /** How often execution was seen in it, and when last, in samples. */
   hits: number;
   lastHit: number;
@@ -156,7 +156,7 @@ export class LiveRegions {
       bytes,
       generation,
       stale: 0,
-      passages: new Map(),
+      surroundings: noSurroundings(),
       hits: 0,
       lastHit: this.now,
     };

@@ -22,13 +22,14 @@ export class PageProfile {
   /** Samples of the page that did not hit compiled code, and by offset. */
   heat = 0;
   readonly heatAt = new Map<number, number>();
-  /** The heat at which it is worth looking for a region again. */
-  needed = 0;
+  /** All heat there ever was, and how much of it has to be there before it is worth looking for a region from an offset again. */
+  total = 0;
+  readonly neededAt = new Map<number, number>();
   /** One bit for each byte at which an instruction was seen to start. */
   readonly seen = new Uint32Array(128);
   /** How many jumps were traced. */
   traced = 0;
-  /** Where indirect jumps of the page went, as distances from the jump, by its record. */
+  /** Where indirect jumps and calls of the page went, as distances from the jump, by its record. */
   readonly targets = new Map<number, number[]>();
   /** How many regions of the page had to make room for others. */
   evictions = 0;
@@ -37,6 +38,7 @@ export class PageProfile {
 
   add(offset: number, heat: number): void {
     this.heat += heat;
+    this.total += heat;
     this.heatAt.set(offset, (this.heatAt.get(offset) ?? 0) + heat);
   }
   /** Heat at most `reach` bytes away from `offset`. */
@@ -115,7 +117,9 @@ export class Profile {
     const fn = this.#memory.u16[(record + R.R_FUNCTION) >> 1]!;
     if (fn < FN_FIRST) return;
     const form = this.#forms().form(fn - FN_FIRST);
-    if (form.flow !== "stop" || form.name !== "jmp") return;
+    const isIndirect =
+      (form.flow === "stop" && form.name === "jmp") || (form.flow === "away" && form.name === "call");
+    if (!isIndirect) return;
     const distance = (landed - from) | 0;
     const known = profile.targets.get(record);
     if (known === undefined) profile.targets.set(record, [distance]);

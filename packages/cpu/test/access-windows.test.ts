@@ -1,10 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * Stack windows: one check for the stack accesses of a block must leave every fault, value and address as single checks do.
+ * Access windows: one check for several accesses of a block must leave every fault, value and address as single checks do.
  * @module
  */
 import { describe, expect, test } from "vitest";
-import { ACCESS_WRITE, PF_USER, PF_WRITE, faultResult, type AddressSpace, type SpaceTable } from "@vkernel/mmu";
+import {
+  ACCESS_WRITE,
+  PF_USER,
+  PF_WRITE,
+  faultResult,
+  type AddressSpace,
+  type SpaceTable,
+} from "@vkernel/mmu";
 import {
   EAX,
   EBP,
@@ -19,7 +26,7 @@ import {
   EXIT_BUDGET,
   EXIT_EXCEPTION,
 } from "../src/index.ts";
-import { CODE, machineWith, type Machine } from "./machine-kit.ts";
+import { CODE, STACK, machineWith, type Machine } from "./machine-kit.ts";
 
 /** l: push eax; push ebx; push esi; push edi; inc dword [esp + 4]; pop edx; pop esi; pop ebx; pop eax; dec ecx; jnz l; int3 */
 const LOOP = [0x50, 0x53, 0x56, 0x57, 0xff, 0x44, 0x24, 4, 0x5a, 0x5e, 0x5b, 0x58, 0x49, 0x75, 0xf1, 0xcc];
@@ -46,7 +53,7 @@ function expectEnd({ cpu }: Machine, esp: number, rounds = ROUNDS): void {
   ]);
 }
 
-describe("stack windows", () => {
+describe("access windows", () => {
   test("pushes and pops at every distance from a page end", () => {
     for (const jit of [{ threshold: 0 }, { threshold: Infinity }]) {
       for (let distance = 0; distance <= 20; distance += 2) {
@@ -109,6 +116,58 @@ describe("stack windows", () => {
         const aligned = ((esp - 4) & -16) - 32;
         expect([EDX, ESI, EDI, ESP, EBP].map((r) => m.cpu.gpr[r])).toEqual([33, aligned + 4, 33, esp, 0]);
       }
+    }
+  });
+
+  test("members of a structure at every distance from a page end, its address moved on within the block", () => {
+    // l: mov eax, [ebx + 4]; add [ebx], eax; movzx edx, byte [ebx + 11]; add ebx, 12; add [ebx - 3], dl; inc word [ebx + 2];
+    // mov esi, ebx; mov edi, [esi - 8]; sub ebx, 12; dec ecx; jnz l; int3
+    const code = [
+      ...[
+        0x8b, 0x43, 4, 0x01, 0x03, 0x0f, 0xb6, 0x53, 11, 0x83, 0xc3, 12, 0x00, 0x53, 0xfd, 0x66, 0xff, 0x43,
+        2,
+      ],
+      ...[0x89, 0xde, 0x8b, 0x7e, 0xf8, 0x83, 0xeb, 12, 0x49, 0x75, 0xe2, 0xcc],
+    ];
+    const structure = Array.from({ length: 20 }, (_, i) => 0x90 + 5 * i);
+    const end = (threshold: number, at: number): number[] => {
+      const m = machineWith(code, { jit: { threshold } });
+      m.poke(at, structure);
+      m.cpu.gpr.set([0, 100, 0, at, STACK, 0, 0, 0]);
+      m.cpu.eip = CODE;
+      expect(m.cpu.run(m.space, 1_000_000)).toBe(EXIT_EXCEPTION);
+      expect([m.cpu.vector, m.cpu.gpr[EBX]]).toEqual([EXC_BP, at]);
+      return [...m.peek(at - 4, 28), m.cpu.gpr[EDX]!, m.cpu.gpr[ESI]! - at, m.cpu.gpr[EDI]!];
+    };
+    for (let distance = -20; distance <= 4; distance++)
+      expect(end(0, PAGE + distance)).toEqual(end(Infinity, PAGE + distance));
+  });
+
+  test("a structure whose end is in a page that is not there: only the access of that page faults", () => {
+    // l: mov eax, [ebx]; mov edx, [ebx + 4]; mov [ebx + 8], ecx; dec ecx; jnz l; int3
+    const code = [0x8b, 0x03, 0x8b, 0x53, 4, 0x89, 0x4b, 8, 0x49, 0x75, 0xf5, 0xcc];
+    for (const threshold of [0, Infinity]) {
+      const m = machineWith(code, { jit: { threshold } });
+      const table = m.translation.createTable();
+      const space: AddressSpace = {
+        get table() {
+          return table.address;
+        },
+        translate(va, access) {
+          const page = (va >>> 0) & ~0xfff;
+          if (page !== (CODE & ~0xfff) && page !== PAGE)
+            return faultResult(PF_USER | (access === ACCESS_WRITE ? PF_WRITE : 0));
+          table.fill(va, m.memory.ramBase + page, true, true, true);
+          return m.memory.ramBase + (va >>> 0);
+        },
+      };
+      const at = PAGE + 0x1000 - 8;
+      m.poke(at, [1, 0, 0, 0, 2, 0, 0, 0]);
+      m.cpu.gpr.set([0, 9, 0, at, STACK, 0, 0, 0]);
+      m.cpu.eip = CODE;
+      expect(m.cpu.run(space, 1_000_000)).toBe(EXIT_EXCEPTION);
+      expect([m.cpu.vector, m.cpu.eip, m.cpu.cr2]).toEqual([EXC_PF, CODE + 5, PAGE + 0x1000]);
+      expect([EAX, EDX, ECX].map((r) => m.cpu.gpr[r])).toEqual([1, 2, 9]);
     }
   });
 });

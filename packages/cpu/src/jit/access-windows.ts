@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * Stack windows: accesses of a block that lie close together on the stack are translated once, for all of them.
+ * Access windows: accesses of a block that lie close together are translated once, for all of them.
  *
- * A function's pushes, pops, arguments and variables are addressed by ESP or EBP and a constant. The first such access of a block
- * looks up the page and makes sure that the whole window, from the lowest to the highest byte that the block's accesses reach,
- * lies in that page; the others are then plain loads and stores at a constant distance. How far the window reaches is known
- * when the block has been written, so the check is patched then.
+ * A function's pushes, pops, arguments and variables are addressed by ESP or EBP and a constant, the members of a structure by the
+ * register that points at it. The first such access of a block looks up the page and makes sure that the whole window, from the
+ * lowest to the highest byte that the block's accesses reach, lies in that page; the others are then plain loads and
+ * stores at a constant distance. How far the window reaches is known when the block has been written, so the check is patched then.
  *
  * Invariants
  *   W1  A register's symbol, base + offset, says that it holds the value that the base's register had when the base was
@@ -25,12 +25,12 @@ import type { Func } from "../wasm/func.ts";
 import { I32, I32_ADD, I32_LOAD, I32_SUB, OP_I32_CONST, OP_LOCAL_GET } from "../wasm/opcodes.ts";
 
 const FLAT_BIAS = FLAT_BIAS_;
-/** Bytes of a window at most: what a page end takes from it grows with its size. */
-const MAX_BYTES = 128;
-/** Windows open at a time: one for reading and one for writing of two bases. */
-const MAX_WINDOWS = 4;
-/** Register numbers whose accesses are worth a window. */
-const STACK_REGISTERS = [ESP, EBP];
+/** Bytes of a window on the stack at most: what a page end takes from it grows with its size. */
+const MAX_STACK_BYTES = 128;
+/** The same for structures that other registers point at: they lie at any places, so a page end takes more of them. */
+const MAX_STRUCTURE_BYTES = 24;
+/** Windows open at a time. */
+const MAX_WINDOWS = 8;
 
 /** Where an access of the block finds its bytes: `host + offset`. */
 export interface WindowPlace {
@@ -41,7 +41,7 @@ export interface WindowPlace {
 interface Window {
   readonly base: number;
   readonly isWrite: boolean;
-  /** Host address of the first access, less the bias and MAX_BYTES so that distances downwards are not negative. */
+  /** Host address of the first access, less the bias and MAX_STACK_BYTES so that distances downwards are not negative. */
   readonly host: Expr;
   readonly first: number;
   low: number;
@@ -59,7 +59,7 @@ export interface WindowOwner {
   leaveCrossingIf(condition: Expr): void;
 }
 
-export class StackWindows {
+export class AccessWindows {
   readonly #owner: WindowOwner;
   readonly #enabled: boolean;
   /** Number of the first local that is a register, in encoding order. */
@@ -72,6 +72,8 @@ export class StackWindows {
   /** Symbols of the instruction's temporaries: local, base, offset, …. */
   readonly #temps: number[] = [];
   #bases = 0;
+  /** How wide a window of each base may be. */
+  readonly #mostBytes: number[] = [0];
   #depth = 0;
   /** Offset of the expression that symbolOf() was asked for last; of no meaning when it had no base. */
   offset = 0;
@@ -90,9 +92,12 @@ export class StackWindows {
   }
   /** The registers may have any values now. */
   forget(): void {
-    this.#base.fill(0);
+    for (let n = 0; n < 8; n++) this.#base[n] = this.#newBase(n === ESP || n === EBP);
     this.#offset.fill(0);
-    for (const n of STACK_REGISTERS) this.#base[n] = ++this.#bases;
+  }
+  #newBase(isStack: boolean): number {
+    this.#mostBytes[++this.#bases] = isStack ? MAX_STACK_BYTES : MAX_STRUCTURE_BYTES;
+    return this.#bases;
   }
   /** The block has been written. */
   endBlock(): void {
@@ -117,15 +122,16 @@ export class StackWindows {
   assign(n: number, value: Expr): void {
     const always = this.#owner.f.depth === this.#depth;
     const base = always ? this.symbolOf(value) : 0;
-    const isNew = base === 0 && always && n === ESP;
-    this.#base[n] = isNew ? ++this.#bases : base;
+    const isNew = base === 0 && always;
+    this.#base[n] = isNew ? this.#newBase(n === ESP) : base;
     this.#offset[n] = isNew ? 0 : this.offset;
   }
 
   /** Base of a local or a local plus a constant, 0 = none; the offset from the base goes to `this.offset`. */
   symbolOf(e: Expr): number {
     if (e.op === OP_LOCAL_GET) return this.#symbolOfLocal(e.imm);
-    if ((e.op !== I32_ADD && e.op !== I32_SUB) || e.a!.op !== OP_LOCAL_GET || e.b!.op !== OP_I32_CONST) return 0;
+    if ((e.op !== I32_ADD && e.op !== I32_SUB) || e.a!.op !== OP_LOCAL_GET || e.b!.op !== OP_I32_CONST)
+      return 0;
     const base = this.#symbolOfLocal(e.a!.imm);
     this.offset = (this.offset + (e.op === I32_ADD ? e.b!.imm : -e.b!.imm)) | 0;
     return base;
@@ -151,19 +157,23 @@ export class StackWindows {
    */
   place(base: number, offset: number, n: number, isWrite: boolean, address: Expr): WindowPlace | null {
     if (!this.#enabled) return null;
+    // A byte lies in one page anyway, so it opens none where it may be the only access.
+    const mayOpen =
+      this.#owner.f.depth === this.#depth &&
+      (n > 1 || this.#mostBytes[base] === MAX_STACK_BYTES) &&
+      n <= this.#mostBytes[base]!;
     const known = this.#find(base, isWrite, offset, offset + n);
-    const window =
-      known ?? (this.#owner.f.depth === this.#depth ? this.#open(base, isWrite, offset, n, address) : null);
+    const window = known ?? (mayOpen ? this.#open(base, isWrite, offset, n, address) : null);
     if (window === null) return null;
     window.low = Math.min(window.low, offset);
     window.high = Math.max(window.high, offset + n);
-    return { host: window.host, offset: FLAT_BIAS + MAX_BYTES + offset - window.first };
+    return { host: window.host, offset: FLAT_BIAS + MAX_STACK_BYTES + offset - window.first };
   }
 
   /** What may be written may be read: a window for writing serves both. */
   #find(base: number, isWrite: boolean, low: number, high: number): Window | null {
     for (const w of this.#windows) {
-      const fits = Math.max(w.high, high) - Math.min(w.low, low) <= MAX_BYTES;
+      const fits = Math.max(w.high, high) - Math.min(w.low, low) <= this.#mostBytes[base]!;
       if (w.base === base && (w.isWrite || !isWrite) && fits) return w;
     }
     return null;
@@ -181,7 +191,7 @@ export class StackWindows {
     const word = f.tmp(load(I32_LOAD, I32, entry, isWrite ? 4 : 0));
     this.#owner.leaveSlowIf(eqz(word));
     this.#owner.leaveCrossingIf(gtU(and(low, 0xfff), limit));
-    f.set(host, sub(add(a, word), MAX_BYTES));
+    f.set(host, sub(add(a, word), MAX_STACK_BYTES));
     const window = { base, isWrite, host, first: offset, low: offset, high: offset + n, start, limit };
     this.#windows.push(window);
     return window;
