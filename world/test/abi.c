@@ -492,6 +492,7 @@ int main(int argc, char **argv, char **envp)
 	threads();
 	kernel_queues();
 	thread_calls();
+	tracing();
 	variant_links();
 	sysctls();
 	mounts();

@@ -20,4 +20,5 @@ void sockets(void);
 void sysctls(void);
 void terminals(void);
 void thread_calls(void);
+void tracing(void);
 void variant_links(void);

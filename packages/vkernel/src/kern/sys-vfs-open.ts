@@ -127,7 +127,8 @@ function fileFlags(flags: number): number {
 }
 
 /** Opens a file that is there: checks rights and kinds, then makes the open file. */
-function openExisting(lp: Lwp, nch: Nchandle, flags: number): File {
+/** Opens the file of a held name that is there; `flags` as open(2) has them. */
+export function openExisting(lp: Lwp, nch: Nchandle, flags: number): File {
   const vp = nch.vp!;
   const kept = fileFlags(flags);
   if ((flags & O_DIRECTORY) !== 0 && vp.type !== VDIR) throw ENOTDIR;

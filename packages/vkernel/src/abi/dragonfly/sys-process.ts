@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** DragonFly process calls: fork, exec, exit, wait, ids, sessions, limits, usage, priorities. */
 import { EINVAL, ENAMETOOLONG, EOPNOTSUPP, EPERM, ERANGE, ESRCH } from "../../sys/errno.ts";
-import { CLD_CONTINUED, CLD_EXITED, CLD_STOPPED, SIGCHLD, SIGCONT } from "../../sys/signal.ts";
+import { CLD_CONTINUED, CLD_EXITED, CLD_STOPPED, CLD_TRAPPED, SIGCHLD, SIGCONT } from "../../sys/signal.ts";
 import { WOULDBLOCK } from "../../sys/wait.ts";
 import { copyinstr, copyoutWords, suword } from "../../vm/copyio.ts";
 import { copyinExecArgs, execve, execveSlow } from "../../kern/exec.ts";
@@ -141,6 +141,7 @@ export function statusWord(r: WaitResult): number {
     case CLD_EXITED:
       return r.status << 8;
     case CLD_STOPPED:
+    case CLD_TRAPPED:
       return (r.status << 8) | 0x7f;
     case CLD_CONTINUED:
       return SIGCONT;

@@ -5,6 +5,7 @@
  */
 import { type Sysent, sysentTable, unimplemented } from "../../kern/sysent.ts";
 import { ADMIN_ROWS } from "./sys-admin.ts";
+import { FH_ROWS } from "./sys-fh.ts";
 import { FILE_ROWS } from "./sys-file.ts";
 import { IPC_ROWS } from "./sys-ipc.ts";
 import { KEVENT_ROWS } from "./sys-kevent.ts";
@@ -14,6 +15,7 @@ import { MISC_ROWS } from "./sys-misc.ts";
 import { OLD_ROWS } from "./sys-old.ts";
 import { POLL_ROWS } from "./sys-poll.ts";
 import { PROCESS_ROWS } from "./sys-process.ts";
+import { PTRACE_ROWS } from "./sys-ptrace.ts";
 import { SCHED_ROWS } from "./sys-sched.ts";
 import { SIGNAL_ROWS } from "./sys-signal.ts";
 import { SOCKET_ROWS } from "./sys-socket.ts";
@@ -29,21 +31,13 @@ export const SYSENT_SIZE = 536;
 /** Calls whose result is two words, the second in edx: fork and its kin (0 in the parent), pipe, the old wait, 64-bit offsets. */
 export const TWO_WORDS: readonly number[] = [2, 42, 66, 84, 199, 251];
 
-/** Calls that are not implemented, by what they belong to. */
-const MISSING: Readonly<Record<string, readonly (readonly [number, string])[]>> = {
-  "tracing of processes": [[26, "ptrace"]],
-  "file handles and NFS": [
-    [155, "nfssvc"], [161, "getfh"], [297, "fhstatfs"], [298, "fhopen"], [299, "dfbsd12_fhstat"], [478, "fhstat"], [502, "fhstatvfs"],
-  ],
-  "message queues": [
-    [510, "mq_open"], [511, "mq_close"], [512, "mq_unlink"], [513, "mq_getattr"], [514, "mq_setattr"], [515, "mq_notify"],
+/** Calls that are not implemented. */
+const MISSING_ROWS: readonly Sysent[] = (
+  [
+    [155, "nfssvc"], [510, "mq_open"], [511, "mq_close"], [512, "mq_unlink"], [513, "mq_getattr"], [514, "mq_setattr"], [515, "mq_notify"],
     [516, "mq_send"], [517, "mq_receive"], [518, "mq_timedsend"], [519, "mq_timedreceive"],
-  ],
-};
-
-const MISSING_ROWS: readonly Sysent[] = Object.entries(MISSING).flatMap(([what, calls]) =>
-  calls.map(([nr, name]) => unimplemented(nr, name, what)),
-);
+  ] as const
+).map(([nr, name]) => unimplemented(nr, name));
 
 export const DRAGONFLY_SYSENT = sysentTable(
   PROCESS_ROWS,
@@ -57,6 +51,8 @@ export const DRAGONFLY_SYSENT = sysentTable(
   SOCKET_ROWS,
   MISC_ROWS,
   SCHED_ROWS,
+  PTRACE_ROWS,
+  FH_ROWS,
   IPC_ROWS,
   OLD_ROWS,
   ADMIN_ROWS,
