@@ -96,6 +96,44 @@ describe.each([
     expect(runAt(m, TARGET)).toBe(0x1001);
   });
 
+  test("the second of two instructions that often come together is written, and the first is not", () => {
+    const m = machine([]);
+    const data = 0x7000;
+    m.poke(data, le32(77));
+    m.cpu.gpr[EBX] = data;
+    // With and without a prefix that needs an address record in front of the first.
+    for (const first of [
+      [0x8b, 0x03], // mov eax,[ebx]
+      [0x2e, 0x8b, 0x03],
+    ]) {
+      const at = TARGET + first.length;
+      m.poke(TARGET, [...first, 0x83, 0xc0, 5, INT3]); // add eax,5
+      for (let round = 0; round < 20; round++) {
+        m.poke(at, [0x83, 0xc0, 5]);
+        expect(runAt(m, TARGET)).toBe(82);
+        expect(runAt(m, at)).toBe(5);
+        m.poke(at + 2, [7]);
+        expect(runAt(m, TARGET)).toBe(84);
+        m.poke(at, [0x85, 0xc0, INT3]); // test eax,eax
+        expect(runAt(m, TARGET)).toBe(77);
+        m.poke(at, [0x40, INT3]); // inc eax
+        expect(runAt(m, TARGET)).toBe(78);
+        m.poke(at, [INT3]);
+        expect(runAt(m, TARGET)).toBe(77);
+      }
+    }
+  });
+
+  test("a store to the very next instruction", () => {
+    // l: mov [behind+1],ecx; behind: add eax,imm32; dec ecx; jnz l; int3
+    const store = [0x89, 0x0d, ...le32(CODE + 7)];
+    const m = machine([...store, 0x05, ...le32(0x1234_5678), 0x49, 0x75, 0xf2, INT3]);
+    m.cpu.gpr[ECX] = 300;
+    m.cpu.gpr[EAX] = 0;
+    finish(m);
+    expect(m.cpu.gpr[EAX]).toBe((300 * 301) / 2);
+  });
+
   test("two readings of the same bytes: a write kills those that have them", () => {
     const m = machine([]);
     // mov eax,0x00cc4040 … entered at its start and at its second byte: inc eax; inc eax; int3

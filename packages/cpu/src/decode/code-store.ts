@@ -26,7 +26,7 @@
 import type { MachineMemory } from "@vkernel/mmu";
 import { COVER_MAP_BYTES, CoverMap } from "./cover-map.ts";
 import { MAX_LENGTH } from "./decode-words.ts";
-import { H_MISS, RECORD_BYTES, R_HANDLER, R_NEXT } from "./record.ts";
+import { H_FIRST, H_MISS, RECORD_BYTES, R_FUNCTION, R_HANDLER, R_NEXT } from "./record.ts";
 
 /** Segment mode of decoded code: bit 0 = segments are not flat, bit 1 = 16-bit code segment. */
 export const MODE_GENERAL = 1;
@@ -97,6 +97,8 @@ export class CodeStore {
   #segment = 0;
   #next: number;
   #end: number;
+  /** Loop handler of each function number. */
+  handlers: Uint16Array = new Uint16Array(0);
   /** Told before a page is forgotten. */
   onDrop: (page: CodePage) => void = () => {};
   /** Told before the instruction that starts with `record` is killed. Returns whether compiled code dies with it. */
@@ -239,9 +241,23 @@ export class CodeStore {
     const at = (page.index >> 2) + offset;
     const record = i32[at]!;
     if (this.onKill(page, record)) page.unrest++;
+    this.#unpair(page, offset, record);
     u16[(record + R_HANDLER) >> 1] = H_MISS;
     i32[at] = 0;
     page.killed.set(offset, record);
+  }
+  /** Gives the instruction in front of the one at `offset` its own handler back, if it has that of both (interp/pairs.ts). */
+  #unpair(page: CodePage, offset: number, record: number): void {
+    const { i32, u16 } = this.#memory;
+    const before = record - RECORD_BYTES;
+    for (let at = Math.max(0, offset - MAX_LENGTH); at < offset; at++) {
+      if (this.#nextOf(page, at) !== offset) continue;
+      const first = i32[(page.index >> 2) + at]!;
+      // Its own record may stand behind an address record.
+      if (first !== before && first !== before - RECORD_BYTES) continue;
+      if (u16[(before + R_HANDLER) >> 1]! < H_FIRST) continue;
+      u16[(before + R_HANDLER) >> 1] = this.handlers[u16[(before + R_FUNCTION) >> 1]!]!;
+    }
   }
   /** Kills the instructions of other pages that reach into this one beyond byte `from`. */
   #killCrossing(page: CodePage, from: number): void {

@@ -16,6 +16,7 @@ import {
   add,
   and,
   call,
+  eq,
   eqz,
   extendU,
   gtU,
@@ -34,7 +35,7 @@ import {
 } from "../wasm/expr.ts";
 import type { Func } from "../wasm/func.ts";
 import { ModuleBuilder } from "../wasm/module.ts";
-import { I32, I32_STORE, I64, I64_LOAD, I64_STORE } from "../wasm/opcodes.ts";
+import { I32, I32_STORE, I32_STORE16, I64, I64_LOAD, I64_STORE } from "../wasm/opcodes.ts";
 import * as T from "./decode-table.ts";
 import {
   type DecodeResult,
@@ -51,6 +52,7 @@ import {
 } from "./decode-words.ts";
 import { RecordEmitter } from "./emit-code.ts";
 import { Parser } from "./parse-code.ts";
+import { RECORD_BYTES, R_FUNCTION, R_HANDLER } from "./record.ts";
 
 export interface DecoderExports {
   parse(t: number, at: number, limit: number, code32: number): DecodeResult;
@@ -58,6 +60,23 @@ export interface DecoderExports {
   run(t: number, record: number, offset: number): number;
 }
 
+
+/**
+ * Gives the record in front of `record` the handler of the pair, where function `previous` and the instruction at `record` are one.
+ * `previous` becomes this instruction's function.
+ */
+function pairUp(f: Func, t: Expr, record: Expr, behind: Expr, previous: Expr): void {
+  const entry = (head: number, fn: Expr): Expr => load16(add(add(t, load32(t, head)), shl(fn, 1)));
+  const own = f.tmp(sub(behind, RECORD_BYTES));
+  const fn = f.tmp(load16(own, R_FUNCTION));
+  // An instruction with a record in front of it is second of no pair.
+  f.if(eq(own, record), () => {
+    const place = add(entry(T.HEAD_FIRSTS, previous), entry(T.HEAD_SECONDS, fn));
+    const handler = f.tmp(load16(add(add(t, load32(t, T.HEAD_PAIRS)), place)));
+    f.if(handler, () => f.store(I32_STORE16, sub(record, RECORD_BYTES), handler, R_HANDLER));
+  });
+  f.set(previous, fn);
+}
 
 /** run(): instructions one after the other until something asks for more than that. */
 function buildRun(f: Func, parse: Func, emit: Func): void {
@@ -70,6 +89,7 @@ function buildRun(f: Func, parse: Func, emit: Func): void {
   const covered = f.local();
   const left = f.local();
   const next = f.local();
+  const previous = f.local();
   f.set(host, get(D_HOST));
   f.set(index, get(D_INDEX));
   f.set(covered, get(D_COVERED));
@@ -89,6 +109,7 @@ function buildRun(f: Func, parse: Func, emit: Func): void {
       const word = f.tmp(add(covered, shl(shrU(offset, 5), 2)));
       const both = or(load(I64_LOAD, I64, word), shl(bits, extendU(and(offset, 31))));
       f.store(I64_STORE, word, both);
+      pairUp(f, t, record, behind, previous);
       f.set(record, behind);
       f.set(left, sub(left, 1));
       const row = add(add(t, load32(t, T.HEAD_ROWS)), mul(get(F_ROW), T.ROW_BYTES));

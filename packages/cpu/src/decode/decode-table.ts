@@ -10,11 +10,15 @@
  *   rows         ROW_BYTES each, in the order of isa/table.ts, see ROW_*
  *   fields       8 × u16 for each register file: what a record holds for a register number
  *   handlers     u16 for each function number: case of the dispatch loop
+ *   firsts       u16 for each function number: where its row in `pairs` begins; 0 = an empty one
+ *   seconds      u16 for each function number: its place in the rows of `pairs`; 0 = an empty one
+ *   pairs        rows of u16: case of the dispatch loop for two instructions that follow each other, 0 = there is none
  *
  * Invariant D5: decoding an instruction looks at no operand specification and allocates nothing.
  * @module
  */
 import { FORM_KEYS, type PreparedRow } from "../isa/forms.ts";
+import type { PairHandler } from "../interp/generate.ts";
 import type { OperandSpec, Row } from "../isa/row.ts";
 import { CS, DS, ES, FS, GPR, GS, SS, X87, XMM } from "../state.ts";
 
@@ -87,7 +91,10 @@ export const HEAD_CANDIDATES = 0;
 export const HEAD_ROWS = 4;
 export const HEAD_HANDLERS = 8;
 const HEAD_ROW_COUNT = 12;
-export const SLOTS = 16;
+export const HEAD_FIRSTS = 16;
+export const HEAD_SECONDS = 20;
+export const HEAD_PAIRS = 24;
+export const SLOTS = 32;
 export const CLASSES = SLOTS + 2 * SLOT_COUNT;
 const FIELDS = CLASSES + 256;
 const FIELD_FILES = 5;
@@ -172,10 +179,16 @@ class TablePacker {
   readonly #view: DataView;
   readonly bytes: Uint8Array;
 
-  constructor(rows: readonly PreparedRow[], handlers: Uint16Array) {
+  constructor(rows: readonly PreparedRow[], handlers: Uint16Array, pairs: readonly PairHandler[]) {
     const rowsAt = CANDIDATES + rows.length * CANDIDATE_BYTES;
     const handlersAt = rowsAt + rows.length * ROW_BYTES;
-    const size = handlersAt + handlers.length * 2;
+    const firstsAt = handlersAt + handlers.length * 2;
+    const secondsAt = firstsAt + handlers.length * 2;
+    const pairsAt = secondsAt + handlers.length * 2;
+    const firsts = [...new Set(pairs.map(({ first }) => first))];
+    const seconds = [...new Set(pairs.map(({ second }) => second))];
+    const pairRow = 2 * (seconds.length + 1);
+    const size = pairsAt + (firsts.length + 1) * pairRow;
     if (size > TABLE_ROOM) throw new Error(`decoder tables of ${size} bytes do not fit their room`);
     this.bytes = new Uint8Array(size);
     const view = (this.#view = new DataView(this.bytes.buffer));
@@ -190,6 +203,15 @@ class TablePacker {
     this.#candidates(rows);
     rows.forEach((row, i) => this.#row(rowsAt + i * ROW_BYTES, row));
     handlers.forEach((handler, fn) => view.setUint16(handlersAt + 2 * fn, handler, true));
+    view.setUint32(HEAD_FIRSTS, firstsAt, true);
+    view.setUint32(HEAD_SECONDS, secondsAt, true);
+    view.setUint32(HEAD_PAIRS, pairsAt, true);
+    firsts.forEach((fn, i) => view.setUint16(firstsAt + 2 * fn, (i + 1) * pairRow, true));
+    seconds.forEach((fn, i) => view.setUint16(secondsAt + 2 * fn, (i + 1) * 2, true));
+    for (const { first, second, handler } of pairs) {
+      const row = view.getUint16(firstsAt + 2 * first, true);
+      view.setUint16(pairsAt + row + view.getUint16(secondsAt + 2 * second, true), handler, true);
+    }
   }
 
   #classes(): void {
@@ -294,9 +316,9 @@ function registerPlace(o: OperandSpec): number {
   }
 }
 
-/** The block for rows with their form numbers; `handlers`: loop handler of each function number. */
-export function packDecodeTable(rows: readonly PreparedRow[], handlers: Uint16Array): Uint8Array {
-  return new TablePacker(rows, handlers).bytes;
+/** The block for rows with their form numbers; `handlers`: loop handler of each function number; `pairs`: handlers of two instructions. */
+export function packDecodeTable(rows: readonly PreparedRow[], handlers: Uint16Array, pairs: readonly PairHandler[]): Uint8Array {
+  return new TablePacker(rows, handlers, pairs).bytes;
 }
 
 /** Form numbers of row `row` by formKey, −1 where there is none. */

@@ -160,6 +160,7 @@ export class Engine {
     this.#words[S.ALONE >> 2] = layout.vcpus === 1 ? 1 : 0;
     const interpreter = interpreterFor(memory, stateBase);
     const { handlers, signatures } = interpreter;
+    this.#store.handlers = handlers;
     const decodeTable = memory.u8.subarray(decodeTables, decodeTables + interpreter.decodeTable.length);
     decodeTable.set(interpreter.decodeTable);
     removeRows(decodeTable, (row) => hasFeature(options.model, ROWS[row]!.feature));

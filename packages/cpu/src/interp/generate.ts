@@ -72,13 +72,23 @@ import { X_AGAIN, X_BUDGET, X_ELEMENT, X_EXCEPTION, X_JUMP, X_MISS, X_PREFIX, X_
 import { deadRegion, regionDispatcher } from "./dispatch.ts";
 import { FN_EA16, FN_EA32, FN_FIRST, FN_LEA16, REGION_SLOTS } from "./functions.ts";
 import { IntCtx, type LoopFrame } from "./int-ctx.ts";
+import type { KnownFlags } from "./known-flags.ts";
+import { pairsOf, type Pair } from "./pairs.ts";
 import { buildQuietStore, buildSlowAccess } from "./slow-code.ts";
 
 export interface GeneratedInterpreter {
   readonly bytes: Uint8Array;
   /** Handler for the loop (H_FIRST and above) of each function number, or H_FUNCTION where it is out of line. */
   readonly handlers: Uint16Array;
+  /** Handlers of pairs of instructions: function numbers of the two, and the handler of the first record. */
+  readonly pairs: readonly PairHandler[];
   readonly signatures: RuntimeSignatures;
+}
+
+export interface PairHandler {
+  readonly first: number;
+  readonly second: number;
+  readonly handler: number;
 }
 
 export interface GenerateOptions {
@@ -162,7 +172,8 @@ class Generator {
     for (const form of forms) step.push(this.#handler(form, "step"));
     this.#slow = this.#slowFunction(count);
     this.#slowAfterRegion = this.#slowAfterRegionFunction();
-    this.#loop(hot);
+    const pairs = pairsOf(forms);
+    this.#loop(hot, pairs);
     this.#entries(count);
     const regions = Array.from({ length: REGION_SLOTS }, () => null);
     this.#m.table([...fast, ...step, ...regions], "table");
@@ -170,7 +181,13 @@ class Generator {
     const signatures: Record<string, RuntimeSignatures[string]> = {};
     for (const [name, { params, results }] of Object.entries(this.#rt))
       signatures[name] = { params, results };
-    return { bytes: this.#m.encode(), handlers, signatures };
+    const firstPair = H_FIRST + hot.length;
+    const pairHandlers = pairs.map(({ firstFunction, secondFunction }, i) => ({
+      first: firstFunction,
+      second: secondFunction,
+      handler: firstPair + i,
+    }));
+    return { bytes: this.#m.encode(), handlers, pairs: pairHandlers, signatures };
   }
 
   #handler(form: Form, mode: "fn" | "step"): Func {
@@ -186,8 +203,9 @@ class Generator {
     ip: Expr,
     pb: Expr,
     frame: LoopFrame | null,
+    flags?: KnownFlags,
   ): IntCtx {
-    return new IntCtx(f, form, this.#rt, mode, this.#options.stateBase, this.#imports, ip, pb, frame);
+    return new IntCtx(f, form, this.#rt, mode, this.#options.stateBase, this.#imports, ip, pb, frame, flags);
   }
 
   /** What TypeScript and compiled regions call: `step` and `call`, by function number. */
@@ -296,11 +314,11 @@ class Generator {
     });
   }
 
-  #loop(hot: readonly Form[]): void {
-    this.#m.func([I32], [I32], (f) => this.#loopBody(f, hot), "run");
+  #loop(hot: readonly Form[], pairs: readonly Pair[]): void {
+    this.#m.func([I32], [I32], (f) => this.#loopBody(f, hot, pairs), "run");
   }
 
-  #loopBody(f: Func, hot: readonly Form[]): void {
+  #loopBody(f: Func, hot: readonly Form[], pairs: readonly Pair[]): void {
     const ip = f.param(0);
     const pb = f.local();
     const acc = f.local();
@@ -319,7 +337,8 @@ class Generator {
     const miss = f.open();
     const top = f.openLoop();
     const toEip = f.open();
-    const count = H_FIRST + hot.length;
+    const firstPair = H_FIRST + hot.length;
+    const count = firstPair + pairs.length;
     const cases: number[] = [];
     for (let i = 0; i < count; i++) cases[count - 1 - i] = f.open();
     f.brTable(load(I32_LOAD16_U, I32, ip, R_HANDLER), cases, cases[H_MISS]!);
@@ -390,7 +409,12 @@ class Generator {
       f.end();
       f.resetTemps();
       if (i < H_FIRST) special[i]!();
-      else this.#context(f, hot[i - H_FIRST]!, "loop", ip, pb, frame).generate();
+      else if (i < firstPair) this.#context(f, hot[i - H_FIRST]!, "loop", ip, pb, frame).generate();
+      else {
+        const { first, second } = pairs[i - firstPair]!;
+        const flags = this.#context(f, first, "loop", ip, pb, frame).generateFirst();
+        this.#context(f, second, "loop", ip, pb, frame, flags).generate();
+      }
     }
     f.resetTemps();
     f.end(); // toEip

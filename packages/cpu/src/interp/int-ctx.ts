@@ -53,6 +53,7 @@ import {
 import type { Func, Label } from "../wasm/func.ts";
 import * as W from "../wasm/opcodes.ts";
 import { I32, type ValType } from "../wasm/opcodes.ts";
+import { UNKNOWN_FLAGS, type KnownFlags } from "./known-flags.ts";
 import { X_AGAIN, X_EXCEPTION, X_JUMP, X_LEAVE, X_NEXT, X_SLOW, X_SOFTINT, X_TRAP } from "./exits.ts";
 
 const FLAT_BIAS = FLAT_BIAS_;
@@ -128,6 +129,8 @@ export class IntCtx extends Ctx {
   #slowLabel: Label = 0;
   /** The last statement left the handler, nothing follows. */
   done = false;
+  /** What is known of the flags where code is being written. */
+  #flags: KnownFlags;
   #depth = 0;
 
   constructor(
@@ -140,8 +143,10 @@ export class IntCtx extends Ctx {
     ip: Expr,
     pageBase: Expr,
     frame: LoopFrame | null,
+    flags: KnownFlags = UNKNOWN_FLAGS,
   ) {
     super(f, form, rt);
+    this.#flags = flags;
     this.#mode = mode;
     this.#base = stateBase;
     this.#imports = imports;
@@ -160,6 +165,17 @@ export class IntCtx extends Ctx {
       f.end();
       f.ret(i32(X_SLOW));
     }
+  }
+
+  /**
+   * Writes the handler of the first instruction of a pair: at its end `ip` is at the record of the second. Returns what is known of the
+   * flags there, as long as the temporaries are kept.
+   */
+  generateFirst(): KnownFlags {
+    this.form.semantics(this);
+    if (this.done) throw new Error(`${this.form.name}: nothing follows in a pair`);
+    this.f.set(this.#ip, add(this.#ip, RECORD_BYTES));
+    return this.#flags;
   }
 
   #leaves(): void {
@@ -502,35 +518,48 @@ export class IntCtx extends Ctx {
   // ----------------------------------------------------------------- flags
 
   staticKind(): number {
-    return -1;
+    return this.#flags.kind;
   }
   kind(): Expr {
-    return this.#at(S.FLAGS_KIND);
+    const { kind } = this.#flags;
+    return kind >= 0 ? i32(kind) : this.#at(S.FLAGS_KIND);
   }
   flagWords(): FlagWords {
+    const { p, q, x, res } = this.#flags;
     return {
-      p: this.#at(S.FLAGS_P),
-      q: this.#at(S.FLAGS_Q),
-      x: this.#at(S.FLAGS_X),
-      res: this.#at(S.FLAGS_RES),
+      p: p ?? this.#at(S.FLAGS_P),
+      q: q ?? this.#at(S.FLAGS_Q),
+      x: x ?? this.#at(S.FLAGS_X),
+      res: res ?? this.#at(S.FLAGS_RES),
     };
   }
   setKind(kind: number): void {
+    this.#flags = { ...this.#flags, kind: this.#depth === 0 ? kind : -1 };
     this.#put(S.FLAGS_KIND, i32(kind));
   }
   setFlagP(e: Expr): void {
     this.#put(S.FLAGS_P, e);
+    this.#flags = { ...this.#flags, p: this.#kept(e) };
   }
   setFlagQ(e: Expr): void {
     this.#put(S.FLAGS_Q, e);
+    this.#flags = { ...this.#flags, q: this.#kept(e) };
   }
   setFlagX(e: Expr): void {
     this.#put(S.FLAGS_X, e);
+    this.#flags = { ...this.#flags, x: this.#kept(e) };
   }
   setFlagRes(e: Expr): void {
     this.#put(S.FLAGS_RES, e);
+    this.#flags = { ...this.#flags, res: this.#kept(e) };
+  }
+  /** What has just been written to a flag word, if it can be read again from where it came. */
+  #kept(e: Expr): Expr | null {
+    return this.#depth === 0 && (e.isConst || e.op === W.OP_LOCAL_GET) ? e : null;
   }
   clearCarryWords(): void {
+    const zero = this.#kept(i32(0));
+    this.#flags = { ...this.#flags, p: zero, q: zero };
     this.f.store(W.I64_STORE, i32(0), i64(0), this.#base + S.FLAGS_P);
   }
 }

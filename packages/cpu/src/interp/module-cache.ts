@@ -59,9 +59,9 @@ let forms: FormLookup | null = null;
 
 function generateNow(stateBase: number, shared: boolean): Compiled {
   const table = new FormTable(ROWS);
-  const { bytes, handlers, signatures } = generateInterpreter(table, RUNTIME_BUILDERS, { stateBase, shared });
+  const { bytes, handlers, pairs, signatures } = generateInterpreter(table, RUNTIME_BUILDERS, { stateBase, shared });
   return {
-    decodeTable: packDecodeTable(table.rows, handlers),
+    decodeTable: packDecodeTable(table.rows, handlers, pairs),
     handlers,
     signatures,
     module: new WebAssembly.Module(bytes),
@@ -111,7 +111,7 @@ export function interpreterFor(memory: MachineMemory, stateBase: number): Interp
 export function standaloneDecoder(): { readonly module: WebAssembly.Module; readonly table: Uint8Array } {
   const known = cached.get(`${PREBUILT_STATE_BASE},false`) ?? fromPrebuilt();
   if (known !== null) return { module: known.decoder, table: known.decodeTable };
-  const table = packDecodeTable(ROWS.map(prepareRow), new Uint16Array(0));
+  const table = packDecodeTable(ROWS.map(prepareRow), new Uint16Array(0), []);
   return { module: new WebAssembly.Module(generateDecoder(false)), table };
 }
 
@@ -125,11 +125,11 @@ export function generateForPrebuild(): {
 } {
   const table = new FormTable(ROWS);
   const options = { stateBase: PREBUILT_STATE_BASE, shared: false };
-  const { bytes, handlers, signatures } = generateInterpreter(table, RUNTIME_BUILDERS, options);
+  const { bytes, handlers, pairs, signatures } = generateInterpreter(table, RUNTIME_BUILDERS, options);
   return {
     module: bytes,
     decoder: generateDecoder(false),
-    decodeTable: packDecodeTable(table.rows, handlers),
+    decodeTable: packDecodeTable(table.rows, handlers, pairs),
     handlers: new Uint8Array(handlers.buffer),
     signatures,
   };
