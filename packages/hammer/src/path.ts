@@ -21,16 +21,50 @@ export interface ResolveOptions {
   from?: HammerInode;
 }
 
-/** Byte string of the UTF-8 form of a text. */
+/**
+ * Byte string of the UTF-8 form of a text. A lone surrogate from U+DC80 to U+DCFF stands for a byte of its own, from 80 to FF: see
+ * fromByteString.
+ */
 export function toByteString(text: string): string {
   let out = "";
-  for (const byte of new TextEncoder().encode(text)) out += String.fromCharCode(byte);
+  for (const part of text.split(/([\udc80-\udcff])/u)) {
+    const code = part.length === 1 ? part.charCodeAt(0) : 0;
+    if (code >= 0xdc80 && code <= 0xdcff) out += String.fromCharCode(code - ESCAPE);
+    else for (const byte of new TextEncoder().encode(part)) out += String.fromCharCode(byte);
+  }
   return out;
 }
 
-/** Text of a byte string in UTF-8; bytes that are none come out as U+FFFD. */
-export function fromByteString(bytes: string): string {
-  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(Uint8Array.from(bytes, (c) => c.charCodeAt(0)));
+/** What a byte that is no UTF-8 is raised by. */
+const ESCAPE = 0xdc00;
+const $utf8 = new TextDecoder("utf-8", { ignoreBOM: true, fatal: true });
+
+/** Text of bytes that are whole and valid UTF-8, or null. */
+function decodeStrictly(bytes: Uint8Array): string | null {
+  try {
+    return $utf8.decode(bytes);
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * Text of a byte string in UTF-8. Bytes that are none come out as lone surrogates (U+DC80 to U+DCFF, as Python's surrogateescape
+ * has them), which toByteString makes the same bytes again: every name has a text that leads to it.
+ */
+export function fromByteString(byteString: string): string {
+  const bytes = Uint8Array.from(byteString, (c) => c.charCodeAt(0));
+  const whole = decodeStrictly(bytes);
+  if (whole !== null) return whole;
+  let out = "";
+  for (let at = 0; at < bytes.length;) {
+    const lead = bytes[at]!;
+    const length = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+    const one = decodeStrictly(bytes.subarray(at, at + length));
+    out += one ?? String.fromCharCode(ESCAPE + lead);
+    at += one === null ? 1 : length;
+  }
+  return out;
 }
 
 /** Directory and last component of a path; the name is empty for the root itself. */

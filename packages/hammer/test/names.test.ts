@@ -2,6 +2,8 @@
 /** Name hashes and `@@` suffixes against vectors computed with DragonFly's own functions. */
 import { describe, expect, it } from "vitest";
 import { namekey } from "../src/object/namekey.ts";
+import { fromByteString, toByteString } from "../src/path.ts";
+import { SeededRandom } from "../src/sim-disk.ts";
 import { MAX_TID, expandPfsLink, parseXlink, pfsLinkId } from "../src/object/xlink.ts";
 import { fixtureDir, readFixture } from "./fixtures.ts";
 
@@ -56,4 +58,17 @@ it("names pseudo file systems as the kernel does", () => {
   expect(expandPfsLink(1, null)).toBe("@@-1:00001");
   expect(expandPfsLink(2, 0x1_0003_80c0n)).toBe("@@0x00000001000380c0:00002");
   expect(parseXlink("@@-1:00001")).toEqual({ name: "", tid: MAX_TID, pfs: 1 });
+});
+
+describe("texts of names", () => {
+  it("lead back to the same bytes, whatever they are", () => {
+    const rnd = new SeededRandom(11);
+    const texts = ["", "plain", "na\u00efve \u{1f40b}", "\ufeffmark", "\ud83d\udc8b"];
+    for (const text of texts) expect(fromByteString(toByteString(text))).toBe(text);
+    for (let n = 0; n < 2000; n++) {
+      const bytes = String.fromCharCode(...Array.from({ length: rnd.below(12) }, () => [rnd.below(128), 0x80 + rnd.below(128), 0xc3, 0xa9, 0xed, 0xf0][rnd.below(6)]!));
+      expect(toByteString(fromByteString(bytes))).toBe(bytes);
+    }
+    expect(fromByteString("latin\xe9")).toBe("latin\udce9");
+  });
 });

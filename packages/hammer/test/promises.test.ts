@@ -6,6 +6,7 @@ import { mount as mountSync } from "../src/mount.ts";
 import { mount, type AsyncBlockDevice } from "../src/promises.ts";
 import { checkmap } from "../src/tools/checkmap.ts";
 import { show } from "../src/tools/show.ts";
+import { fixtureDir, loadImage, readFixture } from "./fixtures.ts";
 import { formatted } from "./formatted.ts";
 
 interface Remote extends AsyncBlockDevice { log: string[]; failWrites: boolean }
@@ -218,4 +219,18 @@ it("maintenance in pieces: others have their turn, a signal ends it, and it can 
   const waiting = await mount([remote(store)], { ...options, readOnly: false });
   await expect(waiting.prune({ ranges: "everything" })).rejects.toMatchObject({ code: "EINVAL" });
   await waiting.unmount();
+});
+
+const real = fixtureDir("hammer-real");
+it.skipIf(real === null)("walks a genuine image: every path leads back to what was listed, also names that are no UTF-8", async () => {
+  const fs = await mount([loadImage(`${real}/basic-v7.img.gz`)], { ...options, readOnly: true });
+  let seen = 0, escaped = 0;
+  for await (const { path, type, objId } of fs.walk("/")) {
+    expect(await fs.lstat(path)).toMatchObject({ type, objId });
+    if (/[\udc80-\udcff]/u.test(path)) escaped++;
+    seen++;
+  }
+  expect(seen).toBe(JSON.parse(readFixture(`${real}/basic-v7.json.gz`).toString()).entries.length - 1); // the root is not below itself
+  expect(escaped).toBeGreaterThan(0);
+  await fs.unmount();
 });
