@@ -6,17 +6,23 @@
 import type { MountContext, MountFactory } from "./boot.ts";
 import { linuxProcfs } from "./abi/linux/procfs.ts";
 import type { Kernel } from "./kern/kernel.ts";
+import { startSnapshots } from "./kern/vfs-snapshots.ts";
 import type { MountRequest } from "./kern/sys-vfs-mount.ts";
 import { Vkd } from "./dev/vkd.ts";
-import { EINVAL } from "./sys/errno.ts";
+import { EINVAL, ENOTDIR, EOPNOTSUPP } from "./sys/errno.ts";
+import { ROOT_CRED } from "./sys/ucred.ts";
 import type { BlockDevice } from "./vfs/hammer/devices.ts";
 import { backgroundDisk, waitingImage } from "./vfs/hammer/disks.ts";
-import { HammerfsMount } from "./vfs/hammer/hammer.ts";
+import { HammerfsMount, HammerVnode } from "./vfs/hammer/hammer.ts";
+import { SnapshotsMount } from "./vfs/hammer/snapshots.ts";
 import { DevfsMount } from "./vfs/devfs/devfs.ts";
 import { DirfsMount } from "./vfs/dirfs/dirfs.ts";
 import { OverlayMount } from "./vfs/dirfs/overlay.ts";
 import { MNT_RDONLY } from "./vfs/mount.ts";
+import { cacheDrop } from "./vfs/namecache.ts";
+import { NLC_FOLLOW, Nlookup, nlookup } from "./vfs/nlookup.ts";
 import { TmpfsMount } from "./vfs/tmpfs/tmpfs.ts";
+import { VDIR } from "./vfs/vnode.ts";
 
 const MIB = 1024 * 1024;
 /** Changes to a host directory that are kept in memory beside the machine's own, bytes, unless said otherwise. */
@@ -68,6 +74,35 @@ export function hammerFs(from: string, devices: readonly BlockDevice[], options:
     const disks = devices.map((d) => backgroundDisk(d, clock));
     if (firstDisk !== undefined) disks.forEach((d, i) => ctx.devsw.add(new Vkd(firstDisk + i, waitingImage(d, ctx.log), ctx.log)));
     return new HammerfsMount(from, disks, { ...rest, now: ctx.now, log: ctx.log });
+  };
+}
+
+/** What to show of a directory's past. */
+export interface SnapshotsFsOptions {
+  /** Take one now, and every so many seconds where something has changed. */
+  readonly every?: number;
+  /** Note of those, at most 63 bytes; default "snapshots". */
+  readonly note?: string;
+}
+
+/**
+ * The snapshots of a directory on HAMMER, as directories named by their times. `path` is a byte string. Mounting throws ENOENT, ENOTDIR,
+ * and EOPNOTSUPP when the directory is on another file system.
+ */
+export function snapshotsFs(path: string, options: SnapshotsFsOptions = {}): MountFactory {
+  const { every, note = "snapshots" } = options;
+  return ({ kernel, now }) => {
+    const { root } = kernel.mounts;
+    const nch = nlookup(new Nlookup(ROOT_CRED, root, root), path, NLC_FOLLOW);
+    try {
+      if (nch.vp!.type !== VDIR) throw ENOTDIR;
+      if (!(nch.vp instanceof HammerVnode)) throw EOPNOTSUPP;
+      const mount = new SnapshotsMount(nch.vp, now());
+      if (every !== undefined) startSnapshots(kernel, mount, every * 1e9, note);
+      return mount;
+    } finally {
+      cacheDrop(nch);
+    }
   };
 }
 

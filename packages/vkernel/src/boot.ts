@@ -166,6 +166,11 @@ export class VirtualKernel {
   }
   private firstSignal = 0;
 
+  /** Whether a connection to a published port would find somebody who listens at this port of the guest. */
+  listens(port: number): boolean {
+    return this.kernel.inet.listens(port);
+  }
+
   /** Ends the system in order, as if it had been asked from within. */
   requestShutdown(how: "halt" | "reboot"): void {
     this.machine.post(() => this.kernel.requestShutdown({ how, nosync: false }));

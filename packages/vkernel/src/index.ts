@@ -16,7 +16,8 @@ export {
   type RunResult,
   type RunStats,
 } from "./boot.ts";
-export { devFs, hammerFs, hostFs, overlayFs, procFs, tmpFs, type HammerFsOptions } from "./boot-mounts.ts";
+export { devFs, hammerFs, hostFs, overlayFs, procFs, snapshotsFs, tmpFs, type HammerFsOptions, type SnapshotsFsOptions } from "./boot-mounts.ts";
+export { SNAPSHOT_NAME_FORMAT } from "./vfs/hammer/snapshots.ts";
 export type { JitStatistics, RegionDump, RegionTraceEvent } from "@vkernel/hostkernel";
 export { CPU_MODELS, type CpuModel, type CpuModelName, type CpuidOption } from "@vkernel/hostkernel";
 export { systemCalls, type SystemCall } from "./abi/system-calls.ts";

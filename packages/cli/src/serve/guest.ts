@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * A guest without a user in front of it: its standard streams are the caller's, not the terminal's, and the host's signals reach
- * it only as the caller passes them on. `image create` and `serve` run their programs this way.
+ * A guest without a user in front of it: its standard streams are the caller's, not the terminal's. `image create` and `serve` run their programs this way.
  * @module
  */
 import type { HostInput, HostOutput, HostPlatform, HostSignalName, HostTerminal, WindowSize } from "@vkernel/hostkernel";
@@ -79,11 +78,15 @@ class DetachedTerminal implements HostTerminal {
 /** The host as a process without a terminal sees it. */
 class DetachedPlatform extends NodePlatform implements HostPlatform {
   override readonly terminal: DetachedTerminal;
-  constructor(terminal: DetachedTerminal) {
+  readonly #signals: boolean;
+  constructor(terminal: DetachedTerminal, signals: boolean) {
     super();
     this.terminal = terminal;
+    this.#signals = signals;
   }
-  override onSignal(_names: readonly HostSignalName[], _callback: (name: HostSignalName) => void): void {}
+  override onSignal(names: readonly HostSignalName[], callback: (name: HostSignalName) => void): void {
+    if (this.#signals) super.onSignal(names, callback);
+  }
 }
 
 export interface GuestOptions {
@@ -102,6 +105,8 @@ export interface GuestOptions {
   readonly network?: NetworkOptions;
   readonly mounts?: readonly MountSpec[];
   readonly hostname?: string;
+  /** Whether signals of the host are the guest's (SIGTERM ends it in order), or have the effect that they have on any process. */
+  readonly hostSignals?: boolean;
 }
 
 /** A guest that was booted. */
@@ -114,7 +119,7 @@ export interface Guest {
 /** Boots the image and starts the program. Throws CliError, and what opening the image throws. */
 export async function bootGuest(options: GuestOptions): Promise<Guest> {
   const terminal = new DetachedTerminal(options);
-  const platform = new DetachedPlatform(terminal);
+  const platform = new DetachedPlatform(terminal, options.hostSignals === true);
   const root = imageRoot(platform, options.volumes, { discard: false });
   const env = { PATH, HOME: "/root", USER: "root", LOGNAME: "root", ...options.env };
   const [program] = options.argv as [string];

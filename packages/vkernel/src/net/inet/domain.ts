@@ -279,6 +279,15 @@ export class InetDomain {
 
   // Published ports -----------------------------------------------------------------------------------------
 
+  /** Whether somebody listens at a port for what arrives from outside. */
+  listens(port: number): boolean {
+    return this.#outerListener(port) !== null;
+  }
+
+  #outerListener(port: number): InetSocket | null {
+    return this.#listener({ host: MACHINE, port }) ?? this.#listener({ host: LOOPBACK4, port });
+  }
+
   /** Opens a port of the host; resolves when it listens. Rejects with a message that names it. */
   publish(at: PublishedPort): Promise<void> {
     const network = this.#options.host;
@@ -299,7 +308,7 @@ export class InetDomain {
     const here = { host: MACHINE, port };
     const from = parseAddress(connection.remote.host) ?? ANY4;
     const there = { host: isLoopback(from) ? GATEWAY : from, port: connection.remote.port };
-    const listener = this.#listener(here) ?? this.#listener({ host: LOOPBACK4, port });
+    const listener = this.#outerListener(port);
     const server = listener?.arrive(here, there) ?? null;
     if (listener === null || server === null) {
       connection.destroy();
