@@ -7,7 +7,7 @@ import { IoMiss } from "../sys/wait.ts";
 import type { SnapshotsMount } from "../vfs/hammer/snapshots.ts";
 import { Callout } from "./callout.ts";
 import type { Kernel } from "./kernel.ts";
-import { kernSync } from "./sys-vfs-mount.ts";
+import { syncAll } from "./sys-vfs-mount.ts";
 
 /** After a miss of the disk, ns: what was missing is there by then. */
 const RETRY_NS = 1e8;
@@ -22,7 +22,7 @@ export function startSnapshots(k: Kernel, mount: SnapshotsMount, everyNs: number
     if (started && mount.rootNch === null) return;
     let next = everyNs;
     try {
-      if (started) kernSync(k);
+      if (started) syncAll(k);
       mount.take(note);
       started = true;
     } catch (e) {
