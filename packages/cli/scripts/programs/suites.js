@@ -10,6 +10,7 @@ import { COREUTILS } from "./coreutils.js";
 import { LANGUAGES } from "./languages.js";
 import { PERL_CORE } from "./perl-core.js";
 import { PYTHON_TESTS } from "./python-tests.js";
+import { SERVERS } from "./servers.js";
 import { SHELL_TOOLS } from "./shell-tools.js";
 import { TERMINAL } from "./terminal.js";
 import { TRACING } from "./tracing.js";
@@ -85,5 +86,12 @@ export const SUITES = {
       ...PERL_CORE,
       ...PYTHON_TESTS,
     ],
+  },
+  servers: {
+    packages: [
+      ...["bash", "coreutils", "grep", "sed", "gawk", "procps", "util-linux", "python3", "libc-bin"],
+      ...["redis-server", "redis-tools", "nginx-light", "postgresql", "postgresql-contrib", "memcached", "stress-ng"],
+    ],
+    cases: SERVERS,
   },
 };

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * Capability sets as Linux keeps them for each process (capabilities(7); Linux security/commoncap.c). They are bookkeeping:
- * rights go with the user id 0 in this kernel, whatever the sets say; programs that give rights up, or carry them
- * through a change of user, find the sets as they expect them.
+ * Capability sets as Linux keeps them for each process (capabilities(7); Linux security/commoncap.c). They are mostly
+ * bookkeeping: rights go with the user id 0 in this kernel, whatever the sets say, and programs that give rights up find the
+ * sets as they expect them. The two that programs carry through a change of user, to change the groups afterwards, count.
  *
  * Invariants
  *   CP1  effective ⊆ permitted ⊆ ALL; ambient ⊆ permitted ∩ inheritable; bounding only shrinks.
@@ -15,6 +15,8 @@ import type { Ucred } from "../sys/ucred.ts";
 /** CAP_LAST_CAP of Linux 5.10 (CAP_CHECKPOINT_RESTORE). */
 export const CAP_LAST = 40;
 const ALL = (1n << BigInt(CAP_LAST + 1)) - 1n;
+export const CAP_SETGID = 6;
+export const CAP_SETUID = 7;
 const CAP_SETPCAP = 1n << 8n;
 
 export class Capabilities {
@@ -28,6 +30,11 @@ export class Capabilities {
 
   constructor(superuser: boolean) {
     this.permitted = this.effective = superuser ? ALL : 0n;
+  }
+
+  /** Whether a capability is in force. */
+  has(number: number): boolean {
+    return (this.effective & (1n << BigInt(number))) !== 0n;
   }
 
   copy(): Capabilities {

@@ -9,12 +9,21 @@
  */
 import { EINVAL, EPERM } from "../sys/errno.ts";
 import type { Ucred } from "../sys/ucred.ts";
+import { CAP_SETGID, CAP_SETUID } from "./capability.ts";
 import type { Proc } from "./proc.ts";
 import { P_SUGID } from "./proc.ts";
 
 export const ID_KEEP = -1;
 /** Most supplementary groups. */
 export const NGROUPS_MAX = 65536;
+
+/** The superuser, or who has carried the capability through a change of user (setpriv, daemons that drop privileges). */
+function mayChangeUsers(p: Proc): boolean {
+  return p.cred.uid === 0 || p.caps.has(CAP_SETUID);
+}
+function mayChangeGroups(p: Proc): boolean {
+  return p.cred.uid === 0 || p.caps.has(CAP_SETGID);
+}
 
 function change(p: Proc, to: Partial<Ucred>): void {
   const before = p.cred;
@@ -27,14 +36,14 @@ function change(p: Proc, to: Partial<Ucred>): void {
 /** setuid(2): the superuser sets all three ids, others the effective one to the real or saved. Throws EPERM. */
 export function setuid(p: Proc, uid: number): void {
   const c = p.cred;
-  if (c.uid === 0) change(p, { ruid: uid, uid, svuid: uid });
+  if (mayChangeUsers(p)) change(p, { ruid: uid, uid, svuid: uid });
   else if (uid === c.ruid || uid === c.svuid) {
     if (uid !== c.uid) change(p, { uid });
   } else throw EPERM;
 }
 export function setgid(p: Proc, gid: number): void {
   const c = p.cred;
-  if (c.uid === 0) change(p, { rgid: gid, gid, svgid: gid });
+  if (mayChangeGroups(p)) change(p, { rgid: gid, gid, svgid: gid });
   else if (gid === c.rgid || gid === c.svgid) {
     if (gid !== c.gid) change(p, { gid });
   } else throw EPERM;
@@ -43,7 +52,7 @@ export function setgid(p: Proc, gid: number): void {
 /** setreuid(2): the saved id follows the effective one when the real id is set or differs from it. */
 export function setreuid(p: Proc, ruid: number, euid: number): void {
   const c = p.cred;
-  if (c.uid !== 0) {
+  if (!mayChangeUsers(p)) {
     if (ruid !== ID_KEEP && ruid !== c.ruid && ruid !== c.uid) throw EPERM;
     if (euid !== ID_KEEP && euid !== c.ruid && euid !== c.uid && euid !== c.svuid) throw EPERM;
   }
@@ -54,7 +63,7 @@ export function setreuid(p: Proc, ruid: number, euid: number): void {
 }
 export function setregid(p: Proc, rgid: number, egid: number): void {
   const c = p.cred;
-  if (c.uid !== 0) {
+  if (!mayChangeGroups(p)) {
     if (rgid !== ID_KEEP && rgid !== c.rgid && rgid !== c.gid) throw EPERM;
     if (egid !== ID_KEEP && egid !== c.rgid && egid !== c.gid && egid !== c.svgid) throw EPERM;
   }
@@ -67,7 +76,7 @@ export function setregid(p: Proc, rgid: number, egid: number): void {
 export function setresuid(p: Proc, ruid: number, euid: number, suid: number): void {
   const c = p.cred;
   const has = (id: number): boolean => id === ID_KEEP || id === c.ruid || id === c.uid || id === c.svuid;
-  if (c.uid !== 0 && !(has(ruid) && has(euid) && has(suid))) throw EPERM;
+  if (!mayChangeUsers(p) && !(has(ruid) && has(euid) && has(suid))) throw EPERM;
   change(p, {
     ruid: ruid === ID_KEEP ? c.ruid : ruid,
     uid: euid === ID_KEEP ? c.uid : euid,
@@ -77,7 +86,7 @@ export function setresuid(p: Proc, ruid: number, euid: number, suid: number): vo
 export function setresgid(p: Proc, rgid: number, egid: number, sgid: number): void {
   const c = p.cred;
   const has = (id: number): boolean => id === ID_KEEP || id === c.rgid || id === c.gid || id === c.svgid;
-  if (c.uid !== 0 && !(has(rgid) && has(egid) && has(sgid))) throw EPERM;
+  if (!mayChangeGroups(p) && !(has(rgid) && has(egid) && has(sgid))) throw EPERM;
   change(p, {
     rgid: rgid === ID_KEEP ? c.rgid : rgid,
     gid: egid === ID_KEEP ? c.gid : egid,
@@ -87,7 +96,7 @@ export function setresgid(p: Proc, rgid: number, egid: number, sgid: number): vo
 
 /** setgroups(2): superuser only; throws EPERM, EINVAL. */
 export function setgroups(p: Proc, groups: readonly number[]): void {
-  if (p.cred.uid !== 0) throw EPERM;
+  if (!mayChangeGroups(p)) throw EPERM;
   if (groups.length > NGROUPS_MAX) throw EINVAL;
   change(p, { groups: [...groups] });
 }

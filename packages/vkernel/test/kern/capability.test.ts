@@ -48,9 +48,15 @@ it("PR_SET_KEEPCAPS keeps the permitted set, from which the effective one may be
     expect(yield sys("prctl", GET_KEEPCAPS)).toBe(1);
     yield sys("setresuid32", 99, 99, 99);
     expect(yield* caps(u)).toEqual(["0", FULL, "0"]);
-    expect(yield capset(u, 0x401n, 0x401n, 0n)).toBe(0);
-    expect(yield* caps(u)).toEqual(["401", "401", "0"]);
-    expect(yield capset(u, 0x401n, 0x403n, 0n)).toBe(EPERM);
+    // CAP_SETGID
+    expect(yield capset(u, 0x440n, 0x441n, 0n)).toBe(0);
+    expect(yield sys("setresgid32", 98, 98, 98)).toBe(0);
+    expect(yield sys("setgroups32", 0, 0)).toBe(0);
+    expect(yield sys("setresuid32", 1, 1, 1)).toBe(EPERM);
+    expect(yield capset(u, 0x401n, 0x441n, 0n)).toBe(0);
+    expect(yield* caps(u)).toEqual(["401", "441", "0"]);
+    expect(yield sys("setresgid32", 97, 97, 97)).toBe(EPERM);
+    expect(yield capset(u, 0x401n, 0x443n, 0n)).toBe(EPERM);
     expect(yield capset(u, 0x401n, 0x400n, 0n)).toBe(EPERM);
     expect(yield capset(u, 0n, 0n, 0x400n)).toBe(0);
     u.child(function* (c) {
