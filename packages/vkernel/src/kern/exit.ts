@@ -22,6 +22,7 @@ import { AST_EXIT, LSSLEEP, LSSTOP, LSZOMB, P_PPWAIT, P_SYSTEM, P_WEXIT, SACTIVE
 import { procTimes, ruadd } from "./resource.ts";
 import { exitStop, stopsAtExit, traceEnd, tracerGone } from "./ptrace.ts";
 import { ksiginfo, pgsignal, psignal, wantsNoZombies } from "./sig.ts";
+import { mqExit } from "./posix-mq.ts";
 import { waitForLoad } from "./sleep.ts";
 import { semExit } from "./sysv-sem.ts";
 import { resumeKernel } from "./syscall.ts";
@@ -134,6 +135,7 @@ function releaseResources(lp: Lwp): void {
   }
   stopProcTimers(p);
   semExit(lp);
+  mqExit(p.k, p);
   if (p.k.acct.on && !p.accounted) {
     account(p);
     p.accounted = true;

@@ -24,6 +24,7 @@ import { SocketTable } from "./socket-file.ts";
 import { InetDomain, type InetOptions } from "../net/inet/domain.ts";
 import { UnixDomain } from "../net/unix/domain.ts";
 import { Scheduler } from "./sched.ts";
+import { MqTable } from "./posix-mq.ts";
 import type { MountMaker } from "./sys-vfs-mount.ts";
 import { MsgTable } from "./sysv-msg.ts";
 import { SemTable } from "./sysv-sem.ts";
@@ -108,6 +109,8 @@ export class Kernel {
   readonly futexes = new FutexTable();
   readonly sockets = new SocketTable();
   readonly unixDomain = new UnixDomain();
+  /** POSIX message queues. */
+  readonly mqueues = new MqTable();
   /** System V IPC. */
   readonly ipc: { readonly shm: ShmTable; readonly sem: SemTable; readonly msg: MsgTable };
   readonly inet: InetDomain;

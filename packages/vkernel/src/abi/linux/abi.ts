@@ -23,6 +23,7 @@ import { ID_ROWS } from "./sys-ids.ts";
 import { INOTIFY_ROWS } from "./sys-inotify.ts";
 import { IPC_ROWS } from "./sys-ipc.ts";
 import { MEMORY_ROWS } from "./sys-memory.ts";
+import { MQ_ROWS } from "./sys-mq.ts";
 import { POLL_ROWS } from "./sys-poll.ts";
 import { PROCESS_ROWS } from "./sys-process.ts";
 import { PTRACE_ROWS } from "./sys-ptrace.ts";
@@ -43,7 +44,7 @@ const ERESTARTNOHAND = 514;
 function buildTable(): readonly (Sysent | undefined)[] {
   const table = sysentTable(
     PROCESS_ROWS, PTRACE_ROWS, ID_ROWS, THREAD_ROWS, SIGNAL_ROWS, TIME_ROWS, MEMORY_ROWS, POLL_ROWS, SYSTEM_ROWS, SOCKET_ROWS, FILE_ROWS,
-    IPC_ROWS, SPLICE_ROWS, INOTIFY_ROWS,
+    IPC_ROWS, SPLICE_ROWS, INOTIFY_ROWS, MQ_ROWS,
   ).slice();
   LINUX_SYSCALL_NAMES.forEach((name, nr) => {
     if (table[nr] === undefined && name !== "") table[nr] = unimplemented(nr, name);

@@ -6,6 +6,7 @@ import { type Proc, LSRUN } from "../../kern/proc.ts";
 import type { Mount } from "../../vfs/mount.ts";
 import { type ProcDir, procDir, type ProcFile, type ProcLink, type ProcNode, ProcfsMount } from "../../vfs/procfs/procfs.ts";
 import { INSTANCES_MAX, QUEUE_MAX, WATCHES_MAX } from "../../kern/inotify.ts";
+import { MQ_MSG_MAX, MQ_MSGSIZE_MAX, MQ_QUEUES } from "../../kern/posix-mq.ts";
 import { MSGMAX, MSGMNB, MSGMNI } from "../../kern/sysv-msg.ts";
 import { SEMMNI, SEMMNS, SEMMSL, SEMOPM } from "../../kern/sysv-sem.ts";
 import { SHMMNI } from "../../kern/sysv-shm.ts";
@@ -128,6 +129,13 @@ function sysDir(k: Kernel): ProcDir {
       "file-max": fixed("65536"),
       "nr_open": fixed("65536"),
       "pipe-max-size": fixed("1048576"),
+      mqueue: procDir(0o555, {
+        msg_default: fixed(String(MQ_MSG_MAX)),
+        msg_max: fixed(String(MQ_MSG_MAX)),
+        msgsize_default: fixed(String(MQ_MSGSIZE_MAX)),
+        msgsize_max: fixed(String(MQ_MSGSIZE_MAX)),
+        queues_max: fixed(String(MQ_QUEUES)),
+      }),
       inotify: procDir(0o555, {
         max_queued_events: fixed(String(QUEUE_MAX)),
         max_user_instances: fixed(String(INSTANCES_MAX)),
