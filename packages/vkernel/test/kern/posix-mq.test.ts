@@ -67,7 +67,9 @@ it("a full queue makes the sender wait, an empty one the receiver; O_NONBLOCK an
     expect(yield sys("mq_getsetattr", q, ATTR, ATTR)).toBe(0);
     expect(u.word(ATTR)).toBe(0);
     expect(yield* receive(u, q)).toBe(EAGAIN);
-    const handler = u.handler(function* () {});
+    const handler = u.handler(function* () {
+      yield sys("getpid");
+    });
     yield u.sigaction(14, handler, 0);
     const r = yield open(u, "q", RDONLY);
     yield sys("alarm", 1);
@@ -93,9 +95,11 @@ it("mq_notify tells once, of a message into an empty queue that nobody waits at"
   await run(function* (u) {
     let told = 0;
     const q = yield open(u, "q", RDWR | CREAT, [4, 64]);
-    yield u.sigaction(10, u.handler(function* () {
+    const handler = u.handler(function* () {
       told++;
-    }));
+      yield sys("getpid");
+    });
+    yield u.sigaction(10, handler);
     u.words(T + 64, 0x1234, 10, 0);
     expect(yield sys("mq_notify", q, T + 64)).toBe(0);
     expect(yield sys("mq_notify", q, T + 64)).toBe(EBUSY);
