@@ -48,6 +48,15 @@ export function sys(name: string, ...args: number[]): Call {
   return { nr, args };
 }
 
+/** Not a system call: the program computes for `ns` of the bench's time, and may be interrupted. Its result is eax as it was. */
+export function compute(ns: number): Call {
+  return { nr: COMPUTE, args: [ns] };
+}
+/** No number that fits into a register. */
+const COMPUTE = 2 ** 40;
+/** Time between two looks at the timer while a program computes. */
+const STEP_NS = 100_000;
+
 const TEXT = 0x0804_8000;
 const HANDLERS = 0x0805_0000;
 const RESTORER = 0x0806_0000;
@@ -118,6 +127,8 @@ export class User {
 interface Activity {
   gen: Generator<Call, void, number>;
   pending: Call | null;
+  /** What is left to compute, ns. */
+  busyNs: number;
   /** Registers at its last call, to see whether it is to be restarted. */
   isHandler: boolean;
   rt: boolean;
@@ -181,7 +192,7 @@ export class UserBench implements Machine {
   }
 
   private activity(lp: Lwp, program: Program, isHandler: boolean, rt: boolean): Activity {
-    return { gen: program(new User(this, lp)), pending: null, isHandler, rt, frame: 0 };
+    return { gen: program(new User(this, lp)), pending: null, busyNs: 0, isHandler, rt, frame: 0 };
   }
 
   /** Runs until the first process has ended; throws what its programs threw. Returns its wait status. */
@@ -202,7 +213,10 @@ export class UserBench implements Machine {
   entropy(buf: Uint8Array): void {
     for (let i = 0; i < buf.length; i++) buf[i] = (i * 37 + 11) & 255;
   }
-  setTimer(): void {}
+  private timerNs = Infinity;
+  setTimer(deadlineNs: number): void {
+    this.timerNs = deadlineNs;
+  }
   idle(deadlineNs: number): Promise<void> {
     if (this.hostWork()) return Promise.resolve();
     if (deadlineNs === Infinity) {
@@ -243,6 +257,13 @@ export class UserBench implements Machine {
         stack.push({ ...this.activity(lp, program, true, false), frame });
       }
       const top = stack[stack.length - 1]!;
+      if (top.busyNs > 0) {
+        const ns = Math.min(STEP_NS, top.busyNs);
+        top.busyNs -= ns;
+        this.now += ns;
+        if (this.now >= this.timerNs) this.k.sched.hardclock(lp);
+        continue;
+      }
       if (!this.step(lp, stack, top)) return;
     }
   }
@@ -281,6 +302,11 @@ export class UserBench implements Machine {
         }
         call = lp.proc.abi.name === "dragonfly" ? dfly("exit", 0) : sys("exit_group", 0);
       } else call = r.value;
+      if (call.nr === COMPUTE) {
+        top.busyNs = call.args[0]!;
+        top.pending = null;
+        return true;
+      }
       top.pending = call;
     }
     this.load(lp, call);
