@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** How a system fails to start, or to go on; and waiting for the disk where no process does. */
+import type { Kernel } from "./kern/kernel.ts";
 import { Errno } from "./sys/errno.ts";
 import { IoMiss } from "./sys/wait.ts";
 
@@ -38,18 +39,19 @@ export class KernelPanic extends Error {
   }
 }
 
-/** Runs a plain operation that may have to wait for the disk, outside of any process. */
-export async function withLoads<T>(operation: () => T): Promise<T> {
+/**
+ * Runs a plain operation that may have to wait for the disk, outside of any process: while it waits nothing runs but what the disk
+ * reports, which comes as an interrupt.
+ */
+export async function withLoads<T>(k: Kernel, operation: () => T): Promise<T> {
   for (;;) {
     try {
       return operation();
     } catch (e) {
       if (!(e instanceof IoMiss)) throw e;
-      await new Promise<void>((resolve) => {
-        e.load(() => {
-          resolve();
-        });
-      });
+      let arrived = false;
+      e.load(() => (arrived = true));
+      while (!arrived) await k.machine.idle(Infinity);
     }
   }
 }

@@ -49,7 +49,7 @@ export async function startFirst(
   const p = lp.proc;
   if (first.cwd !== undefined) {
     try {
-      await withLoads(() => {
+      await withLoads(k, () => {
         const nch = nlookup(new Nlookup(cred, k.mounts.root, k.mounts.root), first.cwd!, NLC_FOLLOW);
         cacheDrop(p.fd!.cdir);
         p.fd!.cdir = nch;
@@ -58,13 +58,13 @@ export async function startFirst(
       throw bootError("ENOENT", `working directory ${first.cwd}`, e);
     }
   }
-  if (network?.outgoing === true) await withLoads(() => provideNameserver(lp));
-  await withLoads(() => consoles.openStdio(lp, first.stdio));
+  if (network?.outgoing === true) await withLoads(k, () => provideNameserver(lp));
+  await withLoads(k, () => consoles.openStdio(lp, first.stdio));
 
   let denied = false;
   for (const path of candidates(first)) {
     try {
-      await withLoads(() => execFirst(lp, { path, argv: [...first.argv], envp: [...first.env] }));
+      await withLoads(k, () => execFirst(lp, { path, argv: [...first.argv], envp: [...first.env] }));
       return lp;
     } catch (e) {
       if (e === EACCES) denied = true;

@@ -267,9 +267,9 @@ export class VirtualKernel {
 
   private async unmountAll(): Promise<void> {
     const k = this.kernel;
-    await withLoads(() => vmSync(k.vm));
-    await withLoads(() => k.mounts.syncAll());
-    await withLoads(() => k.mounts.unmountAll());
+    await withLoads(k, () => vmSync(k.vm));
+    await withLoads(k, () => k.mounts.syncAll());
+    await withLoads(k, () => k.mounts.unmountAll());
   }
 
   /** The last entries into compiled guest code and exits from it, oldest first; kept when booted with `traceRegions`. */
@@ -364,7 +364,7 @@ export async function bootKernel(options: BootOptions): Promise<VirtualKernel> {
     consoles.detach();
     k.inet.shutdown();
     try {
-      await withLoads(() => k.mounts.unmountAll());
+      await withLoads(k, () => k.mounts.unmountAll());
     } catch (later) {
       k.log(`unmount after a failed start: ${String(later)}`);
     }
@@ -383,15 +383,15 @@ function makeMachine(options: BootOptions): VkMachine {
 
 async function mountAll(k: Kernel, ctx: MountContext, options: BootOptions): Promise<void> {
   try {
-    const root = await withLoads(() => options.root(ctx));
-    await withLoads(() => k.mounts.mountRoot(root));
+    const root = await withLoads(k, () => options.root(ctx));
+    await withLoads(k, () => k.mounts.mountRoot(root));
     k.log(`Mounting root from ${root.fstype}:${root.from}`);
   } catch (e) {
     throw bootError("EROOT", "root mount failed", e);
   }
   for (const { on, mount, create, optional } of options.mounts ?? []) {
     try {
-      await withLoads(() => {
+      await withLoads(k, () => {
         const nch = mountPoint(k.mounts.root, on, create === true);
         try {
           k.mounts.mountOn(mount(ctx), nch);
@@ -416,7 +416,7 @@ async function startNfs(k: Kernel, options: NfsOptions): Promise<NfsService> {
   }
   for (const wanted of options.exports) {
     try {
-      await withLoads(() => service.server.addExport(wanted));
+      await withLoads(k, () => service.server.addExport(wanted));
     } catch (e) {
       throw bootError("EEXPORT", `export ${wanted.path}`, e);
     }

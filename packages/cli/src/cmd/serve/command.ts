@@ -47,7 +47,7 @@ Examples:
     .option("--password-file <file>", "take the password from the first line of a file; asked for otherwise")
     .option("--share <name>", "name of the share; default the directory's")
     .option("--read-only", "clients can change nothing")
-    .option("--snapshot-every <time>", "snapshot the file system at the start and every so often where something has changed, or 'never'", "1h")
+    .option("--snapshot-every <time>", "snapshot the file system at the start and every so often where something has changed (s, m, h, d), or 'never'", "1h")
     .option("-m, --memory <size>", "memory of the virtual machine", "512m")
     .option("--verbose", "show what smbd says on standard error")
     .addHelpText(

@@ -13,8 +13,6 @@ export interface SmbShare {
   readonly path: string;
   readonly user: string;
   readonly readOnly: boolean;
-  /** Whether snapshots are shown. */
-  readonly snapshots: boolean;
 }
 
 /** Directory in a share that holds its snapshots. */

@@ -62,7 +62,7 @@ function shareOf(spec: string, options: ServeSmbOptions): SmbShare & { image: st
   const name = options.share ?? (path.split("/").at(-1) || "share");
   if (!/^[A-Za-z0-9][\w.$ -]{0,79}$/.test(name)) throw new CliError("--share", `'${name}' is no name for a share`, "letters, digits, blanks, '-', '_', '.' and '$'");
   if (/[\u0000-\u001f"%]/.test(path)) throw new CliError(spec, "the path has characters that smb.conf cannot hold");
-  return { image, path, user, name, readOnly: options.readOnly === true, snapshots: options.snapshotEvery !== "never" };
+  return { image, path, user, name, readOnly: options.readOnly === true };
 }
 
 async function passwordOf(options: ServeSmbOptions, user: string): Promise<string> {
@@ -95,7 +95,7 @@ function prepare(m: HammerMount, image: string, share: SmbShare): Prepared {
   if (old !== null) m.rele(old);
   if (old !== null && !isDir) throw new CliError(`${image}:${share.path}`, "is not a directory");
   if (old === null) m.rele(makeDirectories(m, toByteString(share.path)));
-  const versions = share.snapshots && hasModule(m, "shadow_copy2");
+  const versions = hasModule(m, "shadow_copy2");
   const conf = Buffer.from(smbConf(share, versions), "utf8").toString("latin1");
   if (readText(m, SMB_CONF) !== conf) writeText(m, SMB_CONF, conf);
   return { isNew: old === null, versions };
@@ -112,8 +112,7 @@ export function connectLines(host: string, port: number, share: SmbShare): strin
 }
 
 function announce(spec: string, share: SmbShare, options: ServeSmbOptions): void {
-  const past = share.snapshots ? `, its past in ${SNAPSHOT_DIR}` : "";
-  process.stdout.write(`Serving ${spec} (${share.path}) as '${share.name}' on ${options.bind} port ${options.port}${share.readOnly ? ", read-only" : ""}${past}.\n`);
+  process.stdout.write(`Serving ${spec} (${share.path}) as '${share.name}' on ${options.bind} port ${options.port}${share.readOnly ? ", read-only" : ""}, its past in ${SNAPSHOT_DIR}.\n`);
   const host = options.bind === "0.0.0.0" || options.bind === "::" ? "SERVER" : options.bind;
   for (const line of connectLines(host, Number(options.port), share)) process.stdout.write(`  ${line}\n`);
 }
@@ -127,7 +126,7 @@ export async function serveSmb(spec: string, options: ServeSmbOptions): Promise<
   const net = await network(false, [`${address}:${options.port}:${SMB_PORT}`]);
   const password = await passwordOf(options, share.user);
   const { isNew, versions } = await withImage(share.image, { write: true }, (m) => prepare(m, share.image, share));
-  if (share.snapshots && !versions) process.stderr.write(`vkernel: ${share.image}: no previous versions for Windows: the package samba-vfs-modules is not in it\n`);
+  if (!versions) process.stderr.write(`vkernel: ${share.image}: no previous versions for Windows: the package samba-vfs-modules is not in it\n`);
   const tail: string[] = [];
   const hear = (line: string): void => {
     if (options.verbose === true) process.stderr.write(`smbd: ${line}\n`);
@@ -148,7 +147,7 @@ export async function serveSmb(spec: string, options: ServeSmbOptions): Promise<
     hostSignals: true,
     mounts: [
       { on: "/run", create: true, mount: tmpFs(RUN_BYTES, 0o755) },
-      ...(every === null ? [] : [{ on: `${path === "/" ? "" : path}/${SNAPSHOT_DIR}`, create: true, mount: snapshotsFs(path, { every, note: "serve smb" }) }]),
+      { on: `${path === "/" ? "" : path}/${SNAPSHOT_DIR}`, create: true, mount: snapshotsFs(path, every === null ? {} : { every, note: "serve smb" }) },
     ],
   });
   let isReady = false;

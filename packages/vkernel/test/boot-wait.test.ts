@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** A system whose disk answers late, by an interrupt, boots and ends all the same. */
+import { expect, it } from "vitest";
+import { SimPlatform } from "@vkernel/hostkernel";
+import { bootKernel, type MountContext, TmpfsMount } from "../src/index.ts";
+import { IoMiss } from "../src/sys/wait.ts";
+
+// A static i386 Linux program: write(1, "hello\n", 6), exit(7).
+const HELLO = Uint8Array.from(atob(
+  "f0VMRgEBAQMAAAAAAAAAAAIAAwABAAAAVIAECDQAAAAAAAAAAAAAADQAIAABAAAAAAAAAAEAAAAAAAAAAIAECACABAh8AAAAfAAAAAUAAAAA" +
+  "EAAAuAQAAAC7AQAAALl2gAQIugYAAADNgLgBAAAAuwcAAADNgGhlbGxvCg==",
+), (c) => c.charCodeAt(0));
+
+/** A read that ends two events of the host later. */
+class LateMiss extends IoMiss {
+  private readonly ctx: MountContext;
+  private readonly platform: SimPlatform;
+  constructor(ctx: MountContext, platform: SimPlatform) {
+    super();
+    this.ctx = ctx;
+    this.platform = platform;
+  }
+  override load(done: (failure: unknown) => void): void {
+    this.platform.after(1e6, () => this.ctx.machine.post(() => this.platform.after(1e6, () => this.ctx.machine.post(() => done(null)))));
+  }
+}
+
+/** Calls that write it back and unmount it miss twice before they are served. */
+class LateFs extends TmpfsMount {
+  readonly waits: Record<string, number> = {};
+  private readonly ctx: MountContext;
+  private readonly platform: SimPlatform;
+  constructor(ctx: MountContext, platform: SimPlatform) {
+    super("late", 0, { maxBytes: 1 << 20, now: ctx.now });
+    this.ctx = ctx;
+    this.platform = platform;
+  }
+  private late(what: string): void {
+    const n = (this.waits[what] ?? 0) + 1;
+    this.waits[what] = n;
+    if (n % 3 !== 0) throw new LateMiss(this.ctx, this.platform);
+  }
+  override sync(): void {
+    this.late("sync");
+    super.sync();
+  }
+  override unmount(): void {
+    this.late("unmount");
+    super.unmount();
+  }
+}
+
+it("waits for the disk while it mounts, syncs and unmounts", async () => {
+  const platform = new SimPlatform();
+  let fs: LateFs | null = null;
+  let mounts = 0;
+  const vk = await bootKernel({
+    platform,
+    ramBytes: 64 << 20,
+    root: (ctx) => {
+      if (++mounts < 3) throw new LateMiss(ctx, platform);
+      fs = new LateFs(ctx, platform);
+      const file = fs.root().create("hello", { type: 1, mode: 0o755, uid: 0, gid: 0 });
+      file.write(0, HELLO, 0, HELLO.length);
+      return fs;
+    },
+    first: { path: "/hello", argv: ["hello"], env: [], stdio: "streams" },
+  });
+  const { status } = await vk.run();
+  expect([platform.terminal.output.text, status, mounts]).toEqual(["hello\n", 7, 3]);
+  expect(fs!.waits).toEqual({ sync: 3, unmount: 3 });
+});
