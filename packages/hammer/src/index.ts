@@ -48,7 +48,7 @@ export {
 export { MirrorReceiver, mirrorWrite, type MirrorPass, type MirrorWriteOptions } from "./mirror/write.ts";
 
 // Maintenance of a mounted file system.
-export { dedup, type DedupOptions, type DedupResult } from "./admin/dedup.ts";
+export { dedup, type DedupData, type DedupOptions, type DedupResult } from "./admin/dedup.ts";
 export {
   createPfs, destroyPfs, downgradePfs, freePfsId, updatePfs, upgradePfs, type PfsCreateOptions, type PfsOptions,
 } from "./admin/pfs.ts";

@@ -79,6 +79,8 @@ describe("hammer on an image", () => {
     expect(run("reblock", "/")).toMatch(/^reblock start .*\nfree level 0\/8388608\nReblock \/ succeeded\nReblocked:\n {4}(\d+)\/\1 B-Tree nodes\n/);
     expect(run("rebalance", "/")).toContain("Rebalance / succeeded\n");
     expect(Number(/Simulated dedup ratio = (.*)\n/.exec(run("dedup-simulate", "/"))![1])).toBeGreaterThan(2.5);
+    expect(run("-vv", "dedup-simulate", "/")).toMatch(
+      /^Dedup-simulate running\nB-Tree pass {2}crc-range 00000000-max\nsimu-pass \/: objspace .*\nsimu-pass \/: pfs_id 0\n=== Dumping simulated dedup entries:\n(?:\tcrc=[0-9a-f]{8} cnt=\d+ size=\d+\n)+end of dump ===\nDedup-simulate \/ succeeded\n/);
     const shared = JSON.parse(run("dedup", "--json", "/")) as { newRecords: number; output_version: { command: string } };
     expect(shared.output_version.command).toBe("hammer dedup");
     expect(shared.newRecords).toBeGreaterThan(10);

@@ -27,7 +27,16 @@ export interface DedupOptions extends Omit<ScanOptions, "resume"> {
   simulate?: boolean;
   /** Different data remembered at a time; more takes several passes. Default 4 million. */
   maxEntries?: number;
+  /** Called when a pass over the CRCs from `from` on begins. */
+  onPass?: (from: number) => void;
+  /** Called when memory is short: CRCs from `end` on wait for another pass. */
+  onLimit?: (from: number, end: number) => void;
+  /** Called at the end of a pass with all data it knew, in order of the CRCs. */
+  onData?: (data: Iterable<DedupData>) => void;
 }
+
+/** Data that records share, or could share. */
+export interface DedupData { crc: number; references: number; referencedBytes: number }
 
 /** What deduplication did, or could do. */
 export interface DedupResult {
@@ -75,6 +84,7 @@ class Dedup {
   readonly #pfs: number;
   readonly #simulate: boolean;
   readonly #maxEntries: number;
+  readonly #options: DedupOptions;
   readonly #masters = new Map<number, Master>();
   #entries = 0;
   readonly #one = new Uint8Array(XBUFSIZE);
@@ -88,11 +98,13 @@ class Dedup {
     this.#pace = new Pace(this.#e, m.tree, options);
     this.#pfs = options.pfs ?? 0;
     this.#simulate = options.simulate ?? false;
+    this.#options = options;
     this.#maxEntries = Math.max(1, options.maxEntries ?? DEFAULT_ENTRIES);
   }
 
   /** Handles CRCs from `from` on; returns the first one left to the next pass (D3). */
   pass(from: number): number {
+    this.#options.onPass?.(from);
     const cur = this.#pace.cursor;
     const at = rangeBegin(this.#pfs);
     at.localization |= LOCALIZE_MISC;
@@ -106,7 +118,7 @@ class Dedup {
       const crc = w[elm + W_DATA_CRC]! >>> 0;
       if ((w[elm + W_TYPES]! & 0xffff) === REC_DATA && crc >= from && crc < end && (w[elm + W_DATA_HI]! | w[elm + W_DATA_LO]!) !== 0) {
         moved = this.#record(at, crc);
-        if (this.#entries > this.#maxEntries) end = this.#shrink(end);
+        if (this.#entries > this.#maxEntries) end = this.#shrink(from, end);
       }
       positioned = this.#pace.between() || moved ? seekBehind(cur, at) : cur.next();
       if (this.#pace.stopped) {
@@ -120,11 +132,12 @@ class Dedup {
   }
 
   /** Leaves the greater half of the CRCs to a later pass; returns the new end. */
-  #shrink(end: number): number {
+  #shrink(from: number, end: number): number {
     const crcs = [...this.#masters.keys()].sort((a, b) => a - b);
     const middle = crcs[crcs.length >> 1]!;
     if (middle === crcs[0]) return end;
     for (const crc of crcs) if (crc >= middle) this.#forget(crc);
+    this.#options.onLimit?.(from, middle);
     return middle;
   }
 
@@ -141,8 +154,15 @@ class Dedup {
   #settle(): void {
     for (const first of this.#masters.values())
       for (let d: Master | null = first; d !== null; d = d.next) this.#result.allocatedBytes += d.length;
+    this.#options.onData?.(this.#known());
     this.#masters.clear();
     this.#entries = 0;
+  }
+
+  *#known(): Generator<DedupData> {
+    for (const crc of [...this.#masters.keys()].sort((a, b) => a - b))
+      for (let d: Master | null = this.#masters.get(crc)!; d !== null; d = d.next)
+        yield { crc, references: d.references, referencedBytes: d.references * d.length };
   }
 
   /** One record; returns true if the cursor has to be positioned again. */

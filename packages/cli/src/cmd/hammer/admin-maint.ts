@@ -6,11 +6,11 @@
  */
 import {
   dedup, prune, pruneTable, rebalance, reblock, removeSnapshot, takeSnapshotTid, upgradeVersion,
-  resolvePath, type HammerMount, type PfsInfo, type ReblockKind,
+  resolvePath, type DedupOptions, type HammerMount, type PfsInfo, type ReblockKind,
 } from "@vkernel/hammer";
 import { CliError } from "../../ui/errors.ts";
 import { display, entriesOf } from "../image/open.ts";
-import { sizeOption } from "./options.ts";
+import { sizeOption, verbosity } from "./options.ts";
 import { confirm, find, hex, maintain, rehearse, pacing, pfsAt, printJson, readCycle, writeCycle, type CommandOptions, type GlobalOptions } from "./admin-context.ts";
 
 const BIGBLOCK = 8388608;
@@ -167,6 +167,31 @@ function humanize(bytes: number): string {
 /** Memory for one entry of dedup's tables, estimated from above: the object, its place in the map, its share of arrays. */
 const DEDUP_ENTRY_BYTES = 256;
 
+/** What -v, and -vv, tell of the passes of dedup; without them each but the last leaves a dot. */
+function dedupMessages(simulate: boolean, path: string, pfs: number, level: number): Pick<DedupOptions, "onPass" | "onLimit" | "onData"> {
+  const crc = (n: number): string => n.toString(16).padStart(8, "0");
+  const say = (text: string): void => { process.stdout.write(text); };
+  const id = simulate ? "simu-pass" : "main-pass";
+  return {
+    onPass(from) {
+      if (level <= 0) {
+        if (from > 0) say(".");
+        return;
+      }
+      say(`B-Tree pass  crc-range ${crc(from)}-max\n`);
+      if (from === 0) say(`${id} ${path}: objspace 8000000000000000:0000 7fffffffffffffff:ffff\n${id} ${path}: pfs_id ${pfs}\n`);
+    },
+    ...(level > 0 ? { onLimit: (from, to) => say(`memory limit  crc-range ${crc(from)}-${crc(to)}\n`) } : {}),
+    ...(level > 1 ? {
+      onData(all) {
+        say(`=== Dumping ${simulate ? "simulated dedup" : "dedup"} entries:\n`);
+        for (const d of all) say(`\tcrc=${crc(d.crc)} cnt=${d.references} size=${d.referencedBytes}\n`);
+        say("end of dump ===\n");
+      },
+    } : {}),
+  };
+}
+
 /** `hammer dedup` and `dedup-simulate`. */
 export function dedupCommand(volumes: string[], g: GlobalOptions, path: string, simulate: boolean, o: CommandOptions): void {
   maintain(volumes, (m) => {
@@ -174,8 +199,9 @@ export function dedupCommand(volumes: string[], g: GlobalOptions, path: string, 
     const name = simulate ? "Dedup-simulate" : "Dedup";
     if (!o.json) process.stdout.write(`${name} running\n`);
     const pace = pacing(g, "dedup");
+    const listening = o.json ? {} : dedupMessages(simulate, path, pfs.id, verbosity(g));
     const memory = Math.max(1 << 20, sizeOption(g.m, "-m", 1 << 30));
-    const r = dedup(m, { pfs: pfs.id, simulate, progress: pace.progress, maxEntries: Math.floor(memory / DEDUP_ENTRY_BYTES) });
+    const r = dedup(m, { pfs: pfs.id, simulate, progress: pace.progress, maxEntries: Math.floor(memory / DEDUP_ENTRY_BYTES), ...listening });
     pace.end();
     if (o.json) {
       printJson(simulate ? "hammer dedup-simulate" : "hammer dedup", { path, pfs: pfs.id, ...r });
