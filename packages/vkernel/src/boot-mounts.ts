@@ -69,8 +69,8 @@ export interface HammerFsOptions {
 export function hammerFs(from: string, devices: readonly BlockDevice[], options: HammerFsOptions = {}): MountFactory {
   const { firstDisk, ...rest } = options;
   return (ctx) => {
-    const { machine } = ctx;
-    const clock = { post: (event: () => void): void => machine.post(event), now: (): number => machine.nanouptime() };
+    const { machine, kernel } = ctx;
+    const clock = { post: (event: () => void): void => machine.post(event), now: (): number => machine.nanouptime(), awake: (): boolean => kernel.sched.started };
     const disks = devices.map((d) => backgroundDisk(d, clock));
     if (firstDisk !== undefined) disks.forEach((d, i) => ctx.devsw.add(new Vkd(firstDisk + i, waitingImage(d, ctx.log), ctx.log)));
     return new HammerfsMount(from, disks, { ...rest, now: ctx.now, log: ctx.log });

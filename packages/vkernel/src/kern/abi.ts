@@ -9,10 +9,31 @@
 import type { Errno } from "../sys/errno.ts";
 import type { Sigset } from "../sys/signal.ts";
 import type { ExecImage } from "./exec.ts";
+import type { ElfHeaders, LoadedElf } from "./imgact-elf.ts";
 import type { Lwp, Proc } from "./proc.ts";
 import type { Ksiginfo, Sigaction } from "./sig.ts";
 import type { SyscallMeter } from "./syscall.ts";
 import type { Sysent } from "./sysent.ts";
+
+/** What files do differently for the programs of the two families of systems. */
+export interface FileRules {
+  /** open(2) of a socket's name, unlink(2) of a directory, rmdir(2) of "." where something is mounted fail with these. */
+  readonly openSocket: Errno;
+  readonly unlinkDirectory: Errno;
+  readonly rmdirDot: Errno;
+  /** O_CREAT touches no directory, nor what a path names as one. */
+  readonly createRefusesDirectories: boolean;
+  /** A session leader's open(2) of a terminal makes it the controlling one; otherwise TIOCSCTTY alone does. */
+  readonly openTakesTerminal: boolean;
+  /** New files get their directory's group whatever its set-gid bit says; otherwise new directories inherit that bit. */
+  readonly groupOfDirectory: boolean;
+  /** Others than the superuser cannot set the sticky bit of files. */
+  readonly stickyIsForRoot: boolean;
+  /** chown(2) by the superuser drops set-id bits, too. */
+  readonly rootDropsSetId: boolean;
+  /** chroot(2) changes the working directory. */
+  readonly chrootEnters: boolean;
+}
 
 export interface Abi {
   readonly name: "dragonfly" | "linux";
@@ -55,6 +76,15 @@ export interface Abi {
    */
   sendsig(lp: Lwp, act: Sigaction, sig: number, info: Ksiginfo, mask: Sigset): boolean;
   readonly sigframeFault: number;
+
+  readonly files: FileRules;
+  /** Whether all that is readable is executable, whatever the image says; for images from before there was such a permission. */
+  readonly readImpliesExec: boolean;
+  /** Where a position-independent program, and its interpreter, go if there is room. */
+  imageBase(elf: ElfHeaders): number;
+  interpBase(program: LoadedElf): number;
+  /** x87 control word of a new image. */
+  readonly npxControl: number;
 
   /** What sending on a TCP socket that was never connected fails with. */
   readonly unconnectedSend: Errno;

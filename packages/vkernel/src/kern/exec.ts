@@ -12,6 +12,7 @@
  * @module
  */
 import { E2BIG, EACCES, EFAULT, EINTR, ENOENT, ENOEXEC, ETXTBSY, ELOOP, Errno, ELIBBAD } from "../sys/errno.ts";
+import { AT_FDCWD } from "../sys/fcntl.ts";
 import { MAP_ANON, MAP_FIXED, MAP_PRIVATE, PROT_EXEC, PROT_READ, PROT_WRITE, VM_MAX_USER_ADDRESS } from "../sys/mman.ts";
 import { knote, NOTE_EXEC } from "../sys/event.ts";
 import { SS_DISABLE } from "../sys/signal.ts";
@@ -21,7 +22,7 @@ import { MNT_NOEXEC, MNT_NOSUID } from "../vfs/mount.ts";
 import { cacheDrop, cacheFullpath, type Nchandle } from "../vfs/namecache.ts";
 import { NLC_FOLLOW, Nlookup, nlookup } from "../vfs/nlookup.ts";
 import type { Vattr, Vnode } from "../vfs/vnode.ts";
-import { VREG, vref, vrele } from "../vfs/vnode.ts";
+import { VLNK, VREG, vref, vrele } from "../vfs/vnode.ts";
 import { vnodeObject, vnodeRead } from "../vfs/vnode-pager.ts";
 import { copyinstr, fuword } from "../vm/copyio.ts";
 import { mmap } from "../vm/mmap.ts";
@@ -37,6 +38,7 @@ import type { Kernel } from "./kernel.ts";
 import type { KernelFrame, Lwp, Proc } from "./proc.ts";
 import { P_EXEC, P_SUGID, READ_IMPLIES_EXEC } from "./proc.ts";
 import { traceExec } from "./ptrace.ts";
+import { lookupPath } from "./sys-vfs.ts";
 import { RLIMIT_STACK } from "./resource.ts";
 import { FOREVER, PCATCH, tsleep } from "./sleep.ts";
 import { deletePosixTimers } from "./time.ts";
@@ -51,14 +53,15 @@ const STACK_GAP = 1024 * 1024;
 const PATH_MAX = 1024;
 const HEAD_BYTES = 4096;
 const NO_AUXV = new Uint8Array(0);
-/** Where position-independent programs go. */
-const PIE_BASE = 0x0804_8000;
 
 /** What execve was asked for: byte strings. */
 export interface ExecArgs {
   path: string;
   argv: string[];
   envp: string[];
+  /** Where a relative path starts, and how it is looked up (NLC_FOLLOW, NLC_EMPTY); the working directory, following links. */
+  dirfd?: number;
+  lookup?: number;
 }
 
 /** Everything an ABI needs to lay out the stack of a new image and set its registers. */
@@ -140,7 +143,19 @@ interface ExecFile {
 
 function openExec(p: Proc, path: string): ExecFile {
   const fd = p.fd!;
-  const nch = nlookup(new Nlookup(p.cred, fd.rdir, fd.cdir), path, NLC_FOLLOW);
+  return holdExec(p, nlookup(new Nlookup(p.cred, fd.rdir, fd.cdir), path, NLC_FOLLOW));
+}
+
+/** As openExec, from the directory that execve's arguments name. Throws ELOOP for a link that is not to be followed. */
+function openExecAt(lp: Lwp, { path, dirfd = AT_FDCWD, lookup = NLC_FOLLOW }: ExecArgs): ExecFile {
+  const nch = lookupPath(lp, dirfd, path, lookup);
+  if (nch.vp!.type !== VLNK) return holdExec(lp.proc, nch);
+  cacheDrop(nch);
+  throw ELOOP;
+}
+
+/** Takes over the hold of `nch`. */
+function holdExec(p: Proc, nch: Nchandle): ExecFile {
   try {
     return checkExec(p, nch);
   } catch (e) {
@@ -198,9 +213,9 @@ export function* execveSlow(lp: Lwp, args: ExecArgs): KernelFrame {
 
 function install(lp: Lwp, args: ExecArgs): void {
   const p = lp.proc;
-  let file = openExec(p, args.path);
+  let file = openExecAt(lp, args);
   let argv = args.argv;
-  let scriptPath = args.path;
+  let scriptPath = nameOf(args);
   try {
     const maxDepth = p.abi.scriptDepth;
     for (let depth = 0; ; depth++) {
@@ -213,11 +228,17 @@ function install(lp: Lwp, args: ExecArgs): void {
       cacheDrop(file.nch);
       file = next;
     }
-    const image = buildImage(p, file, { path: args.path, argv, envp: args.envp });
+    const image = buildImage(p, file, { path: nameOf(args), argv, envp: args.envp });
     commit(lp, file, image);
   } finally {
     cacheDrop(file.nch);
   }
+}
+
+/** The name under which an interpreter finds the file: with a descriptor, below /dev/fd. */
+function nameOf({ path, dirfd = AT_FDCWD }: ExecArgs): string {
+  if (dirfd === AT_FDCWD || path.startsWith("/")) return path;
+  return path === "" ? `/dev/fd/${dirfd}` : `/dev/fd/${dirfd}/${path}`;
 }
 
 function openScriptInterp(p: Proc, path: string, script: string): ExecFile {
@@ -261,8 +282,8 @@ function buildImage(p: Proc, file: ExecFile, args: ExecArgs): BuiltImage {
     const stackBottom = stackTop - stackSize;
     vm.mmapTop = stackBottom - STACK_GAP;
     // Images without a word about the stack, and all of DragonFly's, come from before there was such a permission.
-    const readExec = abi.name === "dragonfly" || elf.stackExec;
-    const bias = elf.type === ET_DYN ? placeElf(vm, elf, pieBase(elf, abi)) : 0;
+    const readExec = abi.readImpliesExec || elf.stackExec;
+    const bias = elf.type === ET_DYN ? placeElf(vm, elf, abi.imageBase(elf)) : 0;
     if (readExec) vm.heapProt |= PROT_EXEC;
     const program = loadElf(vm, elf, vnodeObject(k.vm, vp), bias, readExec);
     vm.brkBase = program.brk;
@@ -289,10 +310,6 @@ function buildImage(p: Proc, file: ExecFile, args: ExecArgs): BuiltImage {
   }
 }
 
-function pieBase(elf: ElfHeaders, abi: Abi): number {
-  return abi.name === "dragonfly" ? 0x0100_1000 + elf.loads[0]!.vaddr : PIE_BASE;
-}
-
 function openInterp(p: Proc, abi: Abi, path: string): ExecFile {
   for (const candidate of abi.prefix === "" ? [path] : [abi.prefix + path, path]) {
     try {
@@ -317,9 +334,7 @@ function loadInterp(
   vm: Vmspace, abi: Abi, elf: ElfHeaders, object: VmObject, program: LoadedElf, readExec: boolean,
 ): LoadedElf {
   if (elf.type !== ET_DYN) return loadElf(vm, elf, object, 0, readExec);
-  // DragonFly puts the linker one maximal data segment above the program's data.
-  const hint = abi.name === "dragonfly" ? program.dataStart + 0x2000_0000 : 0;
-  return loadElf(vm, elf, object, placeElf(vm, elf, hint), readExec);
+  return loadElf(vm, elf, object, placeElf(vm, elf, abi.interpBase(program)), readExec);
 }
 
 /** Credentials after set-id bits (X3). */

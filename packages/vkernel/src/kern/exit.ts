@@ -192,6 +192,7 @@ function becomeZombie(p: Proc): void {
 
   p.stat = SZOMB;
   knote(p, NOTE_EXIT);
+  p.endChan?.wakeup();
   const { userNs, sysNs } = procTimes(p);
   k.stats.userNs += userNs;
   k.stats.sysNs += sysNs;

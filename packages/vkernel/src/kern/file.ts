@@ -19,7 +19,7 @@ import type { Uio } from "../vm/uio.ts";
 import type { Lwp } from "./proc.ts";
 
 /** Kinds of open files, for procfs, fstat and checks of descriptor types. */
-export type FileType = "vnode" | "pipe" | "fifo" | "socket" | "epoll" | "eventfd" | "signalfd" | "timerfd" | "kqueue" | "inotify" | "mqueue";
+export type FileType = "vnode" | "pipe" | "fifo" | "socket" | "epoll" | "eventfd" | "signalfd" | "timerfd" | "kqueue" | "inotify" | "mqueue" | "pidfd";
 
 /** What kevent(2) reports about reading or writing a file. */
 export interface Readiness {

@@ -275,6 +275,8 @@ export class Proc {
   accounted = false;
   /** Variables of variant symlinks. */
   varsyms = new VarsymSet();
+  /** Woken when the process has become a zombie (pidfd); made when somebody looks. */
+  endChan: WaitChannel | null = null;
   /** Called when the process has become a zombie: how the machine learns of the end of its first process. */
   onExit: ((p: Proc) => void) | null = null;
 

@@ -45,6 +45,8 @@ export class Scheduler {
   private readonly head: (Lwp | null)[] = new Array<Lwp | null>(NQS).fill(null);
   private readonly tail: (Lwp | null)[] = new Array<Lwp | null>(NQS).fill(null);
   private mask = 0;
+  /** The main loop has begun: whoever waits is woken. */
+  started = false;
   private turn = TURN;
   private lastTurn = 0;
   /** Runnable threads, for the load average. */
@@ -137,6 +139,7 @@ export class Scheduler {
   /** Runs threads until `finished()`; the machine's main loop. */
   async run(finished: () => boolean): Promise<void> {
     const k = this.k;
+    this.started = true;
     this.nextBreathNs = this.readClock() + BREATHE_NS;
     while (!finished()) {
       if (this.nowNs >= k.callouts.nextDeadline) k.callouts.run(this.nowNs);

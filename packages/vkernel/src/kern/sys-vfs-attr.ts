@@ -50,7 +50,7 @@ export function setMode(lp: Lwp, vp: Vnode, mode: number): void {
   let bits = mode & ALLPERMS;
   if (cred.uid !== 0) {
     if (cred.uid !== va.uid) throw EPERM;
-    if (vp.type !== VDIR && (bits & S_ISTXT) !== 0 && lp.proc.abi.name === "dragonfly") bits &= ~S_ISTXT;
+    if (vp.type !== VDIR && (bits & S_ISTXT) !== 0 && lp.proc.abi.files.stickyIsForRoot) bits &= ~S_ISTXT;
     if (!groupMember(va.gid, cred)) bits &= ~S_ISGID;
   }
   vp.setattr({ mode: bits });
@@ -72,7 +72,7 @@ export function setOwner(lp: Lwp, vp: Vnode, uid: number, gid: number): void {
     if (newGid !== va.gid && !groupMember(newGid, cred)) throw EPERM;
   }
   const change: VattrChange = { uid: newUid, gid: newGid };
-  if (vp.type !== VDIR && (cred.uid !== 0 || lp.proc.abi.name === "linux")) {
+  if (vp.type !== VDIR && (cred.uid !== 0 || lp.proc.abi.files.rootDropsSetId)) {
     const drop = (va.mode & S_ISUID) | ((va.mode & (S_ISGID | S_IXGRP)) === (S_ISGID | S_IXGRP) ? S_ISGID : 0);
     if (drop !== 0) change.mode = va.mode & ~drop;
   }

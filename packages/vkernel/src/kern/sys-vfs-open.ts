@@ -14,7 +14,6 @@ import {
   EISDIR,
   ENOTDIR,
   ENXIO,
-  EOPNOTSUPP,
   EPERM,
   ETXTBSY,
 } from "../sys/errno.ts";
@@ -99,9 +98,8 @@ export function openFile(lp: Lwp, dirfd: number, path: string, flags: number, mo
   if (!noFollow && !exclusive) lookup |= NLC_FOLLOW;
   if (noFollow && !pathOnly) lookup |= NLC_NOSYMLINK;
   if (creating) lookup |= NLC_CREATE;
-  // Linux lets O_CREAT touch no directory, nor what a path names as one.
-  const linux = lp.proc.abi.name === "linux";
-  if (linux && creating && path.endsWith("/")) throw EISDIR;
+  const refuses = creating && lp.proc.abi.files.createRefusesDirectories;
+  if (refuses && path.endsWith("/")) throw EISDIR;
   const nd = nlookupInit(lp, dirfd, path, resolve);
   const nch = nlookup(nd, path, lookup);
   try {
@@ -113,7 +111,7 @@ export function openFile(lp: Lwp, dirfd: number, path: string, flags: number, mo
     }
     if (exclusive) throw EEXIST;
     if (nd.trailingSlash && nch.vp.type !== VDIR) throw ENOTDIR;
-    if (linux && creating && nch.vp.type === VDIR) throw EISDIR;
+    if (refuses && nch.vp.type === VDIR) throw EISDIR;
     return openExisting(lp, nch, flags);
   } finally {
     cacheDrop(nch);
@@ -133,7 +131,7 @@ export function openExisting(lp: Lwp, nch: Nchandle, flags: number): File {
   const kept = fileFlags(flags);
   if ((flags & O_DIRECTORY) !== 0 && vp.type !== VDIR) throw ENOTDIR;
   if ((flags & O_PATH) !== 0) return new VnodeFile(kept, nch, null);
-  if (vp.type === VSOCK) throw lp.proc.abi.name === "linux" ? ENXIO : EOPNOTSUPP;
+  if (vp.type === VSOCK) throw lp.proc.abi.files.openSocket;
   if (vp.type === VLNK) throw EINVAL;
   if (vp instanceof FileRefVnode) return reopen(vp, kept);
   const truncating = (flags & O_TRUNC) !== 0;
@@ -195,6 +193,6 @@ function openDevice(lp: Lwp, nch: Nchandle, flags: number, kept: number): File {
   if (found === null) throw ENXIO;
   const dev: Cdev = found.open(kept);
   // In BSD a terminal becomes the controlling one by TIOCSCTTY alone.
-  if (dev.tty !== null && (flags & O_NOCTTY) === 0 && p.abi.name === "linux") acquireTty(lp, dev.tty);
+  if (dev.tty !== null && (flags & O_NOCTTY) === 0 && p.abi.files.openTakesTerminal) acquireTty(lp, dev.tty);
   return opened(new VnodeFile(kept, nch, dev));
 }

@@ -92,7 +92,7 @@ function creatableIn(p: Proc, nch: Nchandle): Vnode {
 
 /** Group of a new file: the directory's in BSD and below set-gid directories, else the process's. */
 function newGid(p: Proc, dir: Vattr): number {
-  return p.abi.name === "dragonfly" || (dir.mode & S_ISGID) !== 0 ? dir.gid : p.cred.gid;
+  return p.abi.files.groupOfDirectory || (dir.mode & S_ISGID) !== 0 ? dir.gid : p.cred.gid;
 }
 
 /** Makes a file under a negative name; the cache has it afterwards. Returns it without a reference of its own. */
@@ -107,7 +107,7 @@ export function createAt(
   const dvp = creatableIn(p, nch);
   const dir = dvp.getattr();
   let bits = mode & ALLPERMS & ~p.fd!.umask;
-  if (type === VDIR && p.abi.name === "linux") bits |= dir.mode & S_ISGID;
+  if (type === VDIR && !p.abi.files.groupOfDirectory) bits |= dir.mode & S_ISGID;
   const vp = dvp.create(nch.name, { type, mode: type === VLNK ? 0o777 : bits, uid: p.cred.uid, gid: newGid(p, dir), ...extra });
   nch.cache.setVnode(nch, vp);
   nameNote(dvp, type === VDIR ? NOTE_WRITE | NOTE_LINK : NOTE_WRITE, "created", nch.name, type === VDIR);
@@ -217,7 +217,7 @@ export function removeFile(lp: Lwp, nd: Nlookup, path: string): number {
   const nch = nlookup(nd, path, NLC_NAME);
   try {
     const vp = nch.vp!;
-    if (vp.type === VDIR) throw lp.proc.abi.name === "linux" ? EISDIR : EPERM;
+    if (vp.type === VDIR) throw lp.proc.abi.files.unlinkDirectory;
     if (nch.mountedHere !== null) throw EBUSY;
     checkRemovable(lp.proc, nch);
     const dvp = nch.parent!.vp!;
@@ -276,7 +276,7 @@ export function renameFile(lp: Lwp, fromNd: Nlookup, from: string, toNd: Nlookup
       // BSD calls "." and ".." invalid, Linux busy; the root is busy for both.
       if (fromNd.last !== LAST_NORM || toNd.last !== LAST_NORM) {
         const isDot = fromNd.last !== LAST_ROOT && toNd.last !== LAST_ROOT;
-        throw isDot && p.abi.name === "dragonfly" ? EINVAL : EBUSY;
+        throw isDot ? p.abi.files.rmdirDot : EBUSY;
       }
       const fvp = fnch.vp!;
       const tvp = tnch.vp;
@@ -403,7 +403,7 @@ export function kernChroot(lp: Lwp, path: string): number {
   const old = fd.rdir;
   fd.rdir = nch;
   cacheDrop(old);
-  if (lp.proc.abi.name === "dragonfly") setCdir(lp, cacheHold(nch));
+  if (lp.proc.abi.files.chrootEnters) setCdir(lp, cacheHold(nch));
   return 0;
 }
 

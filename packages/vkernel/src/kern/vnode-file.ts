@@ -9,9 +9,9 @@
  *   VF4  Bytes that were moved before an error or a miss are reported, and the error comes with the next call.
  * @module
  */
-import { EBADF, EFBIG, EINVAL, EISDIR, ENOTDIR, ENOTTY, EOVERFLOW, ESPIPE } from "../sys/errno.ts";
+import { EBADF, EFBIG, EINVAL, EISDIR, ENOTDIR, ENOTTY, ENXIO, EOVERFLOW, ESPIPE } from "../sys/errno.ts";
 import { NOTE_CLOSE, NOTE_CLOSE_WRITE, NOTE_EXTEND, NOTE_READ, NOTE_WRITE } from "../sys/event.ts";
-import { FWRITE, O_APPEND, O_NONBLOCK, O_PATH, SEEK_CUR, SEEK_END, SEEK_SET } from "../sys/fcntl.ts";
+import { FWRITE, O_APPEND, O_NONBLOCK, O_PATH, SEEK_CUR, SEEK_DATA, SEEK_END, SEEK_HOLE, SEEK_SET } from "../sys/fcntl.ts";
 import { FIONREAD } from "../sys/ioctl.ts";
 import { POLLHUP, POLLIN, POLLOUT } from "../sys/poll.ts";
 import { SIGXFSZ } from "../sys/signal.ts";
@@ -207,7 +207,12 @@ export class VnodeFile extends File implements LockOwner {
     let at: number;
     if (whence === SEEK_SET) at = offset;
     else if (whence === SEEK_CUR) at = this.offset + offset;
-    else if (whence === SEEK_END) at = (this.dev !== null ? this.dev.size : this.vp.size()) + offset;
+    else if (whence === SEEK_DATA || whence === SEEK_HOLE) {
+      // No file system here tells holes from zeros: all is data, and the one hole is at the end.
+      const size = this.dev !== null ? this.dev.size : this.vp.size();
+      if (offset < 0 || offset >= size) throw ENXIO;
+      at = whence === SEEK_DATA ? offset : size;
+    } else if (whence === SEEK_END) at = (this.dev !== null ? this.dev.size : this.vp.size()) + offset;
     else throw EINVAL;
     if (at < 0) throw EINVAL;
     if (at > OFF_MAX) throw EOVERFLOW;

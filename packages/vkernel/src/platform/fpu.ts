@@ -11,11 +11,9 @@
  * Counterpart: DragonFly 2.0 sys/platform/vkernel/i386/npx.c (gd_npxthread).
  * @module
  */
-import { FX_BYTES, INITIAL_MXCSR, INITIAL_NPXCW, type HostKernel } from "@vkernel/hostkernel";
+import { FX_BYTES, INITIAL_MXCSR, type HostKernel } from "@vkernel/hostkernel";
 import type { Lwp } from "../kern/proc.ts";
 
-/** Linux programs start with all 64 bits of precision. */
-const LINUX_NPXCW = 0x37f;
 /** Offsets in an FXSAVE image, SDM vol. 1 §10.5.1. */
 const FX_FCW = 0;
 const FX_MXCSR = 24;
@@ -30,19 +28,27 @@ function initialImage(controlWord: number): Uint8Array {
 
 export class Fpu {
   readonly #host: HostKernel;
-  readonly #initial = initialImage(INITIAL_NPXCW);
-  readonly #initialLinux = initialImage(LINUX_NPXCW);
+  /** Images of a fresh FPU by control word. */
+  readonly #fresh = new Map<number, Uint8Array>();
   owner: Lwp | null = null;
 
   constructor(host: HostKernel) {
     this.#host = host;
   }
 
+  /** The state that a program of the thread's ABI starts with. */
+  #initial(lp: Lwp): Uint8Array {
+    const control = lp.proc.abi.npxControl;
+    let image = this.#fresh.get(control);
+    if (image === undefined) this.#fresh.set(control, (image = initialImage(control)));
+    return image;
+  }
+
   /** T_DNA: gives the FPU to `lp`. */
   acquire(lp: Lwp): void {
     if (this.owner === lp) return;
     if (this.owner !== null) this.save(this.owner);
-    const fresh = lp.proc.abi.name === "linux" ? this.#initialLinux : this.#initial;
+    const fresh = this.#initial(lp);
     this.#host.fpRestore(lp.fpValid ? lp.fp : fresh);
     this.owner = lp;
   }
@@ -55,7 +61,7 @@ export class Fpu {
   /** Brings lp.fp up to date; the thread keeps the FPU if it has it. */
   save(lp: Lwp): void {
     if (this.owner === lp) this.#host.fpSave(lp.fp);
-    else if (!lp.fpValid) lp.fp.set(lp.proc.abi.name === "linux" ? this.#initialLinux : this.#initial);
+    else if (!lp.fpValid) lp.fp.set(this.#initial(lp));
     lp.fpValid = true;
   }
 

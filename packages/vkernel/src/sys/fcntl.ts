@@ -56,6 +56,8 @@ export const LOCK_UN = 8;
 export const SEEK_SET = 0;
 export const SEEK_CUR = 1;
 export const SEEK_END = 2;
+export const SEEK_DATA = 3;
+export const SEEK_HOLE = 4;
 
 /** Descriptor of the *at calls that means the working directory (DragonFly 2.4; Linux has -100). */
 export const AT_FDCWD = 0xfffafdcd | 0;

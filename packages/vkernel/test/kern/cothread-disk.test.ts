@@ -82,7 +82,7 @@ async function machine(program: (u: User, device: SlowDevice) => Generator<Call,
   first.sync();
   const clock = { extra: 0 };
   const device = new SlowDevice(image, clock);
-  const disk = new CothreadDisk(device, { post: (event) => device.pending.push(event), now: () => bench.nanouptime() + clock.extra });
+  const disk = new CothreadDisk(device, { post: (event) => device.pending.push(event), now: () => bench.nanouptime() + clock.extra, awake: () => true });
   // Both calls show at once that this disk is worth waiting for elsewhere.
   disk.read(0, new Uint8Array(512));
   disk.write(device.size - 512, new Uint8Array(512));

@@ -10,7 +10,7 @@
  *   A3  A number that is not a call ends in SIGSYS and EINVAL.
  * @module
  */
-import { EINTR, EINVAL, ENOTCONN, type Errno } from "../../sys/errno.ts";
+import { EINTR, EINVAL, ENOTCONN, EOPNOTSUPP, EPERM, type Errno } from "../../sys/errno.ts";
 import { PSL_C, TF_EAX, TF_EDX, TF_EFLAGS, TF_EIP, TF_ESP } from "../../sys/frame.ts";
 import { SIGILL, SIGSYS, SIGCKPTEXIT } from "../../sys/signal.ts";
 import { copyinWords, fuword } from "../../vm/copyio.ts";
@@ -19,7 +19,7 @@ import type { Lwp } from "../../kern/proc.ts";
 import { lwpsignal } from "../../kern/sig.ts";
 import { SyscallMeter } from "../../kern/syscall.ts";
 import { Sysent } from "../../kern/sysent.ts";
-import { dflyExecStack, dflySetregs } from "./exec-stack.ts";
+import { dflyExecStack, dflySetregs, MAXDSIZ } from "./exec-stack.ts";
 import { dflySendsig } from "./sigframe.ts";
 import { DRAGONFLY_SYSENT, SYSENT_SIZE, TWO_WORDS } from "./sysent.ts";
 
@@ -27,6 +27,10 @@ const SYS_SYSCALL = 0;
 const SYS_QUAD_SYSCALL = 198;
 /** Length of int $0x80. */
 const INT80_BYTES = 2;
+/** Where position-independent programs go. */
+const PIE_BASE = 0x0100_1000;
+/** x87 control word of a new image: 53 bits of precision, all exceptions masked (__INITIAL_NPXCW__). */
+const NPXCW = 0x127f;
 
 const twoWords = new Uint8Array(SYSENT_SIZE);
 for (const nr of TWO_WORDS) twoWords[nr] = 1;
@@ -103,6 +107,22 @@ export function dragonflyAbi(): Abi {
     sendsig: dflySendsig,
     sigframeFault: SIGILL,
     unconnectedSend: ENOTCONN,
+    files: {
+      openSocket: EOPNOTSUPP,
+      unlinkDirectory: EPERM,
+      rmdirDot: EINVAL,
+      createRefusesDirectories: false,
+      openTakesTerminal: false,
+      groupOfDirectory: true,
+      stickyIsForRoot: true,
+      rootDropsSetId: false,
+      chrootEnters: true,
+    },
+    readImpliesExec: true,
+    npxControl: NPXCW,
+    imageBase: (elf) => PIE_BASE + elf.loads[0]!.vaddr,
+    // The linker goes one maximal data segment above the program's data.
+    interpBase: (program) => program.dataStart + MAXDSIZ,
 
     prefix: "",
     scriptDepth: 1,

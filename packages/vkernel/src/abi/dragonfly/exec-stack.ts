@@ -31,7 +31,7 @@ const STACKGAP = 1024;
 export const DFLY_ARG_MAX = 0x40000;
 
 /** Where the dynamic linker would be put: a static program sees it as AT_BASE. */
-const MAXDSIZ = 0x2000_0000;
+export const MAXDSIZ = 0x2000_0000;
 
 /** Lays the initial stack out in image.vm and returns the stack pointer. Throws E2BIG when it does not fit. */
 export function dflyExecStack(p: Proc, image: ExecImage): number {

@@ -5,7 +5,7 @@
  * registers survive.
  * @module
  */
-import { EINTR, EPIPE, type Errno } from "../../sys/errno.ts";
+import { EBUSY, EINTR, EISDIR, ENXIO, EPIPE, type Errno } from "../../sys/errno.ts";
 import { TF_EAX, TF_EBP, TF_EBX, TF_ECX, TF_EDI, TF_EDX, TF_EIP, TF_ESI } from "../../sys/frame.ts";
 import { SIGSEGV } from "../../sys/signal.ts";
 import type { Abi } from "../../kern/abi.ts";
@@ -26,6 +26,7 @@ import { MEMORY_ROWS } from "./sys-memory.ts";
 import { MQ_ROWS } from "./sys-mq.ts";
 import { POLL_ROWS } from "./sys-poll.ts";
 import { PROCESS_ROWS } from "./sys-process.ts";
+import { PIDFD_ROWS } from "./sys-pidfd.ts";
 import { PTRACE_ROWS } from "./sys-ptrace.ts";
 import { SIGNAL_ROWS } from "./sys-signal.ts";
 import { SOCKET_ROWS } from "./sys-socket.ts";
@@ -36,6 +37,8 @@ import { TIME_ROWS } from "./sys-time.ts";
 
 /** Length of `int $0x80`. */
 const SYSCALL_INSN = 2;
+/** Where position-independent programs go. */
+const PIE_BASE = 0x0804_8000;
 /** What a tracer sees of interrupted calls (include/linux/errno.h). */
 const ERESTARTSYS = 512;
 const ERESTARTNOHAND = 514;
@@ -43,8 +46,8 @@ const ERESTARTNOHAND = 514;
 /** The complete table: rows that are implemented, and for every other name a row that says so. */
 function buildTable(): readonly (Sysent | undefined)[] {
   const table = sysentTable(
-    PROCESS_ROWS, PTRACE_ROWS, ID_ROWS, THREAD_ROWS, SIGNAL_ROWS, TIME_ROWS, MEMORY_ROWS, POLL_ROWS, SYSTEM_ROWS, SOCKET_ROWS, FILE_ROWS,
-    IPC_ROWS, SPLICE_ROWS, INOTIFY_ROWS, MQ_ROWS,
+    PROCESS_ROWS, PTRACE_ROWS, PIDFD_ROWS, ID_ROWS, THREAD_ROWS, SIGNAL_ROWS, TIME_ROWS, MEMORY_ROWS, POLL_ROWS, SYSTEM_ROWS, SOCKET_ROWS,
+    FILE_ROWS, IPC_ROWS, SPLICE_ROWS, INOTIFY_ROWS, MQ_ROWS,
   ).slice();
   LINUX_SYSCALL_NAMES.forEach((name, nr) => {
     if (table[nr] === undefined && name !== "") table[nr] = unimplemented(nr, name);
@@ -61,6 +64,20 @@ export class LinuxAbi implements Abi {
   readonly scriptOneArgument = true;
   readonly sigframeFault = SIGSEGV;
   readonly unconnectedSend = EPIPE;
+  readonly files = {
+    openSocket: ENXIO,
+    unlinkDirectory: EISDIR,
+    rmdirDot: EBUSY,
+    createRefusesDirectories: true,
+    openTakesTerminal: true,
+    groupOfDirectory: false,
+    stickyIsForRoot: false,
+    rootDropsSetId: true,
+    chrootEnters: false,
+  };
+  readonly readImpliesExec = false;
+  /** All 64 bits of precision. */
+  readonly npxControl = 0x37f;
   private readonly unknown = new Map<number, Sysent>();
 
   fetch(lp: Lwp): Sysent {
@@ -119,6 +136,12 @@ export class LinuxAbi implements Abi {
   }
   readonly sendsig = linuxSendsig;
 
+  imageBase(): number {
+    return PIE_BASE;
+  }
+  interpBase(): number {
+    return 0;
+  }
   execStack(p: Proc, image: ExecImage): number {
     return linuxExecStack(p, image);
   }

@@ -57,6 +57,14 @@ function statText(k: Kernel): string {
   );
 }
 
+/** What is counted of what Linux counts; there is no swap. */
+function vmstat(k: Kernel): string {
+  const rows: readonly (readonly [string, number])[] = [
+    ["nr_free_pages", k.vm.freePages()], ["pswpin", 0], ["pswpout", 0], ["pgfault", k.stats.pageFaults],
+  ];
+  return rows.map(([name, value]) => `${name} ${value}\n`).join("");
+}
+
 function loadavg(k: Kernel): string {
   const running = [...k.lwps.values()].filter((lp) => lp.state === LSRUN || lp === k.curlwp).length;
   const loads = k.loadAverages().map((l) => l.toFixed(2)).join(" ");
@@ -168,6 +176,7 @@ function rootDir(k: Kernel, mount: () => Mount): ProcDir {
     stat: file(() => statText(k)),
     swaps: file(() => "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"),
     uptime: file(() => `${(k.nanouptime() / 1e9).toFixed(2)} ${(k.stats.idleNs / 1e9).toFixed(2)}\n`),
+    vmstat: file(() => vmstat(k)),
     version: file(() => `Linux version ${LINUX_RELEASE} ${LINUX_VERSION}\n`),
     kmsg: file(() => k.dmesg.text(), 0o400),
     sys: sysDir(k),

@@ -12,7 +12,9 @@ import { Capabilities } from "../../kern/capability.ts";
 import { encodeRusage, type Rusage, ruadd, Rusage as RusageClass, RUSAGE_SIZE, procTimes } from "../../kern/resource.ts";
 import { ksiginfo } from "../../kern/sig.ts";
 import { EVENT_SYSCALL, OPTION_SYSGOOD, type Tracee } from "../../kern/tracee.ts";
-import { hex, int, partial, path, pid, plain, sleeps, type Sysent, uptr } from "../../kern/sysent.ts";
+import { NLC_EMPTY, NLC_FOLLOW } from "../../vfs/nlookup.ts";
+import { dirFd } from "./file-flags.ts";
+import { fd, hex, int, partial, path, pid, plain, sleeps, type Sysent, uptr } from "../../kern/sysent.ts";
 import {
   W_ALL,
   W_CLONE,
@@ -30,6 +32,7 @@ import {
 } from "../../kern/wait.ts";
 import { nativeSigno, linuxSigno } from "./signo.ts";
 import { encodeSiginfo } from "./sigframe.ts";
+import { pidfdTarget } from "./sys-pidfd.ts";
 import { ticks } from "./guest-struct.ts";
 
 // ---------------------------------------------------------------------------------------------------------
@@ -53,6 +56,20 @@ function sysExecve(lp: Lwp, a: Int32Array): number {
 function* sysExecveSlow(lp: Lwp, a: Int32Array): KernelFrame {
   const args: ExecArgs = copyinExecArgs(lp, a[0]!, a[1]!, a[2]!);
   return yield* execveSlow(lp, args);
+}
+
+const AT_SYMLINK_NOFOLLOW = 0x100;
+const AT_EMPTY_PATH = 0x1000;
+/** execveat's arguments: dirfd, path, argv, envp, flags. Throws EINVAL for other flags. */
+function execveatArgs(lp: Lwp, a: Int32Array): ExecArgs {
+  if ((a[4]! & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) !== 0) throw EINVAL;
+  const args = copyinExecArgs(lp, a[1]!, a[2]!, a[3]!);
+  const lookup = ((a[4]! & AT_SYMLINK_NOFOLLOW) === 0 ? NLC_FOLLOW : 0) | ((a[4]! & AT_EMPTY_PATH) === 0 ? 0 : NLC_EMPTY);
+  return { ...args, dirfd: dirFd(a[0]!), lookup };
+}
+const sysExecveat = (lp: Lwp, a: Int32Array): number => execve(lp, execveatArgs(lp, a));
+function* sysExecveatSlow(lp: Lwp, a: Int32Array): KernelFrame {
+  return yield* execveSlow(lp, execveatArgs(lp, a));
 }
 
 function sysExit(lp: Lwp, a: Int32Array): number {
@@ -160,6 +177,7 @@ function* sysWaitpidSlow(lp: Lwp, a: Int32Array): KernelFrame {
   return yield* sysWait4Slow(lp, a);
 }
 
+const P_PIDFD = 3;
 function waitidSelect(lp: Lwp, a: Int32Array): { kind: number; id: number; options: number } {
   const known = LINUX_WNOHANG | LINUX_WUNTRACED | LINUX_WEXITED | LINUX_WCONTINUED | LINUX_WNOWAIT | LINUX_WNOTHREAD | LINUX_WALL | LINUX_WCLONE;
   if ((a[3]! & ~known) !== 0 || (a[3]! & (LINUX_WUNTRACED | LINUX_WEXITED | LINUX_WCONTINUED)) === 0) throw EINVAL;
@@ -170,6 +188,8 @@ function waitidSelect(lp: Lwp, a: Int32Array): { kind: number; id: number; optio
     case 1:
       if (a[1]! <= 0) throw EINVAL;
       return { kind: WAIT_PID, id: a[1]!, options };
+    case P_PIDFD:
+      return { kind: WAIT_PID, id: pidfdTarget(lp, a[1]!).pid, options };
     case 2:
       if (a[1]! < 0) throw EINVAL;
       return { kind: WAIT_PGID, id: a[1] === 0 ? lp.proc.pgrp.id : a[1]!, options };
@@ -517,6 +537,7 @@ export const PROCESS_ROWS: readonly Sysent[] = [
   plain(1, "exit", [int], sysExit),
   plain(2, "fork", [], sysFork),
   sleeps(7, "waitpid", [pid, uptr, hex], sysWaitpid, sysWaitpidSlow),
+  sleeps(358, "execveat", [fd, path, uptr, uptr, hex], sysExecveat, sysExecveatSlow),
   sleeps(11, "execve", [path, uptr, uptr], sysExecve, sysExecveSlow),
   plain(34, "nice", [int], sysNice),
   plain(43, "times", [uptr], sysTimes),

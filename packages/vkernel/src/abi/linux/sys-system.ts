@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Linux calls about the system as a whole: names, memory, randomness, scheduling parameters, reboot, log. */
-import { EFAULT, EINVAL, EPERM, ESRCH } from "../../sys/errno.ts";
+import { E2BIG, EFAULT, EINVAL, EPERM, ESRCH } from "../../sys/errno.ts";
 import { WOULDBLOCK } from "../../sys/wait.ts";
-import { copyin, copyout, copyoutWords, suword } from "../../vm/copyio.ts";
+import { copyin, copyinWords, copyout, copyoutWords, suword } from "../../vm/copyio.ts";
 import type { KernelFrame, Lwp } from "../../kern/proc.ts";
 import { suser } from "../../kern/prot.ts";
 import { FOREVER, PCATCH, tsleep } from "../../kern/sleep.ts";
@@ -88,8 +88,12 @@ function sysSchedYield(lp: Lwp): number {
   lp.k.sched.yield(lp);
   return 0;
 }
+/** Throws ESRCH, and EINVAL for negative numbers. */
 function target(lp: Lwp, tid: number): Lwp {
   if (tid < 0) throw EINVAL;
+  return anyTarget(lp, tid);
+}
+function anyTarget(lp: Lwp, tid: number): Lwp {
   const t = tid === 0 ? lp : lp.k.lwps.get(tid);
   if (t === undefined) throw ESRCH;
   return t;
@@ -140,18 +144,69 @@ function sysSchedPriorityMin(_lp: Lwp, a: Int32Array): number {
 }
 /** The result is the number of bytes written: one word, in which processor 0 is set. */
 function sysSchedGetaffinity(lp: Lwp, a: Int32Array): number {
-  target(lp, a[0]!);
+  anyTarget(lp, a[0]!);
   if (a[1]! < 4 || (a[1]! & 3) !== 0) throw EINVAL;
   suword(lp.proc.vmspace!, a[2]!, 1);
   return 4;
 }
 function sysSchedSetaffinity(lp: Lwp, a: Int32Array): number {
-  target(lp, a[0]!);
+  anyTarget(lp, a[0]!);
   const buf = new Uint8Array(Math.min(a[1]! >>> 0, 128));
   copyin(lp.proc.vmspace!, a[2]!, buf, 0, buf.length);
   if (buf.length === 0 || (buf[0]! & 1) === 0) throw EINVAL;
   return 0;
 }
+/** struct sched_attr, version 0: size, policy, flags, nice, priority, runtime, deadline, period. */
+const SCHED_ATTR_BYTES = 48;
+function sysSchedGetattr(lp: Lwp, a: Int32Array): number {
+  if (a[1] === 0 || a[3] !== 0 || a[2]! >>> 0 < SCHED_ATTR_BYTES || a[2]! >>> 0 > 4096) throw EINVAL;
+  const w = new Int32Array(SCHED_ATTR_BYTES / 4);
+  w[0] = SCHED_ATTR_BYTES;
+  w[1] = SCHED_OTHER;
+  w[4] = target(lp, a[0]!).proc.nice;
+  copyoutWords(lp.proc.vmspace!, w, a[1]!, w.length);
+  return 0;
+}
+function sysSchedSetattr(lp: Lwp, a: Int32Array): number {
+  const w = new Int32Array(SCHED_ATTR_BYTES / 4);
+  const vm = lp.proc.vmspace!;
+  if (a[1] === 0 || a[2] !== 0) throw EINVAL;
+  copyinWords(vm, a[1]!, w, 1);
+  if (w[0] !== 0 && w[0]! < SCHED_ATTR_BYTES) {
+    suword(vm, a[1]!, SCHED_ATTR_BYTES);
+    throw E2BIG;
+  }
+  copyinWords(vm, a[1]!, w, w.length);
+  const to = target(lp, a[0]!);
+  if (!knownPolicy(w[1]!)) throw EINVAL;
+  if (w[1] === SCHED_FIFO || w[1] === SCHED_RR) throw EPERM;
+  to.proc.renice(lp.proc.cred, Math.max(-20, Math.min(19, w[4]!)));
+  return 0;
+}
+
+/** ioprio_get, ioprio_set: processes have no class of their own, and the disk serves all alike; a class is checked and forgotten. */
+const IOPRIO_CLASS_SHIFT = 13;
+function ioprioTarget(lp: Lwp, which: number, who: number): void {
+  const { procs } = lp.k;
+  if (which === 1) anyTarget(lp, who);
+  else if (which === 2) {
+    if (who !== 0 && ![...procs.values()].some((p) => p.pgrp.id === who)) throw ESRCH;
+  } else if (which === 3) {
+    if (![...procs.values()].some((p) => p.cred.ruid === who)) throw ESRCH;
+  } else throw EINVAL;
+}
+function sysIoprioGet(lp: Lwp, a: Int32Array): number {
+  ioprioTarget(lp, a[0]!, a[1]!);
+  return 0;
+}
+function sysIoprioSet(lp: Lwp, a: Int32Array): number {
+  const ioclass = a[2]! >> IOPRIO_CLASS_SHIFT;
+  if (ioclass < 0 || ioclass > 3) throw EINVAL;
+  if (ioclass === 1 && lp.proc.cred.uid !== 0) throw EPERM;
+  ioprioTarget(lp, a[0]!, a[1]!);
+  return 0;
+}
+
 function sysGetcpu(lp: Lwp, a: Int32Array): number {
   if (a[0] !== 0) suword(lp.proc.vmspace!, a[0]!, 0);
   if (a[1] !== 0) suword(lp.proc.vmspace!, a[1]!, 0);
@@ -250,6 +305,10 @@ export const SYSTEM_ROWS: readonly Sysent[] = [
   plain(160, "sched_get_priority_min", [int], sysSchedPriorityMin),
   partial(plain(241, "sched_setaffinity", [pid, size, uptr], sysSchedSetaffinity), "one processor"),
   plain(242, "sched_getaffinity", [pid, size, uptr], sysSchedGetaffinity),
+  partial(plain(289, "ioprio_set", [int, int, int], sysIoprioSet), "no effect: the disk serves all alike"),
+  plain(290, "ioprio_get", [int, int], sysIoprioGet),
+  partial(plain(351, "sched_setattr", [pid, uptr, hex], sysSchedSetattr), ONE_CLASS),
+  plain(352, "sched_getattr", [pid, uptr, size, hex], sysSchedGetattr),
   plain(318, "getcpu", [uptr, uptr, uptr], sysGetcpu),
   plain(355, "getrandom", [uptr, size, hex], sysGetrandom),
 ];

@@ -66,11 +66,12 @@ class SlowDevice implements BackgroundDevice {
 class Bench {
   readonly device = new SlowDevice();
   now = 0;
+  awake = true;
   readonly events: (() => void)[] = [];
   readonly disk: CothreadDisk;
   constructor(slow = true) {
     if (slow) this.device.onPlain = () => (this.now += PATIENCE_NS + 1);
-    this.disk = new CothreadDisk(this.device, { post: (e) => this.events.push(e), now: () => this.now });
+    this.disk = new CothreadDisk(this.device, { post: (e) => this.events.push(e), now: () => this.now, awake: () => this.awake });
   }
   /** Lets the `n`-th background call end, and runs what that posts. */
   end(n = 0): void {
@@ -108,6 +109,17 @@ class Bench {
 }
 /** toEqual() of a megabyte takes seconds. */
 const same = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0;
+
+it("while nobody could wait, calls are plain however long they take", () => {
+  const bench = new Bench();
+  bench.awake = false;
+  bench.warm();
+  const buf = new Uint8Array(512);
+  for (let i = 0; i < 3; i++) bench.disk.read(0, buf);
+  expect(bench.device.log).toEqual(["read 0+512", "read 0+512", "read 0+512"]);
+  bench.awake = true;
+  expect(() => bench.disk.read(0, buf)).toThrow();
+});
 const bytes = (n: number, seed: number): Uint8Array => Uint8Array.from({ length: n }, (_, i) => (i * 31 + seed) & 255);
 
 describe("reads", () => {

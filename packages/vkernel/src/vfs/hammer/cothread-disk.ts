@@ -39,6 +39,8 @@ export interface CothreadDiskOptions {
   readonly post: (event: () => void) => void;
   /** Monotonic clock, ns. */
   readonly now: () => number;
+  /** Whether there is anybody who could wait; while the system comes up there is not, and all calls are plain. */
+  readonly awake: () => boolean;
 }
 
 /** Whether calls of one kind are made plainly. */
@@ -91,6 +93,7 @@ export class CothreadDisk implements LoadingDevice {
   private readonly device: BackgroundDevice;
   private readonly post: (event: () => void) => void;
   private readonly now: () => number;
+  private readonly awake: () => boolean;
   private readonly reads = new Patience();
   private readonly flushes = new Patience();
   /** Chunks in memory, least recently used first. */
@@ -119,6 +122,7 @@ export class CothreadDisk implements LoadingDevice {
     this.readOnly = device.readOnly;
     this.post = options.post;
     this.now = options.now;
+    this.awake = options.awake;
   }
 
   /** What has to be waited for until everything written so far is on stable storage; null when it is. */
@@ -133,7 +137,7 @@ export class CothreadDisk implements LoadingDevice {
 
   read(offset: number, buf: Uint8Array): void {
     if (this.readChunks(offset, buf)) return;
-    if (!this.mustBePlain(offset, buf.length) && !this.reads.plain) throw BufferMiss.at(this, offset, buf.length);
+    if (!this.mustBePlain(offset, buf.length) && this.awake() && !this.reads.plain) throw BufferMiss.at(this, offset, buf.length);
     const start = this.now();
     this.device.read(offset, buf);
     this.reads.took(this.now() - start);
@@ -267,7 +271,7 @@ export class CothreadDisk implements LoadingDevice {
     if (this.flushing !== null) {
       this.latest = new DiskBarrier();
       this.queue.push(this.latest);
-    } else if (this.flushes.plain) {
+    } else if (!this.awake() || this.flushes.plain) {
       const start = this.now();
       this.device.flush();
       this.flushes.took(this.now() - start);
