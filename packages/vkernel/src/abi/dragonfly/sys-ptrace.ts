@@ -12,7 +12,7 @@ import { resumeTracee, traceAttach, traceBy, traceDetach } from "../../kern/ptra
 import { psignal } from "../../kern/sig.ts";
 import { int, partial, pid, plain, type Sysent, uptr } from "../../kern/sysent.ts";
 import { GO_ON, GO_STEP, type Tracee } from "../../kern/tracee.ts";
-import { FP_BYTES, getFp, setFp } from "../linux/ptrace-regs.ts";
+import { FP_BYTES, getFp, setFp } from "../../kern/fp-image.ts";
 import { getBytes, getWords, putBytes, putWords } from "./guest-struct.ts";
 
 const PT_TRACE_ME = 0;

@@ -10,9 +10,7 @@
  */
 import { EIO } from "../../sys/errno.ts";
 import * as F from "../../sys/frame.ts";
-import type { Lwp } from "../../kern/proc.ts";
 import { PHASE_ENTRY, PHASE_USER, type Tracee } from "../../kern/tracee.ts";
-import { fsaveToFx, fxToFsave } from "./sigframe.ts";
 
 /** Trapframe words in the order of struct user_regs_struct; ORIG_EAX has none. */
 const ORDER = [
@@ -21,14 +19,6 @@ const ORDER = [
 ];
 export const USER_REGS = ORDER.length;
 const ENOSYS_RESULT = -38;
-
-/** Bytes of struct user_i387_struct and user_fxsr_struct. */
-export const FP_BYTES = 108;
-export const FX_BYTES = 512;
-/** The FSAVE part of a signal frame, in front of the FXSAVE image. */
-const FSAVE_ROOM = 112;
-/** Reserved bits of MXCSR, which would fault when the state is loaded. */
-const MXCSR_VALID = 0xffbf;
 
 /** Register number `n` in that order. */
 export function getRegister(t: Tracee, n: number): number {
@@ -87,31 +77,4 @@ export function setRegisters(t: Tracee, words: Int32Array): void {
 function isSelector(n: number): boolean {
   const at = ORDER[n]!;
   return at === F.TF_CS || at === F.TF_SS || (at >= 0 && at <= F.TF_DS);
-}
-
-/** The FXSAVE image. */
-export function getFx(lp: Lwp): Uint8Array {
-  lp.k.machine.fpSave(lp);
-  return lp.fp.slice();
-}
-export function setFx(lp: Lwp, image: Uint8Array): void {
-  const view = new DataView(image.buffer, image.byteOffset, FX_BYTES);
-  if ((view.getUint32(24, true) & ~MXCSR_VALID) !== 0) throw EIO;
-  lp.k.machine.fpSave(lp);
-  lp.fp.set(image);
-  lp.k.machine.fpRestore(lp);
-}
-
-/** The x87 registers in FSAVE's form. */
-export function getFp(lp: Lwp): Uint8Array {
-  const out = new Uint8Array(FSAVE_ROOM);
-  fxToFsave(getFx(lp), new DataView(out.buffer), 0);
-  return out.subarray(0, FP_BYTES);
-}
-export function setFp(lp: Lwp, image: Uint8Array): void {
-  const both = new Uint8Array(FSAVE_ROOM + FX_BYTES);
-  both.set(image);
-  both.set(getFx(lp), FSAVE_ROOM);
-  fsaveToFx(new DataView(both.buffer));
-  setFx(lp, both.subarray(FSAVE_ROOM));
 }

@@ -59,13 +59,12 @@ import type { Lwp } from "../../kern/proc.ts";
 import type { Ksiginfo, Sigaction } from "../../kern/sig.ts";
 import { sigmaskChanged } from "../../kern/sig.ts";
 import { trapsignal } from "../../kern/sig-deliver.ts";
+import { FSAVE_BYTES, FX_BYTES, fsaveToFx, fxToFsave } from "../../kern/fp-image.ts";
 import { INITIAL_FX } from "./fpu.ts";
 import { linuxSigno, linuxSigset, nativeSigset } from "./signo.ts";
 
 /* Byte offsets of the two frames. */
 const SC_SIZE = 88;
-const FSAVE_BYTES = 112;
-const FX_BYTES = 512;
 const SIGFRAME = { sig: 4, sc: 8, extramask: 720, retcode: 724, size: 732 };
 const RTFRAME = { sig: 4, pinfo: 8, puc: 12, info: 16, uc: 144, retcode: 260, size: 268 };
 const UC = { stack: 8, sc: 20, sigmask: 108 };
@@ -335,68 +334,4 @@ function readFpState(lp: Lwp, fpstate: number): Uint8Array | null {
   const mxcsr = FSAVE_BYTES + 24;
   $scratchFpView.setUint32(mxcsr, $scratchFpView.getUint32(mxcsr, true) & 0xffbf, true);
   return $scratchFx;
-}
-
-/* FSAVE: cwd 0, swd 4, twd 8, fip 12, fcs 16, foo 20, fos 24, st0…7 at 28 + 10 i, status 108, magic 110. */
-/* FXSAVE: fcw 0, fsw 2, abridged tags 4, fop 6, fip 8, fcs 12, foo 16, fos 20, mxcsr 24, st at 32 + 16 i. */
-
-/** Writes the FSAVE form (112 bytes, kernel's struct _fpstate_32 without FXSAVE part) of an FXSAVE image to `dv`. */
-export function fxToFsave(fx: Uint8Array, dv: DataView, at: number): void {
-  const f = new DataView(fx.buffer, fx.byteOffset, FX_BYTES);
-  dv.setUint32(at, f.getUint16(0, true) | 0xffff0000, true);
-  dv.setUint32(at + 4, f.getUint16(2, true) | 0xffff0000, true);
-  dv.setUint32(at + 8, fullTags(f) | 0xffff0000, true);
-  dv.setUint32(at + 12, f.getUint32(8, true), true);
-  dv.setUint32(at + 16, (f.getUint16(12, true) | (f.getUint16(6, true) << 16)) >>> 0, true);
-  dv.setUint32(at + 20, f.getUint32(16, true), true);
-  dv.setUint32(at + 24, f.getUint16(20, true) | 0xffff0000, true);
-  for (let i = 0; i < 8; i++) {
-    dv.setUint32(at + 28 + 10 * i, f.getUint32(32 + 16 * i, true), true);
-    dv.setUint32(at + 32 + 10 * i, f.getUint32(36 + 16 * i, true), true);
-    dv.setUint16(at + 36 + 10 * i, f.getUint16(40 + 16 * i, true), true);
-  }
-  dv.setUint16(at + 108, f.getUint16(2, true), true);
-  dv.setUint16(at + 110, 0, true);
-}
-
-/** Lays the FSAVE image at the start of `dv` over the FXSAVE image that follows it (at 112). */
-export function fsaveToFx(dv: DataView): void {
-  const to = FSAVE_BYTES;
-  dv.setUint16(to, dv.getUint16(0, true), true);
-  dv.setUint16(to + 2, dv.getUint16(4, true), true);
-  const twd = dv.getUint16(8, true);
-  let abridged = 0;
-  for (let i = 0; i < 8; i++) if (((twd >> (2 * i)) & 3) !== 3) abridged |= 1 << i;
-  dv.setUint16(to + 4, abridged, true);
-  dv.setUint16(to + 6, dv.getUint16(18, true), true);
-  dv.setUint32(to + 8, dv.getUint32(12, true), true);
-  dv.setUint16(to + 12, dv.getUint16(16, true), true);
-  dv.setUint32(to + 16, dv.getUint32(20, true), true);
-  dv.setUint16(to + 20, dv.getUint16(24, true), true);
-  for (let i = 0; i < 8; i++) {
-    dv.setUint32(to + 32 + 16 * i, dv.getUint32(28 + 10 * i, true), true);
-    dv.setUint32(to + 36 + 16 * i, dv.getUint32(32 + 10 * i, true), true);
-    dv.setUint16(to + 40 + 16 * i, dv.getUint16(36 + 10 * i, true), true);
-  }
-}
-
-/** The 16-bit tag word of FSAVE from FXSAVE's one bit for each register (SDM 1 §10.5.1.1). */
-function fullTags(f: DataView): number {
-  const abridged = f.getUint8(4);
-  const top = (f.getUint16(2, true) >> 11) & 7;
-  let tags = 0;
-  for (let i = 0; i < 8; i++) {
-    let tag = 3;
-    if ((abridged & (1 << i)) !== 0) {
-      const st = 32 + 16 * ((i - top) & 7);
-      const exp = f.getUint16(st + 8, true) & 0x7fff;
-      const hi = f.getUint32(st + 4, true);
-      const lo = f.getUint32(st, true);
-      if (exp === 0x7fff) tag = 2;
-      else if (exp === 0) tag = hi === 0 && lo === 0 ? 1 : 2;
-      else tag = hi >>> 31 === 1 ? 0 : 2;
-    }
-    tags |= tag << (2 * i);
-  }
-  return tags;
 }

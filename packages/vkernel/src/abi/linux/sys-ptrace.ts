@@ -21,7 +21,8 @@ import {
   PHASE_EXIT,
   type Tracee,
 } from "../../kern/tracee.ts";
-import { FP_BYTES, FX_BYTES, getFp, getFx, getRegister, getRegisters, setFp, setFx, setRegister, setRegisters, USER_REGS } from "./ptrace-regs.ts";
+import { FP_BYTES, FX_BYTES, getFp, getFx, setFp, setFx } from "../../kern/fp-image.ts";
+import { getRegister, getRegisters, setRegister, setRegisters, USER_REGS } from "./ptrace-regs.ts";
 import { encodeSiginfo } from "./sigframe.ts";
 import { linuxSigset, linuxSigno, nativeSigno, nativeSigset } from "./signo.ts";
 import { readUserDesc, slotOf, userDesc } from "./sys-thread.ts";
