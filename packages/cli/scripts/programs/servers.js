@@ -14,10 +14,14 @@ as pg_ctl -D $PGDATA -o "-k /tmp/case" -l pg.log -w start | tail -1
 const PG_END = `; as pg_ctl -D $PGDATA -m fast stop | tail -1; grep -c 'database system is shut down' pg.log; grep -E 'FATAL|PANIC|ERROR' pg.log`;
 
 const stressors = {
-  processes: "clone daemon exec exit-group fork kill nice personality pthread schedpolicy session spawn switch vfork wait zombie",
-  memory: "brk bigheap fault madvise malloc memfd mincore mlock mmap mmapfixed mmapfork mmapmany mprotect mremap msync munmap pagemove rmap shm shm-sysv stack stackmmap vm vm-segv",
-  signals: "alarm sigabrt sigchld sigfd sigfpe sigio signest sigpending sigpipe sigq sigrt sigsegv sigsuspend sigtrap itimer timer timerfd hrtimers sleep nanosleep clock",
-  files: "access chdir chmod chown chroot copy-file dentry dir dirdeep dirmany dup fallocate fcntl filename flock fsize fstat full getdent handle inotify io iomix lease link lockf locka lockofd mknod null open readahead rename revio seek symlink touch urandom utime xattr zero",
+  processes:
+    "clone daemon exec exit-group fork kill nice personality pthread schedpolicy session spawn switch vfork wait zombie",
+  memory:
+    "brk bigheap fault madvise malloc memfd mincore mlock mmap mmapfixed mmapfork mmapmany mprotect mremap msync munmap pagemove rmap shm shm-sysv stack stackmmap vm vm-segv",
+  signals:
+    "alarm sigabrt sigchld sigfd sigfpe sigio signest sigpending sigpipe sigq sigrt sigsegv sigsuspend sigtrap itimer timer timerfd hrtimers sleep nanosleep clock",
+  files:
+    "access chdir chmod chown chroot copy-file dentry dir dirdeep dirmany dup fallocate fcntl filename flock fsize fstat full getdent handle inotify io iomix lease link lockf locka lockofd mknod null open readahead rename revio seek symlink touch urandom utime xattr zero",
   ipc: "epoll eventfd fifo futex membarrier mq msg mutex pipe pipeherd poll pty ring-pipe seal sem sem-sysv sendfile sock sockfd sockpair sockmany splice tee udp vm-splice yield",
   computing: "bsearch cpu crypt fp hsearch longjmp matrix memcpy qsort skiplist str tsearch wcs zlib",
 };

@@ -90,7 +90,15 @@ export const SUITES = {
   servers: {
     packages: [
       ...["bash", "coreutils", "grep", "sed", "gawk", "procps", "util-linux", "python3", "libc-bin"],
-      ...["redis-server", "redis-tools", "nginx-light", "postgresql", "postgresql-contrib", "memcached", "stress-ng"],
+      ...[
+        "redis-server",
+        "redis-tools",
+        "nginx-light",
+        "postgresql",
+        "postgresql-contrib",
+        "memcached",
+        "stress-ng",
+      ],
     ],
     cases: SERVERS,
   },

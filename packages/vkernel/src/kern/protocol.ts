@@ -18,6 +18,8 @@ export interface Protocol {
   connect(lp: Lwp, fp: SocketFile, name: SocketName): number;
   /** What connect() answers on a descriptor that must not wait, when it would have to. */
   readonly pending: unknown;
+  /** Whether a connection takes a handshake, so that it is never there when connect() of a descriptor that must not wait returns. */
+  shakesHands(fp: SocketFile): boolean;
   /** After WOULDBLOCK of connect(): whether it is under way by itself, so that waiting is enough. */
   isUnderWay(fp: SocketFile): boolean;
   connectChannel(lp: Lwp, fp: SocketFile, name: SocketName): WaitChannel;

@@ -51,6 +51,7 @@ export const INET: Protocol = {
     return 0;
   },
   pending: EINPROGRESS,
+  shakesHands: (fp) => inetOf(fp).kind === SOCK_STREAM,
   isUnderWay: (fp) => inetOf(fp).connecting,
   connectChannel: (_lp, fp) => fp.socket.roomOf(null),
   disconnect(fp) {

@@ -83,6 +83,7 @@ export const LOCAL: Protocol = {
   },
   connect: (lp, fp, name) => fp.socket.connect(resolve(lp, name), credOf(lp)),
   pending: EAGAIN,
+  shakesHands: () => false,
   isUnderWay: () => false,
   connectChannel: (lp, _fp, name) => resolve(lp, name).roomChan,
   disconnect(fp) {

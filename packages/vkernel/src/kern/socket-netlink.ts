@@ -54,6 +54,7 @@ export const NETLINK: Protocol = {
     return 0;
   },
   pending: EOPNOTSUPP,
+  shakesHands: () => false,
   isUnderWay: () => false,
   connectChannel: (_lp, fp) => fp.socket.roomChan,
   disconnect: () => {},

@@ -82,7 +82,7 @@ export function kernBind(lp: Lwp, fd: number, name: SocketName): number {
 export function connectTry(lp: Lwp, fd: number, name: SocketName, nonblock = isNonblocking(lp, fd)): number {
   const fp = socketOf(lp, fd);
   const r = fp.protocol.connect(lp, fp, name);
-  if (r === WOULDBLOCK && nonblock) throw fp.protocol.pending;
+  if (nonblock && (r === WOULDBLOCK || fp.protocol.shakesHands(fp))) throw fp.protocol.pending;
   return r;
 }
 export function* connectSlow(lp: Lwp, fd: number, name: SocketName): KernelFrame {

@@ -51,6 +51,25 @@ function* nameOf(u: User, call: string, fd: number): Generator<ReturnType<typeof
 }
 
 describe("streams inside the machine", () => {
+  it("a connect() that must not wait is in progress when it returns, and done at the next look", async () => {
+    await run(function* (u) {
+      const s = yield sys("socket", INET, STREAM, 0);
+      yield sys("bind", s, A, address(u, A, "127.0.0.1", 8081));
+      yield sys("listen", s, 5);
+      const fd = yield sys("socket", INET, STREAM | NONBLOCK, 0);
+      expect(yield sys("connect", fd, A, 16)).toBe(EINPROGRESS);
+      u.words(OTHER, fd, 4);
+      expect(yield sys("poll", OTHER, 1, 0)).toBe(1);
+      u.words(OTHER, -1, 4);
+      expect(yield sys("getsockopt", fd, SOL_SOCKET, SO_ERROR, OTHER, OTHER + 4)).toBe(0);
+      expect(u.word(OTHER)).toBe(0);
+      expect(yield sys("connect", fd, A, 16)).toBe(EISCONN);
+      // A datagram socket has nobody to shake hands with.
+      const d = yield sys("socket", INET, DGRAM | NONBLOCK, 0);
+      expect(yield sys("connect", d, A, 16)).toBe(0);
+    });
+  });
+
   it("server and client know each other's addresses, bytes go both ways, end of file follows shutdown", async () => {
     await run(function* (u) {
       const s = yield sys("socket", INET, STREAM, 0);
