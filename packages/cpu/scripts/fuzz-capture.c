@@ -206,7 +206,8 @@ __attribute__((used)) void ended(int signal, void *info, struct frame *f)
 	}
 	load(&f->c);
 }
-__asm__("entry:\n cld\n jmp ended\nback:\n mov $173, %eax\n int $0x80\n");
+/* What a signal's return leaves as it is, NT and ID, would be the next case's: POPF clears it, and DF. */
+__asm__("entry:\n push $2\n popf\n jmp ended\nback:\n mov $173, %eax\n int $0x80\n");
 extern void entry(void), back(void);
 
 static u8 signal_stack[65536] __attribute__((aligned(64)));

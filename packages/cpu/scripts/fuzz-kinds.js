@@ -266,6 +266,38 @@ function sseMore({ r, operand, free, aligned }) {
       return [0x66, 0x0f, r.pick([0x71, 0x72]), 0xc0 | (r.pick([2, 4, 6]) << 3) | reg, r.below(40)];
   }
 }
+/** Opcodes behind 0F 38: SSE4.1 and PCMPGTQ on two xmm registers or one and aligned memory, and extensions from less memory. */
+const SSE4_PACKED = [
+  0x10, 0x14, 0x15, 0x17, 0x28, 0x29, 0x2b, 0x37, 0x38, 0x39, 0x3a, 0x3b, 0x3c, 0x3d, 0x3e, 0x3f, 0x40, 0x41,
+];
+const SSE4_EXTENSIONS = [0x20, 0x21, 0x22, 0x23, 0x24, 0x25, 0x30, 0x31, 0x32, 0x33, 0x34, 0x35];
+function sse4({ r, operand, free, memory, aligned, inLoop }) {
+  const reg = r.below(8);
+  const rm = r.below(8);
+  const either = (to) => (r.chance(40) ? aligned(to) : [0xc0 | (to << 3) | rm]);
+  const general = (to) => (r.chance(50) ? memory(to) : [0xc0 | (to << 3) | free()]);
+  switch (r.below(9)) {
+    case 0:
+      return [0x66, 0x0f, 0x38, r.pick(SSE4_EXTENSIONS), ...operand(reg, rm)];
+    case 1:
+      return [0x66, 0x0f, 0x3a, r.pick([0x08, 0x09, 0x0c, 0x0d, 0x0e, 0x40, 0x41, 0x42]), ...either(reg), r.below(256)];
+    case 2:
+      return [0x66, 0x0f, 0x3a, r.pick([0x0a, 0x0b, 0x21]), ...operand(reg, rm), r.below(256)];
+    case 3:
+      return [0x66, 0x0f, 0x3a, r.pick([0x14, 0x15, 0x16, 0x17]), ...general(reg), r.below(256)];
+    case 4:
+      return [0x66, 0x0f, 0x3a, r.pick([0x20, 0x22]), ...general(reg), r.below(256)];
+    case 5:
+      // Those with an index as their result write the loops' counter.
+      return [0x66, 0x0f, 0x3a, r.pick(inLoop ? [0x60, 0x62] : [0x60, 0x61, 0x62, 0x63]), ...operand(reg, rm), r.below(128)];
+    case 6:
+      return [...(r.chance(30) ? [0x66] : []), 0xf2, 0x0f, 0x38, r.pick([0xf0, 0xf1]), ...operand(free(), 0)];
+    case 7:
+      return [...(r.chance(30) ? [0x66] : []), 0xf3, 0x0f, 0xb8, ...operand(free(), r.below(8))];
+    default:
+      return [0x66, 0x0f, 0x38, r.pick(SSE4_PACKED), ...either(reg)];
+  }
+}
 function sseControl({ r }) {
   const masks = r.chance(20) ? r.below(64) << 7 : 0x1f80;
   const word = masks | (r.below(4) << 13) | (r.chance(20) ? 0x8000 : 0) | (r.chance(20) ? 0x40 : 0);
@@ -287,6 +319,7 @@ export const KINDS = [
   [10, mmx],
   [16, sse],
   [9, sseMore],
+  [8, sse4],
   [3, sseControl],
 ];
 export const KINDS_WEIGHT = KINDS.reduce((sum, [weight]) => sum + weight, 0);
