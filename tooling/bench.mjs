@@ -11,12 +11,15 @@ import { MORE_PEERS, USUAL_PEERS, makePeer } from "./bench/peers.mjs";
 import { hammerTables, measureHammer } from "./bench/hammer.mjs";
 import { DATA, PROGRAMS, script } from "./bench/real.mjs";
 import { Results } from "./bench/results.mjs";
+import { measureServers, serverTable } from "./bench/servers.mjs";
 import { asText, tables } from "./bench/table.mjs";
 import { targetTable } from "./bench/targets.mjs";
 import { root } from "./pnpm.mjs";
 import { build, install } from "./setup.mjs";
 
 const GUEST_SUITES = ["boundary", "cpu", "real"];
+/** Suites that need nothing of the others. */
+const OWN_SUITES = ["hammer", "servers"];
 /** Entries of the largest directory in the suite hammer. */
 const LARGEST_DIRECTORY = 1_000_000;
 
@@ -26,7 +29,8 @@ Runs static i386 programs (suites boundary, cpu) and unmodified Debian i386 prog
 natively, under qemu-user, and in the peers named with --peer. Peers that cannot run here are left out with the reason.
 What is needed is fetched and made under --cache; nothing is installed.
 
-  --suite LIST        of boundary, cpu, real, hammer (default: boundary,cpu); hammer by itself measures the file system beside
+  --suite LIST        of boundary, cpu, real, hammer, servers (default: boundary,cpu); servers: redis, nginx and PostgreSQL with
+                      their own clients, natively, in the vkernel and under qemu-user; hammer by itself measures the file system beside
                       memfs, fuse2fs, e2tools, debugfs, cp and node:fs, and needs nothing of the rest
   --peer NAME         add a peer: ${MORE_PEERS.join(", ")}; repeatable
   --full              --suite boundary,cpu,real,hammer --peer v86 --peer uml
@@ -78,7 +82,7 @@ function commandLine() {
   };
   const suites = values.full ? [...GUEST_SUITES, "hammer"] : values.suite.split(",");
   for (const suite of suites) {
-    if (![...GUEST_SUITES, "hammer"].includes(suite)) throw new Error(`--suite ${suite}: no such suite`);
+    if (![...GUEST_SUITES, ...OWN_SUITES].includes(suite)) throw new Error(`--suite ${suite}: no such suite`);
   }
   const more = values.full ? [...new Set(["v86", "uml", ...values.peer])] : values.peer;
   for (const name of more) {
@@ -152,6 +156,15 @@ if (opt.suites.includes("hammer")) {
   if (opt.update !== undefined) updateHammer(opt.update, hammer, { host: hostFigures(), command: command(), peers: hammer.peers });
   if (opt.suites.length === 1) {
     if (opt.json !== undefined) writeFileSync(opt.json, `${JSON.stringify({ hammer }, null, 2)}\n`);
+    process.exit();
+  }
+}
+if (opt.suites.includes("servers")) {
+  const servers = await measureServers(inputs, { rounds: opt.rounds, limit: opt.limit, only: opt.only, cache: opt.cache, say });
+  process.stdout.write(`${asText(serverTable(servers))}\n\n`);
+  for (const note of servers.notes) say(note);
+  if (!opt.suites.some((suite) => GUEST_SUITES.includes(suite))) {
+    if (opt.json !== undefined) writeFileSync(opt.json, `${JSON.stringify({ servers }, null, 2)}\n`);
     process.exit();
   }
 }

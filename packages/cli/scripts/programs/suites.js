@@ -89,7 +89,7 @@ export const SUITES = {
   },
   servers: {
     packages: [
-      ...["bash", "coreutils", "grep", "sed", "gawk", "procps", "util-linux", "python3", "libc-bin"],
+      ...["bash", "dash", "coreutils", "grep", "sed", "gawk", "procps", "util-linux", "python3", "libc-bin"],
       ...[
         "redis-server",
         "redis-tools",

@@ -16,6 +16,7 @@ import { IoMiss } from "../sys/wait.ts";
 import { vrele } from "../vfs/vnode.ts";
 import { vmspaceFree } from "../vm/vmspace.ts";
 import { futexThreadExit } from "./futex.ts";
+import { futexPiThreadExit } from "./futex-pi.ts";
 import { leavePgrp, pgrpIsOrphaned, fixJobControl } from "./pgrp.ts";
 import type { KernelFrame, Lwp, Proc } from "./proc.ts";
 import { AST_EXIT, LSSLEEP, LSSTOP, LSZOMB, P_PPWAIT, P_SYSTEM, P_WEXIT, SACTIVE, SSTOP, SZOMB } from "./proc.ts";
@@ -110,6 +111,7 @@ function* teardownSlow(lp: Lwp, miss: IoMiss): KernelFrame {
 function teardown(lp: Lwp): void {
   const p = lp.proc;
   const k = lp.k;
+  if (k.piFutexes.queues.size > 0) futexPiThreadExit(lp);
   futexThreadExit(lp);
   const last = p.lwps.size === 1;
   if (last) releaseResources(lp);

@@ -195,9 +195,10 @@ function compare(cmp: number, old: number, arg: number): boolean {
   }
 }
 
-const FUTEX_WAITERS = 0x8000_0000;
-const FUTEX_OWNER_DIED = 0x4000_0000;
-const FUTEX_TID_MASK = 0x3fff_ffff;
+/** Bits of a word that names its owner. */
+export const FUTEX_WAITERS = 0x8000_0000;
+export const FUTEX_OWNER_DIED = 0x4000_0000;
+export const FUTEX_TID_MASK = 0x3fff_ffff;
 /** Longest robust list that is walked. */
 const ROBUST_LIMIT = 2048;
 
@@ -230,16 +231,17 @@ function walkRobustList(lp: Lwp, head: number): void {
   let entry = fuword(vm, head) >>> 0;
   for (let n = 0; n < ROBUST_LIMIT && (entry & ~1) !== (head | 0) && (entry & ~1) >>> 0 !== head >>> 0; n++) {
     const next = fuword(vm, entry & ~1) >>> 0;
-    if (entry !== pending) ownerDied(lp, (entry & ~1) + offset);
+    if (entry !== pending) ownerDied(lp, (entry & ~1) + offset, (entry & 1) !== 0);
     entry = next;
   }
-  if (pending !== 0) ownerDied(lp, (pending & ~1) + offset);
+  if (pending !== 0) ownerDied(lp, (pending & ~1) + offset, (pending & 1) !== 0);
 }
 
-function ownerDied(lp: Lwp, uaddr: number): void {
+/** `pi`: whoever waits is served by futexPiThreadExit(). */
+function ownerDied(lp: Lwp, uaddr: number, pi: boolean): void {
   const vm = lp.proc.vmspace!;
   const word = fuword(vm, uaddr);
   if ((word & FUTEX_TID_MASK) !== lp.tid) return;
   suword(vm, uaddr, (word & FUTEX_WAITERS) | FUTEX_OWNER_DIED);
-  if ((word & FUTEX_WAITERS) !== 0) futexWake(lp, uaddr, 1, FUTEX_BITSET_ALL);
+  if ((word & FUTEX_WAITERS) !== 0 && !pi) futexWake(lp, uaddr, 1, FUTEX_BITSET_ALL);
 }

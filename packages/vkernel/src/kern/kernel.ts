@@ -18,6 +18,7 @@ import type { Abi } from "./abi.ts";
 import { Accounting } from "./acct.ts";
 import { CalloutQueue } from "./callout.ts";
 import { FutexTable } from "./futex.ts";
+import { PiTable } from "./futex-pi.ts";
 import { Dmesg } from "./dmesg.ts";
 import type { Lwp, Pgrp, Proc } from "./proc.ts";
 import { SocketTable } from "./socket-file.ts";
@@ -107,6 +108,7 @@ export class Kernel {
   readonly callouts = new CalloutQueue();
   readonly sched: Scheduler;
   readonly futexes = new FutexTable();
+  readonly piFutexes = new PiTable();
   readonly sockets = new SocketTable();
   readonly unixDomain = new UnixDomain();
   /** POSIX message queues. */

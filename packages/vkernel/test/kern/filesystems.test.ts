@@ -11,9 +11,11 @@ import { MemoryDevice, newfs } from "@vkernel/hammer";
 import { NodePlatform } from "@vkernel/hostkernel/node";
 import { DirfsMount } from "../../src/vfs/dirfs/dirfs.ts";
 import { OverlayMount } from "../../src/vfs/dirfs/overlay.ts";
+import { CothreadDisk } from "../../src/vfs/hammer/cothread-disk.ts";
 import { HammerfsMount } from "../../src/vfs/hammer/hammer.ts";
 import type { Mount } from "../../src/vfs/mount.ts";
 import { TmpfsMount } from "../../src/vfs/tmpfs/tmpfs.ts";
+import { SlowDevice } from "./slow-device.ts";
 import { type Call, DATA, sys, type User, UserBench } from "./user-bench.ts";
 
 const O_RDWR = 2, O_CREAT = 0o100, O_EXCL = 0o200, O_TRUNC = 0o1000, O_APPEND = 0o2000, O_DIRECTORY = 0o200000;
@@ -179,6 +181,26 @@ function* dump(u: User, path: string, out: string[] = [], rel = ""): Generator<C
   return out;
 }
 
+function formatted(now: () => number): MemoryDevice {
+  const device = new MemoryDevice(1 << 30);
+  newfs([device], {
+    label: "TEST", force: true, undoBytes: 8 << 20, now: () => BigInt(Math.floor(now())), fsid: new Uint8Array(16).fill(7),
+  });
+  return device;
+}
+
+/** A disk that makes everybody wait for whatever is not in the cache: calls are run again when it is. */
+function slowDisk(bench: UserBench, image: MemoryDevice): CothreadDisk {
+  const clock = { extra: 0 };
+  const device = new SlowDevice(image, clock);
+  bench.hostWork = () => {
+    const event = device.pending.shift();
+    event?.();
+    return event !== undefined;
+  };
+  return new CothreadDisk(device, { post: (event) => device.pending.push(event), now: () => bench.nanouptime() + clock.extra, awake: () => bench.k.curlwp !== null });
+}
+
 /** Mounts made fresh for one run. */
 function makeMounts(bench: UserBench, seed: number): Record<string, Mount> {
   const now = (): number => bench.k.microtime();
@@ -186,15 +208,13 @@ function makeMounts(bench: UserBench, seed: number): Record<string, Mount> {
   const direct = join(host, "direct", String(seed));
   const lower = join(host, "lower", String(seed));
   for (const dir of [direct, lower]) mkdirSync(dir);
-  const device = new MemoryDevice(1 << 30);
-  newfs([device], {
-    label: "TEST", force: true, undoBytes: 8 << 20, now: () => BigInt(Math.floor(now())), fsid: new Uint8Array(16).fill(7),
-  });
+  const device = formatted(now);
   return {
     tmpfs: new TmpfsMount("tmpfs", 0, { maxBytes: 64 << 20, now }),
     overlay: new OverlayMount(files, lower, 0, { maxBytes: 64 << 20, now }),
     dirfs: new DirfsMount(files, direct, 0),
     hammer: new HammerfsMount("memory", [device], { now, log: (line) => bench.k.log(line) }),
+    waiting: new HammerfsMount("slow", [slowDisk(bench, formatted(now))], { now, log: (line) => bench.k.log(line), cacheBytes: 2 << 20 }),
   };
 }
 

@@ -6,6 +6,7 @@ import { WOULDBLOCK } from "../../sys/wait.ts";
 import { copyin, copyinWords, copyoutWords, fuword, suword } from "../../vm/copyio.ts";
 import { FORK_PROCESS, fork1, type ForkOptions, startLwp, waitVfork } from "../../kern/fork.ts";
 import { FUTEX_BITSET_ALL, futexRequeue, futexWait, futexWake, futexWakeOp } from "../../kern/futex.ts";
+import { futexLockPi, futexLockPiTry, futexUnlockPi } from "../../kern/futex-pi.ts";
 import type { KernelFrame, Lwp } from "../../kern/proc.ts";
 import { FOREVER } from "../../kern/sleep.ts";
 import { hex, int, obsolete, partial, plain, size, sleeps, type Sysent, uptr } from "../../kern/sysent.ts";
@@ -187,6 +188,10 @@ const FUTEX_WAKE = 1;
 const FUTEX_REQUEUE = 3;
 const FUTEX_CMP_REQUEUE = 4;
 const FUTEX_WAKE_OP = 5;
+const FUTEX_LOCK_PI = 6;
+const FUTEX_UNLOCK_PI = 7;
+const FUTEX_TRYLOCK_PI = 8;
+const FUTEX_LOCK_PI2 = 13;
 const FUTEX_WAIT_BITSET = 9;
 const FUTEX_WAKE_BITSET = 10;
 const FUTEX_CMD_MASK = 0x7f;
@@ -207,6 +212,13 @@ function sysFutex(lp: Lwp, a: Int32Array): number {
       return futexRequeue(lp, uaddr, a[4]! >>> 0, a[2]!, a[3]!, null);
     case FUTEX_CMP_REQUEUE:
       return futexRequeue(lp, uaddr, a[4]! >>> 0, a[2]!, a[3]!, a[5]!);
+    case FUTEX_LOCK_PI:
+    case FUTEX_LOCK_PI2:
+      return futexLockPiTry(lp, uaddr, true);
+    case FUTEX_TRYLOCK_PI:
+      return futexLockPiTry(lp, uaddr, false);
+    case FUTEX_UNLOCK_PI:
+      return futexUnlockPi(lp, uaddr);
     case FUTEX_WAKE_OP:
       return futexWakeOp(lp, uaddr, a[4]! >>> 0, a[2]!, a[3]!, a[5]!);
     default:
@@ -214,17 +226,20 @@ function sysFutex(lp: Lwp, a: Int32Array): number {
   }
 }
 
-/** FUTEX_WAIT's timeout counts from now, FUTEX_WAIT_BITSET's names a moment of one of two clocks. */
+/** FUTEX_WAIT's timeout counts from now, others name a moment: FUTEX_LOCK_PI's of the wall clock, the rest of one of two. */
 function futexTimeout(lp: Lwp, a: Int32Array, read: (lp: Lwp, uaddr: number) => number): number {
   if (a[3] === 0) return FOREVER;
   const ns = read(lp, a[3]!);
-  if ((a[1]! & FUTEX_CMD_MASK) === FUTEX_WAIT) return ns;
-  const now = (a[1]! & FUTEX_CLOCK_REALTIME) !== 0 ? lp.k.microtime() * 1000 : lp.k.nanouptime();
+  const cmd = a[1]! & FUTEX_CMD_MASK;
+  if (cmd === FUTEX_WAIT) return ns;
+  const now = (a[1]! & FUTEX_CLOCK_REALTIME) !== 0 || cmd === FUTEX_LOCK_PI ? lp.k.microtime() * 1000 : lp.k.nanouptime();
   return Math.max(0, ns - now);
 }
 
 function futexSlow(read: (lp: Lwp, uaddr: number) => number): (lp: Lwp, a: Int32Array) => KernelFrame {
   return function* (lp, a) {
+    const cmd = a[1]! & FUTEX_CMD_MASK;
+    if (cmd === FUTEX_LOCK_PI || cmd === FUTEX_LOCK_PI2) return yield* futexLockPi(lp, a[0]! >>> 0, futexTimeout(lp, a, read));
     const bitset = (a[1]! & FUTEX_CMD_MASK) === FUTEX_WAIT ? FUTEX_BITSET_ALL : a[5]!;
     return yield* futexWait(lp, a[0]! >>> 0, a[2]!, bitset, futexTimeout(lp, a, read));
   };
@@ -252,7 +267,7 @@ function sysGetRobustList(lp: Lwp, a: Int32Array): number {
   return 0;
 }
 
-const FUTEX_NOTE = "no priority inheritance operations";
+const FUTEX_NOTE = "owned locks without priorities to inherit; no requeueing to them";
 const CLONE_NOTE = "no namespaces, no pidfd";
 export const THREAD_ROWS: readonly Sysent[] = [
   partial(sleeps(120, "clone", [hex, uptr, uptr, uptr, uptr], sysClone, sysCloneSlow), CLONE_NOTE),
