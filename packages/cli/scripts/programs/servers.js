@@ -11,7 +11,7 @@ as() { setpriv --reuid=postgres --regid=postgres --clear-groups "$@"; }
 as initdb -D $PGDATA --no-locale -E UTF8 -A trust > init.log 2>&1 || cat init.log; tail -4 init.log | head -1
 as pg_ctl -D $PGDATA -o "-k /tmp/case" -l pg.log -w start | tail -1
 `;
-const PG_END = `; as pg_ctl -D $PGDATA -m fast stop | tail -1; grep -c 'database system is shut down' pg.log; grep -E 'FATAL|PANIC|ERROR' pg.log`;
+const PG_END = `; as pg_ctl -D $PGDATA -m fast stop | tail -1; grep -c 'database system is shut down' pg.log; grep -E 'FATAL|PANIC|ERROR' pg.log | grep -v 'due to administrator command' | sed 's/^.*\\] //'`;
 
 const stressors = {
   processes:
@@ -113,8 +113,8 @@ kill $(cat /tmp/pid); sleep 0.5; kill -0 $(cat /tmp/pid) 2>&1 | cut -d: -f3-`,
   },
   {
     name: "python-http-server",
-    script: `mkdir w; seq 1 1000 > w/numbers; echo hi > w/index.html; (cd w; exec python3 -m http.server 8000 > ../log 2>&1) & ${AWAIT}await 8000
-python3 -c 'import urllib.request as u, zlib; print([(r.status, len(b), zlib.crc32(b)) for p in ["", "numbers"] for r in [u.urlopen("http://127.0.0.1:8000/" + p)] for b in [r.read()]])'; kill %1; wait %1 2>/dev/null; grep -o '"GET.*' log`,
+    script: `mkdir w; seq 1 1000 > w/numbers; echo hi > w/index.html; (cd w; exec python3 -m http.server 8000 > ../log 2>&1) & p=$!; ${AWAIT}await 8000
+python3 -c 'import urllib.request as u, zlib; print([(r.status, len(b), zlib.crc32(b)) for p in ["", "numbers"] for r in [u.urlopen("http://127.0.0.1:8000/" + p)] for b in [r.read()]])'; kill $p; wait $p 2>/dev/null; grep -o '"GET.*' log`,
   },
   {
     name: "sysv-ipc-tools",
