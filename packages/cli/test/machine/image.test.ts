@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The image commands, newfs_hammer, hammer and undo, as users run them. */
 import { createHash } from "node:crypto";
-import { chmodSync, existsSync, linkSync, lstatSync, mkdirSync, readFileSync, readlinkSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  chmodSync, closeSync, existsSync, ftruncateSync, linkSync, lstatSync, mkdirSync, openSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, utimesSync,
+  writeFileSync, writeSync,
+} from "node:fs";
 import { spawnSync } from "node:child_process";
 import path from "node:path";
 import { gunzipSync } from "node:zlib";
@@ -172,6 +175,36 @@ describe.skipIf(!HAS_TAR)("tar (needs GNU tar)", () => {
     expect(spawnSync("diff", ["-r", "--no-dereference", tree, unpacked]).stdout.toString()).toBe("");
     expect(lstatSync(path.join(unpacked, "again")).ino).toBe(lstatSync(path.join(unpacked, "ünïcode")).ino);
     expect(lstatSync(path.join(unpacked, "ünïcode")).mtimeMs).toBe(1_234_567_890_250);
+  });
+
+  it.each([["gnu"], ["posix", "--sparse-version=0.0"], ["posix", "--sparse-version=0.1"], ["posix", "--sparse-version=1.0"]])("sparse files in the %s format %s", (format, ...options) => {
+    const tree = path.join(dir, "sparse"), file = path.join(dir, "sparse.tar"), img = path.join(dir, "sparse.img");
+    rmSync(tree, { recursive: true, force: true });
+    mkdirSync(tree);
+    const make = (name: string, size: number, parts: number, every: number): void => {
+      const fd = openSync(path.join(tree, name), "w");
+      for (let i = 0; i < parts; i++) writeSync(fd, Buffer.alloc(4096, i + 1), 0, 4096, i * every);
+      ftruncateSync(fd, size);
+      closeSync(fd);
+    };
+    make("few parts", 20_000_000, 3, 5_000_000);
+    make("many parts, the last at the end", 99 * 65_536 + 4096, 100, 65_536);
+    make("nothing but a hole", 3_000_000, 0, 0);
+    writeFileSync(path.join(tree, "whole"), "not sparse");
+    tar("-cf", file, "--sparse", `--format=${format}`, ...options, "-C", tree, ".");
+    expect(lstatSync(file).size).toBeLessThan(2_000_000);
+    ok(image("create", img, "--force", "--from", file, "--size", "256m"));
+    const hash = (bytes: string | Buffer): string => createHash("sha256").update(bytes).digest("hex");
+    for (const name of readdirSync(tree))
+      expect(hash(Buffer.from(image("cat", img, `/${name}`).stdout, "latin1")), name).toBe(hash(readFileSync(path.join(tree, name))));
+    expect(ok(image("ls", img)).split("\n").filter((name) => name !== "").sort()).toEqual(readdirSync(tree).sort());
+    if (format === "gnu") return;
+    // A map of more than is stored.
+    const bytes = readFileSync(file);
+    const at = bytes.indexOf("4096", bytes.indexOf(options[0] === "--sparse-version=0.0" ? "GNU.sparse.numbytes=4096" : options[0] === "--sparse-version=0.1" ? "GNU.sparse.map=0,4096" : "\n4096\n"));
+    bytes.write("4097", at, "latin1");
+    writeFileSync(file, bytes);
+    expect(image("create", img, "--force", "--from", file, "--size", "256m")).toMatchObject({ status: 1, stderr: expect.stringMatching(/^vkernel: the archive: has a sparse file whose map is wrong at byte \d+\n$/) as string });
   });
 
   it("layers: whiteouts remove what the layers before had", () => {

@@ -44,7 +44,7 @@ Examples:
 
   image.commands.at(-1)!.addHelpText("after", `
 Kept: names as they are, contents, types (devices, fifos and sockets, too), hard links, modes, owners, times to the microsecond.
-Not kept, and said so: extended attributes, access control lists, file flags, sparse files in GNU's own format. In layers,
+Sparse files stay sparse. Not kept, and said so: extended attributes, access control lists, file flags. In layers,
 .wh.NAME removes NAME of the layers before, .wh..wh..opq empties its directory.
 
 --debian plans and downloads with the host's apt, whose own state is neither read nor changed, unpacks the packages without

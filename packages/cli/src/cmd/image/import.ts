@@ -205,10 +205,6 @@ export class Importer {
     const where = display(h.name);
     let parts = h.name.split("/").filter((p) => p !== "" && p !== ".");
     if (parts.includes("..")) throw new CliError(where, "the archive has a name with '..' in it");
-    if ([...h.pax.keys()].some((k) => k.startsWith("GNU.sparse.")) || h.flag === "S") {
-      this.skipped.push(`${where}: a sparse file in GNU's own format (make the archive without --sparse)`);
-      return;
-    }
     const a: Attributes = { mode: h.mode, uid: h.uid, gid: h.gid, mtime: h.mtime };
     this.#package?.entry(parts.join("/"));
     if (this.#package !== null && h.type !== "dir") parts = this.#package.place(parts.join("/")).split("/");
@@ -255,12 +251,12 @@ export class Importer {
         ...(h.type === "chardev" || h.type === "blockdev" ? { rmajor: h.devmajor, rminor: h.devminor } : {}),
       });
       this.#layer.add(ip.objId);
-      let at = 0;
       if (h.type === "file") {
-        for await (const piece of reader.contents()) {
-          at += m.write(ip, at, piece, 0, piece.length);
-          this.#progress(piece.length);
+        for await (const { at, bytes } of reader.located()) {
+          m.write(ip, at, bytes, 0, bytes.length);
+          this.#progress(bytes.length);
         }
+        if (ip.size < h.size) m.truncate(ip, h.size);
       }
       m.setattr(ip, { mtime: a.mtime, ...(h.atime === null ? {} : { atime: h.atime }) });
       m.rele(ip);

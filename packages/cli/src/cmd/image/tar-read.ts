@@ -1,24 +1,30 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * Reading tar archives: ustar, PAX (POSIX.1-2001), GNU long names and numbers, v7.
+ * Reading tar archives: ustar, PAX (POSIX.1-2001), GNU long names, numbers and sparse files, v7.
  *
  * Names, targets and PAX values are byte strings, whatever encoding they are in, and device numbers are kept: file systems
  * hold both, and no library at hand gives them.
  * @module
  */
 import { CliError } from "../../ui/errors.ts";
+import { continuedMap, type Extent, extentsOf, headerMap, isMap } from "./tar-sparse.ts";
 
 const BLOCK = 512;
 const CHECKSUM_AT = 148;
 const CHECKSUM_END = 156;
+/** Most parts of a sparse file. */
+const EXTENTS_MAX = 1 << 20;
 /** Longest name or set of PAX records taken: what a header says is not believed without bound. */
 const EXTENDED_MAX = 1 << 20;
+
+/** Offsets and lengths of a sparse file's parts. */
+const SPARSE_MAP = "GNU.sparse.map";
 
 /** What an entry of an archive is, by its type flag. */
 export type TarType = "file" | "link" | "symlink" | "chardev" | "blockdev" | "dir" | "fifo" | "other";
 
 const TYPES: Readonly<Record<string, TarType>> = {
-  "0": "file", "\0": "file", "7": "file", "1": "link", "2": "symlink", "3": "chardev", "4": "blockdev", "5": "dir", "6": "fifo",
+  "0": "file", "\0": "file", "7": "file", "1": "link", "2": "symlink", "3": "chardev", "4": "blockdev", "5": "dir", "6": "fifo", S: "file",
 };
 
 /** An entry; names are byte strings. */
@@ -31,6 +37,7 @@ export interface TarEntry {
   mode: number;
   uid: number;
   gid: number;
+  /** Of the file; of a sparse one more than is stored. */
   size: number;
   /** Microseconds since 1970; atime only where the archive has it. */
   mtime: number;
@@ -109,6 +116,8 @@ export class TarReader {
   /** Bytes of the present entry's contents, and of the padding behind them, that were not taken yet. */
   #left = 0;
   #padding = 0;
+  /** Where the contents belong in a sparse file, null for one that is stored whole. */
+  #extents: Extent[] | null = null;
 
   constructor(source: AsyncIterable<Uint8Array>) {
     this.#source = new ByteSource(source);
@@ -132,14 +141,67 @@ export class TarReader {
       if (flag === "x" || flag === "g") {
         for (const [key, value] of await this.#records(size)) {
           if (flag === "g") this.#globals.set(key, value);
-          pax.set(key, value);
+          // Format 0.0 repeats these two for each part; joined they are what 0.1 has.
+          if (key === "GNU.sparse.offset" || key === "GNU.sparse.numbytes") pax.set(SPARSE_MAP, pax.has(SPARSE_MAP) ? `${pax.get(SPARSE_MAP)},${value}` : value);
+          else pax.set(key, value);
         }
         continue;
       }
       if (flag === "L") { longName = await this.#extended(size); continue; }
       if (flag === "K") { longLink = await this.#extended(size); continue; }
-      return this.#entry(b, flag, size, new Map([...this.#globals, ...pax]), longName, longLink);
+      const entry = this.#entry(b, flag, size, new Map([...this.#globals, ...pax]), longName, longLink);
+      await this.#readMap(entry, b);
+      return entry;
     }
+  }
+
+  /** The map of a sparse file, in whichever of the four formats; the entry gets the file's own name and size. */
+  async #readMap(entry: TarEntry, header: Uint8Array): Promise<void> {
+    const { pax } = entry;
+    this.#extents = null;
+    let extents: Extent[];
+    if (entry.flag === "S") {
+      const start = headerMap(header, number);
+      entry.size = start.size;
+      extents = start.extents;
+      for (let more = start.more; more;) {
+        const b = await this.#source.exactly(BLOCK);
+        if (b.length < BLOCK) throw this.#fail("is cut short");
+        const next = continuedMap(b, number);
+        extents.push(...next.extents);
+        if (extents.length > EXTENTS_MAX) throw this.#fail("has a sparse file of too many parts");
+        more = next.more;
+      }
+    } else if (pax.get("GNU.sparse.major") === "1") {
+      entry.size = Number(pax.get("GNU.sparse.realsize"));
+      extents = await this.#mapInContents();
+    } else if (pax.has(SPARSE_MAP) || pax.has("GNU.sparse.size")) {
+      entry.size = Number(pax.get("GNU.sparse.size"));
+      const map = pax.get(SPARSE_MAP) ?? "";
+      extents = extentsOf(map === "" ? [] : map.split(",").map(Number));
+    } else return;
+    entry.name = pax.get("GNU.sparse.name") ?? entry.name;
+    if (!isMap(extents, entry.size, this.#left)) throw this.#fail("has a sparse file whose map is wrong");
+    this.#extents = extents;
+  }
+
+  /** Format 1.0: the map stands in front of the contents, numbers in lines of their own, filled up to a block. */
+  async #mapInContents(): Promise<Extent[]> {
+    const numbers: number[] = [];
+    let text = "";
+    while (numbers.length === 0 || numbers.length < 1 + 2 * numbers[0]!) {
+      const b = await this.#source.exactly(BLOCK);
+      if (b.length < BLOCK || this.#left < BLOCK) throw this.#fail("has a sparse file whose map is cut short");
+      this.#left -= BLOCK;
+      const lines = (text + Buffer.from(b).toString("latin1")).split("\n");
+      text = lines.pop()!;
+      for (const line of lines) {
+        if (numbers.length > 0 && numbers.length === 1 + 2 * numbers[0]!) break;
+        numbers.push(/^\d+$/.test(line) ? Number(line) : Number.NaN);
+      }
+      if (!(numbers.length === 0 || numbers[0]! <= EXTENTS_MAX)) throw this.#fail("has a sparse file whose map is wrong");
+    }
+    return extentsOf(numbers.slice(1));
   }
 
   #check(b: Uint8Array): void {
@@ -198,7 +260,23 @@ export class TarReader {
     return list;
   }
 
-  /** Contents of the present entry, in pieces. */
+  /** Contents of the present entry, in pieces, with their places in the file. */
+  async *located(): AsyncGenerator<{ readonly at: number; readonly bytes: Uint8Array }> {
+    const extents = this.#extents ?? [{ offset: 0, length: Infinity }];
+    let [index, done] = [0, 0];
+    for await (const piece of this.contents()) {
+      for (let rest = piece; rest.length > 0;) {
+        while (done === extents[index]!.length) [index, done] = [index + 1, 0];
+        const { offset, length } = extents[index]!;
+        const bytes = rest.subarray(0, Math.min(rest.length, length - done));
+        yield { at: offset + done, bytes };
+        done += bytes.length;
+        rest = rest.subarray(bytes.length);
+      }
+    }
+  }
+
+  /** What is stored of the present entry, in pieces. */
   async *contents(): AsyncGenerator<Uint8Array> {
     while (this.#left > 0) {
       const piece = await this.#source.some(this.#left);
