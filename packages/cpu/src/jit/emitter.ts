@@ -71,9 +71,9 @@ const NO_ENTRY = -1;
  * fewer than 64 instructions (MAX_BLOCK), and a region's pages lie within 32 MiB (MAX_DELTA).
  */
 const OFFSET_BITS = 26;
-/** The number of the entry's block; above it CHECK_PAGES. */
 /** Crossings between two samples (20,000 instructions or more) that make a region without windows the better one. */
 const MAX_CROSSINGS = 200;
+/** The number of the entry's block; above it CHECK_PAGES. */
 const ENTRY_MASK = 0xffff;
 
 export interface RegionPlace {
