@@ -4,7 +4,7 @@
  * @module
  */
 import type { Abi } from "../kern/abi.ts";
-import type { Support } from "../kern/sysent.ts";
+import type { ArgType, Support } from "../kern/sysent.ts";
 import { dragonflyAbi } from "./dragonfly/abi.ts";
 import { LinuxAbi } from "./linux/abi.ts";
 
@@ -12,6 +12,8 @@ export interface SystemCall {
   readonly abi: Abi["name"];
   readonly nr: number;
   readonly name: string;
+  /** Kinds of its arguments, and how many words each takes. */
+  readonly args: readonly ArgType[];
   readonly support: Support;
   /** What is missing. */
   readonly note: string;
@@ -21,7 +23,7 @@ export interface SystemCall {
 export function systemCalls(): SystemCall[] {
   return [dragonflyAbi(), new LinuxAbi()].flatMap((abi) =>
     abi.sysent.flatMap((row) =>
-      row === undefined ? [] : [{ abi: abi.name, nr: row.nr, name: row.name, support: row.support, note: row.note }],
+      row === undefined ? [] : [{ abi: abi.name, nr: row.nr, name: row.name, args: row.args, support: row.support, note: row.note }],
     ),
   );
 }

@@ -135,6 +135,13 @@ export interface MqAttr {
   readonly maxmsg: number;
   readonly msgsize: number;
 }
+/** What a queue without attributes is given, and the most that others than the superuser may ask for. */
+export interface MqLimits {
+  readonly initial: MqAttr;
+  readonly most: MqAttr;
+}
+const HERE: MqAttr = { maxmsg: MQ_MSG_MAX, msgsize: MQ_MSGSIZE_MAX };
+const LIMITS: MqLimits = { initial: HERE, most: HERE };
 
 /** The name as programs give it, without the slash that C libraries take away. */
 function checkName(name: string): void {
@@ -143,14 +150,15 @@ function checkName(name: string): void {
   if (name.includes("/")) throw EACCES;
 }
 
-function create(lp: Lwp, name: string, mode: number, attr: MqAttr | null): MessageQueue {
+function create(lp: Lwp, name: string, mode: number, attr: MqAttr | null, limits: MqLimits): MessageQueue {
   const table = lp.k.mqueues;
   const { cred } = lp.proc;
   const root = cred.uid === 0;
   if (!root && table.queues.size >= MQ_QUEUES) throw ENOSPC;
-  const { maxmsg, msgsize } = attr ?? { maxmsg: MQ_MSG_MAX, msgsize: MQ_MSGSIZE_MAX };
+  const { maxmsg, msgsize } = attr ?? limits.initial;
+  const { most } = limits;
   if (maxmsg <= 0 || msgsize <= 0) throw EINVAL;
-  if (maxmsg > (root ? HARD_MSG_MAX : MQ_MSG_MAX) || msgsize > (root ? HARD_MSGSIZE_MAX : MQ_MSGSIZE_MAX)) throw EINVAL;
+  if (maxmsg > (root ? HARD_MSG_MAX : most.maxmsg) || msgsize > (root ? HARD_MSGSIZE_MAX : most.msgsize)) throw EINVAL;
   if (table.capacity + maxmsg * msgsize > CAPACITY) throw EMFILE;
   const q = new MessageQueue(mode & 0o777 & ~lp.proc.fd!.umask, cred.uid, cred.gid, maxmsg, msgsize);
   table.queues.set(name, q);
@@ -168,6 +176,7 @@ export function mqOpen(
   flags: number,
   how: { readonly create: boolean; readonly exclusive: boolean; readonly cloexec: boolean; readonly mode: number },
   attr: MqAttr | null,
+  limits: MqLimits = LIMITS,
 ): number {
   checkName(name);
   const fd = lp.proc.fd!;
@@ -179,7 +188,7 @@ export function mqOpen(
     if (!accessOk(q.mode, q.uid, q.gid, false, want, lp.proc.cred)) throw EACCES;
   } else {
     if (!how.create) throw ENOENT;
-    q = create(lp, name, how.mode, attr);
+    q = create(lp, name, how.mode, attr, limits);
   }
   const fp = new MqFile(lp.k, q, flags);
   try {

@@ -49,6 +49,8 @@ function* setup(u: User): Generator<Call, void, number> {
   // The first objects of their kinds have the identifier 0.
   expect([yield dfly("semget", 0, 2, 0o600), yield dfly("msgget", 0, 0o600), yield dfly("shmget", 0, 4096, 0o600)]).toEqual([0, 0, 0]);
   yield dfly("msgsnd", 0, AT.sixteen, 8, 0);
+  fds.push(yield dfly("mq_open", AT.variable, 0x202, 0o600, 0));
+  yield dfly("mq_send", fds[9]!, AT.zeros, 16, 0);
   expect(fds).toEqual(Object.values(FD));
 }
 

@@ -11,7 +11,7 @@ export const KERNEL_ADDRESS = 0xc000_0000 | 0;
 export const NULL_PAGE = 16;
 
 /** Descriptors and memory that the setup of a test makes ready, in this order. */
-export const FD = { file: 0, dir: 1, socket: 2, fed: 3, reader: 4, writer: 5, queue: 6, listener: 7, client: 8 } as const;
+export const FD = { file: 0, dir: 1, socket: 2, fed: 3, reader: 4, writer: 5, queue: 6, listener: 7, client: 8, messages: 9 } as const;
 export const AT = {
   /** Paths: a file, a directory, a name that is free, a symbolic link to the file, and such names in the directory. */
   file: DATA + 0x100, dir: DATA + 0x200, free: DATA + 0x300, link: DATA + 0x400, root: DATA + 0x500,

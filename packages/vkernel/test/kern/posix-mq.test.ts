@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** POSIX message queues; errors as mq_open(3), mq_send(3), mq_receive(3) and mq_notify(3) state them. */
 import { expect, it } from "vitest";
-import { type Call, DATA, type Program, sys, type User, UserBench } from "./user-bench.ts";
+import { type Call, DATA, dfly, type Program, sys, type User, UserBench } from "./user-bench.ts";
 
 const EBADF = -9, EAGAIN = -11, EACCES = -13, EFAULT = -14, EBUSY = -16, EEXIST = -17, EINVAL = -22, EMFILE = -24, ENOENT = -2, EMSGSIZE = -90;
 const ENAMETOOLONG = -36, ETIMEDOUT = -110, EINTR = -4;
@@ -162,4 +162,40 @@ it("lengths, priorities, directions and the memory of all queues have their limi
     expect(yield* receive(u, q)).toBe("0 kept");
     expect(yield open(u, "huge", RDWR | CREAT, [65536, 65536])).toBe(EMFILE);
   });
+});
+
+it("DragonFly's calls: their limits, attributes, priorities, and notification", async () => {
+  const bench = new UserBench();
+  const program: Program = function* (u) {
+    const [DFLY_RDWR, DFLY_CREAT, DFLY_NONBLOCK] = [2, 0x200, 4];
+    const q = yield dfly("mq_open", u.text(P, "/q"), DFLY_RDWR | DFLY_CREAT | DFLY_NONBLOCK, 0o600, 0);
+    expect(yield dfly("mq_getattr", q, ATTR)).toBe(0);
+    expect([0, 4, 8, 12].map((o) => u.word(ATTR + o))).toEqual([4, 32, 1004, 0]);
+    expect(yield dfly("mq_receive", q, BUF, 1004, T)).toBe(-35);
+    expect(yield dfly("mq_send", q, u.text(BUF, "a"), 1, 32)).toBe(EINVAL);
+    expect(yield dfly("mq_send", q, BUF, 0, 0)).toBe(-40);
+    // SIGEV_SIGNAL, SIGUSR1, which is ignored.
+    u.words(T, 1, 30, 0, 0);
+    expect(yield dfly("mq_notify", q, T)).toBe(0);
+    expect(yield dfly("mq_notify", q, T)).toBe(EBUSY);
+    u.words(T, 1, 64, 0, 0);
+    expect(yield dfly("mq_notify", q, T)).toBe(EINVAL);
+    expect(yield dfly("mq_notify", q, 0)).toBe(0);
+    expect(yield dfly("mq_send", q, u.text(BUF, "low"), 3, 1)).toBe(0);
+    expect(yield dfly("mq_timedsend", q, u.text(BUF, "high"), 4, 31, 0)).toBe(0);
+    expect(yield dfly("mq_receive", q, BUF + 512, 1003, T)).toBe(-40);
+    expect(yield dfly("mq_timedreceive", q, BUF + 512, 1004, T, 0)).toBe(4);
+    expect([u.word(T), u.read(BUF + 512, 4)]).toEqual([31, "high"]);
+    u.words(T, 0, 0, 0, 0);
+    expect(yield dfly("mq_setattr", q, T, ATTR)).toBe(0);
+    expect([0, 4, 8, 12].map((o) => u.word(ATTR + o))).toEqual([4, 32, 1004, 1]);
+    expect(yield dfly("mq_receive", q, BUF, 1004, 0)).toBe(3);
+    u.words(T, 1, 0);
+    expect(yield dfly("mq_timedreceive", q, BUF, 1004, 0, T)).toBe(-60);
+    expect(yield dfly("mq_unlink", u.text(P, "/q"))).toBe(0);
+    expect(yield dfly("mq_close", q)).toBe(0);
+    expect(yield dfly("mq_open", P, DFLY_RDWR, 0, 0)).toBe(ENOENT);
+  };
+  expect(await bench.run(bench.start(program, undefined, "dragonfly"))).toBe(0);
+  expect(bench.k.mqueues.capacity).toBe(0);
 });

@@ -12,6 +12,7 @@ import { KEVENT_ROWS } from "./sys-kevent.ts";
 import { KLD_ROWS } from "./sys-kld.ts";
 import { MEMORY_ROWS } from "./sys-memory.ts";
 import { MISC_ROWS } from "./sys-misc.ts";
+import { MQ_ROWS } from "./sys-mq.ts";
 import { OLD_ROWS } from "./sys-old.ts";
 import { POLL_ROWS } from "./sys-poll.ts";
 import { PROCESS_ROWS } from "./sys-process.ts";
@@ -32,12 +33,7 @@ export const SYSENT_SIZE = 536;
 export const TWO_WORDS: readonly number[] = [2, 42, 66, 84, 199, 251];
 
 /** Calls that are not implemented. */
-const MISSING_ROWS: readonly Sysent[] = (
-  [
-    [155, "nfssvc"], [510, "mq_open"], [511, "mq_close"], [512, "mq_unlink"], [513, "mq_getattr"], [514, "mq_setattr"], [515, "mq_notify"],
-    [516, "mq_send"], [517, "mq_receive"], [518, "mq_timedsend"], [519, "mq_timedreceive"],
-  ] as const
-).map(([nr, name]) => unimplemented(nr, name));
+const MISSING_ROWS: readonly Sysent[] = [unimplemented(155, "nfssvc")];
 
 export const DRAGONFLY_SYSENT = sysentTable(
   PROCESS_ROWS,
@@ -53,6 +49,7 @@ export const DRAGONFLY_SYSENT = sysentTable(
   SCHED_ROWS,
   PTRACE_ROWS,
   FH_ROWS,
+  MQ_ROWS,
   IPC_ROWS,
   OLD_ROWS,
   ADMIN_ROWS,
