@@ -24,13 +24,15 @@ function portNumber(text: string, spec: string): number {
   throw new CliError("-p", `'${spec}': '${text}' is not a port number`, "[ADDR:]HOSTPORT:GUESTPORT, for example 8080:80");
 }
 
-/** [ADDR:]HOST:GUEST; an IPv6 address in brackets. Throws CliError. */
+/** [ADDR:]HOST:GUEST[/udp]; an IPv6 address in brackets. Throws CliError. */
 export function publishedPort(spec: string): PublishedPort {
-  const parts = /^(?:(\[[^\]]+\]|[^:]+):)?([^:]+):([^:]+)$/.exec(spec);
-  if (parts === null) throw new CliError("-p", `'${spec}' is no pair of ports`, "[ADDR:]HOSTPORT:GUESTPORT, for example 8080:80");
+  const parts = /^(?:(\[[^\]]+\]|[^:]+):)?([^:]+):([^:/]+)(?:\/(tcp|udp))?$/.exec(spec);
+  if (parts === null) {
+    throw new CliError("-p", `'${spec}' is no pair of ports`, "[ADDR:]HOSTPORT:GUESTPORT[/udp], for example 8080:80");
+  }
   const host = parts[1]?.replace(/^\[|\]$/g, "") ?? LOOPBACK;
   if (isIP(host) === 0) throw new CliError("-p", `'${spec}': '${host}' is not an IP address`, `${LOOPBACK} or 0.0.0.0`);
-  return { host, port: portNumber(parts[2]!, spec), guestPort: portNumber(parts[3]!, spec) };
+  return { host, port: portNumber(parts[2]!, spec), guestPort: portNumber(parts[3]!, spec), kind: parts[4] === "udp" ? "udp" : "tcp" };
 }
 
 /** Null without a network. The host's sockets are loaded only when they are used. */

@@ -44,8 +44,8 @@ export interface HostNetwork {
     accept: (connection: HostConnection) => void,
     answer: (error: string | null) => void,
   ): () => void;
-  /** Datagrams from a port of the host's choice, or from `at`; of the address family of `at.host`. */
-  datagrams(at: HostAddress): HostDatagrams;
+  /** Datagrams from a port of the host's choice, or from `at`; of the address family of `at.host`. `bound` tells once whether that worked. */
+  datagrams(at: HostAddress, bound?: (error: string | null) => void): HostDatagrams;
   /** Addresses of the name servers that the host asks, best first. */
   nameservers(): readonly HostAddress[];
 }

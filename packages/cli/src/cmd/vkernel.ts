@@ -70,7 +70,7 @@ Examples:
     .option("-v, --volume <host:guest[:ro]>", "show a host directory in the guest; repeatable", collect)
     .option("-e, --env <k=v>", "environment variable; repeatable; K alone passes the host's value", collect)
     .option("--net", "let programs connect to wherever the host can; names are looked up as the host does")
-    .option("-p, --publish <[addr:]host:guest>", "lead a TCP port of the host (of 127.0.0.1 unless told) to one of the guest; repeatable", collect)
+    .option("-p, --publish <[addr:]host:guest[/udp]>", "lead a TCP or UDP port of the host (of 127.0.0.1 unless told) to one of the guest; repeatable", collect)
     .option("-w, --workdir <dir>", "working directory in the guest")
     .option("-u, --user <user>", "user name or uid[:gid] in the guest")
     .option("-i, --interactive", "pass standard input on even when it is a terminal")

@@ -78,10 +78,16 @@ export class NodeNetwork implements HostNetwork {
     return () => server.close();
   }
 
-  datagrams(at: HostAddress): HostDatagrams {
+  datagrams(at: HostAddress, bound?: (error: string | null) => void): HostDatagrams {
     const socket = createSocket(isIPv6(at.host) ? "udp6" : "udp4");
+    let answer = bound;
+    const answered = (error: string | null): void => {
+      answer?.(error);
+      answer = undefined;
+    };
     // A datagram that cannot be sent is a lost one, as on any network.
-    socket.on("error", () => {});
+    socket.on("error", (error: NodeJS.ErrnoException) => answered(error.code ?? error.message));
+    socket.on("listening", () => answered(null));
     socket.bind({ address: at.host, port: at.port });
     return {
       send: (bytes, to) => socket.send(bytes, to.port, to.host, () => {}),

@@ -13,8 +13,8 @@ const INET = 2, INET6 = 10, STREAM = 1, DGRAM = 2, NONBLOCK = 0o4000;
 const SOL_SOCKET = 1, SO_REUSEADDR = 2, SO_ERROR = 4, IPPROTO_IPV6 = 41, IPV6_V6ONLY = 26;
 const A = DATA, OTHER = DATA + 0x200, BUF = DATA + 0x1000;
 
-async function run(program: Program, network?: FakeNetwork): Promise<UserBench> {
-  const options = { host: network ?? null, outgoing: true, post: (event: () => void): void => event() };
+async function run(program: Program, network?: FakeNetwork, outgoing = true): Promise<UserBench> {
+  const options = { host: network ?? null, outgoing, post: (event: () => void): void => event() };
   const bench = new UserBench(undefined, network === undefined ? undefined : options);
   expect(await bench.run(bench.start(program))).toBe(0);
   return bench;
@@ -366,6 +366,39 @@ describe("over the host's network", () => {
       expect(yield sys("recvfrom", fd, BUF, 10, 0, OTHER, A + 0x100)).toBe(5);
       expect([u.read(BUF, 5), readAddress(u, OTHER)]).toEqual(["QUERY", "10.0.2.3:53"]);
     }, network);
+  });
+
+  it("datagrams to a published port reach the guest, and only who has sent some is answered", async () => {
+    let arrive: (b: Uint8Array, from: HostAddress) => void = () => {};
+    const sent: string[] = [];
+    const network = new FakeNetwork();
+    network.datagrams = (at?: HostAddress, bound?: (error: string | null) => void) => {
+      expect(at).toEqual({ host: "127.0.0.1", port: 5353 });
+      bound?.(null);
+      return {
+        send: (bytes, to) => sent.push(`${String.fromCharCode(...bytes)} > ${to.host}:${to.port}`),
+        onMessage: (sink) => (arrive = sink),
+        close: () => {},
+      };
+    };
+    await run(function* (u) {
+      yield sys("getpid");
+      void u.bench.k.inet.publish({ host: "127.0.0.1", port: 5353, guestPort: 53, kind: "udp" });
+      const fd = yield sys("socket", INET, DGRAM, 0);
+      yield sys("bind", fd, A, address(u, A, "0.0.0.0", 53));
+      arrive(Uint8Array.from([97, 98]), { host: "127.0.0.1", port: 40_000 });
+      u.setWord(A + 0x100, 16);
+      expect(yield sys("recvfrom", fd, BUF, 10, 0, OTHER, A + 0x100)).toBe(2);
+      expect([u.read(BUF, 2), readAddress(u, OTHER)]).toEqual(["ab", "10.0.2.2:40000"]);
+      expect(yield sys("sendto", fd, BUF, 2, 0, OTHER, 16)).toBe(2);
+      expect(sent).toEqual(["ab > 127.0.0.1:40000"]);
+      // Nobody has written from there, and there is no other way out.
+      const len = address(u, A, "10.0.2.2", 40_001);
+      expect(yield sys("sendto", fd, BUF, 2, 0, A, len)).toBe(-101);
+      // Datagrams for a port that nobody has bound are lost.
+      yield sys("close", fd);
+      arrive(Uint8Array.from([99]), { host: "127.0.0.1", port: 40_000 });
+    }, network, false);
   });
 
   it("a published port leads to whoever listens", async () => {

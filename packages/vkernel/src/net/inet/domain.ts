@@ -48,7 +48,20 @@ export interface PublishedPort {
   readonly host: string;
   readonly port: number;
   readonly guestPort: number;
+  /** What arrives there; connections unless told. */
+  readonly kind?: "tcp" | "udp";
 }
+
+/** A host port whose datagrams go to a port of the machine, and who has sent some: they may be answered. */
+interface PublishedDatagrams {
+  readonly link: HostDatagrams;
+  /** By address and port inside, longest silent first. */
+  readonly peers: Set<string>;
+}
+/** Senders that a published port remembers. */
+const PEERS_MOST = 1024;
+
+const peerKey = ({ host, port }: InetName): string => `${host} ${port}`;
 
 export class InetDomain {
   readonly #options: InetOptions;
@@ -56,6 +69,7 @@ export class InetDomain {
   readonly #ports = new Map<number, InetSocket[]>();
   #nextPort = PORT_FIRST;
   readonly #stops: (() => void)[] = [];
+  readonly #publishedDatagrams = new Map<number, PublishedDatagrams>();
 
   constructor(options: InetOptions) {
     this.#options = options;
@@ -228,10 +242,16 @@ export class InetDomain {
       return;
     }
     const there = this.#destination(name);
-    if (!this.#isLocal(there.host)) this.#outside(there);
+    if (!this.#isLocal(there.host) && this.#answers(s, there) === null) this.#outside(there);
     this.bindAny(s);
     s.name = this.#source(s, there);
     s.remote = there;
+  }
+
+  /** The published port through which `s` may answer `there`, without any other way out; null when there is none. */
+  #answers(s: InetSocket, there: InetName): HostDatagrams | null {
+    const published = s.bound ? this.#publishedDatagrams.get(s.name.port) : undefined;
+    return published !== undefined && published.peers.has(peerKey(there)) ? published.link : null;
   }
 
   /** Sends a datagram, whole. Throws EDESTADDRREQ, EISCONN, EMSGSIZE, ENETUNREACH, EPIPE, ECONNREFUSED of one sent before. */
@@ -244,11 +264,14 @@ export class InetDomain {
     if (name.port === 0) throw EINVAL;
     const there = this.#destination(name);
     const isHere = this.#isLocal(there.host);
-    const outside = isHere ? null : this.#outside(there);
+    const answered = isHere ? null : this.#answers(s, there);
+    const outside = isHere || answered !== null ? null : this.#outside(there);
     this.bindAny(s);
     const data = new Uint8Array(from.resid);
     from.get(data, 0, data.length);
-    if (outside === null) {
+    if (answered !== null) {
+      answered.send(data, { host: there.host === GATEWAY ? LOOPBACK4 : there.host, port: there.port });
+    } else if (outside === null) {
       const target = this.#find(SOCK_DGRAM, there, (other) => !other.closed);
       if (target === null) s.refuse();
       else target.deliver(data, this.#source(s, there), cred);
@@ -292,6 +315,7 @@ export class InetDomain {
   publish(at: PublishedPort): Promise<void> {
     const network = this.#options.host;
     if (network === null) throw new Error("a published port needs the host's network");
+    if (at.kind === "udp") return this.#publishDatagrams(network, at);
     return new Promise((resolve, reject) => {
       const stop = network.listen(
         { host: at.host, port: at.port },
@@ -304,6 +328,35 @@ export class InetDomain {
       this.#stops.push(stop);
     });
   }
+  #publishDatagrams(network: HostNetwork, at: PublishedPort): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const link = network.datagrams({ host: at.host, port: at.port }, (error) => {
+        if (error === null) resolve();
+        else reject(new Error(`UDP port ${at.host}:${at.port}: ${error}`));
+      });
+      const published: PublishedDatagrams = { link, peers: new Set() };
+      this.#publishedDatagrams.set(at.guestPort, published);
+      link.onMessage((bytes, sender) =>
+        this.#options.post(() => this.#arriveDatagram(published, at.guestPort, bytes, this.#inside(network, sender))),
+      );
+      this.#stops.push(() => link.close());
+    });
+  }
+  #arriveDatagram({ peers }: PublishedDatagrams, port: number, bytes: Uint8Array, from: InetName): void {
+    const isOpen = (s: InetSocket): boolean => !s.closed;
+    const target =
+      this.#find(SOCK_DGRAM, { host: MACHINE, port }, isOpen) ?? this.#find(SOCK_DGRAM, { host: LOOPBACK4, port }, isOpen);
+    if (target === null) return;
+    const key = peerKey(from);
+    peers.delete(key);
+    peers.add(key);
+    if (peers.size > PEERS_MOST) {
+      const [oldest] = peers;
+      peers.delete(oldest!);
+    }
+    target.deliver(bytes, from, NOBODY);
+  }
+
   #arrive(connection: HostConnection, port: number): void {
     const here = { host: MACHINE, port };
     const from = parseAddress(connection.remote.host) ?? ANY4;

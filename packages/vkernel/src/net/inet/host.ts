@@ -28,6 +28,6 @@ export interface HostNetwork {
     accept: (connection: HostConnection) => void,
     answer: (error: string | null) => void,
   ): () => void;
-  datagrams(at: HostAddress): HostDatagrams;
+  datagrams(at: HostAddress, bound?: (error: string | null) => void): HostDatagrams;
   nameservers(): readonly HostAddress[];
 }
