@@ -16,22 +16,39 @@ import { Errno } from "./sys/errno.ts";
 
 export type StdioKind = "console" | "streams" | "none";
 
-/** The console driver's last unit: host standard error. */
-const ERROR_RDEV = makedev(0, 255);
+/** Names and numbers of the devices: the terminal or standard streams, and standard error. */
+interface ConsoleNames {
+  readonly name: string;
+  readonly rdev: number;
+  readonly errorName: string;
+  readonly errorRdev: number;
+}
+/** The console; its driver's last unit is the host's standard error. */
+const CONSOLE: ConsoleNames = { name: "console", rdev: CONSOLE_RDEV, errorName: "conserr", errorRdev: makedev(0, 255) };
+
+const SESSION_MAJOR = 250;
+/** Terminal and streams number `unit` of programs that are started from outside while the system runs. */
+export function sessionNames(unit: number): ConsoleNames {
+  return {
+    name: `session${unit}`, rdev: makedev(SESSION_MAJOR, 2 * unit), errorName: `session${unit}err`, errorRdev: makedev(SESSION_MAJOR, 2 * unit + 1),
+  };
+}
 
 export class ConsoleSet {
   readonly console: TtyConsole | StreamDev;
   private readonly error: StreamDev;
   private readonly now: () => number;
+  private readonly devsw: Devsw;
 
   /** Makes the devices: a terminal when the host has one and `streams` does not forbid it. */
-  constructor(terminal: HostTerminal, devsw: Devsw, now: () => number, streams: boolean) {
+  constructor(terminal: HostTerminal, devsw: Devsw, now: () => number, streams: boolean, names = CONSOLE) {
     this.now = now;
+    this.devsw = devsw;
     this.console =
       terminal.isTTY && !streams
-        ? new TtyConsole(terminal, now)
-        : new StreamDev("console", CONSOLE_RDEV, terminal.input, terminal.output);
-    this.error = new StreamDev("conserr", ERROR_RDEV, null, terminal.error);
+        ? new TtyConsole(terminal, now, names.name, names.rdev)
+        : new StreamDev(names.name, names.rdev, terminal.input, terminal.output);
+    this.error = new StreamDev(names.errorName, names.errorRdev, null, terminal.error);
     devsw.add(this.console);
     devsw.add(this.error);
   }
@@ -74,6 +91,19 @@ export class ConsoleSet {
     const devfs = new DevfsMount(k.devsw, this.now);
     const dir = devfs.root();
     return mounts.cache.makeDetached(devfs, dev.name, dir.lookup(dev.name)!, null);
+  }
+
+  /** The terminal has output that the host has not taken yet. */
+  get hasOutput(): boolean {
+    return this.console instanceof TtyConsole && this.console.tty.outq.count > 0;
+  }
+
+  /** The terminal's other end is gone: its session is told, and the devices go. */
+  hangup(): void {
+    if (this.console instanceof TtyConsole) this.console.tty.hangup();
+    this.detach();
+    this.devsw.remove(this.console);
+    this.devsw.remove(this.error);
   }
 
   /** Gives the host's terminal back. */

@@ -32,6 +32,12 @@ export interface FirstProgram {
   readonly init?: boolean;
 }
 
+/** Credentials of a program that is started from outside. */
+export function programCred(program: Pick<FirstProgram, "uid" | "gid" | "groups">): Ucred {
+  const { uid = 0, gid = 0, groups = [] } = program;
+  return { uid, ruid: uid, svuid: uid, gid, rgid: gid, svgid: gid, groups: [...groups] };
+}
+
 /** Starts the first process; without one, the kernel's own init is all there is. */
 export async function startFirst(
   k: Kernel,
@@ -42,11 +48,16 @@ export async function startFirst(
     makeKernelInit(k, k.abis[0]!);
     return null;
   }
-  const uid = first.uid ?? 0;
-  const gid = first.gid ?? 0;
-  const cred: Ucred = { uid, ruid: uid, svuid: uid, gid, rgid: gid, svgid: gid, groups: [...(first.groups ?? [])] };
-  const lp = makeFirstProcess(k, { cred, abi: k.abis[0]!, asInit: first.init === true });
-  const p = lp.proc;
+  const lp = makeFirstProcess(k, { cred: programCred(first), abi: k.abis[0]!, asInit: first.init === true });
+  if (network?.outgoing === true) await withLoads(k, () => provideNameserver(lp));
+  await startProgram(lp, consoles, first);
+  return lp;
+}
+
+/** Gives a process that has none its directory, its streams and its image, and lets it run. */
+export async function startProgram(lp: Lwp, consoles: ConsoleSet, first: FirstProgram): Promise<void> {
+  const { k, proc: p } = lp;
+  const { cred } = p;
   if (first.cwd !== undefined) {
     try {
       await withLoads(k, () => {
@@ -58,14 +69,13 @@ export async function startFirst(
       throw bootError("ENOENT", `working directory ${first.cwd}`, e);
     }
   }
-  if (network?.outgoing === true) await withLoads(k, () => provideNameserver(lp));
   await withLoads(k, () => consoles.openStdio(lp, first.stdio));
 
   let denied = false;
   for (const path of candidates(first)) {
     try {
       await withLoads(k, () => execFirst(lp, { path, argv: [...first.argv], envp: [...first.env] }));
-      return lp;
+      return;
     } catch (e) {
       if (e === EACCES) denied = true;
       // An interpreter that is missing is not a program that is missing: the search ends there.
@@ -74,7 +84,7 @@ export async function startFirst(
     }
   }
   throw denied
-    ? new BootError("EACCES", `${first.path}: permission denied (it is not an executable file, or not for uid ${uid})`)
+    ? new BootError("EACCES", `${first.path}: permission denied (it is not an executable file, or not for uid ${cred.uid})`)
     : new BootError("ENOENT", `${first.path}: no such program in the guest's file system`);
 }
 

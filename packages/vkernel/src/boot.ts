@@ -14,6 +14,7 @@ import { LinuxAbi } from "./abi/linux/abi.ts";
 import { ConsoleSet } from "./boot-console.ts";
 import { BootError, bootError, KernelPanic, withLoads } from "./boot-error.ts";
 import { startFirst, type FirstProgram } from "./boot-first.ts";
+import { processList, Spawner, type ProcessInfo, type SpawnedProgram, type SpawnOptions } from "./boot-spawn.ts";
 import { registerFilesystems } from "./boot-mounts.ts";
 import type { Devsw } from "./dev/cdev.ts";
 import { addStandardDevices } from "./dev/standard.ts";
@@ -141,6 +142,7 @@ export class VirtualKernel {
   private readonly consoles: ConsoleSet;
   private readonly startNs: number;
   private readonly nfs: NfsService | null;
+  private readonly spawner: Spawner;
   private first: Proc | null = null;
   private ended = false;
   /** How often the system was told to end. */
@@ -152,6 +154,7 @@ export class VirtualKernel {
     this.machine = machine;
     this.consoles = consoles;
     this.startNs = kernel.nanouptime();
+    this.spawner = new Spawner(kernel, machine);
   }
 
   /** The first process; its end ends the system. */
@@ -198,6 +201,15 @@ export class VirtualKernel {
   }
   /** Ends the wait of endProcesses(). */
   private hurry: (() => void) | null = null;
+
+  /** Starts another program, on a terminal or streams of its own. Throws BootError. */
+  spawn(options: SpawnOptions): Promise<SpawnedProgram> {
+    return this.spawner.spawn(options);
+  }
+  /** The processes there are. */
+  processes(): ProcessInfo[] {
+    return processList(this.kernel);
+  }
 
   /** Whether there is a first process, or the kernel alone. */
   get hasFirst(): boolean {

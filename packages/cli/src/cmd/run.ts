@@ -4,6 +4,8 @@ import { closeSync, openSync, writeFileSync, writeSync } from "node:fs";
 import { NodePlatform } from "@vkernel/hostkernel/node";
 import { bootKernel, BootError, type CpuModelName, type RunResult, type VirtualKernel } from "@vkernel/vkernel";
 import { toByteString } from "@vkernel/hammer";
+import { ControlServer } from "../control/server.ts";
+import { SharedPlatform } from "../control/shared-terminal.ts";
 import { cpuDebug, reportCpuDebug, type CpuDebugOptions } from "../cpu-debug.ts";
 import { awaitGdb } from "../gdb-link.ts";
 import { network } from "../network.ts";
@@ -32,6 +34,7 @@ export interface RunOptions extends CpuDebugOptions {
   readonly trace?: string;
   readonly net?: boolean;
   readonly publish?: string[];
+  readonly name?: string;
 }
 
 /** When guest code is compiled: never, where it runs often, or all that runs. */
@@ -125,7 +128,8 @@ function traceTo(file: string): { write(line: string): void; end(): void } {
 
 /** Runs the program; resolves to the exit status of the command. */
 export async function runProgram(program: string, args: readonly string[], options: RunOptions): Promise<number> {
-  const platform = new NodePlatform();
+  const control = options.name === undefined ? null : await ControlServer.listen(options.name, "run");
+  const platform = control === null ? new NodePlatform() : new SharedPlatform();
   const tty = options.tty === true || platform.terminal.isTTY;
   if (options.tty === true && !platform.terminal.isTTY) {
     throw new CliError("-t", "standard input and output are not a terminal", "leave -t out");
@@ -168,12 +172,16 @@ export async function runProgram(program: string, args: readonly string[], optio
       },
     });
   } catch (error) {
+    control?.close();
     root.close();
     gdb?.end();
     trace?.end();
     if (!(error instanceof BootError)) throw error;
     const why = error.message.startsWith(`${program}: `) ? error.message.slice(program.length + 2) : error.message;
     throw new CliError(program, why, undefined, STATUS[error.code] ?? EX_OWN, error);
+  }
+  if (platform instanceof SharedPlatform) {
+    control?.attach({ vk, terminal: platform.terminal, user: (spec) => guestUser(spec, (file) => root.text(file)) });
   }
   let result: RunResult;
   try {
@@ -183,6 +191,7 @@ export async function runProgram(program: string, args: readonly string[], optio
     reportCpuDebug(vk, options);
     return status;
   } finally {
+    control?.close();
     gdb?.end();
     trace?.end();
   }

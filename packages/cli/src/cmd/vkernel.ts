@@ -8,6 +8,7 @@ import { CPU_MODELS } from "@vkernel/vkernel";
 import { Option, type Command } from "commander";
 import { topCommand } from "../ui/command.ts";
 import { bootClassic, type ClassicOptions } from "./classic.ts";
+import { addControlCommands } from "./control/command.ts";
 import { imageCommand } from "./image/command.ts";
 import { runProgram, type RunOptions } from "./run.ts";
 import { serveCommand } from "./serve/command.ts";
@@ -75,6 +76,7 @@ Examples:
     .option("-u, --user <user>", "user name or uid[:gid] in the guest")
     .option("-i, --interactive", "pass standard input on even when it is a terminal")
     .option("-t, --tty", "give the program a terminal")
+    .option("--name <name>", "a name for vkernel ps, exec, attach, logs and stop")
     .option("--time", "print wall, user and system time on standard error at the end")
     .option("--verbose", "show the kernel's messages on standard error")
     .option("--stats <file>", "write one JSON object of statistics at the end ('-' = standard error)")
@@ -117,5 +119,6 @@ is 10.0.2.2 there, and 10.0.2.3 answers for the host's name servers.`,
 
   vkernel.addCommand(imageCommand());
   vkernel.addCommand(serveCommand(exit));
+  addControlCommands(vkernel, exit);
   return vkernel;
 }

@@ -103,9 +103,10 @@ export class TtyConsole extends TtyDev {
   private readonly driver: ConsoleDriver;
   private attached = false;
 
-  constructor(terminal: ConsoleTerminal, now: () => number) {
+  /** `name` and `rdev`: where it is in /dev, for terminals other than the console. */
+  constructor(terminal: ConsoleTerminal, now: () => number, name = "console", rdev = CONSOLE_RDEV) {
     const driver = new ConsoleDriver(terminal);
-    super("console", CONSOLE_RDEV, 0o600, driver, now);
+    super(name, rdev, 0o600, driver, now);
     this.terminal = terminal;
     this.driver = driver;
     this.tty.termios.iflag |= IUTF8;

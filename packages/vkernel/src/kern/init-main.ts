@@ -54,14 +54,11 @@ export function makeKernelInit(k: Kernel, abi: Abi): Proc {
  * kthread_create). It has the superuser's rights, no memory and no descriptors; its umask is 0.
  */
 export function kthreadCreate(k: Kernel, name: string, body: (lp: Lwp) => KernelFrame): Proc {
-  const p = newProc(k, k.abis[0]!, ROOT_CRED);
+  const lp = makeProcess(k, k.abis[0]!, ROOT_CRED);
+  const p = lp.proc;
   p.flags |= P_SYSTEM;
   p.comm = name;
-  p.fd = new Filedesc(k.mounts.root, k.mounts.root);
-  p.fd.umask = 0;
-  const lp = new Lwp(k, p, p.pid, new Rusage());
-  p.lwps.set(lp.tid, lp);
-  k.lwps.set(lp.tid, lp);
+  p.fd!.umask = 0;
   lp.kcont = body(lp);
   startLwp(lp);
   return p;
@@ -74,18 +71,21 @@ export interface FirstProcess {
   asInit: boolean;
 }
 
-/**
- * Makes the first user process, with its working directory at the root and no descriptors; it has no image yet.
- * The root file system is mounted.
- */
-export function makeFirstProcess(k: Kernel, first: FirstProcess): Lwp {
-  if (!first.asInit) makeKernelInit(k, first.abi);
-  const p = newProc(k, first.abi, first.cred);
-  if (first.asInit) k.init = p;
+/** A user process below init (or init itself), its working directory at the root, without descriptors and without an image. */
+export function makeProcess(k: Kernel, abi: Abi, cred: Ucred): Lwp {
+  const p = newProc(k, abi, cred);
   p.fd = new Filedesc(k.mounts.root, k.mounts.root);
   const lp = new Lwp(k, p, p.pid, new Rusage());
   p.lwps.set(lp.tid, lp);
   k.lwps.set(lp.tid, lp);
+  return lp;
+}
+
+/** Makes the first user process. The root file system is mounted. */
+export function makeFirstProcess(k: Kernel, first: FirstProcess): Lwp {
+  if (!first.asInit) makeKernelInit(k, first.abi);
+  const lp = makeProcess(k, first.abi, first.cred);
+  if (first.asInit) k.init = lp.proc;
   return lp;
 }
 

@@ -165,6 +165,11 @@ export class VkMachine implements Machine {
     this.#events.onSignal(this.platform, names, handler);
   }
 
+  /** A terminal of the host as the kernel may use it: callbacks in kernel context, failures as Errno. */
+  inKernel(terminal: HostTerminal): HostTerminal {
+    return this.#events.terminal(terminal);
+  }
+
   /** Runs `event` in kernel context soon; for completions of other host calls. Ends an idle sleep. */
   post(event: () => void): void {
     this.#events.post(event);

@@ -22,6 +22,7 @@ export function serveCommand(exit: (status: number) => void): Command {
     .option("--read-only", "nothing can be changed, and the image is not locked")
     .option("--map-root <user>", "whom the clients' root acts as; nobody unless told")
     .option("--map-all <user>", "whom all clients act as, whatever they say they are")
+    .option("--name <name>", "name for vkernel ps, logs and stop; nfs-PORT unless given")
     .option("--verbose", "show the kernel's messages on standard error")
     .addHelpText(
       "after",

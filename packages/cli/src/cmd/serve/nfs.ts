@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** `vkernel serve nfs`: a kernel without processes that serves a directory of an image to NFS clients. */
-import { NodePlatform } from "@vkernel/hostkernel/node";
 import { toByteString } from "@vkernel/hammer";
 import { bootKernel, BootError, type ExportUser, type VirtualKernel } from "@vkernel/vkernel";
 import { isIP } from "node:net";
+import { ControlServer } from "../../control/server.ts";
+import { SharedPlatform } from "../../control/shared-terminal.ts";
 import { panicked, ramBytes } from "../../machine.ts";
 import { hostPort } from "../../network.ts";
 import { rootSource } from "../../root-source.ts";
@@ -21,6 +22,7 @@ export interface ServeNfsOptions {
   readonly mapRoot?: string;
   readonly mapAll?: string;
   readonly verbose?: boolean;
+  readonly name?: string;
 }
 
 /** The kernel has no processes, and needs the least that a machine can have. */
@@ -46,7 +48,9 @@ export async function serveNfs(spec: string, options: ServeNfsOptions): Promise<
   const { image, path } = imagePath(spec);
   const port = hostPort(options.port, "--port");
   if (isIP(options.bind) === 0) throw new CliError("--bind", `'${options.bind}' is not an IP address`, "127.0.0.1 or 0.0.0.0");
-  const platform = new NodePlatform();
+  const control = await ControlServer.listen(options.name ?? `nfs-${port}`, "serve nfs");
+  const platform = new SharedPlatform();
+  const print = (text: string): void => void platform.terminal.output.write(Buffer.from(text));
   const readOnly = options.readOnly === true || options.asOf !== undefined;
   const { NodeNetwork } = await import("@vkernel/hostkernel/node/network");
   const key = lastingSecret(KEY_FILE, KEY_BYTES);
@@ -64,7 +68,9 @@ export async function serveNfs(spec: string, options: ServeNfsOptions): Promise<
       root: root.mount,
       jit: { threshold: Infinity },
       log: (line) => {
-        if (options.verbose === true) process.stderr.write(`vkernel: ${line}\n`);
+        const text = Buffer.from(`vkernel: ${line}\n`);
+        if (options.verbose === true) platform.terminal.error.write(text);
+        else platform.terminal.log.append(text);
       },
       network: { host: new NodeNetwork(), outgoing: false, publish: [{ host: options.bind, port, guestPort: port }] },
       nfs: {
@@ -82,18 +88,22 @@ export async function serveNfs(spec: string, options: ServeNfsOptions): Promise<
       },
     });
   } catch (error) {
+    control.close();
     root.close();
     if (!(error instanceof BootError)) throw error;
     throw new CliError(spec, error.message, undefined, 1, error);
   }
+  control.attach({ vk, terminal: platform.terminal, user: (who) => guestUser(who, (file) => root.text(file)) });
   const view = options.asOf === undefined ? "" : ` as of ${options.asOf}`;
-  process.stdout.write(`Serving ${spec}${view} on ${options.bind} port ${port}${readOnly ? ", read-only" : ""}.\n`);
+  print(`Serving ${spec}${view} on ${options.bind} port ${port}${readOnly ? ", read-only" : ""}.\n`);
   const host = options.bind === "0.0.0.0" || options.bind === "::" ? "SERVER" : options.bind;
-  for (const line of mountLines(host, port, path)) process.stdout.write(`  ${line}\n`);
+  for (const line of mountLines(host, port, path)) print(`  ${line}\n`);
   try {
     await vk.run();
     return 0;
   } catch (error) {
     return panicked(error);
+  } finally {
+    control.close();
   }
 }
