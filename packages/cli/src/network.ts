@@ -36,8 +36,12 @@ export function publishedPort(spec: string): PublishedPort {
 }
 
 /** Null without a network. The host's sockets are loaded only when they are used. */
-export async function network(outgoing: boolean, publish: readonly string[]): Promise<NetworkOptions | null> {
-  const ports = publish.map(publishedPort);
+export async function network(
+  outgoing: boolean,
+  publish: readonly string[],
+  further: readonly PublishedPort[] = [],
+): Promise<NetworkOptions | null> {
+  const ports = [...publish.map(publishedPort), ...further];
   if (!outgoing && ports.length === 0) return null;
   const { NodeNetwork } = await import("@vkernel/hostkernel/node/network");
   return { host: new NodeNetwork(), outgoing, publish: ports };

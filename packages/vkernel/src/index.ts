@@ -22,6 +22,7 @@ export { SNAPSHOT_NAME_FORMAT } from "./vfs/hammer/snapshots.ts";
 export type { JitStatistics, RegionDump, RegionTraceEvent } from "@vkernel/hostkernel";
 export { CPU_MODELS, type CpuModel, type CpuModelName, type CpuidOption } from "@vkernel/hostkernel";
 export { systemCalls, type SystemCall } from "./abi/system-calls.ts";
+export { NFS_PORT } from "./nfs/nfs3-proto.ts";
 export { NOBODY, type ExportUser, type NfsExportOptions } from "./nfs/export.ts";
 export type { NetworkOptions } from "./boot-network.ts";
 export type { PublishedPort } from "./net/inet/domain.ts";

@@ -2,15 +2,16 @@
 /** `vkernel run`: a fresh kernel whose first user process is the program given. */
 import { closeSync, openSync, writeFileSync, writeSync } from "node:fs";
 import { NodePlatform } from "@vkernel/hostkernel/node";
-import { bootKernel, BootError, type CpuModelName, type RunResult, type VirtualKernel } from "@vkernel/vkernel";
+import { bootKernel, BootError, NFS_PORT, type CpuModelName, type MountSpec, type RunResult, type VirtualKernel } from "@vkernel/vkernel";
 import { toByteString } from "@vkernel/hammer";
 import { ControlServer } from "../control/server.ts";
 import { SharedPlatform } from "../control/shared-terminal.ts";
 import { cpuDebug, reportCpuDebug, type CpuDebugOptions } from "../cpu-debug.ts";
 import { awaitGdb } from "../gdb-link.ts";
 import { network } from "../network.ts";
+import { nfsExports } from "../nfs-export.ts";
 import { panicked, ramBytes, standardMounts } from "../machine.ts";
-import { rootSource, volume } from "../root-source.ts";
+import { rootSource, volume, type RootOptions } from "../root-source.ts";
 import { guestUser } from "../users.ts";
 import { CliError } from "../ui/errors.ts";
 import { parseSize } from "../ui/size.ts";
@@ -35,6 +36,15 @@ export interface RunOptions extends CpuDebugOptions {
   readonly net?: boolean;
   readonly publish?: string[];
   readonly name?: string;
+  /** How the machine was started, for those who list it. */
+  readonly kind?: string;
+  readonly export?: string[];
+  readonly nfsPort?: string;
+  readonly rootOptions?: RootOptions;
+  /** Further file systems. */
+  readonly mounts?: readonly MountSpec[];
+  /** The program is init. */
+  readonly init?: boolean;
 }
 
 /** When guest code is compiled: never, where it runs often, or all that runs. */
@@ -128,7 +138,7 @@ function traceTo(file: string): { write(line: string): void; end(): void } {
 
 /** Runs the program; resolves to the exit status of the command. */
 export async function runProgram(program: string, args: readonly string[], options: RunOptions): Promise<number> {
-  const control = options.name === undefined ? null : await ControlServer.listen(options.name, "run");
+  const control = options.name === undefined ? null : await ControlServer.listen(options.name, options.kind ?? "run");
   const platform = control === null ? new NodePlatform() : new SharedPlatform();
   const tty = options.tty === true || platform.terminal.isTTY;
   if (options.tty === true && !platform.terminal.isTTY) {
@@ -137,9 +147,13 @@ export async function runProgram(program: string, args: readonly string[], optio
   const ram = ramBytes(options.memory);
   const volumes = (options.volume ?? []).map((spec) => ({ ...volume(spec), create: true }));
   const trace = options.trace === undefined ? null : traceTo(options.trace);
-  const net = await network(options.net === true, options.publish ?? []);
+  const served = options.export === undefined ? null : nfsExports(options.export, options.nfsPort ?? String(NFS_PORT));
+  const net = await network(options.net === true, options.publish ?? [], served === null ? [] : [served.port]);
   const gdb = options.gdb === undefined ? null : await awaitGdb(options.gdb);
-  const root = rootSource(platform, options.root, options.changes === undefined ? {} : { changes: parseSize(options.changes, "--changes") });
+  const root = rootSource(platform, options.root, {
+    ...options.rootOptions,
+    ...(options.changes === undefined ? {} : { changes: parseSize(options.changes, "--changes") }),
+  });
   let vk: VirtualKernel;
   try {
     const user = guestUser(options.user, (file) => root.text(file));
@@ -148,7 +162,8 @@ export async function runProgram(program: string, args: readonly string[], optio
       ramBytes: ram,
       cpu: options.cpu,
       root: root.mount,
-      mounts: [...standardMounts(), ...volumes],
+      mounts: [...standardMounts(), ...volumes, ...(options.mounts ?? [])],
+      ...(served === null ? {} : { nfs: served.nfs }),
       jit: JIT[options.jit],
       ...cpuDebug(options),
       log: (line) => {
@@ -168,7 +183,9 @@ export async function runProgram(program: string, args: readonly string[], optio
         uid: user.uid,
         gid: user.gid,
         groups: user.groups,
-        stdio: tty ? "console" : "streams",
+        // init opens the console itself.
+        stdio: options.init === true ? "none" : tty ? "console" : "streams",
+        ...(options.init === true ? { init: true } : {}),
       },
     });
   } catch (error) {

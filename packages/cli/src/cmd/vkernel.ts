@@ -7,6 +7,8 @@
 import { CPU_MODELS } from "@vkernel/vkernel";
 import { Option, type Command } from "commander";
 import { topCommand } from "../ui/command.ts";
+import { schemaPath } from "../machine-file.ts";
+import { bootMachine, type BootOptions } from "./boot.ts";
 import { bootClassic, type ClassicOptions } from "./classic.ts";
 import { addControlCommands } from "./control/command.ts";
 import { imageCommand } from "./image/command.ts";
@@ -76,6 +78,8 @@ Examples:
     .option("-u, --user <user>", "user name or uid[:gid] in the guest")
     .option("-i, --interactive", "pass standard input on even when it is a terminal")
     .option("-t, --tty", "give the program a terminal")
+    .option("--export <path[:ro]>", "serve a directory of the guest to NFS clients; repeatable", collect)
+    .option("--nfs-port <[addr:]port>", "TCP port of the host for these", "2049")
     .option("--name <name>", "a name for vkernel ps, exec, attach, logs and stop")
     .option("--time", "print wall, user and system time on standard error at the end")
     .option("--verbose", "show the kernel's messages on standard error")
@@ -108,6 +112,31 @@ is 10.0.2.2 there, and 10.0.2.3 answers for the host's name servers.`,
     .action(async (program: string, args: string[], options: RunOptions) =>
       exit(await runProgram(program, args, options)),
     );
+
+  vkernel
+    .command("boot")
+    .description("boot the machine that a machine file describes; ends with the status of its start command")
+    .usage("[options] NAME | -f FILE")
+    .argument("[name]", "NAME.json in $XDG_CONFIG_HOME/vkernel (~/.config/vkernel)")
+    .option("-f, --file <file>", "machine file")
+    .option("--verbose", "show the kernel's messages on standard error")
+    .addHelpText(
+      "after",
+      `
+A machine file is JSON; paths in it are relative to the file. Its schema: ${schemaPath()}
+
+  {
+    "version": 1,
+    "memory": "512m",
+    "disks": [{ "source": "root.img" }, { "source": "data.img", "on": "/data" }],
+    "shares": [{ "host": "src", "guest": "/src", "readOnly": true }],
+    "network": { "outgoing": true, "publish": [{ "host": 8080, "guest": 80 }] },
+    "exports": { "paths": [{ "path": "/data" }] },
+    "environment": { "LANG": "C.UTF-8" },
+    "start": ["/usr/sbin/nginx", "-g", "daemon off;"]
+  }`,
+    )
+    .action(async (name: string | undefined, options: BootOptions) => exit(await bootMachine(name, options)));
 
   vkernel
     .command("syscalls")

@@ -7,8 +7,8 @@ import { ControlServer } from "../../control/server.ts";
 import { SharedPlatform } from "../../control/shared-terminal.ts";
 import { panicked, ramBytes } from "../../machine.ts";
 import { hostPort } from "../../network.ts";
+import { handleKey } from "../../nfs-export.ts";
 import { rootSource } from "../../root-source.ts";
-import { lastingSecret } from "../../state-dir.ts";
 import { CliError } from "../../ui/errors.ts";
 import { guestUser } from "../../users.ts";
 import { asOfName } from "./as-of.ts";
@@ -29,8 +29,6 @@ export interface ServeNfsOptions {
 const MEMORY = "32m";
 /** Bytes of the file system's cache: reading ahead of many clients is all that this process does. */
 const CACHE_BYTES = 256 << 20;
-const KEY_FILE = "nfs-handle-key";
-const KEY_BYTES = 16;
 
 /** How clients mount the directory, for people to copy. */
 export function mountLines(host: string, port: number, path: string): string[] {
@@ -53,7 +51,7 @@ export async function serveNfs(spec: string, options: ServeNfsOptions): Promise<
   const print = (text: string): void => void platform.terminal.output.write(Buffer.from(text));
   const readOnly = options.readOnly === true || options.asOf !== undefined;
   const { NodeNetwork } = await import("@vkernel/hostkernel/node/network");
-  const key = lastingSecret(KEY_FILE, KEY_BYTES);
+  const key = handleKey();
   const root = rootSource(platform, image, { readOnly, cacheBytes: CACHE_BYTES });
   let vk: VirtualKernel;
   try {
