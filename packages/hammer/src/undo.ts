@@ -365,20 +365,23 @@ export class UndoWriter {
     commit();
   }
 
+  /** Overwrites lines behind the append point that would go on from it. */
   #scrub(): void {
     const crc = crcFor(this.#volumes.version);
+    const bytes = new Uint8Array(BUFSIZE), view = viewOf(bytes);
     const end = this.size - this.used;
     let found = false;
     for (let ahead = 0; ahead < end;) {
       const position = (this.next + ahead) % this.size;
-      const b = this.#read(position - position % BUFSIZE);
       const at = position % BUFSIZE;
+      const address = this.#volumes.undoAddress(position - at);
+      this.#volumes.read(address, bytes, "UNDO FIFO");
       const upTo = Math.min(BUFSIZE, at + end - ahead);
       for (let line = at + (FIFO_LINE - at % FIFO_LINE) % FIFO_LINE; line + FIFO_LINE <= upTo; line += FIFO_LINE) {
-        const seq = b.view.getUint32(line + FIFO_HEAD.off.hdr_seq, true);
+        const seq = view.getUint32(line + FIFO_HEAD.off.hdr_seq, true);
         if (((seq - this.#seq) >>> 0) >= JUMP) continue;
-        dummyLine(b.bytes, b.view, line, (this.#seq ^ FAR_AWAY) >>> 0, crc);
-        this.#volumes.write(this.#volumes.undoAddress(b.position) + line, b.bytes.subarray(line, line + FIFO_LINE), "UNDO FIFO");
+        dummyLine(bytes, view, line, (this.#seq ^ FAR_AWAY) >>> 0, crc);
+        this.#volumes.write(address + line, bytes.subarray(line, line + FIFO_LINE), "UNDO FIFO");
         found = true;
       }
       ahead += upTo - at;
