@@ -15,7 +15,7 @@ import {
 } from "@vkernel/hammer";
 import { CliError } from "../../ui/errors.ts";
 import { entriesOf } from "../image/open.ts";
-import { hex, maintain, pacing, rehearse, pfsAt, pfsIdAt } from "./admin-context.ts";
+import { hex, maintain, pacing, pfsAt, pfsIdAt } from "./admin-context.ts";
 import { linkedSnapshots } from "./admin-maint.ts";
 import { makeLink, strftime } from "./admin-snapshots.ts";
 import { linkTime, State } from "./cleanup-state.ts";
@@ -283,7 +283,7 @@ function customaryPaths(m: HammerMount): string[] {
 
 /** `hammer cleanup [fs…]`. */
 export function cleanup(volumes: string[], g: GlobalOptions, paths: readonly string[], dryRun: boolean): void {
-  (dryRun ? rehearse : maintain)(volumes, (m) => {
+  maintain(volumes, (m) => {
     const run: Run = { m, g, dryRun, done: new Set() };
     let failed = false;
     for (const given of paths.length === 0 ? customaryPaths(m) : paths) {
