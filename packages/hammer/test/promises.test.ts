@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The promises interface on a device whose bytes have to be waited for. */
 import { expect, it } from "vitest";
-import type { MemoryDevice } from "../src/device.ts";
+import type { BlockDevice } from "../src/device.ts";
 import { mount as mountSync } from "../src/mount.ts";
 import { mount, type AsyncBlockDevice } from "../src/promises.ts";
 import { checkmap } from "../src/tools/checkmap.ts";
 import { show } from "../src/tools/show.ts";
+import { crashedWithRedo } from "./campaign/replay-cuts.ts";
 import { fixtureDir, loadImage, readFixture } from "./fixtures.ts";
 import { formatted } from "./formatted.ts";
 
 interface Remote extends AsyncBlockDevice { log: string[]; failWrites: boolean }
 
-function remote(store: MemoryDevice): Remote {
+function remote(store: BlockDevice): Remote {
   const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
   const log: string[] = [];
   return {
@@ -232,5 +233,12 @@ it.skipIf(real === null)("walks a genuine image: every path leads back to what w
   }
   expect(seen).toBe(JSON.parse(readFixture(`${real}/basic-v7.json.gz`).toString()).entries.length - 1); // the root is not below itself
   expect(escaped).toBeGreaterThan(0);
+  await fs.unmount();
+});
+
+it("carries out REDO after a crash, though every buffer has to be waited for", async () => {
+  const { device, files } = crashedWithRedo(formatted(7), 5, 12, 200);
+  const fs = await mount([remote(device)], { ...options, readOnly: false, cacheBytes: 1 << 20 });
+  for (const [name, bytes] of files) expect(Buffer.compare(await fs.readFile(`/${name}`), bytes), name).toBe(0);
   await fs.unmount();
 });
