@@ -86,8 +86,9 @@ export class Apt {
   }
 
   /** Prepares the folder. `sources` is a sources.list file in place of the host's. Throws CliError on a host without apt. */
-  static async open(dir: string, sources: string | undefined): Promise<Apt> {
-    for (const sub of ["state/lists/partial", "cache/archives/partial", "empty"]) mkdirSync(path.join(dir, sub), { recursive: true });
+  static async open(folder: string, sources: string | undefined): Promise<Apt> {
+    const dir = path.resolve(folder);
+    for (const sub of ["state/lists/partial", "cache/archives/partial", "empty", "tmp"]) mkdirSync(path.join(dir, sub), { recursive: true });
     const status = path.join(dir, "status");
     if (!existsSync(status)) writeFileSync(status, "");
     const host = await run("apt-config", ["dump", "Acquire"], process.env);
@@ -112,7 +113,7 @@ export class Apt {
     const text = settings.map(([name, value]) => `${name} "${value}";\n`).join("");
     const conf = path.join(dir, "apt.conf");
     writeFileSync(conf, `${host.stdout}${text}#clear APT::Architectures;\nAPT::Architectures { "${ARCHITECTURE}"; };\n`);
-    return new Apt(dir, { ...process.env, APT_CONFIG: conf, LC_ALL: "C.UTF-8", DEBIAN_FRONTEND: "noninteractive" });
+    return new Apt(dir, { ...process.env, APT_CONFIG: conf, TMPDIR: path.join(dir, "tmp"), LC_ALL: "C.UTF-8", DEBIAN_FRONTEND: "noninteractive" });
   }
 
   #run(command: string, args: readonly string[], progress?: (line: string) => void): Promise<Outcome> {
