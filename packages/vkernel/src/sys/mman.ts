@@ -55,3 +55,5 @@ export const MINCORE_MODIFIED = 0x4;
 export const INHERIT_SHARE = 0;
 export const INHERIT_COPY = 1;
 export const INHERIT_NONE = 2;
+/** The child finds zeros (Linux MADV_WIPEONFORK); FreeBSD's number, which DragonFly does not have. */
+export const INHERIT_ZERO = 3;

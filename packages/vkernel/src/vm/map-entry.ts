@@ -26,7 +26,7 @@ export class VmMapEntry implements ObjectMapping {
   readonly object: VmObject | null;
   /** Byte offset in the object that belongs to `start`; page aligned. */
   offset: number;
-  /** What fork does with it: INHERIT_COPY or INHERIT_NONE. */
+  /** What fork does with it: INHERIT_COPY, INHERIT_NONE or INHERIT_ZERO. */
   inherit = INHERIT_COPY;
   /** The heap (brk) or a stack, for /proc/PID/maps. */
   tag: "" | "heap" | "stack" = "";

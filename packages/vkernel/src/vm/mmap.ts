@@ -10,6 +10,7 @@ import { EACCES, EEXIST, EFAULT, EINVAL, ENOMEM } from "../sys/errno.ts";
 import {
   INHERIT_NONE,
   INHERIT_SHARE,
+  INHERIT_ZERO,
   MADV_CORE,
   MADV_FREE,
   MAP_ANON,
@@ -276,14 +277,15 @@ export function mincore(vm: Vmspace, addr: number, len: number, out: Uint8Array)
   }
 }
 
-/** What fork does with a range: INHERIT_COPY or INHERIT_NONE. Throws EINVAL, ENOMEM (hole). */
+/** What fork does with a range: INHERIT_COPY, INHERIT_NONE or, of private anonymous memory, INHERIT_ZERO. Throws EINVAL, ENOMEM (hole). */
 export function minherit(vm: Vmspace, addr: number, len: number, inherit: number): void {
-  if (inherit < INHERIT_SHARE || inherit > INHERIT_NONE) throw EINVAL;
+  if (inherit < INHERIT_SHARE || inherit > INHERIT_ZERO) throw EINVAL;
   const start = addr - (addr % PAGE_SIZE);
   const end = rangeEnd(start, len + (addr - start), EINVAL);
   forEntries(vm, start, end, (entry) => {
     // Private memory cannot become shared afterwards; what is shared stays shared in any case.
     if (inherit === INHERIT_SHARE && !entry.shared) throw EINVAL;
+    if (inherit === INHERIT_ZERO && entry.object !== null) throw EINVAL;
     if (inherit !== INHERIT_SHARE) entry.inherit = inherit;
   });
   vm.map.simplify(start, end);

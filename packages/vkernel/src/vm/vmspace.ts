@@ -6,7 +6,7 @@
  * @module
  */
 import { ENOMEM } from "../sys/errno.ts";
-import { INHERIT_NONE, PROT_READ, PROT_WRITE, VM_MAX_USER_ADDRESS } from "../sys/mman.ts";
+import { INHERIT_NONE, INHERIT_ZERO, PROT_READ, PROT_WRITE, VM_MAX_USER_ADDRESS } from "../sys/mman.ts";
 import type { VmMapEntry } from "./map-entry.ts";
 import { VmMap } from "./map.ts";
 import { pmapCreate, pmapDestroy, pmapFork, pmapRemove, pmapResidentCount, type Pmap } from "./pmap.ts";
@@ -98,9 +98,9 @@ export function vmspaceFork(vm: Vmspace): Vmspace {
   pmapFork(vm.pmap, child.pmap);
   let dropped = true;
   for (const entry of vm.map.entries) {
-    if (entry.inherit === INHERIT_NONE) {
+    if (entry.inherit === INHERIT_NONE || entry.inherit === INHERIT_ZERO) {
       dropped = pmapRemove(child.pmap, entry.start, entry.end) && dropped;
-      continue;
+      if (entry.inherit === INHERIT_NONE) continue;
     }
     const copy = entry.slice(child.pmap, entry.start, entry.end);
     child.map.entries.push(copy);

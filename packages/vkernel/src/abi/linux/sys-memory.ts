@@ -12,6 +12,7 @@ import {
   MAP_TRYFIXED,
   INHERIT_COPY,
   INHERIT_NONE,
+  INHERIT_ZERO,
   MINCORE_INCORE,
   PAGE_SIZE,
   PROT_EXEC,
@@ -135,6 +136,8 @@ const LINUX_MADV_FREE = 8;
 const LINUX_MADV_REMOVE = 9;
 const LINUX_MADV_DONTFORK = 10;
 const LINUX_MADV_DOFORK = 11;
+const LINUX_MADV_WIPEONFORK = 18;
+const LINUX_MADV_KEEPONFORK = 19;
 const LINUX_MADV_LAST = 21;
 function sysMadvise(lp: Lwp, a: Int32Array): number {
   const vm = lp.proc.vmspace!;
@@ -153,6 +156,11 @@ function sysMadvise(lp: Lwp, a: Int32Array): number {
     case LINUX_MADV_DOFORK:
       if (addr % PAGE_SIZE !== 0) throw EINVAL;
       minherit(vm, addr, len, advice === LINUX_MADV_DONTFORK ? INHERIT_NONE : INHERIT_COPY);
+      return 0;
+    case LINUX_MADV_WIPEONFORK:
+    case LINUX_MADV_KEEPONFORK:
+      if (addr % PAGE_SIZE !== 0) throw EINVAL;
+      minherit(vm, addr, len, advice === LINUX_MADV_WIPEONFORK ? INHERIT_ZERO : INHERIT_COPY);
       return 0;
     default:
       if (advice < 0 || advice === LINUX_MADV_REMOVE || advice > LINUX_MADV_LAST) throw EINVAL;
