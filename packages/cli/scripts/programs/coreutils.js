@@ -50,7 +50,7 @@ const TOOLS = {
   link: "link in l; stat -c %h l; link in l; echo $?; link nothere x; echo $?",
   ln: "ln -s in s; ln -sf nothere s; readlink s; ln in h; ln -v in h2; mkdir d; ln -sr in d/r; readlink d/r; ln d e; echo $?; ln -b -s q s; ls",
   logname: "logname > /dev/null 2>&1; echo $?",
-  ls: 'mkdir -p d/sub; touch -d @86400 d/b; touch -d @0 d/a; ln -s b d/l; mkfifo d/p; touch -h -d @0 d/l d/p d/sub; chmod 4711 d/a; ls -lR --time-style=+%s d | awk \'/^d/ { $5 = "-" } /^total/ { $2 = "-" } { $1 = $1; print }\'; ls -1tr d; ls -F d; ls --color=always d; ls -m d; ls -Q -w 20 -C d; ls nothere; echo $?; ls -v -1 /proc/self/fd | head -3; ls -ld --author --block-size=k in | cut -c 1-10',
+  ls: 'mkdir -p d/sub; touch -d @86400 d/b; touch -d @0 d/a; ln -s b d/l; mkfifo d/p; touch -h -d @0 d/l d/p d/sub; chmod 4711 d/a; ls -lR --time-style=+%s d | awk \'/^d/ { $2 = $5 = "-" } /^total/ { $2 = "-" } { $1 = $1; print }\'; ls -1tr d; ls -F d; ls --color=always d; ls -m d; ls -Q -w 20 -C d; ls nothere; echo $?; ls -v -1 /proc/self/fd | head -3; ls -ld --author --block-size=k in | cut -c 1-10',
   md5sum: "md5sum in; md5sum in > s; md5sum -c s; echo x >> in; md5sum --status -c s; echo $?; seq 1 9 > in",
   mkdir: "mkdir -p a/b/c; mkdir -m 700 s; stat -c %a s; mkdir a; echo $?; mkdir x/y; echo $?; mkdir -v z",
   mkfifo: "mkfifo -m 600 p; stat -c '%F %a' p; (echo through > p) & cat p; wait",
@@ -94,7 +94,7 @@ const TOOLS = {
   sort: "seq 1 20 | sort; seq 1 20 | sort -rn | head -2; printf 'b 2\\na 10\\na 9\\n' | sort -k1,1 -k2,2n; printf '1K\\n2M\\n3\\n' | sort -h; printf 'v1.10\\nv1.9\\n' | sort -V; printf 'Mar\\nJan\\n' | sort -M; sort -c in; echo $?; sort -um in in | wc -l; seq 1 60000 | sort -R --random-source=in | sort -n -S 100k -T . | cksum; sort --parallel=4 -n in | tail -1",
   split:
     "split -l 4 in p.; wc -l p.*; split -n 3 -d in q.; cat q.* | cmp - in; split -b 10 --filter='wc -c' in; split -n r/2 in r.; head -2 r.ab",
-  stat: "stat -c '%A %a %F %h %n %s %u %g %U %G %t %T' in /dev/null /proc; stat -c '%d' in > /dev/null; ln -s in l; stat -c '%N %F' l; stat -L -c %F l; stat -f -c '%l' . ; stat nothere; echo $?; touch -d @1000000000.5 in; stat -c '%X %y %Z' in | cut -d ' ' -f 1-3; stat --printf '%s\\n' in",
+  stat: "stat -c '%A %a %F %h %n %s %u %g %U %G %t %T' in /dev/null; stat -c '%d' in > /dev/null; ln -s in l; stat -c '%N %F' l; stat -L -c %F l; stat -f -c '%l' . ; stat nothere; echo $?; touch -d @1000000000.5 in; stat -c '%X %y %Z' in | cut -d ' ' -f 1-3; stat --printf '%s\\n' in",
   stdbuf: "stdbuf -oL echo line; stdbuf -o 0 -i 0 cat in | head -1",
   stty: "stty < /dev/null; echo $?; stty -a < in 2>&1 | head -1",
   sum: "sum in; sum -s in",

@@ -7,22 +7,22 @@
  */
 const SCREEN = String.raw`T='tmux -L t -f /dev/null'; export TERM=xterm-256color
 start() { $T new-session -d -s s -x 80 -y 24 "$1"; $T set -g status off > /dev/null; $T set -g escape-time 0 > /dev/null; }
-keys() { $T send-keys -t s "$@"; }
-seen() { n=0; while ! $T capture-pane -p -t s | grep -qF -e "$1"; do n=$((n + 1)); [ $n = 600 ] && { echo "never on the screen: $1"; $T capture-pane -p -t s; return 1; }; sleep 0.1; done; }
-show() { seen "$1"; was=; now=x; while [ "$was" != "$now" ]; do was=$now; sleep 0.5; now=$($T capture-pane -p -t s); done; echo "--- $1"; echo "$now"; }
+keys() { $T send-keys -t s "$@" 2> /dev/null; }
+seen() { n=0; while ! $T capture-pane -p -t s 2> /dev/null | grep -qF -e "$1"; do n=$((n + 1)); [ $n = 600 ] && { echo "never on the screen: $1"; $T capture-pane -p -t s; return 1; }; sleep 0.1; done; }
+show() { seen "$1"; was=; now=x; while [ "$was" != "$now" ]; do was=$now; sleep 0.5; now=$($T capture-pane -p -t s 2> /dev/null); done; echo "--- $1"; echo "$now" | sed 's/  *[0-9]* seconds* ago/ T ago/'; }
 finish() { n=0; while $T has-session -t s 2> /dev/null; do n=$((n + 1)); [ $n = 300 ] && { echo 'did not end'; $T capture-pane -p -t s; $T kill-server; return 1; }; sleep 0.1; done; echo ended; }
 `;
 
 const VIM = `${SCREEN}seq 1 200 > f; printf 'int main() {\\nreturn 0;\\n}\\n' > t.c
 start 'vim -u NONE -N f'; show '"f" 200L'; keys ':set number ruler hlsearch' Enter; keys '/77' Enter; show '77,1'
 keys 'dd' 'i' 'hello world' Escape; keys ':%s/1\\([0-9]\\)$/<\\1>/g' Enter; show substitutions; keys 'u'; show changes
-keys 'gg' 'qa' 'Ax' Escape 'jq' '5@a' 'V' 'jj' 'y' 'G' 'p'; show 200; keys ':sp t.c' Enter; keys ':syntax on' Enter 'gg=G'; show 'return 0'; keys ':%!sort -r' Enter; show '}'; keys ':wqa' Enter; finish
-cksum f t.c; start 'vim -u NONE -N -n f'; show 200; keys 'ihalf' Escape ':!echo from the shell' Enter; show 'from the shell'; keys Enter ':q!' Enter; finish
+keys ':1,5normal Ax' Enter 'gg' 'V' 'jj' 'y' 'G' 'p'; show 200; keys ':sp t.c' Enter; keys ':syntax on' Enter 'gg=G'; show 'return 0'; keys ':%!sort -r' Enter; show '}'; keys ':wqa' Enter; finish
+cksum f t.c; start 'vim -u NONE -N -n f'; show 203L; keys 'ihalf' Escape ':!echo from the shell' Enter; show 'from the shell'; keys Enter ':q!' Enter; finish
 vim -es -u NONE -c '%s/2/two/g' -c 'wq' f; cksum f; vim --version | head -1; ls -a`;
 
 const BASH = `${SCREEN}start 'PS1="> " bash --norc --noprofile'; seen '>'; keys 'echo one' Enter; show one; keys Up 'x' Enter; show onex; keys 'sleep 100' Enter; sleep 0.5; keys C-c; keys 'echo after $?' Enter; show 'after 130'
-keys 'cat' Enter; keys 'typed' Enter; seen typed; keys C-z; show Stopped; keys 'jobs' Enter; keys 'fg' Enter; keys 'more' Enter; seen more; keys C-d; keys 'echo status $?' Enter; show 'status 0'; keys C-l; keys 'ls /et' Tab 'host' Tab Enter; show /etc/hosts
-$T resize-window -t s -x 60 -y 20; keys 'stty size; echo $COLUMNS; tty | cut -c 1-9' Enter; show '20 60'; keys 'echo abc def' C-a M-f C-k '!' Enter; keys C-r status Escape Enter; show '(reverse'; keys C-c; keys 'read -s p' Enter 'secret' Enter 'echo got $p' Enter; show 'got secret'; keys 'exit 7' Enter; finish`;
+keys 'cat' Enter; keys 'typed' Enter; seen typed; keys C-z; show Stopped; keys 'jobs' Enter; keys 'fg' Enter; keys 'more' Enter; seen more; keys C-d; keys 'echo status $?' Enter; show 'status 0'; keys C-l; keys 'ls /et' Tab 'hosts' Enter; show /etc/hosts
+$T resize-window -t s -x 60 -y 20; keys 'stty size; echo $COLUMNS; tty | cut -c 1-9' Enter; show '20 60'; keys 'echo abc def' C-a M-f C-k '!' Enter; keys C-r 'status'; show '(reverse'; keys C-c; keys 'read -s p' Enter 'secret' Enter 'echo got $p' Enter; show 'got secret'; keys 'exit 7' Enter; finish`;
 
 export const TERMINAL = [
   { name: "vim", script: VIM, limit: 120 },
