@@ -17,12 +17,12 @@ const VIM = `${SCREEN}seq 1 200 > f; printf 'int main() {\\nreturn 0;\\n}\\n' > 
 start 'vim -u NONE -N f'; show '"f" 200L'; keys ':set number ruler hlsearch' Enter; keys '/77' Enter; show '77,1'
 keys 'dd' 'i' 'hello world' Escape; keys ':%s/1\\([0-9]\\)$/<\\1>/g' Enter; show substitutions; keys 'u'; show changes
 keys ':1,5normal Ax' Enter 'gg' 'V' 'jj' 'y' 'G' 'p'; show 200; keys ':sp t.c' Enter; keys ':syntax on' Enter 'gg=G'; show 'return 0'; keys ':%!sort -r' Enter; show '}'; keys ':wqa' Enter; finish
-cksum f t.c; start 'vim -u NONE -N -n f'; show 203L; keys 'ihalf' Escape ':!echo from the shell' Enter; show 'from the shell'; keys Enter ':q!' Enter; finish
+cksum f t.c; start 'vim -u NONE -N -n f'; show '"f" 2'; keys 'ihalf' Escape ':!echo from the shell' Enter; show 'from the shell'; keys Enter ':q!' Enter; finish
 vim -es -u NONE -c '%s/2/two/g' -c 'wq' f; cksum f; vim --version | head -1; ls -a`;
 
 const BASH = `${SCREEN}start 'PS1="> " bash --norc --noprofile'; seen '>'; keys 'echo one' Enter; show one; keys Up 'x' Enter; show onex; keys 'sleep 100' Enter; sleep 0.5; keys C-c; keys 'echo after $?' Enter; show 'after 130'
-keys 'cat' Enter; keys 'typed' Enter; seen typed; keys C-z; show Stopped; keys 'jobs' Enter; keys 'fg' Enter; keys 'more' Enter; seen more; keys C-d; keys 'echo status $?' Enter; show 'status 0'; keys C-l; keys 'ls /et' Tab 'hosts' Enter; show /etc/hosts
-$T resize-window -t s -x 60 -y 20; keys 'stty size; echo $COLUMNS; tty | cut -c 1-9' Enter; show '20 60'; keys 'echo abc def' C-a M-f C-k '!' Enter; keys C-r 'status'; show '(reverse'; keys C-c; keys 'read -s p' Enter 'secret' Enter 'echo got $p' Enter; show 'got secret'; keys 'exit 7' Enter; finish`;
+keys 'cat' Enter; sleep 1; keys 'typed' Enter; seen typed; keys C-z; show Stopped; keys 'jobs' Enter; keys 'fg' Enter; keys 'more' Enter; seen more; keys C-d; keys 'echo status $?' Enter; show 'status 0'; keys C-l; keys 'ls /et' Tab 'hosts' Enter; show /etc/hosts
+$T resize-window -t s -x 60 -y 20; keys 'stty size; echo $COLUMNS; tty | cut -c 1-9' Enter; show '20 60'; keys 'echo abc def' C-a M-f C-k '!' Enter; keys C-r 'status'; show '(reverse'; keys C-c; keys 'read -s p' Enter; sleep 1; keys 'secret' Enter; sleep 1; keys 'echo got $p' Enter; show 'got secret'; keys 'exit 7' Enter; finish`;
 
 export const TERMINAL = [
   { name: "vim", script: VIM, limit: 120 },

@@ -49,7 +49,7 @@ export const TRACING = [
   },
   {
     name: "gdb-steps-and-memory",
-    script: `${BUILD}${gdb(["break main", "run > out", "stepi 3", "x/3i $pc", "info registers eflags", "print half", "set var half = 4.25", "print half", "x/2s argv[0]", "display watched", "until 15", "up", "print sizeof(struct node)", "call fact(4)", "print $_", "info proc cmdline", "info sharedlibrary", "info signals SIGUSR1", "print (int) getpid() > 0", "p $st0", "p $xmm0.v4_float", "call (double) 0.1 + half", "watch watched if watched == 2", "continue", "print watched", "info float", "p $_siginfo.si_signo"], "./t")}; echo`,
+    script: `${BUILD}${gdb(["break main", "run > out", "stepi 3", "x/3i $pc", "print half", "set var half = 4.25", "print half", "x/2s argv[0]", "display watched", "until 15", "up", "print sizeof(struct node)", "call fact(4)", "print $_", "info proc cmdline", "info sharedlibrary", "info signals SIGUSR1", "print (int) getpid() > 0", "p $st0", "p $xmm0.v4_float", "call (double) 0.1 + half", "watch watched if watched == 2", "continue", "print watched", "info float", "p $_siginfo.si_signo"], "./t")}; echo`,
     limit: 200,
   },
   {
