@@ -8,7 +8,6 @@
  */
 import { EACCES, EEXIST, EFAULT, EINVAL, ENOMEM } from "../sys/errno.ts";
 import {
-  INHERIT_NONE,
   INHERIT_SHARE,
   INHERIT_ZERO,
   MADV_CORE,

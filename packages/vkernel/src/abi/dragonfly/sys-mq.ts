@@ -3,7 +3,7 @@
 import { EINVAL, EMSGSIZE, ETIMEDOUT } from "../../sys/errno.ts";
 import { FREAD, FWRITE, O_ACCMODE, O_CREAT, O_EXCL, O_NONBLOCK } from "../../sys/fcntl.ts";
 import { copyin, copyinstr, copyout } from "../../vm/copyio.ts";
-import { MqFile, type MqLimits, mqNotify, mqOf, mqOpen, mqReceiveTry, mqSendTry, mqUnlink, mqWait } from "../../kern/posix-mq.ts";
+import { type MqFile, type MqLimits, mqNotify, mqOf, mqOpen, mqReceiveTry, mqSendTry, mqUnlink, mqWait } from "../../kern/posix-mq.ts";
 import type { KernelFrame, Lwp } from "../../kern/proc.ts";
 import { FOREVER } from "../../kern/sleep.ts";
 import { kernClose } from "../../kern/sys-file.ts";
