@@ -64,7 +64,7 @@ c = http.client.HTTPConnection("127.0.0.1", 8080)
 for i in range(50): c.request("GET", "/"); assert c.getresponse().read() == b"hello\\n"
 print("kept alive")
 END
-python3 get.py; nginx -s reload -c /tmp/case/conf; sleep 1; python3 -c 'import urllib.request; print(urllib.request.urlopen("http://127.0.0.1:8080/").read())'; nginx -s quit -c /tmp/case/conf; sleep 1; ls pid 2>&1; wc -l < acc; grep -c -E 'emerg|alert|crit' err`,
+python3 get.py; nginx -s reload -c /tmp/case/conf 2> /dev/null; sleep 1; python3 -c 'import urllib.request; print(urllib.request.urlopen("http://127.0.0.1:8080/").read())'; nginx -s quit -c /tmp/case/conf 2> /dev/null; sleep 1; ls pid 2>&1; wc -l < acc; grep -c -E 'emerg|alert|crit' err`,
     limit: 60,
   },
   {
