@@ -13,7 +13,9 @@ const GROUPS = {
 };
 
 /** runtest says `PASS: name`, `FAIL: name`, `SKIPPED: name` and `UNTESTED: name`. */
-const script = (files) => `cp -r ${SUITE}/testsuite t; mkdir scripts; cp ${SUITE}/scripts/echo.c scripts/; cp ${SUITE}/debian/config/pkg/deb .config; mkdir b
+const script = (
+  files,
+) => `cp -r ${SUITE}/testsuite t; mkdir scripts; cp ${SUITE}/scripts/echo.c scripts/; cp ${SUITE}/debian/config/pkg/deb .config; mkdir b
 cp /bin/busybox b/; cp .config b/; cd t; export bindir=/tmp/case/b tsdir=/tmp/case/t SKIP=
 list=$(for f in ${files}; do case $f in *_t1*|*.tar*|*.bz2|*_results.txt|*.bc|*.dc|README|TODO|runtest|testing.sh) ;; *) [ -f "$f" ] && echo "\${f%.tests}" || [ -d "$f" ] && echo "$f";; esac; done | sort -u)
 for each in $list; do timeout 60 ./runtest $each; done > ../log 2>&1
