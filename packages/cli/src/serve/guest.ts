@@ -9,7 +9,9 @@ import { toByteString } from "@vkernel/hammer";
 import { bootKernel, BootError, type MountSpec, type NetworkOptions, type VirtualKernel } from "@vkernel/vkernel";
 import { standardMounts } from "../machine.ts";
 import { imageRoot } from "../root-source.ts";
+import { SharedTerminal } from "../control/shared-terminal.ts";
 import { CliError } from "../ui/errors.ts";
+import { type GuestUser, guestUser } from "../users.ts";
 
 const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -77,9 +79,9 @@ class DetachedTerminal implements HostTerminal {
 
 /** The host as a process without a terminal sees it. */
 class DetachedPlatform extends NodePlatform implements HostPlatform {
-  override readonly terminal: DetachedTerminal;
+  override readonly terminal: SharedTerminal;
   readonly #signals: boolean;
-  constructor(terminal: DetachedTerminal, signals: boolean) {
+  constructor(terminal: SharedTerminal, signals: boolean) {
     super();
     this.terminal = terminal;
     this.#signals = signals;
@@ -112,6 +114,10 @@ export interface GuestOptions {
 /** A guest that was booted. */
 export interface Guest {
   readonly vk: VirtualKernel;
+  /** Its standard streams, for those who look on. */
+  readonly terminal: SharedTerminal;
+  /** Looks a user of the guest up. Throws CliError. */
+  user(spec: string | undefined): GuestUser;
   /** Runs it to its end: the first program's exit status, 128 + N when signal N ended it. Throws KernelPanic. */
   run(): Promise<number>;
 }
@@ -119,7 +125,8 @@ export interface Guest {
 /** Boots the image and starts the program. Throws CliError, and what opening the image throws. */
 export async function bootGuest(options: GuestOptions): Promise<Guest> {
   const terminal = new DetachedTerminal(options);
-  const platform = new DetachedPlatform(terminal, options.hostSignals === true);
+  const shared = new SharedTerminal(terminal);
+  const platform = new DetachedPlatform(shared, options.hostSignals === true);
   const root = imageRoot(platform, options.volumes, { discard: false });
   const env = { PATH, HOME: "/root", USER: "root", LOGNAME: "root", ...options.env };
   const [program] = options.argv as [string];
@@ -147,6 +154,8 @@ export async function bootGuest(options: GuestOptions): Promise<Guest> {
   }
   return {
     vk,
+    terminal: shared,
+    user: (spec) => guestUser(spec, (file) => root.text(file)),
     async run() {
       const result = await vk.run();
       terminal.output.flush();

@@ -47,6 +47,7 @@ Examples:
     .option("--user <name>", "who may connect, made in the image when missing; default your own name")
     .option("--password-file <file>", "take the password from the first line of a file; asked for otherwise")
     .option("--share <name>", "name of the share; default the directory's")
+    .option("--name <name>", "name for vkernel ps, exec, logs and stop; smb-PORT unless given")
     .option("--read-only", "clients can change nothing")
     .option("--snapshot-every <time>", "snapshot the file system at the start and every so often where something has changed (s, m, h, d), or 'never'", "1h")
     .option("-m, --memory <size>", "memory of the virtual machine", "512m")

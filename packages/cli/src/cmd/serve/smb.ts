@@ -5,6 +5,7 @@ import { isIP } from "node:net";
 import { resolvePath, toByteString, type HammerMount } from "@vkernel/hammer";
 import { volumePaths } from "@vkernel/hammer/node";
 import { snapshotsFs, tmpFs } from "@vkernel/vkernel";
+import { ControlServer } from "../../control/server.ts";
 import { makeDirectories, readText, writeText } from "../image/files.ts";
 import { withImage } from "../image/open.ts";
 import { panicked, ramBytes } from "../../machine.ts";
@@ -20,6 +21,7 @@ export interface ServeSmbOptions {
   readonly bind: string;
   readonly user?: string;
   readonly share?: string;
+  readonly name?: string;
   readonly passwordFile?: string;
   readonly readOnly?: boolean;
   readonly snapshotEvery: string;
@@ -134,6 +136,7 @@ export async function serveSmb(spec: string, options: ServeSmbOptions): Promise<
     if (tail.length > SHOWN_LINES) tail.shift();
   };
   const path = toByteString(share.path);
+  const control = await ControlServer.listen(options.name ?? `smb-${options.port}`, "serve smb");
   const guest = await bootGuest({
     volumes: volumePaths(share.image),
     ramBytes: ramBytes(options.memory),
@@ -149,7 +152,11 @@ export async function serveSmb(spec: string, options: ServeSmbOptions): Promise<
       { on: "/run", create: true, mount: tmpFs(RUN_BYTES, 0o755) },
       { on: `${path === "/" ? "" : path}/${SNAPSHOT_DIR}`, create: true, mount: snapshotsFs(path, every === null ? {} : { every, note: "serve smb" }) },
     ],
+  }).catch((error: unknown) => {
+    control.close();
+    throw error;
   });
+  control.attach(guest);
   let isReady = false;
   const look = setInterval(() => {
     if (!guest.vk.listens(SMB_PORT)) return;
@@ -166,5 +173,6 @@ export async function serveSmb(spec: string, options: ServeSmbOptions): Promise<
     return panicked(error);
   } finally {
     clearInterval(look);
+    control.close();
   }
 }
