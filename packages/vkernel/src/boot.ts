@@ -162,7 +162,8 @@ export class VirtualKernel {
     this.first = p;
     p.onExit = (dead) => {
       const k = this.kernel;
-      if (k.shutdownRequest === null) k.exitStatus = (dead.xstat >> 8) & 0xff;
+      // Once the system has been told to end, it still ends with the status of its first process.
+      if ((k.shutdownRequest?.how ?? "exit") === "exit") k.exitStatus = (dead.xstat >> 8) & 0xff;
       this.firstSignal = dead.xstat & 0x7f;
       k.requestShutdown({ how: "exit", nosync: false });
     };
