@@ -108,7 +108,7 @@ print(ask("set a 0 0 5", "hello"), ask("get a"), ask("set n 0 0 1", "9"), ask("i
 for i in range(500): assert ask("set k%d 0 0 %d" % (i, 1000), "x" * 1000) == ["STORED"]
 print(sum(len(ask("get k%d" % i)) for i in range(500)))
 END
-kill $(cat /tmp/pid); sleep 0.5; kill -0 $(cat /tmp/pid) 2>&1 | cut -d: -f3-`,
+p=$(cat /tmp/pid); kill $p; for i in $(seq 100); do kill -0 $p 2> /dev/null || break; sleep 0.1; done; kill -0 $p 2> /dev/null; echo $?`,
     limit: 60,
   },
   {
