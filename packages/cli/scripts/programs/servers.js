@@ -118,7 +118,7 @@ python3 -c 'import urllib.request as u, zlib; print([(r.status, len(b), zlib.crc
   },
   {
     name: "sysv-ipc-tools",
-    script: `m=$(ipcmk -M 10000 | grep -o '[0-9]*$'); s=$(ipcmk -S 3 | grep -o '[0-9]*$'); q=$(ipcmk -Q | grep -o '[0-9]*$'); ipcs -m -i $m | grep -E 'bytes|nattch|mode'; ipcs -s -i $s | tail -5; ipcs -q -i $q | grep -c qbytes; ipcs | awk 'NF == 6 || NF == 5 { print $5 }'; ipcrm -m $m -s $s -q $q; echo $?; ipcs | grep -c 0x; ipcrm -m $m 2>&1 | sed 's/(.*)/(ID)/'`,
+    script: `m=$(ipcmk -M 10000 | grep -o '[0-9]*$'); s=$(ipcmk -S 3 | grep -o '[0-9]*$'); q=$(ipcmk -Q | grep -o '[0-9]*$'); ipcs -m -i $m | grep -E 'bytes|nattch|mode' | sed 's|[lc]pid=[0-9]*||g'; ipcs -s -i $s | tail -5; ipcs -q -i $q | grep -c qbytes; ipcs | awk 'NF == 6 || NF == 5 { print $5 }'; ipcrm -m $m -s $s -q $q; echo $?; ipcs | grep -c 0x; ipcrm -m $m 2>&1 | sed 's/(.*)/(ID)/'`,
     limit: 20,
   },
   ...Object.entries(stressors).map(([name, list]) => ({
