@@ -21,7 +21,7 @@ export const NGROUPS_MAX = 65536;
 function mayChangeUsers(p: Proc): boolean {
   return p.cred.uid === 0 || p.caps.has(CAP_SETUID);
 }
-function mayChangeGroups(p: Proc): boolean {
+export function mayChangeGroups(p: Proc): boolean {
   return p.cred.uid === 0 || p.caps.has(CAP_SETGID);
 }
 

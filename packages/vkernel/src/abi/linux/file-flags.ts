@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Flags and numbers of Linux file calls, to and from native ones (Linux include/uapi/asm-generic/fcntl.h, i386). */
-import { EBADF, EINVAL, EOPNOTSUPP } from "../../sys/errno.ts";
+import { EBADF, EINVAL, ENAMETOOLONG, EOPNOTSUPP, type Errno } from "../../sys/errno.ts";
 import * as n from "../../sys/fcntl.ts";
 import { majorOf, makedev, minorOf } from "../../sys/stat.ts";
 import type { Lwp } from "../../kern/proc.ts";
@@ -145,4 +145,13 @@ export function nativeRdev(linux: number): number {
   const major = linuxMajor(linux);
   if (major === LINUX_PTS_MAJOR) return makedev(PTS_MAJOR, linuxMinor(linux));
   return makedev(major >= LOCAL_MAJOR ? major - LOCAL_MAJOR : major, linuxMinor(linux));
+}
+
+/** Text of at most `most` bytes without its NUL; throws `tooLong` for more, EFAULT. */
+export function textArg(lp: Lwp, uaddr: number, most: number, tooLong: Errno): string {
+  try {
+    return copyinstr(lp.proc.vmspace!, uaddr, most + 1);
+  } catch (e) {
+    throw e === ENAMETOOLONG ? tooLong : e;
+  }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Reading, writing, positioning and closing for Linux programs (Linux fs/read_write.c, fs/open.c, fs/readdir.c). */
-import { EAGAIN, EBADF, EINVAL, ENOENT, EOPNOTSUPP, ESPIPE } from "../../sys/errno.ts";
-import { AT_FDCWD, SEEK_CUR } from "../../sys/fcntl.ts";
+import { EAGAIN, EBADF, EINVAL, ENOENT, ENOTDIR, EOPNOTSUPP, ESPIPE } from "../../sys/errno.ts";
+import { AT_FDCWD, FREAD, SEEK_CUR } from "../../sys/fcntl.ts";
 import { VTTODT } from "../../sys/stat.ts";
 import { WOULDBLOCK } from "../../sys/wait.ts";
 import { fdrop, fhold, type File } from "../../kern/file.ts";
@@ -29,9 +29,10 @@ import { openSlow, openTry } from "../../kern/sys-vfs-open.ts";
 import { fd, hex, int, octal, off64, partial, path, plain, size, sleeps, type Sysent, uint, uptr } from "../../kern/sysent.ts";
 import { VnodeFile } from "../../kern/vnode-file.ts";
 import { NLC_BENEATH, NLC_INROOT, NLC_NOLINKS, NLC_NOMAGIC, NLC_NOXDEV } from "../../vfs/nlookup.ts";
-import { copyinstr, copyinWords, copyout, copyoutWords } from "../../vm/copyio.ts";
+import { VREG } from "../../vfs/vnode.ts";
+import { copyinWords, copyout, copyoutWords } from "../../vm/copyio.ts";
 import { Uio } from "../../vm/uio.ts";
-import { dirFd, nativeOpenFlags, off64Arg, pathArg, requireFd } from "./file-flags.ts";
+import { dirFd, nativeOpenFlags, off64Arg, pathArg, requireFd, textArg } from "./file-flags.ts";
 import { ino32 } from "./file-stat.ts";
 
 /** Longest transfer of one call (Linux MAX_RW_COUNT). */
@@ -65,9 +66,15 @@ const sysRead = (lp: Lwp, a: Int32Array): number => readTry(lp, a[0]!, userUio(l
 const sysReadSlow = (lp: Lwp, a: Int32Array): KernelFrame => readSlow(lp, a[0]!, userUio(lp, a[1]!, a[2]!));
 const sysWrite = (lp: Lwp, a: Int32Array): number => writeTry(lp, a[0]!, userUio(lp, a[1]!, a[2]!));
 const sysWriteSlow = (lp: Lwp, a: Int32Array): KernelFrame => writeSlow(lp, a[0]!, userUio(lp, a[1]!, a[2]!));
+/** No bytes are there at once, whatever the file is. */
+function readNothing(lp: Lwp, d: number): number {
+  if ((lp.proc.fd!.get(d).flags & FREAD) === 0) throw EBADF;
+  return 0;
+}
 function sysReadv(lp: Lwp, a: Int32Array): number {
   requireFd(lp, a[0]!);
-  return readTry(lp, a[0]!, iovUio(lp, a[1]!, a[2]!));
+  const uio = iovUio(lp, a[1]!, a[2]!);
+  return uio.resid === 0 ? readNothing(lp, a[0]!) : readTry(lp, a[0]!, uio);
 }
 const sysReadvSlow = (lp: Lwp, a: Int32Array): KernelFrame => readSlow(lp, a[0]!, iovUio(lp, a[1]!, a[2]!));
 function sysWritev(lp: Lwp, a: Int32Array): number {
@@ -155,7 +162,7 @@ function sysCloseRange(lp: Lwp, a: Int32Array): number {
 /** Collects directory entries in one of Linux's two forms until the buffer is full. */
 function getdents(lp: Lwp, d: number, uaddr: number, len: number, is64: boolean): number {
   const fp = lp.proc.fd!.get(d);
-  if (!(fp instanceof VnodeFile)) throw EBADF;
+  if (!(fp instanceof VnodeFile)) throw ENOTDIR;
   const out = new Uint8Array(Math.min(len >>> 0, 65536));
   const dv = new DataView(out.buffer);
   let used = 0;
@@ -287,11 +294,30 @@ function sysFallocate(lp: Lwp, a: Int32Array): number {
   return kernFallocate(lp, a[0]!, off64Arg(a[2]!, a[3]!), off64Arg(a[4]!, a[5]!), a[1] === KEEP_SIZE);
 }
 
-/** Advice about access patterns: checked, and of no effect on a cache that needs none. */
-function sysFadvise(lp: Lwp, a: Int32Array): number {
+const POSIX_FADV_NOREUSE = 5;
+/** Advice about access patterns: checked, and of no effect on a cache that needs none. Places of the length's upper half and the advice. */
+const fadvise =
+  (lengthHigh: number, advice: number) =>
+  (lp: Lwp, a: Int32Array): number => {
+    const fp = lp.proc.fd!.get(a[0]!);
+    if (fp.type === "pipe" || fp.type === "fifo") throw ESPIPE;
+    if (a[lengthHigh]! < 0 || a[advice]! >>> 0 > POSIX_FADV_NOREUSE) throw EINVAL;
+    return 0;
+  };
+function sysReadahead(lp: Lwp, a: Int32Array): number {
   const fp = lp.proc.fd!.get(a[0]!);
-  if (!(fp instanceof VnodeFile)) throw ESPIPE;
+  if ((fp.flags & FREAD) === 0) throw EBADF;
+  if (!(fp instanceof VnodeFile) || fp.vp.type !== VREG) throw EINVAL;
   return 0;
+}
+
+const SYNC_FILE_RANGE_FLAGS = 7;
+/** Durable is what the whole file has, not only the range. */
+function sysSyncFileRange(lp: Lwp, a: Int32Array): number {
+  const fp = lp.proc.fd!.get(a[0]!);
+  if (a[2]! < 0 || a[4]! < 0 || (a[5]! & ~SYNC_FILE_RANGE_FLAGS) !== 0) throw EINVAL;
+  if (!(fp instanceof VnodeFile)) throw ESPIPE;
+  return kernFsync(lp, a[0]!);
 }
 
 // preadv2 and pwritev2: flags, and the file's own position at offset −1
@@ -329,7 +355,7 @@ const MFD_NAME_MOST = 249;
 /** (name, flags) */
 function sysMemfdCreate(lp: Lwp, a: Int32Array): number {
   if ((a[1]! & ~(MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL | MFD_EXEC)) !== 0) throw EINVAL;
-  const name = copyinstr(lp.proc.vmspace!, a[0]!, MFD_NAME_MOST + 1);
+  const name = textArg(lp, a[0]!, MFD_NAME_MOST, EINVAL);
   return kernMemfd(lp, name, (a[1]! & MFD_CLOEXEC) !== 0, (a[1]! & (MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL)) !== 0);
 }
 
@@ -352,12 +378,12 @@ export const FILE_IO_ROWS: readonly Sysent[] = [
   sleeps(187, "sendfile", [fd, fd, uptr, size], sendfile(false), sendfileSlow(false)),
   plain(194, "ftruncate64", [fd, off64], (lp, a) => kernFtruncate(lp, a[0]!, off64Arg(a[1]!, a[2]!))),
   plain(220, "getdents64", [fd, uptr, size], (lp, a) => getdents(lp, a[0]!, a[1]!, a[2]!, true)),
-  plain(225, "readahead", [fd, off64, size], sysFadvise),
+  plain(225, "readahead", [fd, off64, size], sysReadahead),
   sleeps(239, "sendfile64", [fd, fd, uptr, size], sendfile(true), sendfileSlow(true)),
-  plain(250, "fadvise64", [fd, off64, size, int], sysFadvise),
-  plain(272, "fadvise64_64", [fd, off64, off64, int], sysFadvise),
+  plain(250, "fadvise64", [fd, off64, size, int], fadvise(3, 4)),
+  plain(272, "fadvise64_64", [fd, off64, off64, int], fadvise(4, 5)),
   sleeps(295, "openat", [fd, path, hex, octal], sysOpenat, sysOpenatSlow),
-  sleeps(314, "sync_file_range", [fd, off64, off64, hex], (lp, a) => kernFsync(lp, a[0]!), waitDurable),
+  sleeps(314, "sync_file_range", [fd, off64, off64, hex], sysSyncFileRange, waitDurable),
   partial(plain(324, "fallocate", [fd, hex, off64, off64], sysFallocate), "mode 0 and KEEP_SIZE; storage is not reserved"),
   plain(333, "preadv", [fd, uptr, int, off64], sysPreadv),
   sleeps(334, "pwritev", [fd, uptr, int, off64], sysPwritev, finishSynced),

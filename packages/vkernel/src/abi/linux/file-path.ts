@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Names and attributes of files for Linux programs (Linux fs/namei.c, fs/open.c, fs/utimes.c, fs/namespace.c). */
-import { EINVAL, ENAMETOOLONG, ENODEV, EOPNOTSUPP, EPERM, ERANGE } from "../../sys/errno.ts";
+import { E2BIG, EINVAL, ENAMETOOLONG, ENODEV, EOPNOTSUPP, EPERM, ERANGE } from "../../sys/errno.ts";
 import { AT_FDCWD } from "../../sys/fcntl.ts";
 import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK } from "../../sys/stat.ts";
 import type { Lwp } from "../../kern/proc.ts";
@@ -29,7 +29,7 @@ import { MNT_NODEV, MNT_NOEXEC, MNT_NOSUID, MNT_RDONLY, MNT_SYNCHRONOUS } from "
 import { NLC_EMPTY, NLC_FOLLOW } from "../../vfs/nlookup.ts";
 import type { Vtype } from "../../vfs/vnode.ts";
 import { VBLK, VCHR, VFIFO, VREG, VSOCK } from "../../vfs/vnode.ts";
-import { copyinWords, copyout, copyinstr } from "../../vm/copyio.ts";
+import { copyin, copyinWords, copyout, copyinstr } from "../../vm/copyio.ts";
 import {
   AT_EACCESS,
   AT_EMPTY_PATH,
@@ -41,6 +41,7 @@ import {
   nativeRdev,
   off64Arg,
   pathArg,
+  textArg,
 } from "./file-flags.ts";
 
 // Making and removing names
@@ -228,17 +229,34 @@ function umount(lp: Lwp, p: string, flags: number): number {
   return kernUnmount(lp, p, (flags & (UMOUNT_FORCE | UMOUNT_DETACH)) !== 0);
 }
 
+const XATTR_NAME_MAX = 255;
+const XATTR_SIZE_MAX = 65_536;
+const XATTR_FLAGS = 3;
+/** An attribute's name, and what setxattr would give it. Throws EINVAL, ERANGE, E2BIG, EFAULT. */
+function checkXattr(lp: Lwp, a: Int32Array, sets: boolean): void {
+  if (sets && (a[4]! & ~XATTR_FLAGS) !== 0) throw EINVAL;
+  const vm = lp.proc.vmspace!;
+  if (textArg(lp, a[1]!, XATTR_NAME_MAX, ERANGE) === "") throw ERANGE;
+  if (!sets) return;
+  const len = a[3]! >>> 0;
+  if (len > XATTR_SIZE_MAX) throw E2BIG;
+  copyin(vm, a[2]!, new Uint8Array(len), 0, len);
+}
 /** Extended attributes: no file system here has any; the file must exist all the same. */
 const noXattr =
-  (follow: boolean) =>
+  (follow: boolean, sets = false) =>
   (lp: Lwp, a: Int32Array): number => {
+    checkXattr(lp, a, sets);
     kernStat(lp, AT_FDCWD, pathArg(lp, a[0]!), follow ? NLC_FOLLOW : 0);
     throw EOPNOTSUPP;
   };
-function noFxattr(lp: Lwp, a: Int32Array): number {
-  lp.proc.fd!.get(a[0]!);
-  throw EOPNOTSUPP;
-}
+const noFxattr =
+  (sets = false) =>
+  (lp: Lwp, a: Int32Array): number => {
+    lp.proc.fd!.get(a[0]!);
+    checkXattr(lp, a, sets);
+    throw EOPNOTSUPP;
+  };
 const listNone =
   (follow: boolean) =>
   (lp: Lwp, a: Int32Array): number => {
@@ -286,18 +304,18 @@ export const FILE_PATH_ROWS: readonly Sysent[] = [
   plain(198, "lchown32", [path, uint, uint], chown(0, same)),
   plain(207, "fchown32", [fd, uint, uint], fchown(same)),
   plain(212, "chown32", [path, uint, uint], chown(NLC_FOLLOW, same)),
-  plain(226, "setxattr", [path, path, uptr, size, hex], noXattr(true)),
-  plain(227, "lsetxattr", [path, path, uptr, size, hex], noXattr(false)),
-  plain(228, "fsetxattr", [fd, path, uptr, size, hex], noFxattr),
+  plain(226, "setxattr", [path, path, uptr, size, hex], noXattr(true, true)),
+  plain(227, "lsetxattr", [path, path, uptr, size, hex], noXattr(false, true)),
+  plain(228, "fsetxattr", [fd, path, uptr, size, hex], noFxattr(true)),
   plain(229, "getxattr", [path, path, uptr, size], noXattr(true)),
   plain(230, "lgetxattr", [path, path, uptr, size], noXattr(false)),
-  plain(231, "fgetxattr", [fd, path, uptr, size], noFxattr),
+  plain(231, "fgetxattr", [fd, path, uptr, size], noFxattr()),
   plain(232, "listxattr", [path, uptr, size], listNone(true)),
   plain(233, "llistxattr", [path, uptr, size], listNone(false)),
   plain(234, "flistxattr", [fd, uptr, size], flistNone),
   plain(235, "removexattr", [path, path], noXattr(true)),
   plain(236, "lremovexattr", [path, path], noXattr(false)),
-  plain(237, "fremovexattr", [fd, path], noFxattr),
+  plain(237, "fremovexattr", [fd, path], noFxattr()),
   plain(271, "utimes", [path, uptr], (lp, a) => utimes(lp, cwd, pathArg(lp, a[0]!), a[1]!, 4)),
   plain(296, "mkdirat", [fd, path, octal], (lp, a) => kernMkdir(lp, dirFd(a[0]!), pathArg(lp, a[1]!), a[2]!)),
   plain(297, "mknodat", [fd, path, octal, uint], (lp, a) =>

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Linux calls about ids: users and groups (16 and 32 bits wide), process groups, sessions. */
-import { EINVAL } from "../../sys/errno.ts";
+import { EINVAL, EPERM } from "../../sys/errno.ts";
 import { copyin, copyout, suword } from "../../vm/copyio.ts";
 import { setpgid, setsid } from "../../kern/pgrp.ts";
 import type { Lwp, Proc } from "../../kern/proc.ts";
-import { ID_KEEP, NGROUPS_MAX, setgid, setgroups, setregid, setresgid, setresuid, setreuid, setuid } from "../../kern/prot.ts";
+import { ID_KEEP, mayChangeGroups, NGROUPS_MAX, setgid, setgroups, setregid, setresgid, setresuid, setreuid, setuid } from "../../kern/prot.ts";
 import { int, pid, plain, type Sysent, uint, uptr } from "../../kern/sysent.ts";
 import { findProc } from "./sys-process.ts";
 
@@ -48,6 +48,7 @@ function sysGetgroups(bytes: 2 | 4): (lp: Lwp, a: Int32Array) => number {
 function sysSetgroups(bytes: 2 | 4): (lp: Lwp, a: Int32Array) => number {
   return (lp, a) => {
     const n = a[0]!;
+    if (!mayChangeGroups(lp.proc)) throw EPERM;
     if (n < 0 || n > NGROUPS_MAX) throw EINVAL;
     const buf = new Uint8Array(n * bytes);
     copyin(lp.proc.vmspace!, a[1]!, buf, 0, buf.length);

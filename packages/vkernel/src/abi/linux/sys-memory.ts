@@ -180,6 +180,11 @@ function sysMlock(lp: Lwp, a: Int32Array): number {
   if (len > 0) madvise(lp.proc.vmspace!, start, len, MADV_NORMAL);
   return 0;
 }
+/** Of flags it has MLOCK_ONFAULT. */
+function sysMlock2(lp: Lwp, a: Int32Array): number {
+  if ((a[2]! & ~1) !== 0) throw EINVAL;
+  return sysMlock(lp, a);
+}
 function sysMlockall(_lp: Lwp, a: Int32Array): number {
   if (a[0] === 0 || (a[0]! & ~7) !== 0) throw EINVAL;
   return 0;
@@ -213,5 +218,5 @@ export const MEMORY_ROWS: readonly Sysent[] = [
   plain(218, "mincore", [uptr, size, uptr], sysMincore),
   plain(219, "madvise", [uptr, size, int], sysMadvise),
   plain(375, "membarrier", [int, hex], sysMembarrier),
-  partial(plain(376, "mlock2", [uptr, size, hex], sysMlock), LOCK_NOTE),
+  partial(plain(376, "mlock2", [uptr, size, hex], sysMlock2), LOCK_NOTE),
 ];

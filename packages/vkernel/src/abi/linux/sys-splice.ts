@@ -32,6 +32,7 @@ function putOffsets(lp: Lwp, a: Int32Array, s: Splice): void {
   if (s.toAt !== null) putOffset(lp, a[3]!, s.toAt, true);
 }
 function sysSplice(lp: Lwp, a: Int32Array): number {
+  if (a[4] === 0) return 0;
   const s = setup(lp, a);
   const n = spliceTry(lp, s);
   if (n > 0) putOffsets(lp, a, s);
@@ -46,7 +47,7 @@ function* sysSpliceSlow(lp: Lwp, a: Int32Array): KernelFrame {
 
 /** tee(in, out, len, flags) */
 const sysTee = (lp: Lwp, a: Int32Array): number =>
-  spliceTry(lp, teeSetup(lp, a[0]!, a[1]!, count(a[2]!), checkFlags(a[3]!)));
+  a[2] === 0 ? 0 : spliceTry(lp, teeSetup(lp, a[0]!, a[1]!, count(a[2]!), checkFlags(a[3]!)));
 const sysTeeSlow = (lp: Lwp, a: Int32Array): KernelFrame =>
   spliceSlow(lp, teeSetup(lp, a[0]!, a[1]!, count(a[2]!), checkFlags(a[3]!)));
 

@@ -95,9 +95,9 @@ function sysTime(lp: Lwp, a: Int32Array): number {
   return now;
 }
 function sysStime(lp: Lwp, a: Int32Array): number {
-  suser(lp.proc);
   const w = new Int32Array(1);
   copyinWords(lp.proc.vmspace!, a[0]!, w, 1);
+  suser(lp.proc);
   lp.k.settime(w[0]! * 1e6);
   return 0;
 }
@@ -107,8 +107,11 @@ function sysGettimeofday(lp: Lwp, a: Int32Array): number {
   return 0;
 }
 function sysSettimeofday(lp: Lwp, a: Int32Array): number {
+  const vm = lp.proc.vmspace!;
+  const ns = a[0] === 0 ? null : getTimeval(lp, a[0]!);
+  if (a[1] !== 0) copyinWords(vm, a[1]!, new Int32Array(2), 2);
   suser(lp.proc);
-  if (a[0] !== 0) lp.k.settime(getTimeval(lp, a[0]!) / 1000);
+  if (ns !== null) lp.k.settime(ns / 1000);
   return 0;
 }
 

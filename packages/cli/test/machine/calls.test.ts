@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * Every Linux call with wrong arguments, here and on the host's own kernel: errors must be the same, where the host can run
+ * programs for i386. What differs with a reason is listed.
+ */
+import { execFileSync, spawnSync } from "node:child_process";
+import { chmodSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { systemCalls } from "@vkernel/vkernel";
+import { describe, expect, it } from "vitest";
+import { type Case, cases, caseTable } from "./calls/cases.ts";
+import { checkout, scratch, vkernel } from "./harness.ts";
+import { DIFFERENT } from "./calls/different.ts";
+
+const SOURCES = path.join(checkout, "packages/cli/test/machine/calls");
+
+/** Builds calls.c with its table in `dir`. */
+function build(dir: string, all: readonly Case[]): string {
+  const program = path.join(dir, "calls");
+  writeFileSync(path.join(dir, "cases.h"), caseTable(all));
+  const flags = ["-m32", "-O1", "-nostdlib", "-static", "-fno-pie", "-no-pie", "-fno-stack-protector", "-fcf-protection=none"];
+  execFileSync("gcc", [...flags, "-I", dir, "-o", program, path.join(SOURCES, "calls.c")], { stdio: "pipe" });
+  return program;
+}
+
+/** Namespaces of its own: processes that are signalled and IPC objects that stay are the test's. */
+const UNSHARE = ["--ipc", "--pid", "--net", "--fork", "--kill-child"];
+
+/** Why the native half cannot run here, or null. */
+function cannotRun(): string | null {
+  const dir = scratch();
+  try {
+    const program = build(dir, []);
+    chmodSync(dir, 0o755);
+    execFileSync("unshare", [...UNSHARE, program], { cwd: dir, stdio: "pipe" });
+    return null;
+  } catch {
+    return "needs gcc -m32, a kernel that runs i386 programs, and the right to make namespaces";
+  }
+}
+
+function parse(output: string): Map<string, string> {
+  return new Map(output.split("\n").filter((line) => line !== "").map((line) => [line.slice(0, line.indexOf(" ")), line.slice(line.indexOf(" ") + 1)]));
+}
+
+const reason = cannotRun();
+
+describe.skipIf(reason !== null)(`Linux calls, as the host's kernel answers them${reason === null ? "" : ` (skipped: ${reason})`}`, () => {
+  it("errors are the same", () => {
+    const all = cases(systemCalls());
+    const dir = scratch();
+    chmodSync(dir, 0o755);
+    const program = build(dir, all);
+    const here = vkernel(["run", "--root", dir, "-w", "/", "--", "/calls"], { timeoutMs: 170_000 });
+    const native = spawnSync("unshare", [...UNSHARE, program], { cwd: dir, encoding: "latin1", maxBuffer: 1 << 28, timeout: 100_000, killSignal: "SIGKILL" });
+    const [ours, theirs] = [parse(here.stdout), parse(native.stdout)];
+    expect(theirs.size).toBeGreaterThan(1000);
+    const differ = all
+      .filter((c) => ours.get(c.name) !== theirs.get(c.name) && theirs.get(c.name) !== "error 38")
+      .map((c) => `${c.name}: ${ours.get(c.name) ?? "nothing"}, natively ${theirs.get(c.name) ?? "nothing"}`);
+    expect(differ.filter((line) => !DIFFERENT.some(({ calls }) => calls.test(line)))).toEqual([]);
+  });
+});
