@@ -261,6 +261,18 @@ describe("positions and sizes", () => {
       yield sys("lseek", to, 10000, 0);
       expect(yield* readAll(u, to)).toBe("567");
     }));
+
+  it("a file that is copied behind itself grows by a bounded part in one call", () =>
+    run(function* (u) {
+      yield* make(u, "/f", "0123456789".repeat(1000));
+      const from = yield open(u, "/f");
+      const to = yield open(u, "/f", O_RDWR);
+      yield sys("lseek", to, 0, 2);
+      const moved = yield sys("sendfile64", to, from, 0, 0x4000_0000);
+      expect(moved).toBeGreaterThanOrEqual(10000);
+      expect(moved).toBeLessThanOrEqual(16 << 20);
+      expect((yield* stat(u, "/f")).size).toBe(10000 + moved);
+    }));
 });
 
 describe("names", () => {

@@ -200,6 +200,11 @@ function getdents(lp: Lwp, d: number, uaddr: number, len: number, is64: boolean)
 // Copying between descriptors inside the kernel
 
 const COPY_BUFFER = 65536;
+/**
+ * Most bytes moved by one call, which nothing interrupts: signals and other processes wait no longer than that takes. A short count is
+ * the caller's sign to go on, and ends a file that is appended to itself.
+ */
+const COPY_MOST = 16 * 1024 * 1024;
 
 /** Moves up to `len` bytes from one file to another through a buffer; both must not block. Returns the count. */
 function copyFiles(
@@ -256,7 +261,7 @@ const sendfile =
     const from = readableFile(lp, a[1]!);
     if (!(from instanceof VnodeFile) || from.dev !== null) throw EINVAL;
     const at = a[2] === 0 ? null : getOffset(lp, a[2]!, is64);
-    const moved = copyFiles(lp, from, to, Math.min(a[3]! >>> 0, MAX_RW_COUNT), at, null);
+    const moved = copyFiles(lp, from, to, Math.min(a[3]! >>> 0, COPY_MOST), at, null);
     if (at !== null && moved > 0) putOffset(lp, a[2]!, at, is64);
     return moved;
   };
@@ -282,7 +287,7 @@ function sysCopyFileRange(lp: Lwp, a: Int32Array): number {
   if (!(from instanceof VnodeFile) || !(to instanceof VnodeFile) || from.dev !== null || to.dev !== null) throw EINVAL;
   const fromAt = a[1] === 0 ? null : getOffset(lp, a[1]!, true);
   const toAt = a[3] === 0 ? null : getOffset(lp, a[3]!, true);
-  const moved = copyFiles(lp, from, to, Math.min(a[4]! >>> 0, MAX_RW_COUNT), fromAt, toAt);
+  const moved = copyFiles(lp, from, to, Math.min(a[4]! >>> 0, COPY_MOST), fromAt, toAt);
   if (fromAt !== null) putOffset(lp, a[1]!, fromAt, true);
   if (toAt !== null) putOffset(lp, a[3]!, toAt, true);
   return moved;
