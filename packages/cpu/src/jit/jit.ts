@@ -56,6 +56,13 @@ const MODULE_COST = 100_000;
 const WARM_AFTER = 3000;
 /** What a small region has: before the heat for it is there nothing is looked for, since looking costs, too. */
 const LEAST_INSTRUCTIONS = 20;
+/**
+ * How much longer a page is interpreted, in instructions and as a part of the time it had, before it is looked for a region again after a
+ * look in vain. Looking costs as much as interpreting 50,000 instructions; programs whose time is spread over all their code, as a
+ * compiler's is, would look from one address after the other.
+ */
+const VAIN_LOOK = 640_000;
+const VAIN_SHARE = 1 / 8;
 /** The queue is emptied at the latest when it holds as many instructions, or code for half of what may live. */
 const MAX_QUEUED = 1000;
 /** Bytes of WebAssembly code for a region and for each of its instructions, about. */
@@ -252,6 +259,7 @@ export class Jit {
       this.#enqueue(grown.region, grown.pageBase, grown.replaced);
       return;
     }
+    if (profile.total < profile.lookAt) return;
     const region = this.#discover(page, address & ~PGMASK, find, { starts: [offset], avoidCompiled: true });
     if (
       region !== null &&
@@ -262,12 +270,13 @@ export class Jit {
 
   /**
    * Whether so much time was spent in `region` that compiling it costs no more, `factor` times. If not, `offset` in the
-   * page of `profile` is looked at again when it may be.
+   * page of `profile` is looked at again when it may be, and the page's other addresses not at once.
    */
   #isWorthIt(profile: PageProfile, offset: number, region: Region, factor: number): boolean {
     const missing = factor * this.#costOf(region.offsetOf.size) - this.#heatOf(region);
     if (missing > 0) {
       profile.neededAt.set(offset, profile.total + missing);
+      profile.lookAt = profile.total * (1 + VAIN_SHARE) + VAIN_LOOK / this.options.sampleInterval;
       return false;
     }
     profile.neededAt.delete(offset);

@@ -25,6 +25,8 @@ export class PageProfile {
   /** All heat there ever was, and how much of it has to be there before it is worth looking for a region from an offset again. */
   total = 0;
   readonly neededAt = new Map<number, number>();
+  /** The total at which it is looked again for a region from any offset, after a look in vain. */
+  lookAt = 0;
   /** One bit for each byte at which an instruction was seen to start. */
   readonly seen = new Uint32Array(128);
   /** How many jumps were traced. */
