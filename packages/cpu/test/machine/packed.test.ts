@@ -63,7 +63,7 @@ describe.each(names)("the tarball of %s", (name) => {
     expect(m).toMatchObject({ engines: { node: ">=20.19" }, sideEffects: false, license: "BSD-3-Clause" });
   });
   test("has no tests, scripts, caches or build settings", () => {
-    const allowed = /^(dist|src|bin|world)\/|^(README\.md|LICENSE|CHANGELOG\.md|package\.json)$/;
+    const allowed = /^(dist|src|bin|world)\/|^(README\.md|LICENSE|vkernel\.schema\.json|CHANGELOG\.md|package\.json)$/;
     expect(files.filter((file) => !allowed.test(file) || /\.test\.|tsbuildinfo|(^|\/)(test|scratch|node_modules)\//.test(file))).toEqual([]);
   });
   test("has the sources that its maps and declarations lead to", () => {
