@@ -108,6 +108,18 @@ describe("hammer on an image", () => {
     expect(run("cleanup", "--dry-run", "/")).toBe(said("", true).replaceAll(/run\.+/g, "run"));
     expect(run("cleanup", "/")).toBe(said(upgrade, true));
     expect(run("cleanup", "/")).toBe(said("", false));
+    const told = JSON.parse(run("-F", "cleanup", "--dry-run", "--json", "/", "/")) as object;
+    expect(told).toEqual({
+      output_version: { command: "hammer cleanup", major: 1, minor: 0 },
+      dryRun: true,
+      cleanup: [
+        {
+          path: "/", pfs: 0, state: "/var/hammer/root", error: null,
+          directives: ["snapshots", "prune", "rebalance", "reblock", "recopy"].map((directive) => ({ directive, outcome: "run" })),
+        },
+        { path: "/", pfs: 0, state: null, error: "already handled", directives: null },
+      ],
+    });
     expect(run("snapls").split("\n").length).toBe(4);
     expect(ok(vkernel(["image", "ls", img, "/var/hammer/root"]))).toMatch(/snap-\d{8}-\d{4}/);
     const file = path.join(dir, "config");

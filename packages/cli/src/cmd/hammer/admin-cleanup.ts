@@ -15,7 +15,7 @@ import {
 } from "@vkernel/hammer";
 import { CliError } from "../../ui/errors.ts";
 import { entriesOf } from "../image/open.ts";
-import { hex, maintain, pacing, pfsAt, pfsIdAt } from "./admin-context.ts";
+import { hex, maintain, pacing, pfsAt, pfsIdAt, printJson, type CommandOptions } from "./admin-context.ts";
 import { linkedSnapshots } from "./admin-maint.ts";
 import { makeLink, strftime } from "./admin-snapshots.ts";
 import { linkTime, State } from "./cleanup-state.ts";
@@ -40,13 +40,23 @@ function seconds(text: string | undefined): number {
   return Number(m[1]) * UNIT[m[2]!]!;
 }
 
-function say(text: string): void { process.stdout.write(text); }
+/** What became of a line of the configuration; with --dry-run, what would. "expire": only old snapshots are removed. */
+type Outcome = "run" | "skip" | "disabled" | "expire" | "unknown";
 
-/** How cleanup is run. */
-interface Run { m: HammerMount; g: GlobalOptions; dryRun: boolean; done: Set<number> }
+/** What is told of one path with --json; `directives` is null with the reason in `error` when nothing could be done. */
+interface Told {
+  path: string;
+  pfs: number | null;
+  state: string | null;
+  directives: { directive: string; outcome: Outcome }[] | null;
+  error: string | null;
+}
+
+/** How cleanup is run, and where it says what it does. */
+interface Run { m: HammerMount; g: GlobalOptions; dryRun: boolean; done: Set<number>; say: (text: string) => void }
 
 /** Where the state of a PFS is, after conversion from the old ways; its configuration. Null, and said so, if it cannot be cleaned up. */
-function prepare({ m, dryRun }: Run, path: string, pfs: PfsInfo): { state: State; config: string } | null {
+function prepare({ m, dryRun, say }: Run, path: string, pfs: PfsInfo): { state: State; config: string } | null {
   const own = pfs.snapshotsDir;
   if (own !== "" && !own.startsWith("/")) {
     say(" WARNING: pfs-slave's snapshots dir is not absolute\n");
@@ -67,7 +77,7 @@ function prepare({ m, dryRun }: Run, path: string, pfs: PfsInfo): { state: State
   const config = text ?? m.config(pfs.id) ?? defaultConfig(path);
   if (text !== null && !dryRun) {
     say("(migrating) ");
-    migrateSnapshots(m, pfs, old!);
+    migrateSnapshots({ m, say }, pfs, old!);
     old!.remove(CONFIG);
   }
   if (!dryRun && m.config(pfs.id) !== config) setConfig(m, config, pfs.id);
@@ -86,7 +96,7 @@ function prepare({ m, dryRun }: Run, path: string, pfs: PfsInfo): { state: State
 }
 
 /** Makes records of the snapshots that softlinks stand for, so that pruning does not depend on the links. */
-function migrateSnapshots(m: HammerMount, pfs: PfsInfo, old: State): void {
+function migrateSnapshots({ m, say }: Pick<Run, "m" | "say">, pfs: PfsInfo, old: State): void {
   let n = 0;
   const known = new Set(m.listSnapshots(pfs.id).map((s) => s.tid));
   for (const name of old.links()) {
@@ -113,6 +123,7 @@ class Cleanup {
   readonly #pfs: PfsInfo;
   readonly #state: State;
   readonly #verbose: boolean;
+  readonly #say: (text: string) => void;
   #snapshotsDisabled = false;
   #onlyExpiring = false;
 
@@ -124,22 +135,25 @@ class Cleanup {
     this.#pfs = pfs;
     this.#state = state;
     this.#verbose = verbosity(run.g) > 0;
+    this.#say = run.say;
   }
 
-  run(config: string): void {
-    say(` handle PFS#${this.#pfs.id} using ${this.#state.path}\n`);
+  run(config: string): { directive: string; outcome: Outcome }[] {
+    const told: { directive: string; outcome: Outcome }[] = [];
+    this.#say(` handle PFS#${this.#pfs.id} using ${this.#state.path}\n`);
     for (const line of config.split("\n")) {
       const [command, first, second, third] = line.trim().split(/\s+/);
       if (command === undefined || command === "" || command.startsWith("#")) continue;
-      say(`${command.padStart(20)} - `);
-      this.#directive(command, seconds(first), seconds(second), third);
+      this.#say(`${command.padStart(20)} - `);
+      told.push({ directive: command, outcome: this.#directive(command, seconds(first), seconds(second), third) });
     }
     // Configurations in files may be older than rebalancing.
     if (this.#m.version < RECORDS_FROM && !this.#dryRun && !/^\s*rebalance\b/m.test(config))
       this.#state.write(CONFIG, Buffer.from(`${config}rebalance 1d 5m\n`, "latin1"));
+    return told;
   }
 
-  #directive(command: string, period: number, limit: number, flag: string | undefined): void {
+  #directive(command: string, period: number, limit: number, flag: string | undefined): Outcome {
     const now = new Date();
     const state = this.#state;
     const any = flag?.includes("any") ?? false;
@@ -147,9 +161,9 @@ class Cleanup {
       const snapshots = state.links().length + this.#records().length;
       this.#onlyExpiring = limit > 0 && snapshots > 0;
       this.#snapshotsDisabled = !this.#onlyExpiring;
-      say(this.#onlyExpiring ? "only removing old snapshots\n" : "disabled\n");
+      this.#say(this.#onlyExpiring ? "only removing old snapshots\n" : "disabled\n");
       if (this.#onlyExpiring && !this.#dryRun) this.#expire(limit, any);
-      return;
+      return this.#onlyExpiring ? "expire" : "disabled";
     }
     const actions: Record<string, () => void> = {
       snapshots: () => { this.#expire(limit, any); this.#snapshot(now); },
@@ -157,29 +171,35 @@ class Cleanup {
       recopy: () => this.#reblock("recopy", limit, 100), dedup: () => this.#dedup(limit),
     };
     const action = actions[command];
-    if (period === 0 && action !== undefined) {
-      say("disabled\n");
-    } else if (action === undefined) {
-      say(period === 0 ? "disabled\n" : "unknown directive\n");
-    } else if (!this.#g.F && !state.due(command, period, now)) {
-      say("skip\n");
-    } else {
-      say(command === "prune" && this.#onlyExpiring ? "run - WARNING snapshot softlinks present but snapshots disabled" : "run");
-      // The others print a dot for each of their parts.
-      if (this.#verbose || this.#dryRun || command === "snapshots" || command === "prune") say("\n");
-      if (this.#dryRun) return;
+    if (period === 0) {
+      this.#say("disabled\n");
+      return "disabled";
+    }
+    if (action === undefined) {
+      this.#say("unknown directive\n");
+      return "unknown";
+    }
+    if (!this.#g.F && !state.due(command, period, now)) {
+      this.#say("skip\n");
+      return "skip";
+    }
+    this.#say(command === "prune" && this.#onlyExpiring ? "run - WARNING snapshot softlinks present but snapshots disabled" : "run");
+    // The others print a dot for each of their parts.
+    if (this.#verbose || this.#dryRun || command === "snapshots" || command === "prune") this.#say("\n");
+    if (!this.#dryRun) {
       action();
       state.ran(command, now);
     }
+    return "run";
   }
 
   #records(): ReturnType<HammerMount["listSnapshots"]> { return this.#m.version < RECORDS_FROM ? [] : this.#m.listSnapshots(this.#pfs.id); }
 
-  #dot(): void { if (!this.#verbose) say("."); }
-  #line(): void { if (!this.#verbose) say("\n"); }
+  #dot(): void { if (!this.#verbose) this.#say("."); }
+  #line(): void { if (!this.#verbose) this.#say("\n"); }
 
   /** The command that does the same by itself; with -v. */
-  #command(text: string): void { if (this.#verbose) say(`    hammer ${text}\n`); }
+  #command(text: string): void { if (this.#verbose) this.#say(`    hammer ${text}\n`); }
 
   /** Removes snapshots older than `age` seconds: records, and links whose names tell a time. */
   #expire(age: number, any: boolean): void {
@@ -187,12 +207,12 @@ class Cleanup {
     for (const name of this.#state.links()) {
       const time = linkTime(name);
       if (!(any || name.startsWith("snap-")) || time === null || now - time <= age * 1000) continue;
-      if (this.#verbose) say(`    expire ${this.#state.path}/${name}\n`);
+      if (this.#verbose) this.#say(`    expire ${this.#state.path}/${name}\n`);
       this.#state.remove(name);
     }
     for (const s of this.#records()) {
       if (now * 1000 - s.time <= age * 1e6) continue;
-      if (this.#verbose) say(`    expire 0x${hex(s.tid)} ${new Date(s.time / 1000).toISOString()} ${s.label}\n`);
+      if (this.#verbose) this.#say(`    expire 0x${hex(s.tid)} ${new Date(s.time / 1000).toISOString()} ${s.label}\n`);
       removeSnapshot(this.#m, s.tid, this.#pfs.id);
     }
   }
@@ -282,27 +302,41 @@ function customaryPaths(m: HammerMount): string[] {
 }
 
 /** `hammer cleanup [fs…]`. */
-export function cleanup(volumes: string[], g: GlobalOptions, paths: readonly string[], dryRun: boolean): void {
+export function cleanup(volumes: string[], g: GlobalOptions, paths: readonly string[], o: CommandOptions): void {
+  const dryRun = o.dryRun ?? false;
+  const told: Told[] = [];
+  let failed = false;
   maintain(volumes, (m) => {
-    const run: Run = { m, g, dryRun, done: new Set() };
-    let failed = false;
+    const say = o.json ? (): void => {} : (text: string): void => { process.stdout.write(text); };
+    const run: Run = { m, g, dryRun, done: new Set(), say };
     for (const given of paths.length === 0 ? customaryPaths(m) : paths) {
       const path = `/${given.replaceAll(/^\/+|\/+$/g, "")}`;
+      const one: Told = { path, pfs: null, state: null, directives: null, error: null };
+      told.push(one);
       say(`cleanup ${path.padEnd(20)} -`);
       if (paths.length === 0 && !m.listPfs().some((p) => p.id === pfsIdAt(m, path))) {
-        say(" its PFS does not exist any more\n");
+        one.error = "its PFS does not exist any more";
+        say(` ${one.error}\n`);
         continue;
       }
       const pfs = pfsAt(m, path);
+      one.pfs = pfs.id;
       if (run.done.has(pfs.id)) {
+        one.error = "already handled";
         say(` PFS#${pfs.id} already handled\n`);
         continue;
       }
       run.done.add(pfs.id);
       const ready = prepare(run, path, pfs);
-      if (ready === null) failed = true;
-      else new Cleanup(run, path, pfs, ready.state).run(ready.config);
+      if (ready === null) {
+        one.error = "its snapshots directory is not configured";
+        failed = true;
+      } else {
+        one.state = ready.state.path;
+        one.directives = new Cleanup(run, path, pfs, ready.state).run(ready.config);
+      }
     }
-    if (failed) throw new CliError("cleanup", "not every PFS could be cleaned up");
   }, { readOnly: dryRun });
+  if (o.json) printJson("hammer cleanup", { dryRun, cleanup: told });
+  if (failed) throw new CliError("cleanup", "not every PFS could be cleaned up");
 }

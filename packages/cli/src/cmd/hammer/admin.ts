@@ -35,7 +35,7 @@ export function registerAdmin(hammer: Command, options: () => GlobalOptions, vol
   json(hammer.command("dedup-simulate").argument("<fs>").description("tell how much could be shared"))
     .action((path: string, o: CommandOptions) => dedupCommand(volumes(), options(), path, true, o));
 
-  hammer.command("cleanup").argument("[fs...]", "links, roots or paths of PFSs; default all master PFSs and the root")
+  json(hammer.command("cleanup").argument("[fs...]", "links, roots or paths of PFSs; default all master PFSs and the root"))
     .description("snapshots, prune, rebalance, dedup, reblock as configured and due").option("--dry-run", "only tell what is due")
     .addHelpText("after", `
 What is to be done is in the configuration of the PFS (hammer config), below version 3 in the file config of its snapshots
@@ -45,7 +45,7 @@ directory:
   dedup      <period> <max-runtime>         reblock  <period> <max-runtime>     recopy    <period> <max-runtime>
 
 with times in d, h, m or s; a period of 0 disables. -F before the command runs all of it, whether due or not.`)
-    .action((paths: string[], o: CommandOptions) => cleanup(volumes(), options(), paths, o.dryRun ?? false));
+    .action((paths: string[], o: CommandOptions) => cleanup(volumes(), options(), paths, o));
 
   json(hammer.command("pfs-master").argument("<path>").argument("[options...]", "label=… snapshots=… prune-min=… …").description("make a pseudo file system"))
     .action((path: string, args: string[], o: CommandOptions) => pfsCreate(volumes(), path, false, args, o));
