@@ -60,7 +60,6 @@ export interface DecoderExports {
   run(t: number, record: number, offset: number): number;
 }
 
-
 /**
  * Gives the record in front of `record` the handler of the pair, where function `previous` and the instruction at `record` are one.
  * `previous` becomes this instruction's function.
