@@ -37,6 +37,8 @@ export class NfsConnection {
   closed = false;
   /** Calls that have been carried out and are answered later. */
   waiting = 0;
+  /** What of `held` the service has put on its account of calls that are not whole. */
+  accounted = 0;
   /** Whole calls so far, and when the last byte came, ns. */
   calls = 0;
   lastNs: number;

@@ -77,6 +77,10 @@ export class NfsService {
   get connections(): number {
     return this.#connections.size;
   }
+  /** Bytes of calls that are not whole, over all connections (ND3). */
+  get partialBytes(): number {
+    return this.#partial;
+  }
 
   *#run(lp: Lwp): KernelFrame {
     for (;;) {
@@ -128,7 +132,8 @@ export class NfsService {
     worst.close();
   }
   #gone(connection: NfsConnection): void {
-    this.#partial -= connection.held;
+    this.#partial -= connection.accounted;
+    connection.accounted = 0;
     this.#connections.delete(connection);
   }
 
@@ -156,10 +161,12 @@ export class NfsService {
   }
 
   #receive(connection: NfsConnection): Uint8Array | null {
-    const held = connection.held;
     const message = connection.receive(this.#k.nanouptime());
-    // A connection that has closed has been taken off the account as it was.
-    if (!connection.closed) this.#partial += connection.held - held;
+    // What arrived just before the end was never on the account; #gone has taken off what was.
+    if (!connection.closed) {
+      this.#partial += connection.held - connection.accounted;
+      connection.accounted = connection.held;
+    }
     if (this.#partial > MOST_PARTIAL) this.#evict((c) => c.held > 0);
     return message;
   }

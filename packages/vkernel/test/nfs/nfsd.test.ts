@@ -6,7 +6,7 @@ import { MAX_DATA, NFS3 } from "../../src/nfs/nfs3-proto.ts";
 import { NfsService } from "../../src/nfs/nfsd.ts";
 import { marked, readReply, RecordReader } from "../../src/nfs/rpc.ts";
 import { encoded, struct, uint32 } from "../../src/nfs/xdr.ts";
-import { AF_INET, SOCK_STREAM } from "../../src/sys/socket.ts";
+import { AF_INET, SHUT_WR, SOCK_STREAM } from "../../src/sys/socket.ts";
 import { WOULDBLOCK } from "../../src/sys/wait.ts";
 import { Uio } from "../../src/vm/uio.ts";
 import type { UserBench } from "../kern/user-bench.ts";
@@ -124,6 +124,23 @@ describe("nfsd", () => {
     wires[2]!.send(encoded(uint32, 0x8000_0000 + 2 * MAX_DATA));
     for (const wire of wires) await until(() => wire.receive() === "end");
     await until(() => service.connections === 0);
+  });
+
+  it("counts the bytes of calls that are not whole, also when a connection ends in the turn in which they came", async () => {
+    const start = (n: number): Uint8Array => Uint8Array.of(0x80, 0, 0x10, 0, ...new Uint8Array(n));
+    const [slow, ended, garbled] = [new Wire(), new Wire(), new Wire()];
+    slow.send(start(500));
+    ended.send(start(1000));
+    ended.socket.shutdown(SHUT_WR);
+    // A fragment that is not the last, then the mark of one that is far too long.
+    garbled.send(Uint8Array.of(0, 0, 0, 100, ...new Uint8Array(100), 0xff, 0xff, 0xff, 0xff));
+    await until(() => ended.receive() === "end" && garbled.receive() === "end");
+    expect(service.partialBytes).toBe(500);
+    slow.send(new Uint8Array(300));
+    await until(() => service.partialBytes === 800);
+    slow.socket.close();
+    await until(() => service.connections === 0);
+    expect(service.partialBytes).toBe(0);
   });
 
   it("holds no more than one answer for a client that does not read, and serves others", async () => {
