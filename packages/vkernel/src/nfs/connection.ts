@@ -35,7 +35,7 @@ export class NfsConnection {
   isQueued = false;
   isBusy = false;
   closed = false;
-  /** Calls that have been carried out and are answered later. */
+  /** Calls that are answered later: they have been carried out, or repeat one that is under way. */
   waiting = 0;
   /** What of `held` the service has put on its account of calls that are not whole. */
   accounted = 0;

@@ -146,8 +146,10 @@ export class NfsService {
       const answer = yield* this.server.handle(lp, message, connection.client);
       if (answer === null) connection.close();
       else if (!("bytes" in answer)) {
-        if (answer.reply === null) answer.waiting.push((reply) => connection.send(reply));
-        else connection.send(answer.reply);
+        if (answer.reply === null) {
+          connection.waiting++;
+          answer.waiting.push((reply) => this.#answerLate(connection, reply));
+        } else connection.send(answer.reply);
       } else if (answer.changed.size > 0) {
         connection.waiting++;
         this.#pending.push({ connection, message, reply: answer });
@@ -171,6 +173,13 @@ export class NfsService {
     return message;
   }
 
+  /** Answers a call that its connection counts among those that wait. */
+  #answerLate(connection: NfsConnection, reply: Uint8Array): void {
+    connection.waiting--;
+    connection.send(reply);
+    if (connection.hasInput) this.#enqueue(connection);
+  }
+
   /** Writes back what calls have changed, and answers them (ND2). */
   *#commit(lp: Lwp): Generator<void, void, void> {
     const batch = this.#pending;
@@ -188,9 +197,7 @@ export class NfsService {
         requests.finish(reply.kept, bytes);
         if (lost) requests.forget(reply.kept);
       }
-      connection.waiting--;
-      connection.send(bytes);
-      if (connection.hasInput) this.#enqueue(connection);
+      this.#answerLate(connection, bytes);
     }
     this.#committing = false;
     if (this.#pending.length > 0) this.#workChan.wakeupOne();

@@ -7,7 +7,7 @@ import { NfsService } from "../../src/nfs/nfsd.ts";
 import { marked, readReply, RecordReader } from "../../src/nfs/rpc.ts";
 import { encoded, struct, uint32 } from "../../src/nfs/xdr.ts";
 import { AF_INET, SHUT_WR, SOCK_STREAM } from "../../src/sys/socket.ts";
-import { WOULDBLOCK } from "../../src/sys/wait.ts";
+import { WaitChannel, WOULDBLOCK } from "../../src/sys/wait.ts";
 import { Uio } from "../../src/vm/uio.ts";
 import type { UserBench } from "../kern/user-bench.ts";
 import { Client, Service, UNCHANGED } from "./client.ts";
@@ -115,6 +115,28 @@ describe("nfsd", () => {
     one.send(marked(mkdir("d", 99)));
     two.send(marked(mkdir("d", 99)));
     expect(await answer(one)).toEqual(await answer(two));
+  });
+
+  it("reads no more of a client that repeats a call under way than of others, and answers it all in the end", async () => {
+    const MOST_WAITING = 32;
+    const TIMES = 100;
+    const barrier = { chan: new WaitChannel("disk"), done: false, failed: false };
+    bench.k.mounts.root.mount.barriers = () => [barrier];
+    const [first, again, other] = [new Wire(), new Wire(), new Wire()];
+    first.send(marked(mkdir("d", 99)));
+    await until(() => service.server.counts.get("MKDIR") === 1);
+    const repeated = marked(mkdir("d", 99));
+    for (let i = 0; i < TIMES; i++) expect(again.send(repeated)).toBe(repeated.length);
+    for (let i = 0; i < TIMES; i++) {
+      other.send(marked(getattr()));
+      await answer(other);
+    }
+    expect(service.server.requests.hits).toBe(MOST_WAITING);
+    barrier.done = true;
+    barrier.chan.wakeup();
+    const reply = await answer(first);
+    expect(readReply(reply).results.uint32()).toBe(0);
+    for (let i = 0; i < TIMES; i++) expect(await answer(again)).toEqual(reply);
   });
 
   it("hangs up on what is no call, and on what is too long", async () => {
