@@ -6,7 +6,8 @@
  *
  * Invariants
  *   CP1  effective ⊆ permitted ⊆ ALL; ambient ⊆ permitted ∩ inheritable; bounding only shrinks.
- *   CP2  A process whose ids all leave 0 loses permitted, effective and ambient sets, unless it asked to keep the permitted.
+ *   CP2  A process whose ids all leave 0 loses its ambient set, and the permitted and effective ones unless it asked to keep
+ *        them.
  * @module
  */
 import { EINVAL, EPERM } from "../sys/errno.ts";
@@ -45,9 +46,12 @@ export class Capabilities {
   idsChanged(from: Ucred, to: Ucred): void {
     const hadRoot = from.ruid === 0 || from.uid === 0 || from.svuid === 0;
     const hasRoot = to.ruid === 0 || to.uid === 0 || to.svuid === 0;
-    if (hadRoot && !hasRoot && !this.keep) this.permitted = this.effective = this.ambient = 0n;
+    if (hadRoot && !hasRoot) {
+      this.ambient = 0n;
+      if (!this.keep) this.permitted = this.effective = 0n;
+    }
     if (from.uid === 0 && to.uid !== 0) this.effective = 0n;
-    if (from.uid !== 0 && to.uid === 0) this.effective = this.permitted = this.bounding;
+    if (from.uid !== 0 && to.uid === 0) this.effective = this.permitted;
   }
 
   /** A new image begins. */

@@ -105,11 +105,11 @@ export class Filedesc implements LockOwner {
   close(fd: number, lp: Lwp | null): void {
     const fp = this.get(fd);
     fp.dropLocks(this);
+    this.unwatch(fd);
     fdrop(fp, lp);
     this.files[fd] = null;
     this.cloexec[fd] = 0;
     if (fd < this.freeHint) this.freeHint = fd;
-    this.unwatch(fd);
   }
 
   /** What kernel queues watch of a descriptor ends with it. */
@@ -125,8 +125,8 @@ export class Filedesc implements LockOwner {
     const old = to < this.files.length ? this.files[to]! : null;
     if (old !== null) {
       old.dropLocks(this);
-      fdrop(old, lp);
       this.unwatch(to);
+      fdrop(old, lp);
     }
     this.set(to, fhold(fp), cloexec);
     return to;

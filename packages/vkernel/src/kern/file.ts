@@ -32,6 +32,17 @@ export interface Readiness {
   error: number;
 }
 
+/** How deep files that watch others may watch each other (Linux EP_MAX_NESTS). */
+const MAX_NESTS = 5;
+
+/** Whether `watcher` must not watch `fp`, because they would watch each other in a circle, or too deep. */
+export function closesCircle(watcher: File, fp: File, depth = 1): boolean {
+  const watched = fp.watched();
+  if (watched === null) return false;
+  if (fp === watcher || depth >= MAX_NESTS) return true;
+  return watched.some((other) => closesCircle(watcher, other, depth + 1));
+}
+
 export abstract class File {
   abstract readonly type: FileType;
   /** FREAD and FWRITE bits and the O_* status flags (native). */
@@ -80,6 +91,10 @@ export abstract class File {
   readiness(write: boolean): Readiness {
     const r = this.poll(write ? POLLOUT : POLLIN);
     return { ready: (r & (write ? POLLOUT : POLLIN)) !== 0, data: 0, eof: (r & POLLHUP) !== 0, error: 0 };
+  }
+  /** The files that this one watches; null for those that watch none, ever. */
+  watched(): readonly File[] | null {
+    return null;
   }
   /** What to wait at until reading (false) or writing (true) may go on; null when it never blocks. */
   channel(_write: boolean): WaitChannel | null {

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
  * Futexes that have an owner (Linux kernel/futex/pi.c; futex(2), FUTEX_LOCK_PI): the word is the owner's thread id, with bits for
- * waiters and for an owner that has died, and the kernel hands the lock on. Threads have no real-time priorities here, so
- * there is none to inherit: waiters are served in the order in which they came.
+ * waiters and for an owner that has died, and the kernel hands the lock on. Waiters are served in the order in which they came, whatever
+ * their priorities, and the owner inherits none.
  *
  * Invariants
  *   PI1  A waiter is in the queue of its key exactly while it sleeps and does not own the lock.
  *   PI2  While there are waiters the word has FUTEX_WAITERS, so that the owner's unlocking comes here.
  *   PI3  When a waiter is woken it owns the lock: nobody can come between.
- *   PI4  A lock whose owner ends goes to the first waiter, with FUTEX_OWNER_DIED.
+ *   PI4  A lock whose owner ends goes to the first waiter, with FUTEX_OWNER_DIED; a waiter whose word can no longer be written gets
+ *        EFAULT instead.
  * @module
  */
-import { EAGAIN, EDEADLK, EPERM, Errno, ESRCH, ETIMEDOUT } from "../sys/errno.ts";
+import { EAGAIN, EDEADLK, EFAULT, EPERM, Errno, ESRCH, ETIMEDOUT } from "../sys/errno.ts";
 import { WaitChannel, WOULDBLOCK } from "../sys/wait.ts";
 import { casuword, fuword, suword, uwordKey } from "../vm/copyio.ts";
 import { FUTEX_OWNER_DIED, FUTEX_TID_MASK, FUTEX_WAITERS } from "./futex.ts";
@@ -43,12 +44,6 @@ export class PiTable {
     if (rest.length === 0) this.queues.delete(key);
     else this.queues.set(key, rest);
   }
-  /** Takes the first waiter off. */
-  take(key: number): PiWaiter | null {
-    const w = this.queues.get(key)?.[0] ?? null;
-    if (w !== null) this.remove(key, w);
-    return w;
-  }
 }
 
 /**
@@ -74,7 +69,7 @@ export function futexLockPiTry(lp: Lwp, uaddr: number, wait: boolean): number {
   }
 }
 
-/** Waiting half of FUTEX_LOCK_PI; `timeoutNs` from now. Throws ETIMEDOUT, EINTR and ERESTART besides. */
+/** Waiting half of FUTEX_LOCK_PI; `timeoutNs` from now. Throws ETIMEDOUT, EINTR and ERESTART besides; EFAULT also when the word went away (PI4). */
 export function* futexLockPi(lp: Lwp, uaddr: number, timeoutNs: number): Generator<void, number, void> {
   if (futexLockPiTry(lp, uaddr, true) === 0) return 0;
   const table = lp.k.piFutexes;
@@ -85,8 +80,7 @@ export function* futexLockPi(lp: Lwp, uaddr: number, timeoutNs: number): Generat
     // Absolute times: the call may be made again.
     const result = yield* tsleep(lp, w.chan, timeoutNs === FOREVER ? PCATCH : PCATCH | PNORESTART, timeoutNs);
     if (w.owns) return 0;
-    if (result === SLEEP_TIMEOUT) throw ETIMEDOUT;
-    return 0;
+    throw result === SLEEP_TIMEOUT ? ETIMEDOUT : EFAULT;
   } catch (e) {
     // The lock came together with the signal: it must not get lost.
     if (w.owns) return 0;
@@ -107,10 +101,13 @@ export function futexUnlockPi(lp: Lwp, uaddr: number): number {
 /** Gives the lock to the next waiter, or to nobody; `mark` is left in the word. */
 function handOn(lp: Lwp, key: number, uaddr: number, mark: number): void {
   const table = lp.k.piFutexes;
-  const next = table.take(key);
-  const more = table.queues.has(key) ? FUTEX_WAITERS : 0;
-  suword(lp.proc.vmspace!, uaddr, (next === null ? mark : next.lp.tid | more | mark) | 0);
-  if (next === null) return;
+  const waiters = table.queues.get(key);
+  const next = waiters?.[0];
+  const more = waiters !== undefined && waiters.length > 1 ? FUTEX_WAITERS : 0;
+  // First of all, because it may fail.
+  suword(lp.proc.vmspace!, uaddr, (next === undefined ? mark : next.lp.tid | more | mark) | 0);
+  if (next === undefined) return;
+  table.remove(key, next);
   next.owns = true;
   next.chan.wakeup();
 }
@@ -126,6 +123,8 @@ export function futexPiThreadExit(lp: Lwp): void {
       if ((fuword(vm, first!.uaddr) & FUTEX_TID_MASK) === lp.tid) handOn(first!.lp, key, first!.uaddr, FUTEX_OWNER_DIED);
     } catch (e) {
       if (!(e instanceof Errno)) throw e;
+      table.remove(key, first!);
+      first!.chan.wakeup();
     }
   }
 }

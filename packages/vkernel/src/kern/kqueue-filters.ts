@@ -8,7 +8,7 @@
  *   KF2  arm() makes sure that the note is activated by what happens from now on; test() says what has happened.
  * @module
  */
-import { ENOMEM, EOPNOTSUPP, EPERM, ESRCH } from "../sys/errno.ts";
+import { ELOOP, ENOMEM, EOPNOTSUPP, EPERM, ESRCH } from "../sys/errno.ts";
 import {
   EV_ADD,
   EV_CLEAR,
@@ -46,7 +46,7 @@ import { WaitNode } from "../sys/wait.ts";
 import type { Vnode } from "../vfs/vnode.ts";
 import { Callout } from "./callout.ts";
 import { FifoFile } from "./fifo-file.ts";
-import type { File } from "./file.ts";
+import { closesCircle, type File } from "./file.ts";
 import type { Knote } from "./kqueue.ts";
 import type { Lwp, Proc } from "./proc.ts";
 import { SZOMB } from "./proc.ts";
@@ -84,6 +84,8 @@ class Readable implements Filter, Sleeper, Watcher {
     this.write = write;
     const fp = kn.fp!;
     if (write && fp.type === "kqueue") throw EOPNOTSUPP;
+    // Asking one whether it is ready asks those that it watches.
+    if (closesCircle(kn.kq, fp)) throw ELOOP;
     this.vp = vnodeOf(fp);
     if (this.vp !== null) watch(this.vp, this);
   }

@@ -240,6 +240,9 @@ export class KqueueFile extends File {
     const ready = this.pending;
     return { ready, data: this.queued.size, eof: false, error: 0 };
   }
+  override watched(): readonly File[] {
+    return [...this.notes.values()].flatMap(({ fp }) => fp ?? []);
+  }
   override stat(): Vattr {
     const va = pseudoVattr(VFIFO, 0, 0, 0);
     va.size = this.queued.size;

@@ -14,7 +14,7 @@ import { POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, POLLPRI, POLLRDNORM } from
 import { WaitChannel } from "../sys/wait.ts";
 import type { Vattr } from "../vfs/vnode.ts";
 import { VREG } from "../vfs/vnode.ts";
-import { fdrop, fhold, File, pseudoVattr } from "./file.ts";
+import { closesCircle, fdrop, fhold, File, pseudoVattr } from "./file.ts";
 import type { Lwp } from "./proc.ts";
 import { FOREVER, PCATCH, PNORESTART, SLEEP_TIMEOUT, tsleepMany } from "./sleep.ts";
 
@@ -149,9 +149,6 @@ export interface EpollEvent {
   dataHi: number;
 }
 
-/** Nesting of epoll files inside each other (Linux EP_MAX_NESTS). */
-const MAX_NESTS = 5;
-
 export class EpollFile extends File {
   readonly type = "epoll";
   readonly entries = new Map<number, EpollEntry>();
@@ -176,18 +173,14 @@ export class EpollFile extends File {
     if (this.entries.has(fd)) throw EEXIST;
     if (fp === this) throw EINVAL;
     if (fp.type === "vnode" && fp.channel(false) === null && fp.channel(true) === null) throw EPERM;
-    if (fp instanceof EpollFile && fp.nests(this, 1)) throw ELOOP;
+    if (closesCircle(this, fp)) throw ELOOP;
     // An epoll entry does not keep the file open: it vanishes with the last descriptor (prune()).
     this.entries.set(fd, { fd, fp, events: ev.events, dataLo: ev.dataLo, dataHi: ev.dataHi, reported: 0, gen: 0 });
     this.changed.wakeup();
   }
 
-  private nests(other: EpollFile, depth: number): boolean {
-    if (depth >= MAX_NESTS) return true;
-    for (const e of this.entries.values()) {
-      if (e.fp === other || (e.fp instanceof EpollFile && e.fp.nests(other, depth + 1))) return true;
-    }
-    return false;
+  override watched(): readonly File[] {
+    return Array.from(this.entries.values(), ({ fp }) => fp);
   }
 
   modify(fd: number, fp: File, ev: EpollEvent): void {

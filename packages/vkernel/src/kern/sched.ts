@@ -76,9 +76,10 @@ export class Scheduler {
 
   private enqueue(lp: Lwp): void {
     this.decay(lp);
-    let q = 10 + (lp.proc.schedPolicy === SCHED_IDLE ? 10 : lp.proc.nice >> 1) + Math.min(10, lp.estcpu / ESTCPU_QUEUE_NS);
+    let q = 10 + (lp.proc.nice >> 1) + Math.min(10, lp.estcpu / ESTCPU_QUEUE_NS);
     q = q < 0 ? 0 : q > NQS - 1 ? NQS - 1 : q | 0;
-    if (lp.rtpType !== RTP_PRIO_NORMAL) q = lp.rtpType === RTP_PRIO_IDLE ? NQS - 1 : 0;
+    if (lp.rtpType === RTP_PRIO_IDLE || lp.proc.schedPolicy === SCHED_IDLE) q = NQS - 1;
+    else if (lp.rtpType !== RTP_PRIO_NORMAL) q = 0;
     lp.priority = q;
     const first = this.head[q]!;
     if (first === null) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Netlink sockets, as the socket calls see them (Linux net/netlink/af_netlink.c). */
-import { EADDRINUSE, ECONNREFUSED, EINVAL, EOPNOTSUPP, EPERM, EPROTONOSUPPORT, ESOCKTNOSUPPORT } from "../sys/errno.ts";
+import { EADDRINUSE, ECONNREFUSED, EINVAL, EOPNOTSUPP, EPROTONOSUPPORT, ESOCKTNOSUPPORT } from "../sys/errno.ts";
 import { SOCK_DGRAM, SOCK_RAW } from "../sys/socket.ts";
 import { NetlinkSocket } from "../net/netlink/socket.ts";
 import type { NetlinkName, SocketName } from "../net/socket.ts";
@@ -33,7 +33,6 @@ function freePort(lp: Lwp): number {
 
 function bind(lp: Lwp, s: NetlinkSocket, name: NetlinkName): void {
   if (s.name.port !== 0 && name.port !== s.name.port && name.port !== 0) throw EINVAL;
-  if (name.groups !== 0 && lp.proc.cred.uid !== 0 && name.groups >= 2 ** 31) throw EPERM;
   if (name.port !== 0 && name.port !== s.name.port && isTaken(lp.k, name.port)) throw EADDRINUSE;
   s.name = { port: name.port !== 0 ? name.port : s.name.port !== 0 ? s.name.port : freePort(lp), groups: name.groups };
 }

@@ -95,6 +95,26 @@ it("a lock whose owner ends goes to the first waiter and says so; one that nobod
   });
 });
 
+it("a waiter whose word can no longer be written hears of it when the owner ends", async () => {
+  await run(function* (u) {
+    const at = yield sys("mmap2", 0, 4096, 3, 0x22, -1, 0);
+    u.child(function* (c) {
+      expect(yield futex(LOCK, 0, at)).toBe(0);
+      c.words(T, 0, 10_000_000);
+      yield sys("nanosleep", T, 0);
+      expect(yield sys("mprotect", at, 4096, 1)).toBe(0);
+      expect(yield futex(UNLOCK, 0, at)).toBe(EFAULT);
+      expect(c.bench.k.piFutexes.queues.size).toBe(1);
+      yield sys("exit", 0);
+    });
+    yield sys("clone", CLONE_THREAD_FLAGS, STACK, 0, 0, 0);
+    u.words(T + 16, 0, 1_000_000);
+    yield sys("nanosleep", T + 16, 0);
+    expect(yield futex(LOCK, 0, at)).toBe(EFAULT);
+    expect(u.bench.k.piFutexes.queues.size).toBe(0);
+  });
+});
+
 it.each([
   ["a wild address", 0x4, EFAULT],
   ["an address that is not aligned", W + 1, EINVAL],

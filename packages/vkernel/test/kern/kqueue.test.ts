@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import * as ev from "../../src/sys/event.ts";
 import { type Call, DATA, dfly, type Program, type User, UserBench } from "./user-bench.ts";
 
-const EPERM = -1, ENOENT = -2, ESRCH = -3, EINTR = -4, EBADF = -9, EFAULT = -14, EINVAL = -22, EOPNOTSUPP = -45;
+const EPERM = -1, ENOENT = -2, ESRCH = -3, EINTR = -4, EBADF = -9, EFAULT = -14, EINVAL = -22, EOPNOTSUPP = -45, ELOOP = -62;
 const SIGUSR1 = 30, SIGALRM = 14;
 const { EV_ADD, EV_DELETE, EV_ENABLE, EV_DISABLE, EV_ONESHOT, EV_CLEAR, EV_EOF, EV_ERROR } = ev;
 const { EVFILT_READ, EVFILT_WRITE, EVFILT_VNODE, EVFILT_PROC, EVFILT_SIGNAL, EVFILT_TIMER, EVFILT_AIO } = ev;
@@ -57,6 +57,23 @@ describe("readiness of descriptors", () => {
       yield dfly("close", w);
       expect(yield kevent(u, kq, [], 4)).toBe(1);
       expect(event(u)).toMatchObject({ flags: EV_ADD | EV_EOF, data: 0 });
+    });
+  });
+
+  it("queues may watch queues, but not in a circle, nor too deep", async () => {
+    await run(function* (u) {
+      const kqs: number[] = [];
+      for (let i = 0; i < 7; i++) kqs.push(yield dfly("kqueue"));
+      const [a, b] = kqs as [number, number];
+      expect(yield kevent(u, a, [[a, EVFILT_READ, EV_ADD]])).toBe(ELOOP);
+      expect(yield kevent(u, a, [[b, EVFILT_READ, EV_ADD]])).toBe(0);
+      expect(yield kevent(u, b, [[a, EVFILT_READ, EV_ADD]])).toBe(ELOOP);
+      yield kevent(u, b, [[1, EVFILT_TIMER, EV_ADD | EV_ONESHOT, 0, 1]]);
+      expect(yield kevent(u, a, [], 1, 1000)).toBe(1);
+      expect(event(u).ident).toBe(b);
+      const chain: number[] = [];
+      for (let i = 1; i < 6; i++) chain.push(yield kevent(u, kqs[i + 1]!, [[kqs[i]!, EVFILT_READ, EV_ADD]]));
+      expect(chain).toEqual([0, 0, 0, 0, ELOOP]);
     });
   });
 
