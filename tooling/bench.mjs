@@ -165,7 +165,8 @@ if (opt.suites.includes("servers")) {
   for (const note of servers.notes) say(note);
   if (!opt.suites.some((suite) => GUEST_SUITES.includes(suite))) {
     if (opt.json !== undefined) writeFileSync(opt.json, `${JSON.stringify({ servers }, null, 2)}\n`);
-    process.exit();
+    // A server that did not run in the vkernel is a failure; peers that are absent are said and no more.
+    process.exit(servers.failed ? 1 : 0);
   }
 }
 const absent = {};

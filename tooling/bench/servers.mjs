@@ -78,6 +78,7 @@ export async function measureServers(inputs, { rounds, limit, only, cache, say }
     notes.add(`qemu-user is left out: ${error.message}`);
   }
   const rows = {};
+  let failed = false;
   for (let round = 1; round <= rounds; round++) {
     for (const [server, script] of Object.entries(SERVERS)) {
       if (!server.includes(only)) continue;
@@ -91,11 +92,12 @@ export async function measureServers(inputs, { rounds, limit, only, cache, say }
             row[peer.name] = Math.max(row[peer.name] ?? 0, Number(rest[0]));
           } else if (kind === "F") notes.add(`${peer.name} ${name}: ${rest.join(" ")}`);
         }
+        if (ended !== null && peer.name === "vkernel") failed = true;
         if (ended !== null) notes.add(`${peer.name} ${server}: ${ended} (${stderr.trim().split("\n").at(-1)})`);
       }
     }
   }
-  return { rows, notes: [...notes] };
+  return { rows, notes: [...notes], failed };
 }
 
 const rate = (x) => (x === undefined ? "" : x >= 100 ? x.toFixed(0) : x.toFixed(1));

@@ -63,6 +63,11 @@ async function start() {
     child.once("exit", (status) => reject(new Error(`the server ended with status ${status}`)));
   });
   child.removeAllListeners("exit");
+  child.once("exit", (status, signal) => {
+    if (server !== child) return;
+    process.stderr.write(`nfs-load: the server ended by itself (${status ?? signal})\n`);
+    process.exit(1);
+  });
   server = child;
 }
 function noteMemory() {

@@ -19,8 +19,9 @@ const ENVIRONMENT = [
   "TZ=UTC",
   "PYTHONDONTWRITEBYTECODE=1",
 ];
+const SETUP_FAILED = 125;
 /** Each case begins in an empty folder, and every case in the same one: paths are part of what programs print. */
-const SETUP = "rm -rf /tmp/* && mkdir /tmp/case /tmp/home && cd /tmp/case || exit 125\n";
+const SETUP = `rm -rf /tmp/* && mkdir /tmp/case /tmp/home && cd /tmp/case || exit ${SETUP_FAILED}\n`;
 
 function outcome(how, argv, seconds) {
   const result = spawnSync(argv[0], argv.slice(1), {
@@ -87,6 +88,18 @@ function results(text) {
   return found;
 }
 
+const matches = (known, name) =>
+  Object.entries(known).find(([key]) => key === name || (key.endsWith("*") && name.startsWith(key.slice(0, -1))));
+
+/** Tests that did not pass, as lines, for want of a native half; skipped ones are no failures. */
+function failures(text, known) {
+  const all = results(text);
+  if (all.size === 0) return ["no test ran"];
+  return [...all]
+    .filter(([name, result]) => !/^(ok|skip(ped)?|untested|expected)$/.test(result) && matches(known, name) === undefined)
+    .map(([name, result]) => `${name}: ${result}`);
+}
+
 /** Tests whose results differ; `known` maps names (or beginnings that end with `*`) to causes. */
 function testDifferences(ours, theirs, known) {
   const [mine, native] = [results(ours), results(theirs)];
@@ -95,9 +108,7 @@ function testDifferences(ours, theirs, known) {
   for (const name of new Set([...native.keys(), ...mine.keys()])) {
     const [a, b] = [mine.get(name) ?? "missing", native.get(name) ?? "missing"];
     if (a === b) continue;
-    const cause = Object.entries(known).find(
-      ([key]) => key === name || (key.endsWith("*") && name.startsWith(key.slice(0, -1))),
-    );
+    const cause = matches(known, name);
     if (cause === undefined) lines.push(`${name}: ${a} / native: ${b}`);
     else explained.push(`${name}: ${a} / native: ${b}: ${cause[1]}`);
   }
@@ -113,12 +124,16 @@ function testDifferences(ours, theirs, known) {
 export function compare(each, ours, theirs) {
   if (theirs === null) {
     const right = ours.status === (each.status ?? 0);
+    const failed = each.tests ? failures(ours.stdout, each.known ?? {}) : [];
     return {
-      lines: right ? [] : [`status ${ours.status}`, shorten(ours.stderr.trim())],
+      lines: [...(right ? [] : [`status ${ours.status}`, shorten(ours.stderr.trim())]), ...failed],
       known: [],
       what: "",
     };
   }
+  // Two halves that both failed to begin are no proof of anything.
+  if (theirs.status === SETUP_FAILED) return { lines: [`the case could not be set up natively: ${shorten(theirs.stderr.trim())}`], known: [], what: "" };
+  if (each.tests && results(theirs.stdout).size === 0) return { lines: ["no test ran natively"], known: [], what: "" };
   const status = ours.status === theirs.status ? [] : [`status ${ours.status} / native: ${theirs.status}`];
   if (each.tests) {
     const found = testDifferences(ours.stdout, theirs.stdout, each.known ?? {});

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
  * Suites of programs.js: each has a root of its own. A suite is { packages, sources, npm, cases }, see prepareRoot; a case is
- * { name, script, limit, memory, tests, known, status, stderr }, see compare: `limit` in seconds natively (three times that in the
+ * { name, script, limit, memory, tests, known, status, stderr }, see compare: `limit` in seconds natively (`--patience` times that in the
  * vkernel), `memory` as for `vkernel run -m`.
  */
 import { BUSYBOX } from "./busybox.js";
