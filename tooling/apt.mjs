@@ -1,7 +1,7 @@
 // Debian packages without touching the host: an apt state of our own in a folder, downloads and unpacking there.
 // Needs apt and dpkg-deb, no rights, installs nothing.
 import { spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 
 /** Runs a command to its end; its standard output. Throws with the command's own message when it fails. */
@@ -12,6 +12,13 @@ export function output(command, args, options = {}) {
     throw new Error(`${command} ${args.join(" ")}: ${String(result.stderr || result.stdout).trim()}`);
   }
   return result.stdout;
+}
+
+/** Makes `dir`, without what an interrupted run has left there. What is filled there and then renamed is whole. */
+export function emptyFolder(dir) {
+  rmSync(dir, { recursive: true, force: true });
+  mkdirSync(dir, { recursive: true });
+  return dir;
 }
 
 /**
@@ -116,8 +123,9 @@ export class Apt {
   source(name) {
     const folder = path.join(this.src, name);
     if (!existsSync(folder)) {
-      mkdirSync(folder);
-      output("apt-get", ["-qq", "--download-only", "source", name], { cwd: folder, env: this.env });
+      const fresh = emptyFolder(`${folder}.new`);
+      output("apt-get", ["-qq", "--download-only", "source", name], { cwd: fresh, env: this.env });
+      renameSync(fresh, folder);
     }
     return folder;
   }

@@ -1,9 +1,9 @@
 // A folder with Debian i386 packages and all they depend on, as apt resolves it for an empty system. Nothing is installed on
 // the host, no rights are needed, maintainer scripts do not run: what they would have done and programs need is in ALTERNATIVES
 // and in `accounts`.
-import { existsSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { output } from "./apt.mjs";
+import { emptyFolder, output } from "./apt.mjs";
 
 /** Folders that are links into /usr (merged /usr), and folders that packages take for granted. */
 const MERGED = ["bin", "sbin", "lib"];
@@ -97,8 +97,9 @@ export function debianSource(dir, name, apt, say) {
   const tarball = readdirSync(folder).find((file) => /\.orig\.tar\.[a-z0-9]+$/.test(file));
   if (tarball === undefined)
     throw new Error(`apt-get source ${name}: no .orig.tar file in ${folder} afterwards`);
-  mkdirSync(dir, { recursive: true });
-  output("tar", ["xf", path.join(folder, tarball), "-C", dir, "--strip-components=1"]);
+  const fresh = emptyFolder(`${dir}.new`);
+  output("tar", ["xf", path.join(folder, tarball), "-C", fresh, "--strip-components=1"]);
   const changes = readdirSync(folder).find((file) => /\.debian\.tar\.[a-z0-9]+$/.test(file));
-  if (changes !== undefined) output("tar", ["xf", path.join(folder, changes), "-C", dir]);
+  if (changes !== undefined) output("tar", ["xf", path.join(folder, changes), "-C", fresh]);
+  renameSync(fresh, dir);
 }
