@@ -39,19 +39,28 @@ export type Request =
 /** What a client may say after its request. */
 export type Event = { readonly signal: string } | { readonly size: TerminalSize };
 
-/** Sends a frame; false when the writer should wait for "drain". */
-export function send(socket: Socket, type: number, payload: Uint8Array): boolean {
+function sendFrame(socket: Socket, type: number, payload: Uint8Array): boolean {
   const head = Buffer.alloc(HEAD);
   head.writeUInt32BE(payload.length);
   head[4] = type;
-  socket.cork();
   socket.write(head);
-  const more = socket.write(payload);
+  return socket.write(payload);
+}
+
+/** Sends bytes as one frame, or as many as it takes; false when the writer should wait for "drain". */
+export function send(socket: Socket, type: number, payload: Uint8Array): boolean {
+  socket.cork();
+  let at = 0;
+  for (; payload.length - at > MOST; at += MOST) sendFrame(socket, type, payload.subarray(at, at + MOST));
+  const more = sendFrame(socket, type, payload.subarray(at));
   socket.uncork();
   return more;
 }
+/** Sends a message, which is always one frame: the other end refuses one that is too long. */
 export function sendMessage(socket: Socket, message: unknown): void {
-  send(socket, MESSAGE, Buffer.from(JSON.stringify(message)));
+  socket.cork();
+  sendFrame(socket, MESSAGE, Buffer.from(JSON.stringify(message)));
+  socket.uncork();
 }
 
 /** Calls `sink` for each whole frame; a frame that is too long ends the connection. */

@@ -186,10 +186,13 @@ async function execute(
     terminal,
   });
   let isOver = false;
-  socket.on("close", () => {
+  const leave = (): void => {
     terminal.close();
     if (!isOver) spawned.hangup();
-  });
+  };
+  // The client may have gone while the program was started.
+  if (socket.destroyed) leave();
+  else socket.on("close", leave);
   void spawned.ended.then((end) => {
     isOver = true;
     sendMessage(socket, { exit: end });

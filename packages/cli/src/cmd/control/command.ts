@@ -2,8 +2,8 @@
 /** Commands for running machines: ps, exec, attach, logs, stop. */
 import type { Command } from "commander";
 import type { ProcessInfo } from "@vkernel/vkernel";
-import { ask, openMachine, runningMachines } from "../../control/client.ts";
-import { DATA, onFrames, sendMessage } from "../../control/frames.ts";
+import { ask, openMachine, readMessage, runningMachines } from "../../control/client.ts";
+import { DATA, MESSAGE, onFrames, sendMessage, type Request } from "../../control/frames.ts";
 import { CliError } from "../../ui/errors.ts";
 import { attachToMachine, execInMachine, type ExecOptions } from "./session.ts";
 
@@ -35,22 +35,40 @@ async function listProcesses(name: string, json: boolean): Promise<void> {
   process.stdout.write(`${table([["PID", "PPID", "UID", "STATE", "TIME", "COMMAND"], ...rows])}\n`);
 }
 
-async function showLogs(name: string, follow: boolean): Promise<void> {
+/** Has a machine carry a request out, until it hangs up. Throws RefusedError when it answers with a failure. */
+async function carryOut(name: string, request: Request, onData: (bytes: Buffer) => void): Promise<void> {
   const socket = await openMachine(name);
-  onFrames(socket, (type, payload) => {
-    if (type === DATA) process.stdout.write(Buffer.from(payload));
+  await new Promise<void>((resolve, reject) => {
+    onFrames(socket, (type, payload) => {
+      if (type === DATA) onData(payload);
+      else if (type === MESSAGE) {
+        try {
+          readMessage(name, payload);
+        } catch (error) {
+          reject(error as Error);
+        }
+      }
+    });
+    socket.once("error", reject);
+    socket.once("close", () => resolve());
+    sendMessage(socket, request);
   });
-  sendMessage(socket, { op: "logs", follow });
-  await new Promise((resolve) => socket.once("close", resolve));
+}
+
+async function showLogs(name: string, follow: boolean): Promise<void> {
+  await carryOut(name, { op: "logs", follow }, (bytes) => process.stdout.write(Buffer.from(bytes)));
 }
 
 async function stopMachine(name: string, time: string): Promise<void> {
   const seconds = Number(time);
   if (!Number.isFinite(seconds) || seconds < 0) throw new CliError("--time", `'${time}' is no number of seconds`);
-  const socket = await openMachine(name);
-  sendMessage(socket, { op: "stop", seconds });
-  socket.resume();
-  await new Promise((resolve) => socket.once("close", resolve));
+  try {
+    await carryOut(name, { op: "stop", seconds }, () => {});
+  } catch (error) {
+    // A machine that ends before it has read the request has ended all the same.
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== "ECONNRESET" && code !== "EPIPE") throw error;
+  }
 }
 
 /** Adds the commands to `vkernel`. */
