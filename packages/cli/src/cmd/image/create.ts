@@ -95,8 +95,7 @@ export async function create(image: string, options: CreateOptions): Promise<voi
     throw new CliError("--size", `${options.size} leaves no room for files`, `the minimum is ${MINIMUM / MIB}m; the file is sparse, so more costs nothing until it is used`);
   const label = (options.label ?? basename(image).replace(/\.[^.]*$/, "").toUpperCase()).slice(0, LABEL_MAX) || "IMAGE";
   const version: { version?: number } = options.fsVersion === undefined ? {} : { version: Number(options.fsVersion) };
-  if (options.force) rmSync(image, { force: true });
-  else if (existsSync(image)) throw new CliError(image, "the file exists already", "--force replaces it");
+  if (options.force !== true && existsSync(image)) throw new CliError(image, "the file exists already", "--force replaces it");
   if (options.debian !== undefined) {
     const names = packageNames(options.debian);
     await createDebian(image, {
@@ -104,6 +103,7 @@ export async function create(image: string, options: CreateOptions): Promise<voi
     });
     return;
   }
+  if (options.force === true) rmSync(image, { force: true });
   createImage(image, { label, size, ...version });
   if (layers.length === 0 && options.world !== true) return;
   try {

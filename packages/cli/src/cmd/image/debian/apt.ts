@@ -9,7 +9,7 @@
  * @module
  */
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, fchmodSync, mkdirSync, openSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { CliError } from "../../../ui/errors.ts";
@@ -75,6 +75,17 @@ function failure(what: string, outcome: Outcome): CliError {
   return new CliError(what, why === "" ? outcome.stderr.trim().replaceAll("\n", "; ") : why);
 }
 
+/** Writes a file that is the user's alone, whatever it was before. */
+function writePrivate(file: string, text: string): void {
+  const fd = openSync(file, "w", 0o600);
+  try {
+    fchmodSync(fd, 0o600);
+    writeFileSync(fd, text);
+  } finally {
+    closeSync(fd);
+  }
+}
+
 /** apt with a state of its own below a folder. */
 export class Apt {
   readonly #dir: string;
@@ -88,7 +99,7 @@ export class Apt {
   /** Prepares the folder. `sources` is a sources.list file in place of the host's. Throws CliError on a host without apt. */
   static async open(folder: string, sources: string | undefined): Promise<Apt> {
     const dir = path.resolve(folder);
-    for (const sub of ["state/lists/partial", "cache/archives/partial", "empty", "tmp"]) mkdirSync(path.join(dir, sub), { recursive: true });
+    for (const sub of ["state/lists/partial", "cache/archives/partial", "empty", "tmp"]) mkdirSync(path.join(dir, sub), { recursive: true, mode: 0o700 });
     const status = path.join(dir, "status");
     if (!existsSync(status)) writeFileSync(status, "");
     const host = await run("apt-config", ["dump", "Acquire"], process.env);
@@ -112,7 +123,8 @@ export class Apt {
     }
     const text = settings.map(([name, value]) => `${name} "${value}";\n`).join("");
     const conf = path.join(dir, "apt.conf");
-    writeFileSync(conf, `${host.stdout}${text}#clear APT::Architectures;\nAPT::Architectures { "${ARCHITECTURE}"; };\n`);
+    // The host's settings may hold a proxy's password.
+    writePrivate(conf, `${host.stdout}${text}#clear APT::Architectures;\nAPT::Architectures { "${ARCHITECTURE}"; };\n`);
     return new Apt(dir, { ...process.env, APT_CONFIG: conf, TMPDIR: path.join(dir, "tmp"), LC_ALL: "C.UTF-8", DEBIAN_FRONTEND: "noninteractive" });
   }
 

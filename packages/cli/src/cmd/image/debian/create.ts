@@ -182,12 +182,12 @@ class DebianMaker {
   }
 }
 
-/** Makes the image, which must not be there. Throws CliError; IMAGE.part is then kept, to go on from. */
+/** Makes the image; one that is there is replaced at the very end. Throws CliError; IMAGE.part is then kept, to go on from. */
 export async function createDebian(image: string, options: DebianOptions): Promise<void> {
   const work = `${image}.part`;
   const steps = new StepProgress("vkernel");
   const folder = cacheFolder(options.cache);
-  mkdirSync(folder, { recursive: true });
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
   const apt = await Apt.open(folder, options.sources);
   let plan = planOf(work, options);
   if (plan === null) {
