@@ -6,6 +6,9 @@ import { CliError } from "./ui/errors.ts";
 
 const LOOPBACK = "127.0.0.1";
 
+/** An address as it stands before a colon: IPv6 in brackets. */
+export const bracketed = (address: string): string => (isIP(address) === 6 ? `[${address}]` : address);
+
 function parsePort(text: string): number | null {
   const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;
   return port >= 1 && port <= 65_535 ? port : null;

@@ -8,8 +8,8 @@ import { CliError } from "./ui/errors.ts";
 
 /** The folder, made where it is missing. */
 export function stateDir(): string {
-  const base = process.env["XDG_STATE_HOME"] ?? path.join(os.homedir(), ".local/state");
-  const dir = path.join(base, "vkernel");
+  const base = process.env["XDG_STATE_HOME"];
+  const dir = path.join(base !== undefined && path.isAbsolute(base) ? base : path.join(os.homedir(), ".local/state"), "vkernel");
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   return dir;
 }

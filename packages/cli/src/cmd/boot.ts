@@ -6,6 +6,7 @@ import { CPU_MODELS, type CpuModelName, type MountSpec } from "@vkernel/vkernel"
 import { toByteString } from "@vkernel/hammer";
 import { NodePlatform } from "@vkernel/hostkernel/node";
 import { machineFileOf, readMachineFile, type MachineFile } from "../machine-file.ts";
+import { bracketed } from "../network.ts";
 import { rootSource, volume } from "../root-source.ts";
 import { CliError } from "../ui/errors.ts";
 import { runProgram, type RunOptions } from "./run.ts";
@@ -55,7 +56,7 @@ export async function bootMachine(name: string | undefined, options: BootOptions
     mounts: [...further, ...shares],
     env: Object.entries(machine.environment ?? {}).map(([key, value]) => `${key}=${value}`),
     net: machine.network?.outgoing === true,
-    publish: (machine.network?.publish ?? []).map((p) => `${p.address ?? "127.0.0.1"}:${p.host}:${p.guest}`),
+    publish: (machine.network?.publish ?? []).map((p) => `${bracketed(p.address ?? "127.0.0.1")}:${p.host}:${p.guest}`),
     name: machine.name ?? name ?? path.basename(file, ".json"),
     kind: "boot",
     init: machine.start === undefined,
@@ -67,7 +68,7 @@ export async function bootMachine(name: string | undefined, options: BootOptions
       ? {}
       : {
           export: machine.exports.paths.map((e) => `${e.path}${e.readOnly === true ? ":ro" : ""}`),
-          nfsPort: `${machine.exports.address ?? "127.0.0.1"}:${machine.exports.port ?? 2049}`,
+          nfsPort: `${bracketed(machine.exports.address ?? "127.0.0.1")}:${machine.exports.port ?? 2049}`,
         }),
   };
   return runProgram(program, args, run);

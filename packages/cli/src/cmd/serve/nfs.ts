@@ -6,7 +6,7 @@ import { isIP } from "node:net";
 import { ControlServer } from "../../control/server.ts";
 import { SharedPlatform } from "../../control/shared-terminal.ts";
 import { panicked, ramBytes } from "../../machine.ts";
-import { hostPort } from "../../network.ts";
+import { bracketed, hostPort } from "../../network.ts";
 import { handleKey } from "../../nfs-export.ts";
 import { rootSource } from "../../root-source.ts";
 import { CliError } from "../../ui/errors.ts";
@@ -32,7 +32,7 @@ const CACHE_BYTES = 256 << 20;
 
 /** How clients mount the directory, for people to copy. */
 export function mountLines(host: string, port: number, path: string): string[] {
-  const where = `${host.includes(":") ? `[${host}]` : host}:${path}`;
+  const where = `${bracketed(host)}:${path}`;
   const ports = `port=${port},mountport=${port}`;
   return [
     `Linux:  sudo mount -t nfs -o vers=3,proto=tcp,mountproto=tcp,${ports},nolock ${where} /mnt`,

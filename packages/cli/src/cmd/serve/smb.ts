@@ -9,7 +9,7 @@ import { ControlServer } from "../../control/server.ts";
 import { makeDirectories, readText, writeText } from "../image/files.ts";
 import { withImage } from "../image/open.ts";
 import { panicked, ramBytes } from "../../machine.ts";
-import { network } from "../../network.ts";
+import { bracketed, network } from "../../network.ts";
 import { bootGuest } from "../../serve/guest.ts";
 import { CliError } from "../../ui/errors.ts";
 import { askPassword, passwordFrom } from "../../ui/password.ts";
@@ -37,6 +37,8 @@ const SMBD = "/usr/sbin/smbd";
 /** Packages that an image for this needs. */
 const PACKAGES = "samba,samba-vfs-modules";
 const SMB_PORT = 445;
+/** Sections of smb.conf(5) that are no shares of that name. */
+const SPECIAL_SECTIONS: ReadonlySet<string> = new Set(["global", "homes", "printers"]);
 /** How often it is looked whether smbd listens, ms. */
 const LOOK_MS = 100;
 /** Lines of smbd's that an error shows. */
@@ -63,7 +65,8 @@ function shareOf(spec: string, options: ServeSmbOptions): SmbShare & { image: st
   if (user === "root") throw new CliError("--user", "root is not served", "name another user; it is made in the image");
   const name = options.share ?? (path.split("/").at(-1) || "share");
   if (!/^[A-Za-z0-9][\w.$ -]{0,79}$/.test(name)) throw new CliError("--share", `'${name}' is no name for a share`, "letters, digits, blanks, '-', '_', '.' and '$'");
-  if (/[\u0000-\u001f"%]/.test(path)) throw new CliError(spec, "the path has characters that smb.conf cannot hold");
+  if (SPECIAL_SECTIONS.has(name.toLowerCase())) throw new CliError("--share", `'${name}' means something else to Samba`, "give another name");
+  if (/[\u0000-\u001f"%]|\\$/.test(path)) throw new CliError(spec, "the path has characters that smb.conf cannot hold");
   return { image, path, user, name, readOnly: options.readOnly === true };
 }
 
@@ -124,8 +127,7 @@ export async function serveSmb(spec: string, options: ServeSmbOptions): Promise<
   if (isIP(options.bind) === 0) throw new CliError("--bind", `'${options.bind}' is not an IP address`, "127.0.0.1 or 0.0.0.0");
   const every = interval(options.snapshotEvery, "--snapshot-every");
   const share = shareOf(spec, options);
-  const address = options.bind.includes(":") ? `[${options.bind}]` : options.bind;
-  const net = await network(false, [`${address}:${options.port}:${SMB_PORT}`]);
+  const net = await network(false, [`${bracketed(options.bind)}:${options.port}:${SMB_PORT}`]);
   const password = await passwordOf(options, share.user);
   const { isNew, versions } = await withImage(share.image, { write: true }, (m) => prepare(m, share.image, share));
   if (!versions) process.stderr.write(`vkernel: ${share.image}: no previous versions for Windows: the package samba-vfs-modules is not in it\n`);
