@@ -6,6 +6,7 @@ import { MAX_DATA, NFS3 } from "../../src/nfs/nfs3-proto.ts";
 import { NfsService } from "../../src/nfs/nfsd.ts";
 import { marked, readReply, RecordReader } from "../../src/nfs/rpc.ts";
 import { encoded, struct, uint32 } from "../../src/nfs/xdr.ts";
+import { ECONNRESET } from "../../src/sys/errno.ts";
 import { AF_INET, SHUT_WR, SOCK_STREAM } from "../../src/sys/socket.ts";
 import { WaitChannel, WOULDBLOCK } from "../../src/sys/wait.ts";
 import { Uio } from "../../src/vm/uio.ts";
@@ -36,7 +37,8 @@ class Wire {
       let n: number;
       try {
         n = this.socket.recv(Uio.kernel(space, 0, space.length), false);
-      } catch {
+      } catch (e) {
+        if (e !== ECONNRESET) throw e;
         return "end";
       }
       if (n === 0) return "end";
