@@ -140,26 +140,31 @@ export class NfsService {
   /** One call of a connection (ND1). */
   *#serve(lp: Lwp, connection: NfsConnection): Generator<void, void, void> {
     connection.isBusy = true;
+    try {
+      yield* this.#serveOne(lp, connection);
+    } finally {
+      connection.isBusy = false;
+      if (connection.hasInput) this.#enqueue(connection);
+    }
+  }
+  *#serveOne(lp: Lwp, connection: NfsConnection): Generator<void, void, void> {
     connection.flush();
     const message = connection.mayCall ? this.#receive(connection) : null;
-    if (message !== null) {
-      const answer = yield* this.server.handle(lp, message, connection.client);
-      if (answer === null) connection.close();
-      else if (!("bytes" in answer)) {
-        if (answer.reply === null) {
-          connection.waiting++;
-          answer.waiting.push((reply) => this.#answerLate(connection, reply));
-        } else connection.send(answer.reply);
-      } else if (answer.changed.size > 0) {
+    if (message === null) return;
+    const answer = yield* this.server.handle(lp, message, connection.client);
+    if (answer === null) connection.close();
+    else if (!("bytes" in answer)) {
+      if (answer.reply === null) {
         connection.waiting++;
-        this.#pending.push({ connection, message, reply: answer });
-      } else {
-        if (answer.kept !== null) this.server.requests.finish(answer.kept, answer.bytes);
-        connection.send(answer.bytes);
-      }
+        answer.waiting.push((reply) => this.#answerLate(connection, reply));
+      } else connection.send(answer.reply);
+    } else if (answer.changed.size > 0) {
+      connection.waiting++;
+      this.#pending.push({ connection, message, reply: answer });
+    } else {
+      if (answer.kept !== null) this.server.requests.finish(answer.kept, answer.bytes);
+      connection.send(answer.bytes);
     }
-    connection.isBusy = false;
-    if (connection.hasInput) this.#enqueue(connection);
   }
 
   #receive(connection: NfsConnection): Uint8Array | null {
@@ -185,22 +190,28 @@ export class NfsService {
     const batch = this.#pending;
     this.#pending = [];
     this.#committing = true;
-    const failed = new Set<Mount>();
-    for (const mount of new Set(batch.flatMap((p) => [...p.reply.changed]))) {
-      if (!(yield* this.#sync(lp, mount))) failed.add(mount);
+    const written = new Set<Mount>();
+    try {
+      for (const mount of new Set(batch.flatMap((p) => [...p.reply.changed]))) {
+        if (yield* this.#sync(lp, mount)) written.add(mount);
+      }
+    } finally {
+      this.#committing = false;
+      this.#answerAll(batch, written);
+      if (this.#pending.length > 0) this.#workChan.wakeupOne();
     }
+  }
+  #answerAll(batch: readonly Pending[], written: ReadonlySet<Mount>): void {
     const { requests } = this.server;
     for (const { connection, message, reply } of batch) {
-      const lost = [...reply.changed].some((mount) => failed.has(mount));
-      const bytes = lost ? NfsServer.failed(message) : reply.bytes;
+      const lasts = [...reply.changed].every((mount) => written.has(mount));
+      const bytes = lasts ? reply.bytes : NfsServer.failed(message);
       if (reply.kept !== null) {
-        requests.finish(reply.kept, bytes);
-        if (lost) requests.forget(reply.kept);
+        if (lasts) requests.finish(reply.kept, bytes);
+        else requests.forget(reply.kept, bytes);
       }
       this.#answerLate(connection, bytes);
     }
-    this.#committing = false;
-    if (this.#pending.length > 0) this.#workChan.wakeupOne();
   }
 
   /** Whether the file system could be written back. */

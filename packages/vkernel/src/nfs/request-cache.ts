@@ -5,8 +5,9 @@
  * that are not the same twice are kept for a while.
  *
  * Invariants
- *   RC1  At most MOST_ENTRIES answers are kept, the latest ones.
- *   RC2  A call that comes again while the first is under way gets that one's answer when it is there.
+ *   RC1  At most MOST_ENTRIES answers are kept, the latest ones. Calls under way are never dropped; their connections bound them.
+ *   RC2  A call that comes again while the first is under way gets that one's answer when it is there. Each call that began
+ *        is finished or forgotten, whatever became of it.
  * @module
  */
 
@@ -51,21 +52,34 @@ export class RequestCache {
   begin(key: string, now: number): CachedCall {
     const entry: CachedCall = { key, since: now, reply: null, waiting: [] };
     this.#entries.set(key, entry);
-    // Oldest first; those under way are young.
-    for (const old of this.#entries.values()) {
-      if (this.#entries.size <= MOST_ENTRIES || old.reply === null) break;
-      this.#entries.delete(old.key);
-    }
+    this.#trim();
     return entry;
+  }
+  /** Drops answers, the oldest first (RC1). */
+  #trim(): void {
+    if (this.#entries.size <= MOST_ENTRIES) return;
+    for (const old of this.#entries.values()) {
+      if (old.reply !== null) this.#entries.delete(old.key);
+      if (this.#entries.size <= MOST_ENTRIES) return;
+    }
   }
 
   /** The answer has been made. */
   finish(entry: CachedCall, reply: Uint8Array): void {
+    this.#answer(entry, reply);
+    this.#trim();
+  }
+  /** There is no answer that is worth keeping: those who wait get this one, and the call may be carried out again. */
+  forget(entry: CachedCall, reply: Uint8Array): void {
+    this.#entries.delete(entry.key);
+    this.#answer(entry, reply);
+  }
+  #answer(entry: CachedCall, reply: Uint8Array): void {
     entry.reply = reply;
     for (const tell of entry.waiting.splice(0)) tell(reply);
   }
-  /** There will be no answer that is worth keeping. */
-  forget(entry: CachedCall): void {
-    this.#entries.delete(entry.key);
+  /** Calls under way and answers that are kept. */
+  get size(): number {
+    return this.#entries.size;
   }
 }

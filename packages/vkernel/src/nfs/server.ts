@@ -69,7 +69,12 @@ const HANDLERS: { readonly [N in Nfs3Name]: Stepwise<N> } = {
 
 type AnyProcedure = Procedure<unknown, unknown, unknown>;
 type AnyHandler = (c: NfsCall, args: unknown, failure: unknown) => Generator<void, unknown, void>;
-const BY_NUMBER = new Map<number, { readonly name: Nfs3Name; readonly row: AnyProcedure; readonly handler: AnyHandler }>(
+interface Found {
+  readonly name: Nfs3Name;
+  readonly row: AnyProcedure;
+  readonly handler: AnyHandler;
+}
+const BY_NUMBER = new Map<number, Found>(
   (Object.keys(NFS3) as Nfs3Name[]).map((name) => [
     NFS3[name].number,
     { name, row: NFS3[name] as unknown as AnyProcedure, handler: HANDLERS[name] as AnyHandler },
@@ -185,7 +190,7 @@ export class NfsServer {
   *#nfs(call: NfsCall, { xid, proc }: CallHead, from: Decoder, key: () => string): Generator<void, Reply | CachedCall, void> {
     const found = BY_NUMBER.get(proc);
     if (found === undefined) return plainReply(acceptedReply(xid, PROC_UNAVAIL));
-    const { name, row, handler } = found;
+    const { name, row } = found;
     this.counts.set(name, (this.counts.get(name) ?? 0) + 1);
     const args = row.args.decode(from);
     let kept: CachedCall | null = null;
@@ -195,9 +200,21 @@ export class NfsServer {
       if (before !== null) return before;
       kept = this.requests.begin(key(), now);
     }
-    const failure = row.failure();
     const to = new Encoder();
     acceptedHead(to, xid, SUCCESS);
+    try {
+      yield* NfsServer.#results(call, found, args, to);
+    } catch (e) {
+      if (kept !== null) this.requests.forget(kept, acceptedReply(xid, SYSTEM_ERR));
+      throw e;
+    }
+    return { bytes: to.bytes, changed: call.changed, kept };
+  }
+
+  /** Carries a procedure out and encodes its results, or its failure where that is the caller's matter. */
+  static *#results(call: NfsCall, { row, handler }: Found, args: unknown, to: Encoder): Generator<void, void, void> {
+    const failure = row.failure();
+    const start = to.length;
     try {
       const ok = yield* handler(call, args, failure);
       to.uint32(NFS3_OK);
@@ -205,10 +222,10 @@ export class NfsServer {
     } catch (e) {
       const status = statusOf(e);
       if (status === null) throw e;
+      to.rewind(start);
       to.uint32(status);
       row.fail.encode(to, failure);
     }
-    return { bytes: to.bytes, changed: call.changed, kept };
   }
 
   *#mount(call: NfsCall, { xid, proc }: CallHead, from: Decoder, client: string): Generator<void, Uint8Array, void> {

@@ -71,6 +71,10 @@ export class Encoder {
     this.#bytes.set(value, at);
     this.#bytes.fill(0, at + value.length, at + value.length + pad);
   }
+  /** Takes back what was encoded since `length` was `mark`. */
+  rewind(mark: number): void {
+    this.length = mark;
+  }
   /** Puts a word where one was encoded before. */
   patch(at: number, value: number): void {
     this.#view.setUint32(at, value);

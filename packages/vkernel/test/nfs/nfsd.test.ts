@@ -112,6 +112,37 @@ describe("nfsd", () => {
     expect(readReply(await answer(wire)).stat).toBe(SYSTEM_ERR);
   });
 
+  it("answers and goes on when writing back meets a failure of the kernel's own", async () => {
+    const { mount } = bench.k.mounts.root;
+    const { sync } = mount;
+    const bug = new TypeError("a bug");
+    mount.sync = () => { throw bug; };
+    const wire = new Wire();
+    wire.send(marked(mkdir("d")));
+    await expect(until(() => false)).rejects.toThrow(bug);
+    mount.sync = sync;
+    const SYSTEM_ERR = 5;
+    expect(readReply(await answer(wire)).stat).toBe(SYSTEM_ERR);
+    wire.send(marked(mkdir("e")));
+    expect(readReply(await answer(wire)).results.uint32()).toBe(0);
+  });
+
+  it("serves a connection on after a call that met a failure of the kernel's own", async () => {
+    const { ok } = NFS3.GETATTR;
+    const { encode } = ok;
+    const bug = new TypeError("a bug");
+    ok.encode = () => { throw bug; };
+    const wire = new Wire();
+    wire.send(marked(getattr()));
+    try {
+      await expect(until(() => false)).rejects.toThrow(bug);
+    } finally {
+      ok.encode = encode;
+    }
+    wire.send(marked(getattr()));
+    expect(readReply(await answer(wire)).results.uint32()).toBe(0);
+  });
+
   it("gives a call that comes again over another connection the first answer", async () => {
     const [one, two] = [new Wire(), new Wire()];
     one.send(marked(mkdir("d", 99)));
