@@ -76,12 +76,16 @@ class MessageQueue {
 }
 
 export class MqTable {
+  /** Those that have a name, and all. */
   readonly queues = new Map<string, MessageQueue>();
+  readonly existing = new Set<MessageQueue>();
   capacity = 0;
 
   /** PQ3: the queue has lost its name or a file. */
   settle(q: MessageQueue): void {
-    if (!q.named && q.files === 0) this.capacity -= q.bytes;
+    if (q.named || q.files > 0) return;
+    this.capacity -= q.bytes;
+    this.existing.delete(q);
   }
 }
 
@@ -162,6 +166,7 @@ function create(lp: Lwp, name: string, mode: number, attr: MqAttr | null, limits
   if (table.capacity + maxmsg * msgsize > CAPACITY) throw EMFILE;
   const q = new MessageQueue(mode & 0o777 & ~lp.proc.fd!.umask, cred.uid, cred.gid, maxmsg, msgsize);
   table.queues.set(name, q);
+  table.existing.add(q);
   table.capacity += q.bytes;
   return q;
 }
@@ -308,5 +313,5 @@ export function mqNotify(lp: Lwp, fd: number, signo: number | null, value: numbe
 
 /** A process ends: nobody is told for it any more. */
 export function mqExit(k: Kernel, p: Proc): void {
-  for (const q of k.mqueues.queues.values()) if (q.notify?.p === p) q.notify = null;
+  for (const q of k.mqueues.existing) if (q.notify?.p === p) q.notify = null;
 }

@@ -91,6 +91,20 @@ it("poll sees what may be done", async () => {
   });
 });
 
+it("a notification ends with its process, also where the queue has lost its name", async () => {
+  await run(function* (u) {
+    const q = yield open(u, "q", RDWR | CREAT, [4, 64]);
+    expect(yield sys("mq_unlink", u.text(P, "q"))).toBe(0);
+    u.words(T + 64, 0, 10, 0, 0);
+    u.child(function* () {
+      expect(yield sys("mq_notify", q, T + 64)).toBe(0);
+      yield sys("exit", 0);
+    });
+    expect(yield sys("wait4", yield sys("fork"), 0, 0, 0)).toBeGreaterThan(0);
+    expect(yield sys("mq_notify", q, T + 64)).toBe(0);
+  });
+});
+
 it("mq_notify tells once, of a message into an empty queue that nobody waits at", async () => {
   await run(function* (u) {
     let told = 0;
