@@ -72,13 +72,35 @@ module.exports = {
     },
     ...between,
     ...entriesOnly,
-    ...order("vkernel", [["boot[^/]*"], ["platform"], ["abi", "nfs"], ["kern"], ["vfs"], ["vm", "dev", "net"], ["sys"]]),
-    ...order("hammer", [["node"], ["promises"], ["mount", "newfs", "check"], ["object"], ["btree"], ["blockmap"], ["io", "buffer"], ["disk"]]),
+    ...order("vkernel", [
+      ["boot[^/]*"],
+      ["platform"],
+      ["abi", "nfs"],
+      ["kern"],
+      ["vfs"],
+      ["vm", "dev", "net"],
+      ["sys"],
+    ]),
+    ...order("hammer", [
+      ["node"],
+      ["promises"],
+      ["mount", "newfs", "check"],
+      ["object"],
+      ["btree"],
+      ["blockmap"],
+      ["io", "buffer"],
+      ["disk"],
+    ]),
     ...order("mmu", [["access"], ["translation", "pagetable", "vpte"], ["memory"], ["layout"]]),
     {
+      // sys/frame.ts and the two host.ts hand on constants and types of the border, no calls.
       name: "only-platform-names-hostkernel",
       severity: "error",
-      from: { path: "^packages/vkernel/src/", pathNot: "(^packages/vkernel/src/(platform/|boot[^/]*\\.ts|index\\.ts)|\\.test\\.ts$)" },
+      from: {
+        path: "^packages/vkernel/src/",
+        pathNot:
+          "(^packages/vkernel/src/(platform/|sys/frame\\.ts|net/inet/host\\.ts|vfs/dirfs/host\\.ts|boot[^/]*\\.ts|index\\.ts)|\\.test\\.ts$)",
+      },
       to: { path: "^packages/hostkernel/" },
     },
     {

@@ -3,7 +3,8 @@
  * The machine under the kernel, over the host kernel: RAM, page tables, processor, clock, interrupts.
  *
  * Invariant
- *   MC1  This folder alone names the host kernel. The rest of the kernel knows Machine, VmSystem and HostPlatform's parts.
+ *   MC1  This folder alone calls the host kernel. The rest of the kernel knows Machine, VmSystem and HostPlatform's parts;
+ *        three files hand on the border's constants and types (sys/frame.ts, net/inet/host.ts, vfs/dirfs/host.ts).
  *
  * Counterpart: DragonFly 2.0 sys/platform/vkernel/platform/{init,systimer}.c.
  * @module

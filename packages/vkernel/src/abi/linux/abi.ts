@@ -25,7 +25,10 @@ import { IPC_ROWS } from "./sys-ipc.ts";
 import { MEMORY_ROWS } from "./sys-memory.ts";
 import { MQ_ROWS } from "./sys-mq.ts";
 import { POLL_ROWS } from "./sys-poll.ts";
+import { PRCTL_ROWS } from "./sys-prctl.ts";
 import { PROCESS_ROWS } from "./sys-process.ts";
+import { RESOURCE_ROWS } from "./sys-resource.ts";
+import { WAIT_ROWS } from "./sys-wait.ts";
 import { PIDFD_ROWS } from "./sys-pidfd.ts";
 import { PTRACE_ROWS } from "./sys-ptrace.ts";
 import { SIGNAL_ROWS } from "./sys-signal.ts";
@@ -46,8 +49,25 @@ const ERESTARTNOHAND = 514;
 /** The complete table: rows that are implemented, and for every other name a row that says so. */
 function buildTable(): readonly (Sysent | undefined)[] {
   const table = sysentTable(
-    PROCESS_ROWS, PTRACE_ROWS, PIDFD_ROWS, ID_ROWS, THREAD_ROWS, SIGNAL_ROWS, TIME_ROWS, MEMORY_ROWS, POLL_ROWS, SYSTEM_ROWS, SOCKET_ROWS,
-    FILE_ROWS, IPC_ROWS, SPLICE_ROWS, INOTIFY_ROWS, MQ_ROWS,
+    PROCESS_ROWS,
+    WAIT_ROWS,
+    RESOURCE_ROWS,
+    PRCTL_ROWS,
+    PTRACE_ROWS,
+    PIDFD_ROWS,
+    ID_ROWS,
+    THREAD_ROWS,
+    SIGNAL_ROWS,
+    TIME_ROWS,
+    MEMORY_ROWS,
+    POLL_ROWS,
+    SYSTEM_ROWS,
+    SOCKET_ROWS,
+    FILE_ROWS,
+    IPC_ROWS,
+    SPLICE_ROWS,
+    INOTIFY_ROWS,
+    MQ_ROWS,
   ).slice();
   LINUX_SYSCALL_NAMES.forEach((name, nr) => {
     if (table[nr] === undefined && name !== "") table[nr] = unimplemented(nr, name);

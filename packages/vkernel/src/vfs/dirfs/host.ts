@@ -1,44 +1,34 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** What dirfs needs of the host's files (the platform's HostFiles has it), and the errors that come from there. */
+/** What dirfs needs of the host's files, and the errors that come from there. */
+import type { HostFiles, HostStat } from "@vkernel/hostkernel";
 import { EIO, errnoByName } from "../../sys/errno.ts";
 import type { Vtype } from "../vnode.ts";
 import { VBLK, VCHR, VDIR, VFIFO, VLNK, VREG, VSOCK } from "../vnode.ts";
 
-export interface DirfsHostStat {
-  readonly type: "file" | "dir" | "symlink" | "char" | "block" | "fifo" | "socket";
-  readonly mode: number;
-  readonly ino: number;
-  readonly nlink: number;
-  readonly uid: number;
-  readonly gid: number;
-  readonly size: number;
-  readonly bytes: number;
-  readonly atimeMs: number;
-  readonly mtimeMs: number;
-  readonly ctimeMs: number;
-}
+export type DirfsHostStat = HostStat;
 
 /** All calls are synchronous and throw an error with a symbolic `code`. Paths are byte strings. */
-export interface DirfsHost {
-  open(path: string, options: { write?: boolean; create?: boolean; exclusive?: boolean; mode?: number }): number;
-  close(fd: number): void;
-  read(fd: number, buf: Uint8Array, bufOff: number, len: number, offset: number): number;
-  write(fd: number, buf: Uint8Array, bufOff: number, len: number, offset: number): number;
-  fstat(fd: number): DirfsHostStat;
-  ftruncate(fd: number, size: number): void;
-  fsync(fd: number): void;
-  lstat(path: string): DirfsHostStat;
-  readdir(path: string): readonly { readonly name: string; readonly type: DirfsHostStat["type"] }[];
-  readlink(path: string): string;
-  mkdir(path: string, mode: number): void;
-  rmdir(path: string): void;
-  unlink(path: string): void;
-  rename(from: string, to: string): void;
-  link(existing: string, path: string): void;
-  symlink(target: string, path: string): void;
-  chmod(path: string, mode: number): void;
-  utimes(path: string, atimeMs: number, mtimeMs: number): void;
-}
+export type DirfsHost = Pick<
+  HostFiles,
+  | "open"
+  | "close"
+  | "read"
+  | "write"
+  | "fstat"
+  | "ftruncate"
+  | "fsync"
+  | "lstat"
+  | "readdir"
+  | "readlink"
+  | "mkdir"
+  | "rmdir"
+  | "unlink"
+  | "rename"
+  | "link"
+  | "symlink"
+  | "chmod"
+  | "utimes"
+>;
 
 const TYPES: Readonly<Record<DirfsHostStat["type"], Vtype>> = {
   file: VREG,
