@@ -6,10 +6,11 @@
  *   node packages/cpu/scripts/fuzz.js [--seed N] [--no-native] [COUNT]
  *
  * COUNT programs (10,000 unless given), the seeds N, N+1, …. Programs that end differently are made smaller and printed; the last
- * line is `N programs, N different`. Exit status 1 when one was different. Where native programs cannot run, the
- * tiers are compared with each other only, and a line says so. Needs the built package. nightly.js runs a million.
+ * lines tell how many were compared with the processor and why others were not, and `N programs, N different`. Exit status 1 when
+ * one was different. Where native programs cannot run, the tiers are compared with each other only, and a line says so. Needs the
+ * built package. nightly.js runs a million.
  */
-import { FuzzJudge } from "./fuzz-judge.js";
+import { FuzzJudge, tallyLine } from "./fuzz-judge.js";
 import { openNative } from "./fuzz-native.js";
 
 const USAGE = "usage: fuzz.js [--seed N] [--no-native] [COUNT]";
@@ -44,6 +45,7 @@ function main() {
         if (++different <= MOST_SHOWN) process.stdout.write(fuzz.smallest(bad));
       }
     }
+    process.stdout.write(tallyLine(fuzz.tally));
   } finally {
     native?.close();
   }

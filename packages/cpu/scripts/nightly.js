@@ -6,12 +6,12 @@
  *   node packages/cpu/scripts/nightly.js [--seed N] [--count N] [--minutes N] [--state FILE] [--no-native]
  *
  * Runs the seeds N … N + count − 1 (1 and 1,000,000 unless given) until they are done or the minutes are over. With --state the
- * file remembers how far it came and which seeds were different, and a later call with the same seed and count goes on there.
+ * file remembers how far it came, which seeds were different and what was compared with the processor, and a later call with the same seed and count goes on there.
  * The smallest form of each different program is printed as it is found. The last line is `N of N programs, N different, N a second`.
  * Exit status: 0 all done without a difference, 1 some were different, 3 time was over before the end, 2 an error.
  */
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { FuzzJudge } from "./fuzz-judge.js";
+import { FuzzJudge, tallyLine } from "./fuzz-judge.js";
 import { openNative } from "./fuzz-native.js";
 
 const USAGE = "usage: nightly.js [--seed N] [--count N] [--minutes N] [--state FILE] [--no-native]";
@@ -36,7 +36,7 @@ function parseArguments(args) {
 
 /** How far it came: `{ seed, count, done, different }`. */
 function readState({ state, seed, count }) {
-  const fresh = { seed, count, done: 0, different: [] };
+  const fresh = { seed, count, done: 0, different: [], tally: {} };
   if (state === null || !existsSync(state)) return fresh;
   const known = JSON.parse(readFileSync(state, "utf8"));
   if (known.seed !== seed || known.count !== count)
@@ -55,6 +55,7 @@ function main() {
   const { native, why } = options.native ? openNative() : { native: null, why: "--no-native" };
   if (native === null) process.stdout.write(`tiers compared with each other only: ${why}\n`);
   const fuzz = new FuzzJudge(native);
+  fuzz.tally = state.tally;
   const began = Date.now();
   const before = state.done;
   let reported = began;
@@ -78,6 +79,7 @@ function main() {
   } finally {
     native?.close();
   }
+  process.stdout.write(tallyLine(state.tally));
   process.stdout.write(line());
   process.exitCode = state.different.length > 0 ? 1 : state.done < state.count ? 3 : 0;
 }
