@@ -42,11 +42,16 @@ export function prepareRoot(dir, suite, say) {
   return root;
 }
 
+/** Makes `file` a HAMMER image with the files of `root`; `size` as for `vkernel image create`. */
+export function makeImage(file, root, size, say) {
+  say("making a HAMMER image");
+  output(process.execPath, [bin("vkernel"), "image", "create", file, "--size", size, "--from", root]);
+}
+
 /** A fresh HAMMER image with the files of `root` beside it. */
 export function imageOf(root, say) {
   const file = path.join(path.dirname(root), `run-${process.pid}.hammer`);
-  say("making a HAMMER image");
-  output(process.execPath, [bin("vkernel"), "image", "create", file, "--size", "8g", "--from", root]);
+  makeImage(file, root, "8g", say);
   return { file, remove: () => rmSync(file) };
 }
 

@@ -45,8 +45,29 @@ export function shortProcesses(seed, count) {
 const PYTHON =
   "import os,sys;p=os.fork()\nif p==0: os._exit((sum(range(50000))+3)%7)\nsys.exit(os.waitstatus_to_exitcode(os.waitpid(p,0)[1]))";
 
-/** Builds, data bases, interpreters, fork storms, signals, pipes and archives in a seeded order, by two workers at once, for `seconds`. */
-export function mixed(seed, seconds) {
+/** A child counts a hundred real-time signals, each with its value, then its parent sees it end by another. */
+const SIGNALS = [
+  "import os,signal,time",
+  "s=signal.SIGRTMIN+1; signal.pthread_sigmask(signal.SIG_BLOCK,[s]); p=os.fork()",
+  "if p==0:",
+  "  for i in range(100): assert signal.sigwaitinfo([s]).si_pid==os.getppid()",
+  "  while 1: signal.pause()",
+  "for i in range(100): os.kill(p,s)",
+  "while open('/proc/%d/stat'%p).read().split()[2]!='S': time.sleep(.01)",
+  "time.sleep(.05); os.kill(p,signal.SIGUSR2); assert os.waitpid(p,0)[1]==signal.SIGUSR2",
+].join("\n");
+
+/** Of a redis-server that lives as long as the load: its benchmark, and a dump, which a forked child writes. */
+const REDIS = [
+  'redis-benchmark -q -p $port -n 500 -c 10 -t set,get,incr,lpush,rpop,mset > q || fail redis-benchmark',
+  '[ "$(redis-cli -p $port set n 41)$(redis-cli -p $port incr n)" = OK42 ] || fail redis-cli; redis-cli -p $port flushall > q; redis-cli -p $port bgsave > q || fail bgsave',
+];
+
+/**
+ * Builds, data bases, interpreters, fork storms, signals, pipes and archives in a seeded order, by two workers at once, for `seconds`;
+ * with `redis` two servers beside them. At the end no process but the shell may be left.
+ */
+export function mixed(seed, seconds, redis = false) {
   const kinds = [
     "make -s -B -j4 -C p CC=tcc unit1.o unit2.o unit3.o unit4.o unit5.o unit6.o || fail make tcc",
     "gcc-12 -O1 -c -o u.o p/unit$((s % 60)).c || fail gcc",
@@ -59,10 +80,12 @@ export function mixed(seed, seconds) {
     "rm -rf x y; busybox tar c p | (mkdir x; cd x; busybox tar x) && busybox diff -r p x/p > /dev/null || fail tar; rm -rf x",
     "busybox dd if=/dev/zero of=z bs=64k count=64 2> /dev/null; busybox truncate -s 1000 z; [ $(busybox wc -c < z) = 1000 ] || fail dd; rm z",
     "esbuild --minify /bench/inputs/js/m$((s % 200)).js > o.js || fail esbuild",
+    `python3.11 -S -E -c "${SIGNALS}" || fail signals`,
+    ...(redis ? REDIS : []),
   ];
   const worker = [
     "mkdir /bench/tmp/w$1 && cd /bench/tmp/w$1 && cp -r /bench/inputs/cproj p || exit 99",
-    "s=$2; bad=0; n=0",
+    "s=$2; bad=0; n=0; port=637$1",
     FAIL,
     `draw() { ${DRAW}; }`,
     `until=$(( $(busybox date +%s) + ${seconds} ))`,
@@ -75,11 +98,20 @@ export function mixed(seed, seconds) {
     'echo "worker $1: $n steps, $bad failed"',
     END,
   ].join("\n");
+  const server = (n) =>
+    `(mkdir /bench/tmp/r${n}; cd /bench/tmp/r${n}; exec redis-server --port 637${n} --save '' --logfile log) & r${n}=$!`;
   return [
-    "export PATH=/usr/local/bin:/usr/bin:/bin",
+    "export PATH=/usr/local/bin:/usr/bin:/bin; bad=0",
+    FAIL,
+    "mkdir -p /bench/tmp",
+    ...(redis ? [server(1), server(2), "sleep 3"] : []),
     `cat > /bench/tmp/worker <<'END'\n${worker}\nEND`,
     `sh /bench/tmp/worker 1 ${seed} & a=$!`,
     `sh /bench/tmp/worker 2 ${seed + 1} & b=$!`,
-    "wait $a; x=$?; wait $b; exit $((x > $? ? x : $?))",
+    "wait $a; bad=$?; wait $b; bad=$((bad + $?))",
+    ...(redis ? ["kill $r1 $r2; wait $r1 || fail server 1; wait $r2 || fail server 2"] : []),
+    // Kernel threads have no exe
+    'for p in /proc/[0-9]*; do [ $p = /proc/$$ ] || [ ! -e $p/exe ] || fail "$p is left: $(busybox cat $p/cmdline)"; done',
+    END,
   ].join("\n");
 }

@@ -4,7 +4,9 @@
  * Soak: one vkernel under load for long, and what it holds meanwhile.
  *
  *   node packages/cli/scripts/soak.js short [--processes 10000] [--roots DIR] [options]
- *   node packages/cli/scripts/soak.js mixed [--minutes 60] [--guest DIR] [options]
+ *   node packages/cli/scripts/soak.js mixed [--minutes 60] [--guest DIR] [--image FILE] [options]
+ *     --image FILE   on a HAMMER image, made first from Debian's packages (see programs.js; in scratch/programs/soak) and
+ *                    /bench/inputs of --guest, with redis servers; must not exist; stays for a look
  *     --seed N       order of the steps (default 1)
  *     --jit off      without compiler: what grows then is the kernel's or the interpreter's
  *     --memory MIB   memory of the machine (default 512, mixed 1024)
@@ -16,22 +18,32 @@
  *   - host memory at most the machine's memory + 256 MiB (R9);
  *   - after warm-up (the first third) the JavaScript heap, collected before each sample and without what live regions of the compiler
  *     hold, grows by less than 5 % (R22); descriptors of the host and address spaces do not grow;
- *   - at the end every guest page is free and no address space is left.
+ *   - no process but the load's own shells and servers lives for longer than ten minutes, none is left at the end;
+ *   - at the end every guest page is free and no address space is left, and `hammer checkmap` finds the image whole.
  * Exit status 1 when one does not hold. Needs the built packages.
  */
-import { appendFileSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { appendFileSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { NodePlatform } from "@vkernel/hostkernel/node";
-import { bootKernel, devFs, hostFs, overlayFs, procFs } from "@vkernel/vkernel";
+import { FileDevice } from "@vkernel/hammer/node";
+import { bootKernel, devFs, hammerFs, hostFs, overlayFs, procFs } from "@vkernel/vkernel";
+import { imageIsSound, makeImage, prepareRoot } from "./programs-root.js";
 import { mixed, shortProcesses } from "./soak-loads.js";
 
 const checkout = fileURLToPath(new URL("../../../", import.meta.url));
 const MIB = 1 << 20;
 const SPARE_MIB = 256;
+/** No step takes so long on the slowest host, seconds. */
+const STUCK_SECONDS = 600;
+/** What the mixed load runs on an image. */
+const PACKAGES = {
+  packages: ["dash", "coreutils", "busybox", "make", "gcc-12", "libc6-dev", "tcc", "python3", "lua5.4", "sqlite3", "redis-server", "redis-tools"],
+  npm: ["@esbuild/linux-ia32"],
+};
 /** What one live region of the compiler holds on the JavaScript heap at most, bytes, measured; their number is bounded (docs/performance.md). */
 const REGION_HEAP = 20 << 10;
 
@@ -47,13 +59,18 @@ const { values, positionals } = parseArgs({
     log: { type: "string" },
     roots: { type: "string", default: path.join(checkout, "scratch/roots") },
     guest: { type: "string", default: path.join(checkout, "scratch/bench/guest/rootfs") },
+    image: { type: "string" },
   },
 });
 const [load] = positionals;
 if (load !== "short" && load !== "mixed") {
   process.stderr.write(
-    "usage: soak.js short|mixed [--seed N] [--jit on|off] [--processes N] [--minutes N] [--memory MIB] [--every SEC] [--log FILE] [--roots DIR] [--guest DIR]\n",
+    "usage: soak.js short|mixed [--seed N] [--jit on|off] [--processes N] [--minutes N] [--memory MIB] [--every SEC] [--log FILE] [--roots DIR] [--guest DIR] [--image FILE]\n",
   );
+  process.exit(2);
+}
+if (values.image !== undefined && (load !== "mixed" || existsSync(values.image))) {
+  process.stderr.write(`soak.js: --image ${values.image}: ${load === "mixed" ? "the file exists already" : "goes with 'mixed'"}\n`);
   process.exit(2);
 }
 setFlagsFromString("--expose-gc");
@@ -63,8 +80,20 @@ const memoryMib = Number(values.memory ?? (load === "mixed" ? 1024 : 512));
 const root = load === "mixed" ? values.guest : path.join(values.roots, "debian");
 const script =
   load === "mixed"
-    ? mixed(Number(values.seed), Number(values.minutes) * 60)
+    ? mixed(Number(values.seed), Number(values.minutes) * 60, values.image !== undefined)
     : shortProcesses(Number(values.seed), Number(values.processes));
+
+/** The image of --image as a root. */
+function imageRoot(file) {
+  const say = (text) => process.stdout.write(`soak: ${text}\n`);
+  const dir = path.join(checkout, "scratch/programs/soak");
+  const packages = prepareRoot(dir, PACKAGES, say);
+  const inputs = path.join(packages, "bench/inputs");
+  if (!existsSync(inputs)) cpSync(path.join(values.guest, "bench/inputs"), inputs, { recursive: true });
+  mkdirSync(path.join(packages, "bench/tmp"), { recursive: true });
+  makeImage(file, packages, "32g", say);
+  return hammerFs(file, [new FileDevice(file, { readOnly: false })]);
+}
 
 /** Bytes of machine code in memory: resident anonymous executable mappings. 0 where /proc does not tell. */
 function machineCode() {
@@ -88,7 +117,7 @@ const vk = await bootKernel({
   platform: new NodePlatform(),
   ramBytes: memoryMib * MIB,
   ...(values.jit === "off" ? { jit: { threshold: Infinity } } : {}),
-  root: overlayFs(root),
+  root: values.image === undefined ? overlayFs(root) : imageRoot(values.image),
   mounts: [
     { on: "/dev", create: true, optional: true, mount: devFs() },
     { on: "/proc", create: true, optional: true, mount: procFs() },
@@ -108,10 +137,30 @@ const vk = await bootKernel({
 
 const started = Date.now();
 const samples = [];
+/** DragonFly's P_SYSTEM: kernel threads live for ever. */
+const P_SYSTEM = 0x10000;
+const programs = () => [...vk.kernel.procs.values()].filter((p) => (p.flags & P_SYSTEM) === 0);
+const first = programs()[0].pid;
+/** When processes were first seen, by pid. */
+const seen = new Map();
+const stuck = new Map();
+
+/** Notes the processes that live for too long; children of the first process are the load's own. */
+function findStuck(now) {
+  for (const pid of seen.keys()) if (!vk.kernel.procs.has(pid)) seen.delete(pid);
+  for (const p of programs()) {
+    if (!seen.has(p.pid)) seen.set(p.pid, now);
+    if (now - seen.get(p.pid) < STUCK_SECONDS * 1000 || p.pid === first || p.parent?.pid === first || stuck.has(p.pid)) continue;
+    const threads = [...p.lwps.values()].map((lp) => `${lp.state} ${lp.wmesg} call ${lp.sysnr}`);
+    stuck.set(p.pid, `process ${p.pid} ${p.comm}, child of ${p.parent?.pid}, state ${p.stat}: ${threads.join(", ")}`);
+    process.stdout.write(`stuck: ${stuck.get(p.pid)}\n`);
+  }
+}
 if (values.log !== undefined) writeFileSync(values.log, "");
 
 function sample() {
   collect();
+  findStuck(Date.now());
   const { rss, heapUsed, external } = process.memoryUsage();
   const { forks, execs, instructions, host } = vk.stats();
   const { jit } = host;
@@ -154,6 +203,7 @@ function verdict(holds, text) {
   process.stdout.write(`${holds ? "ok  " : "FAIL"} ${text}\n`);
   if (!holds) failures.push(text);
 }
+verdict(stuck.size === 0, `${stuck.size} processes lived for more than ${STUCK_SECONDS} s`);
 const end = samples.at(-1);
 // the last sample is after the end, when little is held
 const warm = samples.slice(Math.ceil(samples.length / 3), -1);
@@ -190,4 +240,8 @@ verdict(
   `${vk.kernel.vm.freePages()} of ${vk.kernel.vm.totalPages} guest pages free at the end`,
 );
 verdict(vk.machine.host.spaceCount === 0, `${vk.machine.host.spaceCount} address spaces at the end`);
+if (values.image !== undefined) {
+  const trouble = imageIsSound(values.image);
+  verdict(trouble === null, `the image ${trouble ?? `checks clean, ${Math.round((statSync(values.image).blocks * 512) / MIB)} MiB of it in use`}`);
+}
 process.exit(failures.length === 0 ? 0 : 1);
