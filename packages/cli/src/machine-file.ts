@@ -4,9 +4,9 @@
  * what a file is checked against.
  */
 import { existsSync, readFileSync } from "node:fs";
-import os from "node:os";
 import path from "node:path";
 import { CliError } from "./ui/errors.ts";
+import { xdgFolder } from "./xdg.ts";
 
 export interface MachineFile {
   readonly version: 1;
@@ -88,8 +88,7 @@ export async function readMachineFile(file: string): Promise<MachineFile> {
 
 /** The file of a machine by its name: NAME.json in the user's configuration. */
 export function machineFileOf(name: string): string {
-  const base = process.env["XDG_CONFIG_HOME"] ?? path.join(os.homedir(), ".config");
-  const file = path.join(base, "vkernel", `${name}.json`);
+  const file = path.join(xdgFolder("XDG_CONFIG_HOME"), "vkernel", `${name}.json`);
   if (!existsSync(file)) throw new CliError(name, `there is no ${file}`, "-f FILE boots any machine file");
   return file;
 }

@@ -2,14 +2,13 @@
 /** Files that outlive a run: under $XDG_STATE_HOME, the user's alone. */
 import { randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import os from "node:os";
 import path from "node:path";
 import { CliError } from "./ui/errors.ts";
+import { xdgFolder } from "./xdg.ts";
 
 /** The folder, made where it is missing. */
 export function stateDir(): string {
-  const base = process.env["XDG_STATE_HOME"];
-  const dir = path.join(base !== undefined && path.isAbsolute(base) ? base : path.join(os.homedir(), ".local/state"), "vkernel");
+  const dir = path.join(xdgFolder("XDG_STATE_HOME"), "vkernel");
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   return dir;
 }

@@ -1,13 +1,19 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** What commands refuse before they touch anything. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
+import { ImageLock } from "@vkernel/hammer/node";
 import { create } from "../src/cmd/image/create.ts";
+import { writeText } from "../src/cmd/image/files.ts";
+import { withImage } from "../src/cmd/image/open.ts";
 import { serveSmb } from "../src/cmd/serve/smb.ts";
 import { bracketed, publishedPort } from "../src/network.ts";
+import { runtimeDir } from "../src/control/runtime-dir.ts";
+import { machineFileOf } from "../src/machine-file.ts";
 import { stateDir } from "../src/state-dir.ts";
+import { moment } from "../src/ui/moment.ts";
 
 describe("image create --force --debian", () => {
   it("keeps the old image when an argument is wrong", async () => {
@@ -17,6 +23,47 @@ describe("image create --force --debian", () => {
     const wrong = [{ debian: ["Bad_Name"], memory: "512m" }, { debian: ["hello"], memory: "many" }];
     for (const options of wrong) await expect(create(image, { ...options, force: true })).rejects.toThrow();
     expect(readFileSync(image, "utf8")).toBe("old");
+    rmSync(dir, { recursive: true });
+  });
+});
+
+describe("image create --force", () => {
+  it("keeps the old image when the new one cannot be filled, and leaves nothing beside it", async () => {
+    const dir = mkdtempSync(path.join(os.tmpdir(), "vk-"));
+    const image = path.join(dir, "old.img");
+    const bad = path.join(dir, "bad.tar");
+    writeFileSync(image, "old");
+    writeFileSync(bad, "no archive ".repeat(100));
+    await expect(create(image, { from: [bad], size: "128m", memory: "512m", force: true })).rejects.toThrow();
+    expect(readFileSync(image, "utf8")).toBe("old");
+    expect(readdirSync(dir).sort()).toEqual(["bad.tar", "old.img"]);
+    await create(image, { size: "128m", memory: "512m", force: true });
+    expect(statSync(image).size).toBe(128 << 20);
+    expect(readdirSync(dir).sort()).toEqual(["bad.tar", "old.img"]);
+    rmSync(dir, { recursive: true });
+  });
+  it("does not take an image away from a process that writes to it", async () => {
+    const dir = mkdtempSync(path.join(os.tmpdir(), "vk-"));
+    const image = path.join(dir, "used.img");
+    await create(image, { size: "128m", memory: "512m" });
+    const lock = new ImageLock(image);
+    await expect(create(image, { size: "128m", memory: "512m", force: true })).rejects.toThrow(`is in use by process ${process.pid}`);
+    lock.release();
+    rmSync(dir, { recursive: true });
+  });
+});
+
+describe("image create --debian", () => {
+  it("refuses a half-made image of other options and says which", async () => {
+    const dir = mkdtempSync(path.join(os.tmpdir(), "vk-"));
+    const image = path.join(dir, "deb.img");
+    await create(`${image}.part`, { size: "128m", memory: "512m" });
+    const asked = { names: ["samba"], size: 128 << 20, label: "DEB", version: null, sources: null };
+    await withImage(`${image}.part`, { write: true }, (m) => writeText(m, "/var/lib/vkernel/create.json", JSON.stringify({ format: 2, asked, packages: [], base: [] })));
+    const before = readFileSync(`${image}.part`);
+    const other = create(image, { debian: ["hello"], cache: path.join(dir, "cache"), size: "256m", memory: "512m" });
+    await expect(other).rejects.toThrow(`${image}.part: is a half-made image of --debian samba, --size 128M`);
+    expect(readFileSync(`${image}.part`).equals(before)).toBe(true);
     rmSync(dir, { recursive: true });
   });
 });
@@ -41,21 +88,46 @@ describe("addresses before a colon", () => {
   }
 });
 
-describe("folder of lasting files", () => {
-  it("is not taken from a relative XDG_STATE_HOME", () => {
+describe("folders of the user's", () => {
+  it("are not taken from variables that hold relative paths", () => {
     const dir = mkdtempSync(path.join(os.tmpdir(), "vk-"));
-    const before = { HOME: process.env["HOME"], XDG_STATE_HOME: process.env["XDG_STATE_HOME"] };
+    const names = ["HOME", "TMPDIR", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR"];
+    const before = names.map((name) => [name, process.env[name]] as const);
     try {
-      Object.assign(process.env, { HOME: dir, XDG_STATE_HOME: "relative" });
+      const all = (base: string): void => names.slice(2).forEach((name) => (process.env[name] = base));
+      Object.assign(process.env, { HOME: dir, TMPDIR: dir });
+      all("relative");
       expect(stateDir()).toBe(path.join(dir, ".local/state/vkernel"));
-      process.env["XDG_STATE_HOME"] = path.join(dir, "state");
-      expect(stateDir()).toBe(path.join(dir, "state/vkernel"));
+      expect(runtimeDir()).toBe(path.join(dir, `vkernel-${process.getuid!()}`));
+      expect(() => machineFileOf("none")).toThrow(path.join(dir, ".config/vkernel/none.json"));
+      all(path.join(dir, "given"));
+      expect(stateDir()).toBe(path.join(dir, "given/vkernel"));
+      expect(runtimeDir()).toBe(path.join(dir, "given/vkernel"));
+      expect(() => machineFileOf("none")).toThrow(path.join(dir, "given/vkernel/none.json"));
     } finally {
-      for (const [name, value] of Object.entries(before)) {
+      for (const [name, value] of before) {
         if (value === undefined) delete process.env[name];
         else process.env[name] = value;
       }
       rmSync(dir, { recursive: true });
     }
+  });
+});
+
+describe("moments", () => {
+  const now = new Date(2026, 2, 31, 12, 30).getTime();
+  const local = (...parts: [number, number, number?, number?, number?]): number => new Date(...parts).getTime();
+  it.each([
+    ["2026-01-02", local(2026, 0, 2)],
+    ["2026-01-02T03:04", local(2026, 0, 2, 3, 4)],
+    ["2026-01-02 03:04:05", local(2026, 0, 2, 3, 4, 5)],
+    ["2026-01-02T03:04:05Z", Date.UTC(2026, 0, 2, 3, 4, 5)],
+    ["2026-01-02 03:04+01:00", Date.UTC(2026, 0, 2, 2, 4)],
+    ["now", now], ["yesterday", now - 86_400_000], ["90 seconds ago", now - 90_000], ["an hour ago", now - 3_600_000],
+    ["2  Hours ago", now - 7_200_000], ["last week", now - 7 * 86_400_000],
+    ["1 month ago", local(2026, 1, 28, 12, 30)], ["a year ago", local(2025, 2, 31, 12, 30)],
+  ])("%s", (text, ms) => expect(moment(text, now)).toBe(ms));
+  it.each(["", "1", "ago", "2 ago", "2 fortnights ago", "tomorrow", "2026-13-01", "2026-01-02T99:00", "17:00"])("'%s' is none", (text) => {
+    expect(moment(text, now)).toBeNull();
   });
 });

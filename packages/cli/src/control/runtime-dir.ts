@@ -7,6 +7,7 @@ import { lstatSync, mkdirSync, readdirSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { CliError } from "../ui/errors.ts";
+import { xdgRuntimeDir } from "../xdg.ts";
 
 const SUFFIX = ".sock";
 /** Longest path of a socket that every system takes (sun_path, with its NUL). */
@@ -16,8 +17,8 @@ const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
 /** The folder, made where it is missing. Throws CliError when somebody else could get at it. */
 export function runtimeDir(): string {
   const uid = process.getuid?.() ?? 0;
-  const base = process.env["XDG_RUNTIME_DIR"];
-  const dir = base === undefined || base === "" ? path.join(os.tmpdir(), `vkernel-${uid}`) : path.join(base, "vkernel");
+  const base = xdgRuntimeDir();
+  const dir = base === null ? path.join(os.tmpdir(), `vkernel-${uid}`) : path.join(base, "vkernel");
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   const st = lstatSync(dir);
   if (!st.isDirectory() || (process.getuid !== undefined && st.uid !== uid) || (process.getuid !== undefined && (st.mode & 0o077) !== 0)) {

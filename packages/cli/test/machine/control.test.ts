@@ -58,6 +58,47 @@ describe("control sockets", () => {
     expect(existsSync(path.join(dir, "vkernel/gone.sock"))).toBe(false);
   });
 
+  test("the console of a machine: watched without a terminal until a signal, typed into from one until ~.", { timeout: 120_000 }, async () => {
+    const machine = spawn(process.execPath, [cli, "run", "--name", "con", "--", "/bin/sh", "-c", "echo up; while read line; do echo got $line; done"], {
+      stdio: ["pipe", "pipe", "inherit"], env: { ...process.env, ...env },
+    });
+    children.push(machine);
+    await once(machine.stdout!, "data");
+    const attach = (argv: string[]): { child: ChildProcess; shows: (text: string) => Promise<void> } => {
+      const child = spawn(argv[0]!, argv.slice(1), { stdio: ["pipe", "pipe", "inherit"], env: { ...process.env, ...env } });
+      children.push(child);
+      let seen = "";
+      child.stdout!.on("data", (bytes: Buffer) => (seen += bytes.toString("latin1")));
+      const shows = async (text: string): Promise<void> => {
+        while (!seen.includes(text)) await once(child.stdout!, "data");
+      };
+      return { child, shows };
+    };
+    const looking = attach([process.execPath, cli, "attach", "con"]);
+    looking.child.stdin!.write("one\n");
+    await looking.shows("got one");
+    looking.child.kill("SIGINT");
+    expect(await once(looking.child, "exit")).toEqual([null, "SIGINT"]);
+    const typing = attach(["script", "-qfec", `'${process.execPath}' '${cli}' attach con`, "/dev/null"]);
+    // Typed again until the other side is there: a pty of script's has an echo of its own before.
+    const keys = setInterval(() => typing.child.stdin!.write("two\n"), 500);
+    await typing.shows("got two");
+    clearInterval(keys);
+    typing.child.stdin!.write("\n~.");
+    expect(await status(typing.child)).toBe(0);
+    expect(machine.exitCode).toBeNull();
+    machine.stdin!.end();
+    expect(await status(machine)).toBe(0);
+  });
+
+  test("ps shows no control characters of the guest's", { timeout: 60_000 }, async () => {
+    await start("odd", "echo up; /bin/sh -c 'sleep 50; :' \"$(printf 'a\\033[31mb\\302\\233c')\"");
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const { stdout } = call(["ps", "odd"]);
+    expect(stdout).toContain("a\\x1b[31mb\\x9bc");
+    expect(stdout).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u0080-\u009f]/);
+  });
+
   test("a guest that ignores SIGTERM is ended within ten seconds, at a second signal at once", { timeout: 60_000 }, async () => {
     const stubborn = "trap '' TERM HUP; echo up; while true; do sleep 1; done";
     const first = await start("one", stubborn);

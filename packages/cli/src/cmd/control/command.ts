@@ -5,6 +5,8 @@ import type { ProcessInfo } from "@vkernel/vkernel";
 import { ask, openMachine, readMessage, runningMachines } from "../../control/client.ts";
 import { DATA, MESSAGE, onFrames, sendMessage, type Request } from "../../control/frames.ts";
 import { CliError } from "../../ui/errors.ts";
+import { visible } from "../../ui/visible.ts";
+import { display } from "../image/open.ts";
 import { attachToMachine, execInMachine, type ExecOptions } from "./session.ts";
 
 const VERSION = { command: "vkernel ps", major: 1, minor: 0 };
@@ -21,7 +23,7 @@ async function listMachines(json: boolean): Promise<void> {
     process.stdout.write(`${JSON.stringify({ output_version: VERSION, machines })}\n`);
     return;
   }
-  const rows = machines.map((m) => [m.name, String(m.pid), m.kind, new Date(m.started).toISOString(), m.command]);
+  const rows = machines.map((m) => [m.name, String(m.pid), m.kind, new Date(m.started).toISOString(), visible(m.command)]);
   process.stdout.write(`${table([["NAME", "PID", "KIND", "STARTED", "COMMAND"], ...rows])}\n`);
 }
 
@@ -31,7 +33,7 @@ async function listProcesses(name: string, json: boolean): Promise<void> {
     process.stdout.write(`${JSON.stringify({ output_version: VERSION, machine: name, processes })}\n`);
     return;
   }
-  const rows = processes.map((p) => [String(p.pid), String(p.ppid), String(p.uid), p.state, p.time.toFixed(2), p.command]);
+  const rows = processes.map((p) => [String(p.pid), String(p.ppid), String(p.uid), p.state, p.time.toFixed(2), display(p.command)]);
   process.stdout.write(`${table([["PID", "PPID", "UID", "STATE", "TIME", "COMMAND"], ...rows])}\n`);
 }
 

@@ -9,7 +9,7 @@ import { DATA, END, ERROR_DATA, MESSAGE, onFrames, send, sendMessage, type Reque
 import { openMachine, readMessage, RefusedError } from "../../control/client.ts";
 import { Escapes } from "./escapes.ts";
 
-/** Signals that are passed on where there is no terminal to type them on. */
+/** Signals that are passed on to a program where there is no terminal to type them on; who is attached only looks on, and ends by them. */
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"] as const;
 
 export interface ExecOptions {
@@ -67,7 +67,7 @@ async function session(name: string, request: Request, size: TerminalSize | null
   if (size !== null) {
     stdin.setRawMode(true);
     stdout.on("resize", sendSize);
-  } else for (const signal of SIGNALS) process.on(signal, onSignal);
+  } else if (request.op === "exec") for (const signal of SIGNALS) process.on(signal, onSignal);
   try {
     await closed;
   } finally {

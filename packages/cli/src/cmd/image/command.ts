@@ -39,7 +39,7 @@ Examples:
     .option("--world", "fill it with the embedded world, to boot from with -r")
     .option("--label <text>", "label; default the file's name")
     .option("--fs-version <n>", "file system version 1 to 7; default 7")
-    .option("--force", "replace an existing file")
+    .option("--force", "replace an existing file, at the end, when the new one is whole")
     .action((file: string, options: CreateOptions) => create(file, options));
 
   image.commands.at(-1)!.addHelpText("after", `

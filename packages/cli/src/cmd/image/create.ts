@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** `vkernel image create`: a new image, empty or filled from a directory or a tar archive. */
-import { createReadStream, existsSync, lstatSync, readdirSync, rmSync, statSync } from "node:fs";
+import { createReadStream, existsSync, lstatSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { basename } from "node:path";
 import type { Readable } from "node:stream";
 import { isHammerError } from "@vkernel/hammer";
-import { createImage } from "@vkernel/hammer/node";
+import { createImage, ImageLock } from "@vkernel/hammer/node";
 import { CliError } from "../../ui/errors.ts";
 import { ByteProgress } from "../../ui/progress.ts";
 import { formatSize, parseSize } from "../../ui/size.ts";
@@ -66,7 +66,9 @@ function roomFor(bytes: number): number {
   return Math.max(DEFAULT_SIZE, Math.ceil((bytes * 2) / gib) * gib);
 }
 
-function source(from: string): { kind: "dir"; path: string; bytes: number } | { kind: "tar"; stream: Readable; bytes: number } {
+type Source = { kind: "dir"; path: string; bytes: number } | { kind: "tar"; stream: Readable; bytes: number };
+
+function source(from: string): Source {
   if (from === "-") {
     if (process.stdin.isTTY) throw new CliError("standard input", "is a terminal", "pipe a tar archive in");
     return { kind: "tar", stream: process.stdin, bytes: 0 };
@@ -84,7 +86,29 @@ function packageNames(lists: readonly string[]): string[] {
   return names;
 }
 
-/** Makes the image. If it cannot be filled, no file is left behind. */
+/** An image that a process writes to is not taken away from under it. */
+function refuseInUse(image: string): void {
+  const holder = ImageLock.holder(image);
+  if (holder !== null) throw new CliError(image, `is in use by process ${holder.pid} (${holder.command})`, "end it first");
+}
+
+async function importLayers(file: string, layers: readonly Source[]): Promise<void> {
+  await withImage(file, { write: true }, async (m) => {
+    const progress = new ByteProgress("create");
+    const importer = new Importer(m, { progress: (n) => progress.add(n) });
+    const root = m.lookup(m.root, ".")!;
+    for (const layer of layers) {
+      if (layer.kind === "dir") importer.tree(Buffer.from(layer.path), root);
+      else await importer.tar(layer.stream, root);
+    }
+    progress.end();
+    importer.finish();
+    m.rele(root);
+    for (const s of importer.skipped) process.stderr.write(`vkernel: ${file}: left out: ${s}\n`);
+  });
+}
+
+/** Makes the image. If it cannot be filled, no file is left behind, and one that was there stays what it was. */
 export async function create(image: string, options: CreateOptions): Promise<void> {
   const kinds = [options.world === true ? "--world" : "", options.from === undefined ? "" : "--from", options.debian === undefined ? "" : "--debian"].filter((k) => k !== "");
   if (kinds.length > 1) throw new CliError(kinds[0]!, `goes without ${kinds[1]}`, "one source at a time");
@@ -96,36 +120,25 @@ export async function create(image: string, options: CreateOptions): Promise<voi
   const label = (options.label ?? basename(image).replace(/\.[^.]*$/, "").toUpperCase()).slice(0, LABEL_MAX) || "IMAGE";
   const version: { version?: number } = options.fsVersion === undefined ? {} : { version: Number(options.fsVersion) };
   if (options.force !== true && existsSync(image)) throw new CliError(image, "the file exists already", "--force replaces it");
+  if (existsSync(image)) refuseInUse(image);
   if (options.debian !== undefined) {
     const names = packageNames(options.debian);
     await createDebian(image, {
-      names, sources: options.sources, cache: options.cache, size, label, version: version.version, ramBytes: ramBytes(options.memory), verbose: options.verbose === true,
+      names, sources: options.sources, cache: options.cache, size, label, version: version.version, ramBytes: ramBytes(options.memory), verbose: options.verbose === true, force: options.force === true,
     });
     return;
   }
-  if (options.force === true) rmSync(image, { force: true });
-  createImage(image, { label, size, ...version });
-  if (layers.length === 0 && options.world !== true) return;
+  const isThere = existsSync(image);
+  // What is there is replaced at the very end, by a file that is whole.
+  const file = isThere ? `${image}.new` : image;
+  rmSync(file, { force: true });
   try {
-    await withImage(image, { write: true }, async (m) => {
-      if (options.world === true) {
-        fillWorld(m);
-        return;
-      }
-      const progress = new ByteProgress("create");
-      const importer = new Importer(m, { progress: (n) => progress.add(n) });
-      const root = m.lookup(m.root, ".")!;
-      for (const layer of layers) {
-        if (layer.kind === "dir") importer.tree(Buffer.from(layer.path), root);
-        else await importer.tar(layer.stream, root);
-      }
-      progress.end();
-      importer.finish();
-      m.rele(root);
-      for (const s of importer.skipped) process.stderr.write(`vkernel: ${image}: left out: ${s}\n`);
-    });
+    createImage(file, { label, size, ...version });
+    if (options.world === true) await withImage(file, { write: true }, fillWorld);
+    else if (layers.length > 0) await importLayers(file, layers);
+    if (isThere) renameSync(file, image);
   } catch (e) {
-    rmSync(image, { force: true });
+    rmSync(file, { force: true });
     if (!isHammerError(e, "ENOSPC")) throw e;
     const [first] = layers;
     const known = layers.length === 1 && first?.kind === "dir";

@@ -3,6 +3,7 @@
 import { fromByteString, resolvePath, toByteString, type HammerInode, type HammerMount } from "@vkernel/hammer";
 import { openImage } from "@vkernel/hammer/node";
 import { CliError } from "../../ui/errors.ts";
+import { visible } from "../../ui/visible.ts";
 
 /** Opens an image, runs `body` on it and unmounts, also when `body` throws. */
 export async function withImage<T>(image: string, options: { write: boolean }, body: (m: HammerMount) => T | Promise<T>): Promise<T> {
@@ -48,10 +49,9 @@ export function entriesOf(m: HammerMount, dir: HammerInode): string[] {
   return names.sort();
 }
 
-/** A name or path of the image for a terminal: control characters and bytes that are no UTF-8 do not get through. */
+/** A name, a path or an argument of the image's for a terminal: control characters and bytes that are no UTF-8 do not get through. */
 export function display(bytes: string): string {
-  // eslint-disable-next-line no-control-regex
-  return fromByteString(bytes).replaceAll(/[\u0000-\u001f\u007f]/g, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, "0")}`);
+  return visible(fromByteString(bytes));
 }
 
 /** Joins a directory's path and a name. */

@@ -18,7 +18,7 @@ export function serveCommand(exit: (status: number) => void): Command {
     .argument("<image[:path]>", "HAMMER image or directory of the host, and what of it to serve")
     .option("--port <port>", "TCP port, for NFS and MOUNT both", "2049")
     .option("--bind <addr>", "address of the host to listen at", "127.0.0.1")
-    .option("--as-of <when>", "serve the past: a transaction id (0x…) or a time; read-only")
+    .option("--as-of <when>", "serve the past: a transaction id (0x…), a time, or how long ago; read-only")
     .option("--read-only", "nothing can be changed, and the image is not locked")
     .option("--map-root <user>", "whom the clients' root acts as; nobody unless told")
     .option("--map-all <user>", "whom all clients act as, whatever they say they are")
@@ -34,6 +34,7 @@ Examples:
   vkernel serve nfs home.img
   vkernel serve nfs home.img:/projects --port 20490 --map-all 1000
   vkernel serve nfs home.img --as-of 2026-11-17T18:00
+  vkernel serve nfs home.img --as-of '2 hours ago'
   vkernel serve nfs home.img --as-of 0x00000001061a8ba0`,
     )
     .action(async (spec: string, options: ServeNfsOptions) => exit(await serveNfs(spec, options)));

@@ -8,13 +8,13 @@
  * @module
  */
 import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
-import { homedir } from "node:os";
 import path from "node:path";
 import { createImage, openImage } from "@vkernel/hammer/node";
 import { isHammerError, type HammerMount } from "@vkernel/hammer";
 import { CliError } from "../../../ui/errors.ts";
 import { StepProgress } from "../../../ui/progress.ts";
 import { formatSize } from "../../../ui/size.ts";
+import { xdgFolder } from "../../../xdg.ts";
 import { readText, removePath, writeText } from "../files.ts";
 import { withImage } from "../open.ts";
 import { Apt, type PlannedPackage } from "./apt.ts";
@@ -30,13 +30,24 @@ export interface DebianOptions {
   readonly version: number | undefined;
   readonly ramBytes: number;
   readonly verbose: boolean;
+  /** Whether a half-made image of other options is thrown away. */
+  readonly force: boolean;
+}
+
+/** What decides the contents of an image: going on is only possible with the same. */
+interface Asked {
+  readonly names: readonly string[];
+  readonly size: number;
+  readonly label: string;
+  readonly version: number | null;
+  /** Path of a sources file, absolute. */
+  readonly sources: string | null;
 }
 
 /** What is being made, kept in the image until it is done. */
 interface Plan {
-  readonly format: 1;
-  readonly asked: readonly string[];
-  readonly size: number;
+  readonly format: 2;
+  readonly asked: Asked;
   readonly packages: readonly PlannedPackage[];
   readonly base: readonly string[];
 }
@@ -48,11 +59,26 @@ const SCRIPTS = `${OWN}/install`;
 
 /** Folder of apt's lists and downloads. */
 function cacheFolder(given: string | undefined): string {
-  const base = process.env["XDG_CACHE_HOME"];
-  return given ?? path.join(base !== undefined && path.isAbsolute(base) ? base : path.join(homedir(), ".cache"), "vkernel", "apt");
+  return given ?? path.join(xdgFolder("XDG_CACHE_HOME"), "vkernel", "apt");
 }
 
-/** The plan in a half-made image, if it is the one asked for. */
+function asked(options: DebianOptions): Asked {
+  const { names, size, label, version = null, sources } = options;
+  return { names, size, label, version, sources: sources === undefined ? null : path.resolve(sources) };
+}
+
+/** How two sets of options differ, for people. */
+function difference(there: Asked, now: Asked): string {
+  const shown = ({ names, size, label, version, sources }: Asked): string[] =>
+    [`--debian ${names.join(",")}`, `--size ${formatSize(size)}`, `--label ${label}`, `--fs-version ${version ?? "default"}`, `--sources ${sources ?? "this machine's"}`];
+  const here = shown(now);
+  return shown(there).filter((option, i) => option !== here[i]).join(", ");
+}
+
+/**
+ * The plan in a half-made image; null where there is none, or one that was interrupted before it had a plan. What somebody has begun
+ * with other options is not thrown away unless `--force` says so. Throws CliError.
+ */
 function planOf(work: string, options: DebianOptions): Plan | null {
   if (!existsSync(work)) return null;
   let m: HammerMount;
@@ -66,8 +92,10 @@ function planOf(work: string, options: DebianOptions): Plan | null {
   m.unmount();
   if (text === null) return null;
   const plan = JSON.parse(text) as Plan;
-  const same = plan.format === 1 && plan.size === options.size && plan.asked.join() === options.names.join();
-  return same ? plan : null;
+  const other = plan.format === 2 ? difference(plan.asked, asked(options)) : "another version of vkernel";
+  if (other === "") return plan;
+  if (options.force) return null;
+  throw new CliError(work, `is a half-made image of ${other}`, "the same options go on with it, --force or removing it starts anew");
 }
 
 class DebianMaker {
@@ -188,14 +216,15 @@ export async function createDebian(image: string, options: DebianOptions): Promi
   const steps = new StepProgress("vkernel");
   const folder = cacheFolder(options.cache);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const apt = await Apt.open(folder, options.sources);
   let plan = planOf(work, options);
+  const apt = await Apt.open(folder, options.sources);
   if (plan === null) {
+    if (existsSync(work)) steps.note(`${work} is there, and not gone on with: starting anew`);
     steps.step("reading package lists");
     const trouble = await apt.update();
     if (trouble !== null) steps.note(`some package lists could not be read, those at hand serve: ${trouble}`);
     const { packages, base } = await apt.plan(options.names);
-    plan = { format: 1, asked: options.names, size: options.size, packages, base: [...base] };
+    plan = { format: 2, asked: asked(options), packages, base: [...base] };
     rmSync(work, { force: true });
     createImage(work, { label: options.label, size: options.size, ...(options.version === undefined ? {} : { version: options.version }) });
     const text = JSON.stringify(plan);
