@@ -112,12 +112,12 @@ function testDifferences(ours, theirs, known) {
     if (cause === undefined) lines.push(`${name}: ${a} / native: ${b}`);
     else explained.push(`${name}: ${a} / native: ${b}: ${cause[1]}`);
   }
-  const what = `${[...mine.values()].filter((result) => result === "ok").length} of ${mine.size} tests ok, `;
-  return { lines, known: explained, what };
+  const tests = `${[...mine.values()].filter((result) => result === "ok").length} of ${mine.size}`;
+  return { lines, known: explained, tests };
 }
 
 /**
- * What differs between the outcomes of a case, as lines: { lines, known, what }. `theirs` is null without a native half: the
+ * What differs between the outcomes of a case, as lines: { lines, known }, and { tests }, how many of how many were right, where there are tests. `theirs` is null without a native half: the
  * case's own expectation (`status`, default 0) then decides. A case with `tests` prints `@ result name` lines that are compared
  * as a set; others must print the same, standard error included unless `stderr: false`.
  */
@@ -128,12 +128,12 @@ export function compare(each, ours, theirs) {
     return {
       lines: [...(right ? [] : [`status ${ours.status}`, shorten(ours.stderr.trim())]), ...failed],
       known: [],
-      what: "",
+      tests: "",
     };
   }
   // Two halves that both failed to begin are no proof of anything.
-  if (theirs.status === SETUP_FAILED) return { lines: [`the case could not be set up natively: ${shorten(theirs.stderr.trim())}`], known: [], what: "" };
-  if (each.tests && results(theirs.stdout).size === 0) return { lines: ["no test ran natively"], known: [], what: "" };
+  if (theirs.status === SETUP_FAILED) return { lines: [`the case could not be set up natively: ${shorten(theirs.stderr.trim())}`], known: [], tests: "" };
+  if (each.tests && results(theirs.stdout).size === 0) return { lines: ["no test ran natively"], known: [], tests: "" };
   const status = ours.status === theirs.status ? [] : [`status ${ours.status} / native: ${theirs.status}`];
   if (each.tests) {
     const found = testDifferences(ours.stdout, theirs.stdout, each.known ?? {});
@@ -148,6 +148,6 @@ export function compare(each, ours, theirs) {
       ...(each.stderr === false ? [] : firstDifference("stderr", ours.stderr, theirs.stderr)),
     ],
     known: [],
-    what: "",
+    tests: "",
   };
 }

@@ -4,7 +4,7 @@
  * Unmodified Debian i386 programs give in the vkernel, from a HAMMER root, what they give natively.
  *
  *   node packages/cli/scripts/programs.js [--only TEXT]… [--suite NAME,…] [--list] [--no-native] [--verbose] [--keep] [--dir DIR]
- *      [--patience N]
+ *      [--patience N] [--report FILE]
  *
  * Packages come through apt into DIR (default scratch/programs) once, without rights and without touching the host's apt; each
  * invocation makes a fresh HAMMER image of them. A case is a shell script that runs in an empty folder: natively as on a
@@ -15,14 +15,17 @@
  * --verbose    what both halves printed, on standard error
  * --keep       leave the image for a look
  * --patience   how many times its native limit a case may take in the vkernel (default 3); more on a busy machine
+ * --report     writes how each case ended into the table in FILE (docs/programs.md), after each case; rows of other cases stay
  * Exit status 1 when a case was different, or the image did not check clean afterwards; 0 with a line when apt is missing.
  * Needs the built packages.
  */
 import { spawnSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { imageOf, imageIsSound, prepareRoot } from "./programs-root.js";
+import { updateReport } from "./programs-report.js";
 import { canRunNatively, compare, runInVkernel, runNatively } from "./programs-run.js";
 import { SUITES } from "./programs/suites.js";
 
@@ -37,6 +40,7 @@ const { values } = parseArgs({
     verbose: { type: "boolean", default: false },
     keep: { type: "boolean", default: false },
     patience: { type: "string", default: "3" },
+    report: { type: "string" },
   },
 });
 
@@ -58,7 +62,16 @@ if (!(patience > 0)) throw new Error(`--patience ${values.patience}: not a posit
 
 const tally = { cases: 0, different: 0, known: 0 };
 
-function runCase(each, root, image, native) {
+const everyCase = Object.entries(SUITES).flatMap(([suite, { cases }]) => cases.map(({ name }) => `${suite} ${name}`));
+
+/** Enters how a case ended in the table of --report. */
+function report(result) {
+  if (values.report === undefined) return;
+  const day = new Date().toISOString().slice(0, 10);
+  writeFileSync(values.report, updateReport(readFileSync(values.report, "utf8"), [{ ...result, day }], everyCase));
+}
+
+function runCase(each, suite, root, image, native) {
   const started = Date.now();
   const theirs = native ? runNatively(each, root) : null;
   const between = Date.now();
@@ -67,12 +80,15 @@ function runCase(each, root, image, native) {
   tally.cases++;
   tally.known += found.known.length;
   if (found.lines.length > 0) tally.different++;
-  const seconds = (from, to) => ((to - from) / 1000).toFixed(1);
-  const times = theirs === null ? "" : `native ${seconds(started, between)} s, `;
+  const [nativeMs, vkernelMs] = [theirs === null ? null : between - started, Date.now() - between];
+  const seconds = (ms) => `${(ms / 1000).toFixed(1)} s`;
+  const times = theirs === null ? "" : `native ${seconds(nativeMs)}, `;
+  const tests = found.tests === "" ? "" : `${found.tests} tests ok, `;
   const word = found.lines.length > 0 ? "DIFFERENT" : theirs === null ? "ended" : "same";
   process.stdout.write(
-    `${word}  ${each.name} (${found.what}${times}vkernel ${seconds(between, Date.now())} s)\n`,
+    `${word}  ${each.name} (${tests}${times}vkernel ${seconds(vkernelMs)})\n`,
   );
+  report({ suite, name: each.name, word, nativeMs, vkernelMs, ...found });
   for (const line of found.lines) process.stdout.write(`    ${line}\n`);
   for (const line of found.known) process.stdout.write(`    known: ${line}\n`);
   if (!values.verbose) return;
@@ -90,7 +106,7 @@ function runSuite(suite) {
   if (!native && !values["no-native"])
     process.stdout.write("no native half: this host does not run i386 programs in namespaces\n");
   const image = imageOf(root, say);
-  for (const each of suite.cases) runCase(each, root, image.file, native);
+  for (const each of suite.cases) runCase(each, suite.name, root, image.file, native);
   const trouble = imageIsSound(image.file);
   if (trouble !== null) {
     tally.different++;
