@@ -5,6 +5,8 @@
  */
 import * as fs from "node:fs";
 import { randomFillSync } from "node:crypto";
+// Not the global of the same name, which is a getter: the clock is read in system calls.
+import { performance } from "node:perf_hooks";
 import {
   HostFileError,
   type HostDirent,
