@@ -132,6 +132,11 @@ export class Sigacts {
     this.masks.fill(0, sig * 4, sig * 4 + 4);
   }
 
+  /** CLONE_CLEAR_SIGHAND: caught signals go back to their default, ignored ones stay ignored. */
+  clearHandlers(): void {
+    for (let sig = 1; sig <= SIGMAX; sig++) if (this.handler[sig] !== SIG_IGN) this.reset(sig);
+  }
+
   /** exec: caught signals go back to their default, ignored ones stay ignored. */
   execReset(): void {
     for (let sig = 1; sig <= SIGMAX; sig++) {

@@ -3,7 +3,7 @@
 import { expect, it } from "vitest";
 import { DATA, type Program, sys, UserBench } from "./user-bench.ts";
 
-const EPERM = -1, ENOENT = -2, ESRCH = -3, ENXIO = -6, EBADF = -9, ECHILD = -10, EACCES = -13, EINVAL = -22, ELOOP = -40;
+const EPERM = -1, ENOENT = -2, ESRCH = -3, ENXIO = -6, EBADF = -9, ECHILD = -10, EACCES = -13, EFAULT = -14, EINVAL = -22, ELOOP = -40;
 const A = DATA, PATH = DATA + 0x1000, ARGV = DATA + 0x2000;
 const POLLIN = 1, P_PIDFD = 3, WEXITED = 4, O_RDWR_CREAT = 0o102, O_RDONLY = 0;
 
@@ -36,6 +36,64 @@ it("a pidfd becomes readable at the end, is waited for, and signals", async () =
     expect(yield sys("waitid", P_PIDFD, fd, A + 64, WEXITED, 0)).toBe(ECHILD);
     expect(yield sys("pidfd_send_signal", fd, 15, 0, 0)).toBe(ESRCH);
     expect(yield sys("waitid", P_PIDFD, 77, 0, WEXITED, 0)).toBe(EBADF);
+  });
+});
+
+it("clone gives a pidfd of the child, which the child has not; clone3 takes handlers away", async () => {
+  const PIDFD = 0x1000, THREAD = 0x10d00, PARENT_SETTID = 0x10_0000, SIGHAND = 0x900, CLEAR_SIGHAND = 1;
+  const SIG_IGN = 1, SIGUSR1 = 10, SIGUSR2 = 12, SIGCHLD = 17;
+  await run(function* (u) {
+    u.words(A + 256, 1234, 0, 0, 0, 0);
+    yield sys("rt_sigaction", SIGUSR1, A + 256, 0, 8);
+    u.words(A + 256, SIG_IGN, 0, 0, 0, 0);
+    yield sys("rt_sigaction", SIGUSR2, A + 256, 0, 8);
+    expect(yield sys("clone", PIDFD | PARENT_SETTID | SIGCHLD, 0, A, 0, 0)).toBe(EINVAL);
+    expect(yield sys("clone", PIDFD | THREAD, 0, A, 0, 0)).toBe(EINVAL);
+    expect(yield sys("clone", PIDFD | SIGCHLD, 0, 16, 0, 0)).toBe(EFAULT);
+    u.child(function* (c) {
+      expect(yield sys("fcntl64", c.word(A), 1, 0)).toBe(EBADF);
+      yield sys("rt_sigaction", SIGUSR1, 0, A + 256, 8);
+      expect(c.word(A + 256)).toBe(1234);
+      yield sys("exit_group", 3);
+    });
+    const pid = yield sys("clone", PIDFD | SIGCHLD, 0, A, 0, 0);
+    const fd = u.word(A);
+    expect(yield sys("fcntl64", fd, 1, 0)).toBe(1);
+    u.words(A + 32, fd, POLLIN);
+    expect(yield sys("poll", A + 32, 1, -1)).toBe(1);
+    expect(yield sys("waitid", P_PIDFD, fd, A + 64, WEXITED, 0)).toBe(0);
+    expect([u.word(A + 64 + 12), u.word(A + 64 + 20)]).toEqual([pid, 3]);
+    expect(yield sys("close", fd)).toBe(0);
+
+    const clone3 = (low: number, high: number): number[] => [low, high, A, 0, 0, 0, 0, 0, SIGCHLD, 0, 0, 0, 0, 0, 0, 0];
+    u.words(A + 512, ...clone3(SIGHAND, CLEAR_SIGHAND));
+    expect(yield sys("clone3", A + 512, 64)).toBe(EINVAL);
+    u.child(function* (c) {
+      yield sys("rt_sigaction", SIGUSR1, 0, A + 256, 8);
+      yield sys("rt_sigaction", SIGUSR2, 0, A + 300, 8);
+      expect([c.word(A + 256), c.word(A + 300)]).toEqual([0, SIG_IGN]);
+      yield sys("exit_group", 0);
+    });
+    u.words(A + 512, ...clone3(PIDFD, CLEAR_SIGHAND));
+    const second = yield sys("clone3", A + 512, 64);
+    expect(u.word(A)).toBe(fd);
+    expect(yield sys("waitid", P_PIDFD, fd, A + 64, WEXITED, 0)).toBe(0);
+    expect(u.word(A + 64 + 12)).toBe(second);
+    yield sys("rt_sigaction", SIGUSR1, 0, A + 256, 8);
+    expect(u.word(A + 256)).toBe(1234);
+  });
+});
+
+it("the child is there although its id cannot be stored", async () => {
+  const PARENT_SETTID = 0x10_0000, CHILD_SETTID = 0x100_0000, SIGCHLD = 17;
+  await run(function* (u) {
+    u.child(function* () {
+      yield sys("exit_group", 5);
+    });
+    const pid = yield sys("clone", PARENT_SETTID | CHILD_SETTID | SIGCHLD, 0, 16, 0, 16);
+    expect(pid).toBeGreaterThan(0);
+    expect(yield sys("wait4", pid, A, 0, 0)).toBe(pid);
+    expect(u.word(A) >>> 8).toBe(5);
   });
 });
 

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Linux threads: clone, TLS descriptors, futexes, robust lists (Linux kernel/fork.c, kernel/futex, arch/x86/kernel/tls.c). */
-import { E2BIG, EINVAL, ENOSYS, EPERM, ESRCH } from "../../sys/errno.ts";
+import { E2BIG, EFAULT, EINVAL, ENOSYS, EPERM, ESRCH } from "../../sys/errno.ts";
 import { GTLS_START } from "../../sys/frame.ts";
 import { WOULDBLOCK } from "../../sys/wait.ts";
 import { copyin, copyinWords, copyoutWords, fuword, suword } from "../../vm/copyio.ts";
 import { FORK_PROCESS, fork1, type ForkOptions, startLwp, waitVfork } from "../../kern/fork.ts";
 import { FUTEX_BITSET_ALL, futexRequeue, futexWait, futexWake, futexWakeOp } from "../../kern/futex.ts";
 import { futexLockPi, futexLockPiTry, futexUnlockPi } from "../../kern/futex-pi.ts";
+import { PidFile } from "../../kern/pidfd.ts";
 import type { KernelFrame, Lwp } from "../../kern/proc.ts";
 import { FOREVER } from "../../kern/sleep.ts";
 import { hex, int, obsolete, partial, plain, size, sleeps, type Sysent, uptr } from "../../kern/sysent.ts";
+import type { Vmspace } from "../../vm/vmspace.ts";
 import { getTls, setTls } from "../../kern/tls.ts";
 import { getTimespec, getTimespec64 } from "./guest-struct.ts";
 import { nativeSigno } from "./signo.ts";
@@ -31,6 +33,8 @@ const CLONE_CHILD_CLEARTID = 0x20_0000;
 const CLONE_CHILD_SETTID = 0x100_0000;
 /** Namespaces, none of which exist here. */
 const CLONE_NEW = 0x7e02_0000;
+/** clone3 only, the second word's lowest bit: the child starts without handlers. */
+const CLEAR_SIGHAND = 1;
 
 interface CloneArgs {
   flags: number;
@@ -39,6 +43,9 @@ interface CloneArgs {
   ptid: number;
   tls: number;
   ctid: number;
+  /** Where the number of the child's pidfd goes (CLONE_PIDFD). */
+  pidfd: number;
+  clearHandlers: boolean;
 }
 
 function forkOptions(c: CloneArgs): ForkOptions {
@@ -46,7 +53,8 @@ function forkOptions(c: CloneArgs): ForkOptions {
   if ((f & CLONE_SIGHAND) !== 0 && (f & CLONE_VM) === 0) throw EINVAL;
   if ((f & CLONE_THREAD) !== 0 && (f & CLONE_SIGHAND) === 0) throw EINVAL;
   if ((f & CLONE_NEW) !== 0) throw EPERM;
-  if ((f & CLONE_PIDFD) !== 0) throw EINVAL;
+  if ((f & CLONE_PIDFD) !== 0 && (f & CLONE_THREAD) !== 0) throw EINVAL;
+  if (c.clearHandlers && (f & CLONE_SIGHAND) !== 0) throw EINVAL;
   const exitSignal = c.exitSignal === 0 ? 0 : nativeSigno(c.exitSignal);
   if (c.exitSignal !== 0 && exitSignal === 0) throw EINVAL;
   return {
@@ -62,24 +70,47 @@ function forkOptions(c: CloneArgs): ForkOptions {
   };
 }
 
+/** Linux ignores the failure of this store, and so does everyone who calls it: the child is there. `tid` null: only reads. */
+function storeTid(vm: Vmspace, uaddr: number, tid: number | null): void {
+  try {
+    if (tid === null) fuword(vm, uaddr);
+    else suword(vm, uaddr, tid);
+  } catch (e) {
+    if (e !== EFAULT) throw e;
+  }
+}
+
 /** Makes the child or thread and lets it run. */
 function clone(lp: Lwp, c: CloneArgs): Lwp {
   const f = c.flags;
   const opt = forkOptions(c);
   const tls = (f & CLONE_SETTLS) !== 0 ? readUserDesc(lp, c.tls) : null;
+  const { fd, vmspace } = lp.proc;
+  // What is on disk is read now: after the fork the call cannot begin again.
+  if ((f & CLONE_PARENT_SETTID) !== 0) storeTid(vmspace!, c.ptid, null);
+  if ((f & CLONE_CHILD_SETTID) !== 0) storeTid(vmspace!, c.ctid, null);
+  if ((f & CLONE_PIDFD) !== 0) {
+    fd!.reserve(lp, 1);
+    suword(vmspace!, c.pidfd, 0);
+  }
   const child = fork1(lp, opt);
+  // After the fork: the child's table is without it.
+  if ((f & CLONE_PIDFD) !== 0) suword(vmspace!, c.pidfd, fd!.install(lp, new PidFile(0, child.proc), true));
+  if (c.clearHandlers) child.proc.sigacts.clearHandlers();
   if (tls !== null) setTls(child, slotOf(tls.entry), tls.empty ? null : tls);
   if ((f & CLONE_CHILD_CLEARTID) !== 0) child.clearChildTid = c.ctid >>> 0;
-  // Linux ignores the failure of these two stores, and so does everyone who calls it.
-  if ((f & CLONE_PARENT_SETTID) !== 0) suword(lp.proc.vmspace!, c.ptid, child.tid);
-  if ((f & CLONE_CHILD_SETTID) !== 0) suword(child.proc.vmspace!, c.ctid, child.tid);
+  if ((f & CLONE_PARENT_SETTID) !== 0) storeTid(vmspace!, c.ptid, child.tid);
+  if ((f & CLONE_CHILD_SETTID) !== 0) storeTid(child.proc.vmspace!, c.ctid, child.tid);
   startLwp(child);
   return child;
 }
 
-const cloneArgs = (a: Int32Array): CloneArgs => ({
-  flags: a[0]! & ~CSIGNAL, exitSignal: a[0]! & CSIGNAL, stack: a[1]!, ptid: a[2]!, tls: a[3]!, ctid: a[4]!,
-});
+/** clone's one pointer into the parent takes a thread's id or a pidfd. */
+function cloneArgs(a: Int32Array): CloneArgs {
+  const flags = a[0]! & ~CSIGNAL;
+  if ((flags & CLONE_PIDFD) !== 0 && (flags & CLONE_PARENT_SETTID) !== 0) throw EINVAL;
+  return { flags, exitSignal: a[0]! & CSIGNAL, stack: a[1]!, ptid: a[2]!, tls: a[3]!, ctid: a[4]!, pidfd: a[2]!, clearHandlers: false };
+}
 
 function sysClone(lp: Lwp, a: Int32Array): number {
   if ((a[0]! & CLONE_VFORK) !== 0) return WOULDBLOCK;
@@ -100,9 +131,9 @@ function clone3Args(lp: Lwp, a: Int32Array): CloneArgs {
   const dv = new DataView(buf.buffer);
   const lo = (i: number): number => dv.getInt32(i * 8, true);
   const hi = (i: number): number => dv.getInt32(i * 8 + 4, true);
-  if (hi(0) !== 0 || (lo(0) & CSIGNAL) !== 0 || lo(8) !== 0 || lo(9) !== 0) throw EINVAL;
+  if ((hi(0) & ~CLEAR_SIGHAND) !== 0 || (lo(0) & CSIGNAL) !== 0 || lo(8) !== 0 || lo(9) !== 0) throw EINVAL;
   const stack = lo(5) === 0 ? 0 : (lo(5) + lo(6)) | 0;
-  return { flags: lo(0), exitSignal: lo(4), stack, ptid: lo(3), tls: lo(7), ctid: lo(2) };
+  return { flags: lo(0), exitSignal: lo(4), stack, ptid: lo(3), tls: lo(7), ctid: lo(2), pidfd: lo(1), clearHandlers: hi(0) !== 0 };
 }
 function sysClone3(lp: Lwp, a: Int32Array): number {
   const c = clone3Args(lp, a);
@@ -268,7 +299,7 @@ function sysGetRobustList(lp: Lwp, a: Int32Array): number {
 }
 
 const FUTEX_NOTE = "owned locks without priorities to inherit; no requeueing to them";
-const CLONE_NOTE = "no namespaces, no pidfd";
+const CLONE_NOTE = "no namespaces";
 export const THREAD_ROWS: readonly Sysent[] = [
   partial(sleeps(120, "clone", [hex, uptr, uptr, uptr, uptr], sysClone, sysCloneSlow), CLONE_NOTE),
   partial(sleeps(240, "futex", [uptr, hex, int, uptr, uptr, int], sysFutex, futexSlow(getTimespec)), FUTEX_NOTE),
