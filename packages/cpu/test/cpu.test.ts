@@ -58,6 +58,21 @@ describe.each(TIERS)("%s", (_name, jit) => {
       expect(cpu.retired).toBe(1);
     });
 
+    test("INT n in a loop leaves with registers, flags and count, and goes on behind it", () => {
+      // l: add eax, -1 (carry but for eax 0); int 0x80; adc edx, 0; dec ecx; jnz l; int3
+      const { cpu, space } = machineWith([0x83, 0xc0, 0xff, 0xcd, 0x80, 0x83, 0xd2, 0x00, 0x49, 0x75, 0xf5, 0xcc]);
+      cpu.softInterruptGates[0x80] = 1;
+      cpu.gpr[EAX] = 30;
+      cpu.gpr[ECX] = 40;
+      for (let round = 0; round < 40; round++) {
+        while (cpu.run(space, 1000) !== EXIT_SOFTINT);
+        expect([cpu.gpr[EAX], cpu.eip, cpu.eflags & 1, cpu.retired]).toEqual([29 - round, CODE + 5, round === 30 ? 0 : 1, 5 * round + 2]);
+        cpu.gpr[EAX] = 29 - round;
+      }
+      expect(cpu.run(space, 1000)).toBe(EXIT_EXCEPTION);
+      expect([cpu.gpr[EDX], cpu.retired]).toEqual([39, 201]);
+    });
+
     test("INT n through a closed gate is #GP with the gate's error code at the instruction", () => {
       const { cpu, space } = machineWith([0x66, 0xcd, 0x21]);
       expect(cpu.run(space, 100)).toBe(EXIT_EXCEPTION);

@@ -428,6 +428,14 @@ export class RegionEmitter {
   leaveFault(): void {
     this.f.brValue(this.#fault, this.#here());
   }
+  /** Leaves behind the instruction, which is done, with `code`. */
+  leaveBehind(code: number): void {
+    const { f } = this;
+    f.set(this.#acc, sub(this.#acc, (this.#remaining - 1) << R.RECORD_SHIFT));
+    f.set(this.#eip, add(this.pageBase, this.#current!.next));
+    f.set(this.#code, i32(code));
+    f.br(this.#end);
+  }
 
   /** Jumps to page offset `offset`, which may lie outside the region and the page. */
   jumpTo(offset: number): void {

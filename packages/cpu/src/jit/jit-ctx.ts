@@ -8,6 +8,7 @@
  */
 import { FLAT_BIAS as FLAT_BIAS_, TABLE_ENTRY_BYTES, type MachineMemory } from "@vkernel/mmu";
 import * as R from "../decode/record.ts";
+import { X_SOFTINT } from "../interp/exits.ts";
 import { loadOp, partOffset, storeOp } from "../interp/int-ctx.ts";
 import { Ctx, zeroExtend, type FlagWords, type MemRef, type Modify, type Runtime } from "../isa/ctx.ts";
 import * as S from "../state.ts";
@@ -347,8 +348,10 @@ export class JitCtx extends Ctx {
   trap(): void {
     this.#refuse();
   }
-  softwareInterrupt(): void {
-    this.#refuse();
+  softwareInterrupt(vector: Expr): void {
+    this.#e.putState(S.EXIT_VECTOR, vector);
+    this.#e.putState(S.SERVICE_RESULT, this.eip());
+    this.#e.leaveBehind(X_SOFTINT);
   }
   service(): void {
     this.#refuse();
