@@ -47,6 +47,50 @@ with lock: done.append(1); lock.notify_all()
 with tempfile.TemporaryDirectory() as d: open(d + "/x", "w").write("y"); print(os.listdir(d))
 print(os.path.exists(d)); os.abort()`;
 
+/** Urgent bytes, O_ASYNC, owners of files and the signals they get. */
+const SIGIO = String.raw`import errno, fcntl, os, signal, socket, struct, time
+def attempt(f, *a):
+    try: return f(*a)
+    except OSError as e: return errno.errorcode[e.errno]
+def pair():
+    s = socket.create_server(("127.0.0.1", 0)); c = socket.create_connection(s.getsockname()); a = s.accept()[0]; s.close(); return c, a
+def readable(s, ev):
+    import select; p = select.poll(); p.register(s, ev); return [e for _, e in p.poll(0)]
+PRI = 2
+def settle(): time.sleep(0.1)
+c, a = pair()
+print("none", attempt(a.recv, 1, socket.MSG_OOB))
+c.send(b"abc"); c.send(b"xyZ", socket.MSG_OOB); c.send(b"def"); settle()
+at = lambda: struct.unpack("i", fcntl.ioctl(a, 0x8905, b"\0" * 4))[0]
+inq = lambda: struct.unpack("i", fcntl.ioctl(a, 0x541b, b"\0" * 4))[0]
+print(readable(a, 3), at(), inq(), a.recv(1, socket.MSG_OOB | socket.MSG_PEEK))
+print(a.recv(100), at(), inq(), readable(a, 3)); print(a.recv(1, socket.MSG_OOB), readable(a, 3), attempt(a.recv, 1, socket.MSG_OOB)); print(a.recv(100, socket.MSG_PEEK), at(), a.recv(100), at(), inq())
+c.send(b"!", socket.MSG_OOB); settle(); print(readable(a, 3), at(), inq()); a.setblocking(False); print(attempt(a.recv, 10), at(), attempt(a.recv, 1, socket.MSG_OOB)); a.setblocking(True)
+c.send(b"1", socket.MSG_OOB); c.send(b"2", socket.MSG_OOB); settle(); print(inq(), a.recv(1, socket.MSG_OOB)); print(attempt(a.recv, 10, socket.MSG_DONTWAIT), at())
+a.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1); c.send(b"ab", socket.MSG_OOB); c.send(b"c"); settle(); print(attempt(a.recv, 1, socket.MSG_OOB), readable(a, 3), inq(), at()); print(a.recv(10), at(), readable(a, 3)); print(a.recv(10), at())
+m = a.recvmsg(1) if c.send(b"q") else None; print(m)
+a.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 0); c.send(b"u", socket.MSG_OOB); settle(); print(a.recvmsg(4, 0, socket.MSG_OOB)[:3])
+u = socket.socketpair(); d = socket.socket(type=socket.SOCK_DGRAM); d.bind(("127.0.0.1", 0)); print(attempt(d.sendto, b"x", socket.MSG_OOB, d.getsockname()))
+c, a = pair(); signal.signal(signal.SIGURG, lambda *x: print("urg")); fcntl.fcntl(a, fcntl.F_SETOWN, os.getpid()); c.send(b"x", socket.MSG_OOB); settle()
+rt = signal.SIGRTMIN + 2; signal.pthread_sigmask(signal.SIG_BLOCK, [rt, signal.SIGIO]); W = lambda: signal.sigtimedwait([rt, signal.SIGIO], 0.3)
+def show(i, *fds): print(None if i is None else ("io" if i.si_signo == signal.SIGIO else "rt", i.si_code, i.si_band))
+r, w = os.pipe(); fl = fcntl.fcntl(r, fcntl.F_GETFL)
+print(attempt(fcntl.fcntl, r, fcntl.F_SETOWN, 999999), fcntl.fcntl(r, fcntl.F_SETOWN, os.getpid()), fcntl.fcntl(r, fcntl.F_GETOWN) == os.getpid())
+os.write(w, b"x"); show(W()); fcntl.fcntl(r, fcntl.F_SETFL, fl | os.O_ASYNC); show(W()); os.write(w, b"x"); show(W())
+print(attempt(fcntl.fcntl, r, fcntl.F_SETSIG, 99), fcntl.fcntl(r, fcntl.F_SETSIG, rt), fcntl.fcntl(r, fcntl.F_GETSIG) - signal.SIGRTMIN); os.write(w, b"y"); os.write(w, b"z"); show(W()); show(W()); show(W())
+os.close(w); show(W()); fcntl.fcntl(r, fcntl.F_SETFL, fl); show(W()); os.close(r)
+o = struct.unpack("ii", fcntl.fcntl(a, 16, b"\0" * 8)); print(o[0], o[1] == os.getpid()); print(attempt(fcntl.fcntl, a, 15, struct.pack("ii", 7, 1))); fcntl.fcntl(a, 15, struct.pack("ii", 2, os.getpgrp())); print(fcntl.fcntl(a, 16, b"\0" * 8)[:4], fcntl.fcntl(a, fcntl.F_GETSIG))
+fcntl.fcntl(a, 15, struct.pack("ii", 0, __import__("threading").get_native_id())); fcntl.fcntl(a, fcntl.F_SETSIG, rt); fcntl.fcntl(a, fcntl.F_SETFL, os.O_ASYNC | os.O_NONBLOCK | os.O_RDWR); c.send(b"data"); show(W()); show(W())
+print(a.recv(10)); n = 0
+while type(attempt(a.send, b"x" * 65536)) is int: pass
+show(W()); settle()
+while True:
+    c.settimeout(0.2)
+    try: c.recv(1 << 20)
+    except TimeoutError: break
+show(W()); c.close(); show(W())
+l = socket.create_server(("127.0.0.1", 0)); fcntl.fcntl(l, fcntl.F_SETOWN, os.getpid()); fcntl.fcntl(l, fcntl.F_SETSIG, rt); fcntl.fcntl(l, fcntl.F_SETFL, os.O_ASYNC | os.O_RDWR); k = socket.create_connection(l.getsockname()); show(W())`;
+
 const LUA = String.raw`local f = assert(io.open("f", "w")); for i = 1, 2000 do f:write(i, "\n") end f:close()
 local n = 0 for l in io.lines("f") do n = n + tonumber(l) end print(n, io.open("nothere")) local p = io.popen("echo piped; exit 3") print(p:read("a"), p:close())
 print(os.execute("kill -9 $$")) print(os.rename("f", "g"), os.remove("g"), os.remove("g")) print(os.date("!%F", 86400), os.getenv("HOME"), type(os.clock()))
@@ -71,6 +115,7 @@ export const LANGUAGES = [
     script: `${heredoc("t.py", PYTHON)}\nPYTHONHASHSEED=0 python3 -u t.py; echo $?`,
     limit: 100,
   },
+  { name: "python-sigio-and-urgent-bytes", script: `${heredoc("t.py", SIGIO)}\npython3 -u t.py; echo $?` },
   { name: "lua", script: `${heredoc("t.lua", LUA)}\nlua5.4 t.lua 2>&1; echo $?` },
   {
     name: "sqlite",

@@ -17,6 +17,7 @@ import type { LockOwner } from "../vfs/lockf.ts";
 import type { Vattr, Vtype } from "../vfs/vnode.ts";
 import type { Uio } from "../vm/uio.ts";
 import type { Lwp } from "./proc.ts";
+import type { Sigio } from "./sigio.ts";
 
 /** Kinds of open files, for procfs, fstat and checks of descriptor types. */
 export type FileType = "vnode" | "pipe" | "fifo" | "socket" | "epoll" | "eventfd" | "signalfd" | "timerfd" | "kqueue" | "inotify" | "mqueue" | "pidfd";
@@ -48,8 +49,8 @@ export abstract class File {
   /** FREAD and FWRITE bits and the O_* status flags (native). */
   flags: number;
   refs = 1;
-  /** Process or (negative) group that gets SIGIO: F_SETOWN. */
-  owner = 0;
+  /** Who gets SIGIO and SIGURG; null until somebody asks. */
+  sigio: Sigio | null = null;
 
   constructor(flags: number) {
     this.flags = flags;
@@ -123,7 +124,10 @@ export function fhold<T extends File>(fp: T): T {
 
 /** Drops a reference. An IoMiss from the last close leaves the reference in place, so that it can be tried again. */
 export function fdrop(fp: File, lp: Lwp | null): void {
-  if (fp.refs === 1) fp.close(lp);
+  if (fp.refs === 1) {
+    fp.sigio?.end();
+    fp.close(lp);
+  }
   fp.refs--;
   if (fp.refs > 0) fp.dropped();
 }

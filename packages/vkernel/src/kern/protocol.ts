@@ -25,8 +25,10 @@ export interface Protocol {
   connectChannel(lp: Lwp, fp: SocketFile, name: SocketName): WaitChannel;
   /** connect(2) to nobody. */
   disconnect(fp: SocketFile): void;
-  /** The count, or WOULDBLOCK. `to` is null for the peer. */
-  send(lp: Lwp, fp: SocketFile, uio: Uio, to: SocketName | null, rights: Rights | null): number;
+  /** Whether a socket can send and receive urgent bytes (MSG_OOB). */
+  hasUrgent(fp: SocketFile): boolean;
+  /** The count, or WOULDBLOCK. `to` is null for the peer; `urgent`: the last byte is. */
+  send(lp: Lwp, fp: SocketFile, uio: Uio, to: SocketName | null, rights: Rights | null, urgent: boolean): number;
   sendChannel(lp: Lwp, fp: SocketFile, to: SocketName | null): WaitChannel;
   /** The last descriptor goes. */
   release(fp: SocketFile): void;

@@ -212,9 +212,14 @@ function postSignal(p: Proc, target: Lwp | null, sig: number, info: Ksiginfo | n
   if (taker !== null) signotify(taker, sig);
 }
 
-/** Can `n` more real-time signals be queued? Throws EAGAIN (sigqueue, timers). */
+/** Whether no further real-time signal can be queued. */
+export function isQueueFull(p: Proc): boolean {
+  return p.sigqueue.length >= MAXQUEUED;
+}
+
+/** Can another real-time signal be queued? Throws EAGAIN (sigqueue, timers). */
 export function checkQueueRoom(p: Proc): void {
-  if (p.sigqueue.length >= MAXQUEUED) throw EAGAIN;
+  if (isQueueFull(p)) throw EAGAIN;
 }
 
 /** The thread that shall look at a signal sent to the process: one that does not block it, running ones first. */

@@ -11,7 +11,7 @@
  */
 import { ENOTTY, ETOOMANYREFS } from "../sys/errno.ts";
 import { FREAD, FWRITE } from "../sys/fcntl.ts";
-import { FIONREAD } from "../sys/ioctl.ts";
+import { FIONREAD, SIOCATMARK } from "../sys/ioctl.ts";
 import type { WaitChannel } from "../sys/wait.ts";
 import type { PeerCred, Rights, Socket } from "../net/socket.ts";
 import type { Vattr, Vnode } from "../vfs/vnode.ts";
@@ -92,6 +92,7 @@ export class SocketFile extends File {
     this.protocol = protocol;
     this.ino = k.nextPseudoIno++;
     k.sockets.files.add(this);
+    socket.onUrgent = () => this.sigio?.urgent();
   }
 
   override read(uio: Uio): number {
@@ -102,7 +103,7 @@ export class SocketFile extends File {
     return n;
   }
   override write(uio: Uio, lp: Lwp): number {
-    return this.protocol.send(lp, this, uio, null, null);
+    return this.protocol.send(lp, this, uio, null, null, false);
   }
   override poll(events: number): number {
     return this.socket.poll(events);
@@ -114,9 +115,9 @@ export class SocketFile extends File {
     return write ? this.socket.roomOf(null) : this.socket.readChan;
   }
   override ioctl(cmd: number, data: Uint8Array): number {
-    if (cmd >>> 0 !== FIONREAD) throw ENOTTY;
-    const first = this.socket.queue[0];
-    const n = first === undefined ? 0 : this.socket.kind === 1 ? this.socket.queued : first.data.length;
+    const word = cmd >>> 0;
+    if (word !== FIONREAD && (word !== SIOCATMARK || !this.protocol.hasUrgent(this))) throw ENOTTY;
+    const n = word === FIONREAD ? this.socket.readableBytes : this.socket.atMark ? 1 : 0;
     new DataView(data.buffer, data.byteOffset).setInt32(0, n, true);
     return 0;
   }

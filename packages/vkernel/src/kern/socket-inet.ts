@@ -59,13 +59,14 @@ export const INET: Protocol = {
     if (s.kind !== SOCK_DGRAM) throw EINVAL;
     fp.k.inet.setRemote(s, null);
   },
-  send(lp, fp, uio, to, rights) {
+  hasUrgent: (fp) => inetOf(fp).isTcp,
+  send(lp, fp, uio, to, rights, urgent) {
     const s = inetOf(fp);
     if (rights !== null) throw EINVAL;
     if (s.kind === SOCK_DGRAM) return lp.k.inet.send(s, uio, to === null ? null : nameFor(s, to), credOf(lp));
     if (s.connecting) return WOULDBLOCK;
     if (s.peer === null && !s.peerGone && s.error === null) throw lp.proc.abi.unconnectedSend;
-    return s.send(uio, null, null, credOf(lp));
+    return s.send(uio, null, null, credOf(lp), urgent);
   },
   sendChannel: (_lp, fp) => fp.socket.roomOf(null),
   release: () => {},

@@ -90,6 +90,7 @@ export const LOCAL: Protocol = {
     if (fp.socket.kind !== SOCK_DGRAM) throw EINVAL;
     fp.socket.peer = null;
   },
+  hasUrgent: () => false,
   send: (lp, fp, uio, to, rights) => fp.socket.send(uio, to === null ? null : resolve(lp, to), rights, credOf(lp)),
   sendChannel: (lp, fp, to) => fp.socket.roomOf(to === null ? null : resolve(lp, to)),
   release,

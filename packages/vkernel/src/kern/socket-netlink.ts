@@ -57,6 +57,7 @@ export const NETLINK: Protocol = {
   isUnderWay: () => false,
   connectChannel: (_lp, fp) => fp.socket.roomChan,
   disconnect: () => {},
+  hasUrgent: () => false,
   send(lp, fp, uio, to, rights) {
     if (rights !== null) throw EINVAL;
     // Only the kernel listens.

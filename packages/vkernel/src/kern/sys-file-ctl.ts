@@ -29,6 +29,7 @@ import type { Tty } from "../dev/tty.ts";
 import type { File } from "./file.ts";
 import { fdrop, fhold } from "./file.ts";
 import type { Lwp } from "./proc.ts";
+import { getOwner, setOwner, setStatusFlags } from "./sigio.ts";
 import { FOREVER, PCATCH, tsleep } from "./sleep.ts";
 import { ttyOf } from "./sys-file.ts";
 import { ioctlNeedsForeground, isBackground, ttyProcessIoctl, waitForeground } from "./tty-jobctl.ts";
@@ -51,12 +52,12 @@ export function kernFcntl(lp: Lwp, fd: number, cmd: number, arg: number): number
       return (fp.flags & ~O_ACCMODE) | ((fp.flags & (FREAD | FWRITE)) === 0 ? 0 : (fp.flags & (FREAD | FWRITE)) - 1);
     case F_SETFL:
       if ((fp.flags & O_PATH) !== 0) throw EBADF;
-      fp.flags = (fp.flags & ~FCNTLFLAGS) | (arg & FCNTLFLAGS);
+      setStatusFlags(lp, fd, fp, (fp.flags & ~FCNTLFLAGS) | (arg & FCNTLFLAGS));
       return 0;
     case F_GETOWN:
-      return fp.owner;
+      return getOwner(fp);
     case F_SETOWN:
-      fp.owner = arg;
+      setOwner(lp, fp, arg);
       return 0;
     default:
       throw EINVAL;
@@ -127,13 +128,13 @@ function commonIoctl(lp: Lwp, fd: number, fp: File, cmd: number, data: Uint8Arra
       fp.flags = int() !== 0 ? fp.flags | O_NONBLOCK : fp.flags & ~O_NONBLOCK;
       return 0;
     case ioc.FIOASYNC:
-      fp.flags = int() !== 0 ? fp.flags | O_ASYNC : fp.flags & ~O_ASYNC;
+      setStatusFlags(lp, fd, fp, int() !== 0 ? fp.flags | O_ASYNC : fp.flags & ~O_ASYNC);
       return 0;
     case ioc.FIOSETOWN:
-      fp.owner = int();
+      setOwner(lp, fp, int());
       return 0;
     case ioc.FIOGETOWN:
-      new DataView(data.buffer, data.byteOffset, 4).setInt32(0, fp.owner, true);
+      new DataView(data.buffer, data.byteOffset, 4).setInt32(0, getOwner(fp), true);
       return 0;
     default:
       return null;

@@ -136,6 +136,7 @@ export function writeTry(lp: Lwp, fd: number, uio: Uio): number {
   }
   if (uio.resid === 0) return n;
   if ((fp.flags & O_NONBLOCK) !== 0) {
+    fp.sigio?.expectRoom();
     if (n === WOULDBLOCK) throw EAGAIN;
     return n;
   }

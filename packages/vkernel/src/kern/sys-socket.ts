@@ -82,7 +82,12 @@ export function kernBind(lp: Lwp, fd: number, name: SocketName): number {
 export function connectTry(lp: Lwp, fd: number, name: SocketName, nonblock = isNonblocking(lp, fd)): number {
   const fp = socketOf(lp, fd);
   const r = fp.protocol.connect(lp, fp, name);
-  if (nonblock && (r === WOULDBLOCK || fp.protocol.shakesHands(fp))) throw fp.protocol.pending;
+  if (nonblock && (r === WOULDBLOCK || fp.protocol.shakesHands(fp))) {
+    fp.sigio?.expectRoom();
+    // Between two ends in one machine it is done already.
+    fp.sigio?.stirred(true);
+    throw fp.protocol.pending;
+  }
   return r;
 }
 export function* connectSlow(lp: Lwp, fd: number, name: SocketName): KernelFrame {
@@ -185,11 +190,12 @@ function mayWait(fp: SocketFile, io: MessageIo): boolean {
  * bytes may do so while they are sent, so room is looked for until there is none.
  */
 function sendSome(lp: Lwp, fp: SocketFile, io: MessageIo): boolean {
-  if ((io.flags & MSG_OOB) !== 0) throw EOPNOTSUPP;
+  const urgent = (io.flags & MSG_OOB) !== 0;
+  if (urgent && !fp.protocol.hasUrgent(fp)) throw EOPNOTSUPP;
   if (io.rights === null && io.files !== null && io.files.length > 0) io.rights = new FileRights(lp.k, io.files);
   try {
     for (;;) {
-      const n = fp.protocol.send(lp, fp, io.uio, io.to, io.rights);
+      const n = fp.protocol.send(lp, fp, io.uio, io.to, io.rights, urgent);
       if (n === WOULDBLOCK) return false;
       io.done += n;
       // The first byte carries them; what follows goes alone.
@@ -213,6 +219,7 @@ export function sendTry(lp: Lwp, io: MessageIo): number {
   const fp = socketOf(lp, io.fd);
   if (sendSome(lp, fp, io)) return io.done;
   if (!mayWait(fp, io)) {
+    fp.sigio?.expectRoom();
     disposeRights(io);
     if (io.done > 0) return io.done;
     throw EAGAIN;
@@ -251,7 +258,10 @@ function recvSome(fp: SocketFile, io: MessageIo): number {
 /** recv(2): sender, rights and truncation are in the socket's fields afterwards. */
 export function recvTry(lp: Lwp, io: MessageIo): number {
   const fp = socketOf(lp, io.fd);
-  if ((io.flags & MSG_OOB) !== 0) throw EOPNOTSUPP;
+  if ((io.flags & MSG_OOB) !== 0) {
+    if (!fp.protocol.hasUrgent(fp)) throw EOPNOTSUPP;
+    return fp.socket.recvUrgent(io.uio, (io.flags & MSG_PEEK) !== 0);
+  }
   const n = recvSome(fp, io);
   if (n !== WOULDBLOCK) return n;
   if (!mayWait(fp, io)) {

@@ -10,12 +10,14 @@
  *   UX2  Two connected streams are each other's peer; the side that is left has peer null and `peerGone`.
  *   UX3  Rights belong to exactly one message, and to the receiver once it has been taken; unread ones are disposed of.
  *   UX4  A packet is taken as a whole; what did not fit into the receiver's buffer is lost, and `truncated` says so.
- *   UX5  Nothing waits: WOULDBLOCK, and channels that are woken when it may be tried again.
+ *   UX5  `mark` is a message of one byte in `queue`, the stream's newest urgent byte, or null; reading ends before it once,
+ *        and unless `oobInline` passes it by.
+ *   UX6  Nothing waits: WOULDBLOCK, and channels that are woken when it may be tried again.
  * @module
  */
 import { ECONNREFUSED, ECONNRESET, EDESTADDRREQ, EINVAL, EISCONN, EMSGSIZE, ENOTCONN, EOPNOTSUPP, EPIPE, EPROTOTYPE, type Errno } from "../sys/errno.ts";
 import { SHUT_RD, SHUT_RDWR, SHUT_WR, SOCK_DGRAM, SOCK_STREAM, SOMAXCONN } from "../sys/socket.ts";
-import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM } from "../sys/poll.ts";
+import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLPRI, POLLRDNORM } from "../sys/poll.ts";
 import { WaitChannel, WOULDBLOCK } from "../sys/wait.ts";
 
 /** Who is at the other end. */
@@ -89,6 +91,13 @@ export class Socket {
   closed = false;
   /** Reported once, by the next call or SO_ERROR. */
   error: Errno | null = null;
+  /** The urgent byte (UX5), and whether it has been received by itself. */
+  private mark: Message | null = null;
+  private markTaken = false;
+  /** Urgent bytes are read where they stand among the others (SO_OOBINLINE). */
+  oobInline = false;
+  /** Told when an urgent byte arrives. */
+  onUrgent: () => void = () => {};
   /** Receivers learn the sender's credentials (SO_PASSCRED). */
   passCred = false;
 
@@ -226,6 +235,7 @@ export class Socket {
   drop(): void {
     const unread = this.queue.splice(0);
     this.queued = 0;
+    this.mark = null;
     for (const m of unread) m.rights?.dispose();
   }
 
@@ -233,9 +243,9 @@ export class Socket {
 
   /**
    * Sends bytes of `from`, to `to` or to the peer. Returns the count, or WOULDBLOCK; a stream may take a part. `rights` go
-   * with the first byte. Throws EPIPE, ENOTCONN, EDESTADDRREQ, EMSGSIZE, ECONNREFUSED, ECONNRESET, EISCONN.
+   * with the first byte. `urgent`: a stream's last byte is urgent. Throws EPIPE, ENOTCONN, EDESTADDRREQ, EMSGSIZE, ECONNREFUSED, ECONNRESET, EISCONN.
    */
-  send(from: ByteSource, to: Socket | null, rights: Rights | null, cred: PeerCred): number {
+  send(from: ByteSource, to: Socket | null, rights: Rights | null, cred: PeerCred, urgent = false): number {
     this.throwError();
     if (this.writeShut) throw EPIPE;
     if (to !== null && this.kind !== SOCK_DGRAM) throw this.peer === null ? EOPNOTSUPP : EISCONN;
@@ -263,10 +273,13 @@ export class Socket {
       if (room <= 0) return WOULDBLOCK;
       n = Math.min(want, room);
     }
+    // Sent in parts, the last of them has the urgent byte.
+    const mark = urgent && n === want;
+    const plain = mark ? n - 1 : n;
     let first: Rights | null = rights;
     let done = 0;
     do {
-      const len = this.isPackets ? n : Math.min(n - done, STREAM_PIECE);
+      const len = this.isPackets ? n : done < plain ? Math.min(plain - done, STREAM_PIECE) : 1;
       const data = new Uint8Array(len);
       from.get(data, 0, len);
       target.queue.push({ data, off: 0, from: this.name, rights: first, cred });
@@ -274,7 +287,55 @@ export class Socket {
       first = null;
       done += len;
     } while (done < n);
+    if (mark) target.markLast();
     target.readChan.wakeup();
+    if (mark) target.onUrgent();
+    return n;
+  }
+
+  /** The byte that came last is urgent; the one before it becomes a byte like others, unless the reader stands there. */
+  private markLast(): void {
+    if (!this.oobInline && this.mark !== null && this.queue[0] === this.mark) {
+      this.queue.shift();
+      this.queued--;
+    }
+    this.mark = this.queue.at(-1)!;
+    this.markTaken = false;
+  }
+
+  /** Whether the next byte of the stream is the urgent one. */
+  get atMark(): boolean {
+    return this.mark !== null && this.queue[0] === this.mark;
+  }
+
+  /** Bytes that can be read before the stream ends or the urgent byte comes; of packets the first one's. */
+  get readableBytes(): number {
+    if (this.isPackets) return this.queue[0]?.data.length ?? 0;
+    if (this.mark === null || this.oobInline) return this.queued;
+    let n = 0;
+    for (const m of this.queue) {
+      if (m === this.mark) break;
+      n += m.data.length - m.off;
+    }
+    return n;
+  }
+
+  /** Messages at the head that reading passes by: the urgent one has been come to. */
+  private get passed(): number {
+    return this.atMark && !this.oobInline ? 1 : 0;
+  }
+
+  /**
+   * Receives the urgent byte; 1, or 0 when there is no room for it. With `peek` it can be had again. Throws EINVAL when there is none,
+   * it has been taken, or is to be read with the others.
+   */
+  recvUrgent(to: ByteSink, peek: boolean): number {
+    this.from = "";
+    this.rights = null;
+    if (this.mark === null || this.markTaken || this.oobInline) throw EINVAL;
+    const n = to.put(this.mark.data, 0, 1);
+    this.truncated = n === 0;
+    if (!peek) this.markTaken = true;
     return n;
   }
 
@@ -292,7 +353,12 @@ export class Socket {
     this.rights = null;
     this.truncated = false;
     if (this.listening) throw EINVAL;
-    if (this.queue.length === 0) {
+    if (!peek && this.passed === 1) {
+      this.queue.shift();
+      this.queued--;
+      this.mark = null;
+    }
+    if (this.queue.length === this.passed) {
       this.throwError();
       if (this.readShut || this.peerGone || (this.peer !== null && this.peer.writeShut && !(this.kind === SOCK_DGRAM))) return 0;
       if (this.peer === null && this.kind !== SOCK_DGRAM) throw ENOTCONN;
@@ -318,10 +384,10 @@ export class Socket {
 
   private recvStream(to: ByteSink, peek: boolean): number {
     let done = 0;
-    for (let i = 0; to.resid > 0 && i < this.queue.length; ) {
+    for (let i = this.passed; to.resid > 0 && i < this.queue.length; ) {
       const m = this.queue[i]!;
-      // Rights mark a border: bytes behind it are left for the next call.
-      if (done > 0 && m.rights !== null) break;
+      // Rights and urgent bytes are borders: bytes behind them are left for the next call.
+      if (done > 0 && (m.rights !== null || m === this.mark)) break;
       const n = to.put(m.data, m.off, m.data.length - m.off);
       if (n === 0) break;
       done += n;
@@ -332,7 +398,10 @@ export class Socket {
       }
       m.off += n;
       this.queued -= n;
-      if (m.off === m.data.length) this.queue.shift();
+      if (m.off === m.data.length) {
+        this.queue.shift();
+        if (m === this.mark) this.mark = null;
+      }
     }
     return done;
   }
@@ -355,8 +424,8 @@ export class Socket {
   readiness(write: boolean): { ready: boolean; data: number; eof: boolean; error: number } {
     const error = this.error?.native ?? 0;
     if (!write) {
-      const data = this.listening ? this.pending.length : this.queued;
-      return { ready: this.listening ? data > 0 : this.queue.length > 0, data, eof: this.readEnd, error };
+      const data = this.listening ? this.pending.length : this.isPackets ? this.queued : this.readableBytes;
+      return { ready: this.listening ? data > 0 : this.queue.length > this.passed, data, eof: this.readEnd, error };
     }
     const room = this.peer === null ? 0 : Math.max(0, this.peer.limit - this.peer.queued);
     return { ready: (this.poll(POLLOUT) & POLLOUT) !== 0, data: room, eof: this.peerGone || this.writeShut, error };
@@ -364,7 +433,8 @@ export class Socket {
 
   poll(events: number): number {
     let r = 0;
-    if (this.queue.length > 0 || this.pending.length > 0 || this.readEnd || this.error !== null) r |= events & (POLLIN | POLLRDNORM);
+    if (this.queue.length > this.passed || this.pending.length > 0 || this.readEnd || this.error !== null) r |= events & (POLLIN | POLLRDNORM);
+    if (this.mark !== null && !this.markTaken) r |= events & POLLPRI;
     if (this.error !== null) r |= POLLERR;
     if (this.peerGone || (this.readShut && this.writeShut)) r |= POLLHUP;
     if (this.kind !== SOCK_DGRAM && this.peer === null && !this.peerGone && !this.listening) r |= POLLHUP;

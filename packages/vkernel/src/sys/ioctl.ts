@@ -76,6 +76,7 @@ export const FIONBIO = 0x8004_667e;
 export const FIOASYNC = 0x8004_667d;
 export const FIOSETOWN = 0x8004_667c;
 export const FIOGETOWN = 0x4004_667b;
+export const SIOCATMARK = 0x4004_7307;
 export const FIODTYPE = 0x4004_667a;
 export const FIOGETLBA = 0x4004_6679;
 

@@ -25,7 +25,7 @@ function* sendAll(lp: Lwp, so: SocketFile, uio: Uio, sent: { bytes: number }): G
   while (uio.resid > 0) {
     let n: number;
     try {
-      n = so.protocol.send(lp, so, uio, null, null);
+      n = so.protocol.send(lp, so, uio, null, null, false);
     } catch (e) {
       if (e instanceof IoMiss) {
         yield* waitForLoad(lp, e);

@@ -138,7 +138,7 @@ const recvfromWait = (form: AddressForm | null) =>
     return finishRecvfrom(lp, a, yield* recvSlow(lp, takeCarry(lp)), form);
   };
 
-const NOTE = "the local domain, TCP and UDP; no raw or routing sockets, no out-of-band data";
+const NOTE = "the local domain, TCP and UDP; no raw or routing sockets; urgent bytes to elsewhere go among the others";
 export const SOCKET_ROWS: readonly Sysent[] = [
   sleeps(27, "recvmsg", [fd, uptr, hex], sysRecvmsg, sysRecvmsgSlow),
   sleeps(28, "sendmsg", [fd, uptr, hex], sysSendmsg, sysSendSlow),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** DragonFly sendmsg and recvmsg, with descriptors in control messages (DragonFly 2.0 sys/kern/uipc_usrreq.c). */
 import { EINVAL, EMSGSIZE } from "../../sys/errno.ts";
-import { MSG_CTRUNC, MSG_TRUNC } from "../../sys/socket.ts";
+import { MSG_CTRUNC, MSG_OOB, MSG_TRUNC } from "../../sys/socket.ts";
 import { WOULDBLOCK } from "../../sys/wait.ts";
 import { suword } from "../../vm/copyio.ts";
 import { type File, fdrop } from "../../kern/file.ts";
@@ -116,7 +116,7 @@ function finishRecvmsg(lp: Lwp, a: Int32Array, n: number): number {
   const { rights } = s;
   s.rights = null;
   const h = getWords(lp, a[1]!, MSGHDR_WORDS);
-  let flags = s.truncated ? MSG_TRUNC : 0;
+  let flags = (s.truncated ? MSG_TRUNC : 0) | (a[2]! & MSG_OOB);
   let controllen = 0;
   if (rights instanceof FileRights) {
     const room = h[CONTROL] === 0 ? 0 : h[CONTROLLEN]! >>> 0;

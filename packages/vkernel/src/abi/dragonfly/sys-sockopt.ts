@@ -20,6 +20,7 @@ const XUCRED_WORDS = 20;
 const SO_ACCEPTCONN = 0x2;
 const SO_REUSEADDR = 0x4;
 const SO_LINGER = 0x80;
+const SO_OOBINLINE = 0x100;
 const SO_REUSEPORT = 0x200;
 const SO_SNDBUF = 0x1001;
 const SO_RCVBUF = 0x1002;
@@ -30,7 +31,7 @@ const SO_RCVTIMEO = 0x1006;
 const SO_ERROR = 0x1007;
 const SO_TYPE = 0x1008;
 /** Accepted, without a meaning in the local domain: debug, addresses, keepalive, routes, broadcast, out of band, low marks. */
-const SO_HARMLESS: readonly number[] = [0x1, 0x4, 0x8, 0x10, 0x20, 0x40, SO_LINGER, 0x100, 0x200, SO_SNDLOWAT, SO_RCVLOWAT];
+const SO_HARMLESS: readonly number[] = [0x1, 0x4, 0x8, 0x10, 0x20, 0x40, SO_LINGER, SO_OOBINLINE, SO_REUSEPORT, SO_SNDLOWAT, SO_RCVLOWAT];
 const IPV6_V6ONLY = 27;
 /** kern.ipc.maxsockbuf */
 const BUF_MOST = 512 * 1024;
@@ -107,6 +108,7 @@ function keepOption(s: Socket, option: number, value: number): void {
   s.keepOption(SOL_SOCKET, option, value);
   if (option === SO_REUSEADDR) s.reuseAddress = value !== 0;
   if (option === SO_REUSEPORT) s.reusePort = value !== 0;
+  if (option === SO_OOBINLINE) s.oobInline = value !== 0;
 }
 
 const timeWords = (ns: number): number[] => (ns === Infinity ? [0, 0] : [Math.floor(ns / NS), Math.floor((ns % NS) / 1000)]);

@@ -8,6 +8,7 @@ import { WOULDBLOCK } from "../../sys/wait.ts";
 import type { KernelFrame, Lwp } from "../../kern/proc.ts";
 import { PIPE_MAXSIZE, PipeFile } from "../../kern/pipe.ts";
 import { SocketFile } from "../../kern/socket-file.ts";
+import { OWNER_GROUP, OWNER_THREAD, sigioOf } from "../../kern/sigio.ts";
 import { ttyOf } from "../../kern/sys-file.ts";
 import { ioctlSlow, ioctlTry, kernDup, kernDup2, kernFcntl } from "../../kern/sys-file-ctl.ts";
 import {
@@ -19,9 +20,10 @@ import {
 } from "../../kern/sys-file-lock.ts";
 import { kernAddSeals, kernGetSeals } from "../../kern/sys-memfd.ts";
 import { fd, hex, int, partial, plain, sleeps, type Sysent, uptr } from "../../kern/sysent.ts";
-import { copyin, copyout } from "../../vm/copyio.ts";
+import { copyin, copyinWords, copyout, copyoutWords } from "../../vm/copyio.ts";
 import { isNetdevIoctl, netdevIoctl } from "./netdev-ioctl.ts";
 import { LINUX_O_CLOEXEC, linuxOpenFlags, nativeOpenFlags, off64Arg } from "./file-flags.ts";
+import { linuxSigno, nativeSigno } from "./signo.ts";
 import { decodeTermios, encodeTermios, LINUX_TERMIOS2_SIZE, LINUX_TERMIOS_SIZE } from "./file-termios.ts";
 
 // fcntl
@@ -33,6 +35,8 @@ const F_SETOWN = 8;
 const F_GETOWN = 9;
 const F_SETSIG = 10;
 const F_GETSIG = 11;
+const F_SETOWN_EX = 15;
+const F_GETOWN_EX = 16;
 const F_GETLK64 = 12;
 const F_SETLK64 = 13;
 const F_SETLKW64 = 14;
@@ -142,12 +146,27 @@ function sysFcntl(lp: Lwp, a: Int32Array): number {
     case F_SETOWN:
       return kernFcntl(lp, d, n.F_SETOWN, arg);
     case F_GETSIG:
-      lp.proc.fd!.get(d);
+      return linuxSigno(lp.proc.fd!.get(d).sigio?.signo ?? 0);
+    case F_SETSIG: {
+      const fp = lp.proc.fd!.get(d);
+      const signo = nativeSigno(arg);
+      if (arg !== 0 && signo === 0) throw EINVAL;
+      sigioOf(lp, fp).signo = signo;
       return 0;
-    case F_SETSIG:
-      lp.proc.fd!.get(d);
-      if (arg !== 0) throw EINVAL;
+    }
+    case F_SETOWN_EX: {
+      const fp = lp.proc.fd!.get(d);
+      const w = new Int32Array(2);
+      copyinWords(lp.proc.vmspace!, arg, w, 2);
+      if (w[0]! < OWNER_THREAD || w[0]! > OWNER_GROUP) throw EINVAL;
+      sigioOf(lp, fp).setOwner(lp, w[0]!, w[1]!);
       return 0;
+    }
+    case F_GETOWN_EX: {
+      const { sigio } = lp.proc.fd!.get(d);
+      copyoutWords(lp.proc.vmspace!, Int32Array.of(sigio?.kind ?? OWNER_THREAD, sigio?.id ?? 0), arg, 2);
+      return 0;
+    }
     case F_DUPFD_CLOEXEC:
       return kernFcntl(lp, d, n.F_DUPFD_CLOEXEC, arg);
     case F_SETPIPE_SZ:
@@ -220,7 +239,10 @@ const IOCTLS = new Map<number, IoctlMap>([
   [0x5451, map(ioc.FIOCLEX, "none")],
   [0x5452, map(ioc.FIOASYNC, "int-in")],
   [0x8901, map(ioc.FIOSETOWN, "int-in")],
+  [0x8902, map(ioc.FIOSETOWN, "int-in")],
   [0x8903, map(ioc.FIOGETOWN, "int-out")],
+  [0x8904, map(ioc.FIOGETOWN, "int-out")],
+  [0x8905, map(ioc.SIOCATMARK, "int-out")],
   [0x80045430 | 0, map(ioc.TIOCGPTN, "int-out")],
   [0x40045431, map(ioc.TIOCSPTLCK, "int-in")],
   [0x80045439 | 0, map(ioc.TIOCGPTLCK, "int-out")],

@@ -12,6 +12,7 @@
  * @module
  */
 import { EJUSTRETURN, Errno } from "../../sys/errno.ts";
+import { POLLWRBAND } from "../../sys/poll.ts";
 import {
   PSL_D,
   PSL_RF,
@@ -232,6 +233,11 @@ export function encodeSiginfo(dv: DataView, at: number, info: Ksiginfo): void {
     dv.setUint32(at + 12, info.addr, true);
     return;
   }
+  if (isPoll(info)) {
+    dv.setInt32(at + 12, info.addr | ((info.addr & POLLWRBAND) === 0 ? 0 : LINUX_POLLWRBAND), true);
+    dv.setInt32(at + 16, info.value, true);
+    return;
+  }
   dv.setInt32(at + 12, info.pid, true);
   dv.setInt32(at + 16, info.uid, true);
   if (info.signo === SIGCHLD && info.code >= CLD_EXITED) {
@@ -242,6 +248,14 @@ export function encodeSiginfo(dv: DataView, at: number, info: Ksiginfo): void {
   } else if (info.code === SI_QUEUE || info.code < 0) {
     dv.setInt32(at + 20, info.value, true);
   }
+}
+
+/** Linux's POLLWRBAND and POLLWRNORM, which always come together. */
+const LINUX_POLLWRBAND = 0x300;
+
+/** Codes POLL_IN to POLL_HUP, of any signal that has no meaning of its own for them (kernel/signal.c, siginfo_layout). */
+function isPoll(info: Ksiginfo): boolean {
+  return info.code >= 1 && info.code <= 6 && info.signo !== SIGCHLD;
 }
 
 function isFault(info: Ksiginfo): boolean {

@@ -71,6 +71,7 @@ function nativeFlags(f: number): number {
   for (const [linux, native] of FLAGS) if ((f & linux) !== 0) out |= native;
   return out;
 }
+const LINUX_MSG_OOB = 0x1;
 const LINUX_MSG_CTRUNC = 0x8;
 const LINUX_MSG_TRUNC = 0x20;
 const LINUX_MSG_DONTWAIT = 0x40;
@@ -273,7 +274,7 @@ function finishRecvmsg(lp: Lwp, a: Int32Array, n: number): number {
   const w = new Int32Array(7);
   copyinWords(vm, a[1]!, w, 7);
   if (w[0] !== 0) putSender(lp, s, w[0]!, a[1]! + 4);
-  let flags = s.truncated ? LINUX_MSG_TRUNC : 0;
+  let flags = (s.truncated ? LINUX_MSG_TRUNC : 0) | (a[2]! & LINUX_MSG_OOB);
   const room = w[4] === 0 ? 0 : Math.min(w[5]! >>> 0, CONTROL_MAX);
   const out = new Uint8Array(room);
   const dv = new DataView(out.buffer);
@@ -439,7 +440,7 @@ function* sysSocketcallSlow(lp: Lwp): KernelFrame {
   return yield* call.slow!(lp, args);
 }
 
-const NOTE = "the local domain, TCP and UDP; NETLINK_ROUTE; no raw or packet sockets, no out-of-band data";
+const NOTE = "the local domain, TCP and UDP; NETLINK_ROUTE; no raw or packet sockets; urgent bytes to elsewhere go among the others";
 export const SOCKET_ROWS: readonly Sysent[] = [
   partial(sleeps(102, "socketcall", [int, uptr], sysSocketcall, sysSocketcallSlow), NOTE),
   ...CALLS.filter((c) => c.nr !== 0).map((c) =>

@@ -12,6 +12,7 @@ import { linuxFamily } from "./sockaddr.ts";
 
 export const SOL_SOCKET = 1;
 const SO_REUSEADDR = 2;
+const SO_OOBINLINE = 10;
 const SO_LINGER = 13;
 const SO_REUSEPORT = 15;
 const SO_TYPE = 3;
@@ -25,8 +26,8 @@ const SO_SNDTIMEO = 21;
 const SO_ACCEPTCONN = 30;
 const SO_PROTOCOL = 38;
 const SO_DOMAIN = 39;
-/** Accepted and kept: DEBUG REUSEADDR DONTROUTE BROADCAST KEEPALIVE PRIORITY LINGER REUSEPORT. */
-const SO_HARMLESS = [1, 2, 5, 6, 9, 12, 13, 15];
+/** Accepted and kept: DEBUG REUSEADDR DONTROUTE BROADCAST KEEPALIVE OOBINLINE PRIORITY LINGER REUSEPORT. */
+const SO_HARMLESS = [1, 2, 5, 6, 9, 10, 12, 13, 15];
 const BUF_LEAST = 2048;
 const BUF_MOST = 8 << 20;
 
@@ -78,6 +79,7 @@ function keepOption(s: InetSocket, option: number, value: number): void {
   s.keepOption(SOL_SOCKET, option, value);
   if (option === SO_REUSEADDR) s.reuseAddress = value !== 0;
   if (option === SO_REUSEPORT) s.reusePort = value !== 0;
+  if (option === SO_OOBINLINE) s.oobInline = value !== 0;
 }
 
 // Options of TCP, IP and IPv6, which are kept for whoever asks; they mean nothing where no packets are made.

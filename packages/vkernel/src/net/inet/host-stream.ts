@@ -2,7 +2,7 @@
 /**
  * A connection of the host as the other end of a guest's TCP socket. What the guest sends lands in the queue of the far end
  * and goes out as fast as the host takes it; what comes in goes into the guest's queue as long as there is room. So
- * a slow side holds up the other, and nothing grows without bound.
+ * a slow side holds up the other, and nothing grows without bound. Urgent bytes go out among the others: the host's interface has no word for them.
  * @module
  */
 import { ECONNRESET, Errno, errnoByName } from "../../sys/errno.ts";
@@ -82,6 +82,7 @@ export class HostStream {
     this.#connection = connection;
     this.#cred = cred;
     this.#far = new Socket(guest.family, guest.kind, cred);
+    this.#far.oobInline = true;
     if (guest.remote !== null) this.#far.name = guest.remote;
     pair(guest, this.#far);
     this.#unwatch = [

@@ -60,6 +60,7 @@ export class InetSocket extends Socket {
     const s = new InetSocket(this.family, this.kind, cred);
     for (const [option, value] of this.#options) s.#options.set(option, value);
     s.limit = this.limit;
+    s.oobInline = this.oobInline;
     return s;
   }
 
