@@ -13,4 +13,7 @@ const common = {
 export default defineConfig([
   { ...common, entry: ["src/index.ts", "src/prebuilt.ts"], clean: true },
   { ...common, entry: ["src/prebuild.ts"], clean: false, sourcemap: false },
+  { ...common, entry: ["src/node.ts"], clean: false },
+  // One file, so that the thread starts soon.
+  { ...common, entry: { "compile-worker": "src/node/compile-worker.ts" }, clean: false },
 ]);

@@ -6,10 +6,10 @@
 import { writeFileSync } from "node:fs";
 import { generateForPrebuild } from "../dist/prebuild.js";
 
-const { module, decoder, decodeTable, handlers, signatures } = generateForPrebuild();
+const { module, decoder, decodeTable, handlers, flows, signatures } = generateForPrebuild();
 const base64 = (bytes) => JSON.stringify(Buffer.from(bytes).toString("base64"));
 writeFileSync(
   new URL("../dist/prebuilt.js", import.meta.url),
-  `const PREBUILT = {\n  module: ${base64(module)},\n  decoder: ${base64(decoder)},\n  decodeTable: ${base64(decodeTable)},\n  handlers: ${base64(handlers)},\n  signatures: ${JSON.stringify(signatures)},\n};\nexport function prebuiltInterpreter() {\n  return PREBUILT;\n}\n`,
+  `const PREBUILT = {\n  module: ${base64(module)},\n  decoder: ${base64(decoder)},\n  decodeTable: ${base64(decodeTable)},\n  handlers: ${base64(handlers)},\n  flows: ${base64(flows)},\n  signatures: ${JSON.stringify(signatures)},\n};\nexport function prebuiltInterpreter() {\n  return PREBUILT;\n}\n`,
 );
 process.stdout.write(`prebuilt interpreter: ${module.length} bytes, ${handlers.length / 2} functions\n`);

@@ -20,6 +20,7 @@ export type { RegionTraceEvent } from "./debug/region-trace.ts";
 export { GdbStub, type GdbTarget } from "./debug/gdb-stub.ts";
 export type { GdbRegisters } from "./debug/gdb-registers.ts";
 export type { JitOptions } from "./jit/jit.ts";
+export type { CompileReply, CompileRequest, CompileService, CompilerSetup, StartCompiler } from "./jit/request.ts";
 export type { CompileTimes, JitStatistics, RegionExits } from "./jit/statistics.ts";
 export { disassemble, type Disassembly } from "./decode/disassemble.ts";
 export {

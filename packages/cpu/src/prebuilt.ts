@@ -16,6 +16,8 @@ export interface Prebuilt {
   readonly decodeTable: string;
   /** Little-endian 16-bit words: loop handler of each function number. */
   readonly handlers: string;
+  /** See interp/flows.ts. */
+  readonly flows: string;
   readonly signatures: RuntimeSignatures;
 }
 

@@ -4,7 +4,8 @@
  * @module
  */
 import { FlatSpace, MachineMemory, Translation } from "@vkernel/mmu";
-import { Cpu, ESP, cpuAreaBytes, type CpuOptions } from "../src/index.ts";
+import { Cpu, ESP, cpuAreaBytes, type CompileReply, type CpuOptions, type StartCompiler } from "../src/index.ts";
+import { RegionCompiler } from "../src/jit/compiler.ts";
 
 export const RAM_BYTES = 1024 * 1024;
 export const CODE = 0x1000;
@@ -43,4 +44,17 @@ export function machineWith(code: readonly number[], options: CpuOptions = {}): 
   cpu.eip = CODE;
   cpu.gpr[ESP] = STACK;
   return machine;
+}
+
+/** A compiler beside the machine whose answers come when it has been asked for them `looks` times. */
+export function lateCompiler(looks: number): StartCompiler {
+  return (setup) => {
+    const compiler = new RegionCompiler(setup, () => 0);
+    const replies: { left: number; readonly reply: CompileReply }[] = [];
+    return {
+      failed: false,
+      post: (request) => replies.push({ left: looks, reply: compiler.compile(structuredClone(request)) }),
+      receive: () => (replies.length > 0 && --replies[0]!.left < 0 ? replies.shift()!.reply : null),
+    };
+  };
 }

@@ -4,7 +4,7 @@ import type { AddressSpace } from "@vkernel/mmu";
 import { FlatSpace } from "@vkernel/mmu";
 import { describe, expect, test } from "vitest";
 import { EAX, EBX, ECX, EDI, EDX, ESI, EXC_BP, EXIT_BUDGET, EXIT_EXCEPTION } from "../src/index.ts";
-import { CODE, RAM_BYTES, machineWith, type Machine } from "./machine-kit.ts";
+import { CODE, RAM_BYTES, lateCompiler, machineWith, type Machine } from "./machine-kit.ts";
 
 const le32 = (n: number): number[] => [n & 0xff, (n >> 8) & 0xff, (n >> 16) & 0xff, (n >>> 24) & 0xff];
 const INT3 = 0xcc;
@@ -24,6 +24,7 @@ describe.each([
   ["interpreter", { threshold: Infinity }, 20_000],
   ["compiled at once", { threshold: 0 }, 300],
   ["compiled soon", { threshold: 1, sampleInterval: 500, coldFactor: 0 }, 20_000],
+  ["compiled beside", { threshold: 1, sampleInterval: 500, compiler: lateCompiler(3) }, 20_000],
 ] as const)("%s", (_name, jit, rounds) => {
   const machine = (code: readonly number[]): Machine => machineWith(code, { jit });
   const runAt = (m: Machine, at: number): number => {

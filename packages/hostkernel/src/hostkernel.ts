@@ -98,7 +98,10 @@ export class HostKernel {
     this.#translation = new Translation(this.memory);
     const clock = (): number => platform.monotonicNs() / 1e6;
     const watch = regionCompiled === undefined ? {} : { regionCompiled };
-    const cpuOptions = { clock, jit: options.jit ?? {}, cpuid: options.cpu ?? "max", trace: traceRegions, ...watch };
+    // Comparing needs the same code at the same time in every run.
+    const compiler = lockstep === undefined ? (platform.startCompiler ?? null) : null;
+    const jit = { compiler, ...options.jit };
+    const cpuOptions = { clock, jit, cpuid: options.cpu ?? "max", trace: traceRegions, ...watch };
     this.cpu =
       lockstep === undefined
         ? new Cpu(this.memory, cpuOptions)

@@ -7,6 +7,7 @@ import * as fs from "node:fs";
 import { randomFillSync } from "node:crypto";
 // Not the global of the same name, which is a getter: the clock is read in system calls.
 import { performance } from "node:perf_hooks";
+import { startCompiler } from "@vkernel/cpu/node";
 import {
   HostFileError,
   type HostDirent,
@@ -279,6 +280,7 @@ const LONGEST_TIMER_MS = 0x7fff_ffff;
 export class NodePlatform implements HostPlatform {
   readonly terminal: HostTerminal = new NodeTerminal();
   readonly files: HostFiles = new NodeFiles();
+  readonly startCompiler = startCompiler;
   #awake = false;
   #waker: (() => void) | null = null;
 

@@ -11,6 +11,8 @@
  * @module
  */
 
+import type { StartCompiler } from "@vkernel/cpu";
+
 /** A connection to a debugger. */
 export interface DebugLink {
   write(bytes: Uint8Array): void;
@@ -171,4 +173,6 @@ export interface HostPlatform {
   wake(): void;
   /** Lets pending host events in and continues; does not wait for any. */
   breathe(): Promise<void>;
+  /** Starts a compiler of guest code beside the machine. Without it, code is compiled in place. */
+  readonly startCompiler?: StartCompiler;
 }

@@ -5,7 +5,7 @@
  */
 import type { MachineMemory } from "@vkernel/mmu";
 import { disassemble } from "../decode/disassemble.ts";
-import type { Region } from "../jit/discover.ts";
+import type { Region } from "../jit/blocks.ts";
 import { functionToWat } from "../wasm/wat.ts";
 
 export interface RegionDump {
@@ -29,7 +29,7 @@ export function regionDump(memory: MachineMemory, region: Region, pageBase: numb
     Uint8Array.from({ length }, (_, i) => {
       const part = region.pages.find(({ delta }) => delta === (offset + i) >> 12);
       // The end of an instruction may lie in a page that is not one of the region's.
-      return part === undefined ? 0 : memory.u8[memory.pageAddress(part.page.hpn) + ((offset + i) & 0xfff)]!;
+      return part === undefined ? 0 : memory.u8[part.address + ((offset + i) & 0xfff)]!;
     });
   return {
     blocks: region.blocks.map((block) => address(block.offset)),

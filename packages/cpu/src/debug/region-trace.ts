@@ -14,7 +14,7 @@
 import type { MachineMemory } from "@vkernel/mmu";
 import { RECORD_SHIFT } from "../decode/record.ts";
 import * as X from "../interp/exits.ts";
-import type { Region } from "../jit/discover.ts";
+import type { Region } from "../jit/blocks.ts";
 import * as S from "../state.ts";
 import { add, and, call, i32, load, type Callee } from "../wasm/expr.ts";
 import type { ModuleBuilder } from "../wasm/module.ts";

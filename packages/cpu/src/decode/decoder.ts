@@ -17,8 +17,8 @@
  */
 import { ACCESS_EXEC, PGMASK, faultCode } from "@vkernel/mmu";
 import type { AddressSpace, MachineMemory } from "@vkernel/mmu";
+import { FLOW_BRANCH, FLOW_MASK, FLOW_NEXT } from "../interp/flows.ts";
 import { FN_FIRST } from "../interp/functions.ts";
-import type { FormLookup } from "../isa/forms.ts";
 import { MODE_CODE16, MODE_GENERAL, type CodePage, type CodeStore } from "./code-store.ts";
 import * as D from "./decode-words.ts";
 import { DECODE_FETCH_FAULT, DECODE_OK, MAX_LENGTH, MOST_INSTRUCTIONS } from "./decode-words.ts";
@@ -40,7 +40,7 @@ export class Decoder {
   readonly #store: CodeStore;
   readonly #exports: DecoderExports;
   readonly #tables: number;
-  readonly #forms: () => FormLookup;
+  readonly #flows: Uint8Array;
   readonly insn: Instruction;
   #space!: AddressSpace;
   /** Host address of the page being decoded, and of the page behind it: 0 = not asked for, −1 = faults. */
@@ -57,9 +57,9 @@ export class Decoder {
     store: CodeStore,
     exports: DecoderExports,
     tables: number,
-    forms: () => FormLookup,
+    flows: Uint8Array,
   ) {
-    this.#forms = forms;
+    this.#flows = flows;
     this.#memory = memory;
     this.#store = store;
     this.#exports = exports;
@@ -239,8 +239,8 @@ export class Decoder {
   }
   /** Whether what follows an instruction of function `fn` in storage is what follows it in the code. */
   #goesOn(fn: number): boolean {
-    const { flow } = this.#forms().form(fn - FN_FIRST);
-    return flow === "next" || flow === "branch";
+    const flow = this.#flows[fn]! & FLOW_MASK;
+    return flow === FLOW_NEXT || flow === FLOW_BRANCH;
   }
 
   /** Whether nothing behind the instruction in `insn` is reached by falling through. */

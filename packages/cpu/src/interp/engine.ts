@@ -165,7 +165,7 @@ export class Engine {
     decodeTable.set(interpreter.decodeTable);
     removeRows(decodeTable, (row) => hasFeature(options.model, ROWS[row]!.feature));
     const decoderExports = interpreter.instantiateDecoder();
-    this.#decoder = new Decoder(memory, this.#store, decoderExports, decodeTables, interpreter.forms);
+    this.#decoder = new Decoder(memory, this.#store, decoderExports, decodeTables, interpreter.flows);
     this.#exports = interpreter.instantiate({
       slowRead: (va, n) => this.#slow.read(va, n),
       slowProbe: (va, n) => this.#slow.probe(va, n),
@@ -182,10 +182,16 @@ export class Engine {
         store: this.#store,
         exports: this.#exports,
         forms: interpreter.forms,
+        flows: interpreter.flows,
         handlers,
-        signatures,
+        setup: {
+          decodeTable: interpreter.decodeTable,
+          signatures,
+          stateBase,
+          jumpCache,
+          shared: !(memory.buffer instanceof ArrayBuffer),
+        },
         entryTable,
-        jumpCache,
         firstSlot: 2 * handlers.length,
         counters: this.#counters,
         clock: options.clock ?? ((): number => 0),

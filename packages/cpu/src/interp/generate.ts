@@ -42,6 +42,7 @@ import {
 } from "../decode/record.ts";
 import type { Runtime } from "../isa/ctx.ts";
 import type { FormTable } from "../isa/forms.ts";
+import { flowsOf } from "./flows.ts";
 import type { Form } from "../isa/row.ts";
 import type { Imports, RuntimeBuilder, RuntimeSignatures } from "../isa/runtime.ts";
 import * as S from "../state.ts";
@@ -80,6 +81,8 @@ export interface GeneratedInterpreter {
   readonly bytes: Uint8Array;
   /** Handler for the loop (H_FIRST and above) of each function number, or H_FUNCTION where it is out of line. */
   readonly handlers: Uint16Array;
+  /** What follows the instruction of each function number, see flows.ts. */
+  readonly flows: Uint8Array;
   /** Handlers of pairs of instructions: function numbers of the two, and the handler of the first record. */
   readonly pairs: readonly PairHandler[];
   readonly signatures: RuntimeSignatures;
@@ -187,7 +190,7 @@ class Generator {
       second: secondFunction,
       handler: firstPair + i,
     }));
-    return { bytes: this.#m.encode(), handlers, pairs: pairHandlers, signatures };
+    return { bytes: this.#m.encode(), handlers, flows: flowsOf(forms), pairs: pairHandlers, signatures };
   }
 
   #handler(form: Form, mode: "fn" | "step"): Func {

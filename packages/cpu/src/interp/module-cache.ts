@@ -39,6 +39,8 @@ export interface Interpreter {
   readonly decodeTable: Uint8Array;
   /** Loop handler of each function number. */
   readonly handlers: Uint16Array;
+  /** What follows the instruction of each function number, see flows.ts. */
+  readonly flows: Uint8Array;
   readonly signatures: RuntimeSignatures;
   /** Forms by number; made when first asked for. */
   readonly forms: () => FormLookup;
@@ -49,6 +51,7 @@ export interface Interpreter {
 interface Compiled {
   readonly decodeTable: Uint8Array;
   readonly handlers: Uint16Array;
+  readonly flows: Uint8Array;
   readonly signatures: RuntimeSignatures;
   readonly module: WebAssembly.Module;
   readonly decoder: WebAssembly.Module;
@@ -59,10 +62,11 @@ let forms: FormLookup | null = null;
 
 function generateNow(stateBase: number, shared: boolean): Compiled {
   const table = new FormTable(ROWS);
-  const { bytes, handlers, pairs, signatures } = generateInterpreter(table, RUNTIME_BUILDERS, { stateBase, shared });
+  const { bytes, handlers, flows, pairs, signatures } = generateInterpreter(table, RUNTIME_BUILDERS, { stateBase, shared });
   return {
     decodeTable: packDecodeTable(table.rows, handlers, pairs),
     handlers,
+    flows,
     signatures,
     module: new WebAssembly.Module(bytes),
     decoder: new WebAssembly.Module(generateDecoder(shared)),
@@ -74,6 +78,7 @@ function fromPrebuilt(): Compiled | null {
   return {
     decodeTable: decodeBase64(prebuilt.decodeTable),
     handlers: new Uint16Array(decodeBase64(prebuilt.handlers).buffer),
+    flows: decodeBase64(prebuilt.flows),
     signatures: prebuilt.signatures,
     module: new WebAssembly.Module(decodeBase64(prebuilt.module)),
     decoder: new WebAssembly.Module(decodeBase64(prebuilt.decoder)),
@@ -90,10 +95,11 @@ export function interpreterFor(memory: MachineMemory, stateBase: number): Interp
     compiled = prebuilt ?? generateNow(stateBase, shared);
     cached.set(key, compiled);
   }
-  const { decodeTable, handlers, signatures, module, decoder } = compiled;
+  const { decodeTable, handlers, flows, signatures, module, decoder } = compiled;
   return {
     decodeTable,
     handlers,
+    flows,
     signatures,
     forms: () => (forms ??= new FormLookup(restoreForms(ROWS, (row) => formsOf(decodeTable, row)))),
     instantiate(imports) {
@@ -121,16 +127,18 @@ export function generateForPrebuild(): {
   decoder: Uint8Array;
   decodeTable: Uint8Array;
   handlers: Uint8Array;
+  flows: Uint8Array;
   signatures: RuntimeSignatures;
 } {
   const table = new FormTable(ROWS);
   const options = { stateBase: PREBUILT_STATE_BASE, shared: false };
-  const { bytes, handlers, pairs, signatures } = generateInterpreter(table, RUNTIME_BUILDERS, options);
+  const { bytes, handlers, flows, pairs, signatures } = generateInterpreter(table, RUNTIME_BUILDERS, options);
   return {
     module: bytes,
     decoder: generateDecoder(false),
     decodeTable: packDecodeTable(table.rows, handlers, pairs),
     handlers: new Uint8Array(handlers.buffer),
+    flows,
     signatures,
   };
 }

@@ -11,7 +11,7 @@
  *
  * @module
  */
-import type { Block, RegionInstruction } from "./discover.ts";
+import type { Block, RegionInstruction } from "./blocks.ts";
 
 /** Places that an address is compared with: each costs a comparison when it is another. */
 const MAX_EXPECTED = 3;

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * Which instructions make a region, and its blocks.
+ * Which instructions make a region.
  *
  * A region takes in what direct jumps reach from its starts, what calls reach in the same page, and the places calls and
  * software interrupts return to, up to a number of instructions and pages. It is found from the decoded records, which
  * have everything a compiler needs as constants.
+ *
+ * Most looks are in vain: what they find is not worth its price yet. So a look writes into arrays that are always the same, and only
+ * outline() makes something to keep.
  *
  * Source of the idea and the limits: docs/ARCHITECTURE.md, processor.
  * @module
@@ -12,11 +15,16 @@
 import type { MachineMemory } from "@vkernel/mmu";
 import type { CodePage } from "../decode/code-store.ts";
 import * as R from "../decode/record.ts";
-import { FN_EA32, FN_FIRST, FN_LEA16 } from "../interp/functions.ts";
-import type { FormLookup } from "../isa/forms.ts";
-import type { Form } from "../isa/row.ts";
-import { arrange, expectedTargets } from "./calls.ts";
-import type { Profile } from "./profile.ts";
+import * as F from "../interp/flows.ts";
+import { FN_EA32, FN_LEA16 } from "../interp/functions.ts";
+import type { PageProfile, Profile } from "./profile.ts";
+import * as Q from "./request.ts";
+
+const { H_CROSS, H_LINK, H_MISS, H_NEXT_PAGE, H_REGION } = R;
+const { R_FUNCTION, R_HANDLER, R_IMM, R_NEXT, RECORD_BYTES } = R;
+const { FLOW_AWAY, FLOW_CALL, FLOW_DIRECT, FLOW_JUMP, FLOW_MASK, FLOW_NEXT, FLOW_STOP } = F;
+const { INSTRUCTION_WORDS, NO_TARGET } = Q;
+const { W_FIRST, W_FLAGS, W_FUNCTION, W_NEXT, W_OFFSET, W_RECORD, W_TARGET } = Q;
 
 /** Compile time rises steeply with region size; see docs/ARCHITECTURE.md. */
 export const MAX_INSTRUCTIONS = 300;
@@ -26,15 +34,18 @@ export const MAX_MERGED_INSTRUCTIONS = 1000;
 /** Each page is checked when the jump cache does not know an entry, and each can be what a region dies with. */
 const MAX_PAGES = 40;
 
-/** Farthest page from the base page, and instructions of a block: exits encode offsets in 26 bits, see RegionEmitter. */
+/** Farthest page from the base page: exits encode offsets in 26 bits, see RegionEmitter. */
 const MAX_DELTA = 8000;
-const MAX_BLOCK = 63;
+
+/** A page has so many words of bits, one bit a byte. */
+const PAGE_WORDS = 128;
+const ABSENT = -1;
 
 /**
  * A page of a region. Offsets in a region count from the start of its base page: byte `b` of the page at `delta` has offset
  * `4096 * delta + b`.
  */
-export interface RegionPage {
+export interface OutlinePage {
   readonly page: CodePage;
   /** Distance from the base page in pages, in the address space. */
   readonly delta: number;
@@ -43,135 +54,18 @@ export interface RegionPage {
 /** Finds decoded pages by their distance from the base page, in the space that runs; null where there is none. */
 export type PageFinder = (delta: number) => CodePage | null;
 
-export interface RegionInstruction {
-  readonly offset: number;
-  /** First record: the instruction's own, its address record or its guard for crossing into the next page. */
-  readonly first: number;
-  /** The instruction's own record. */
-  readonly record: number;
-  /** Address record, or 0. */
-  readonly addressRecord: number;
-  readonly fn: number;
-  readonly form: Form;
-  /** Offset of what follows. */
-  readonly next: number;
-  /** Offset of a direct target; NaN without one. */
-  readonly target: number;
-}
-
-export interface Block {
-  readonly offset: number;
-  readonly instructions: RegionInstruction[];
-  /** Number by which the dispatcher reaches it, −1 = only reached by forward jumps. */
-  entry: number;
-}
-
-/** A range of blocks that becomes a loop: jumps to its first block from inside are jumps back. */
-export interface Loop {
-  readonly first: number;
-  readonly last: number;
-}
-
-export interface Region {
+/** What a region consists of. */
+export interface Outline {
   /** The base page first. */
-  readonly pages: readonly RegionPage[];
-  /** In the order of their code. */
-  readonly blocks: readonly Block[];
-  readonly blockAt: ReadonlyMap<number, number>;
-  /** Outer before inner. */
-  readonly loops: readonly Loop[];
-  /** Blocks with an entry number, by number. */
-  readonly entries: readonly Block[];
+  readonly pages: readonly OutlinePage[];
   /** Offset of each instruction by the address of its first record. */
   readonly offsetOf: ReadonlyMap<number, number>;
-  /** Where it was asked to start. */
+  /** As in RegionRequest. */
+  readonly words: Int32Array;
   readonly starts: readonly number[];
-  /** Where returns, indirect jumps and calls are expected to lead inside the region, by their offsets; see calls.ts. */
-  readonly expected: ReadonlyMap<number, readonly number[]>;
-}
-
-/** Collects the pages of a region while it is discovered. */
-class Pages {
-  readonly list: RegionPage[];
-  readonly #find: PageFinder;
-  readonly #known = new Map<number, CodePage | null>();
-  readonly #memory: MachineMemory;
-
-  constructor(memory: MachineMemory, base: CodePage, find: PageFinder) {
-    this.#memory = memory;
-    this.#find = find;
-    this.list = [{ page: base, delta: 0 }];
-    this.#known.set(0, base);
-  }
-
-  at(delta: number): CodePage | null {
-    let page = this.#known.get(delta);
-    if (page !== undefined) return page;
-    // Jumps, unlike calls, are followed wherever they lead: tail calls in large programs go millions of bytes.
-    const inReach = this.list.length < MAX_PAGES && Math.abs(delta) <= MAX_DELTA;
-    page = inReach ? this.#find(delta) : null;
-    // A page at two places of one region would have two blocks for one record.
-    if (this.list.some((known) => known.page === page)) page = null;
-    this.#known.set(delta, page);
-    if (page !== null) this.list.push({ page, delta });
-    return page;
-  }
-
-  /** Whether the instruction at `offset` was seen to run. */
-  wasSeen(profile: Profile, offset: number): boolean {
-    const page = this.at(Math.floor(offset / 4096));
-    return page !== null && profile.find(page)?.wasSeen(offset & 0xfff) === true;
-  }
-  /** Where an indirect jump was seen to go, as distances from it. */
-  targets(profile: Profile, { record, offset }: RegionInstruction): readonly number[] {
-    const page = this.at(Math.floor(offset / 4096));
-    return (page === null ? undefined : profile.find(page)?.targets.get(record)) ?? [];
-  }
-
-  /** The instruction at `offset`, or null where compiled code has to leave. */
-  instruction(forms: FormLookup, offset: number): RegionInstruction | null {
-    const { u16, i32 } = this.#memory;
-    const delta = Math.floor(offset / 4096);
-    const page = this.at(delta);
-    const first = page === null ? 0 : i32[(page.index >> 2) + (offset & 0xfff)]!;
-    if (first === 0) return null;
-    let at = first;
-    const handler = u16[(at + R.R_HANDLER) >> 1]!;
-    if (handler === R.H_MISS || handler === R.H_NEXT_PAGE || handler === R.H_LINK) return null;
-    if (handler === R.H_CROSS) {
-      const following = this.at(delta + 1);
-      if (following === null) return null;
-      if (this.#memory.pageAddress(following.hpn) !== this.#memory.u32[(at + R.R_IMM) >> 2]!) return null;
-      at += R.RECORD_BYTES;
-    }
-    let addressRecord = 0;
-    let fn = u16[(at + R.R_FUNCTION) >> 1]!;
-    if (fn <= FN_LEA16) {
-      if (fn !== FN_EA32) return null;
-      addressRecord = at;
-      at += R.RECORD_BYTES;
-      fn = u16[(at + R.R_FUNCTION) >> 1]!;
-    }
-    const form = forms.form(fn - FN_FIRST);
-    const next = 4096 * delta + u16[(at + R.R_NEXT) >> 1]!;
-    const direct = form.flow === "branch" || form.flow === "jump" || form.flow === "call";
-    const target = direct && form.size === 4 ? next + i32[(at + R.R_IMM) >> 2]! : NaN;
-    return { offset, first, record: at, addressRecord, fn, form, next, target };
-  }
-}
-
-/** Whether a call leads to another page: such callees come into a region only when execution shows the way. */
-function isFarCall(i: RegionInstruction): boolean {
-  return i.form.flow === "call" && Math.floor(i.target / 4096) !== Math.floor(i.offset / 4096);
-}
-
-/** Offsets where control may go from an instruction and the region follows. */
-function successors(i: RegionInstruction): number[] {
-  const { flow } = i.form;
-  const list: number[] = [];
-  if (flow !== "stop" && flow !== "jump") list.push(i.next);
-  if (!Number.isNaN(i.target) && !isFarCall(i)) list.push(i.target);
-  return list;
+  readonly leaders: readonly number[];
+  readonly entered: readonly number[];
+  readonly seenTargets: readonly (readonly [number, readonly number[]])[];
 }
 
 export interface DiscoverOptions {
@@ -179,158 +73,228 @@ export interface DiscoverOptions {
   readonly starts: readonly number[];
   /** Leave where regions are entered instead of taking the code in once more; except those of `mayEnter`. */
   readonly avoidCompiled?: boolean;
-  readonly mayEnter?: readonly Region[];
+  readonly mayEnter?: readonly Outline[];
   /** Instructions at most; MAX_INSTRUCTIONS unless given. */
   readonly limit?: number;
   /** What runs: only that is taken in, and where indirect jumps went. Without it everything is. */
   readonly profile?: Profile;
 }
 
-/** The region from the starts of `options`; null when nothing there can be compiled. */
-export function discoverRegion(
-  memory: MachineMemory,
-  forms: FormLookup,
-  base: CodePage,
-  find: PageFinder,
-  options: DiscoverOptions,
-): Region | null {
-  const { starts, profile } = options;
-  const { mayEnter, limit = MAX_INSTRUCTIONS } = options;
-  const avoidCompiled = options.avoidCompiled === true || mayEnter !== undefined;
-  const pages = new Pages(memory, base, find);
-  const found = new Map<number, RegionInstruction>();
-  const leaders = new Set<number>(starts);
-  const entered = new Set<number>(starts);
-  const pending = [...starts];
-  const leadsFrom = new Set(starts);
-  /** Where indirect jumps and calls were seen to go. */
-  const seenTargets = new Map<number, readonly number[]>();
-  for (let k = 0; k < pending.length && found.size < limit; k++) {
-    let offset = pending[k]!;
-    while (!found.has(offset) && found.size < limit) {
-      const instruction = pages.instruction(forms, offset);
-      if (instruction === null) break;
-      if (!leadsFrom.has(offset)) {
-        const isEntered = avoidCompiled && memory.u16[instruction.first >> 1] === R.H_REGION;
-        if (isEntered && mayEnter?.some(({ offsetOf }) => offsetOf.has(instruction.first)) !== true) break;
-        if (profile !== undefined && !pages.wasSeen(profile, offset)) break;
+/** Looks for regions, one at a time: outline() and heat() are about the last look(). */
+export class Discovery {
+  /** Instructions found. */
+  size = 0;
+  readonly #memory: MachineMemory;
+  /** By function number, see interp/flows.ts. */
+  readonly #flows: Uint8Array;
+  /** As in RegionRequest, with room for the one that is being looked at. */
+  readonly #words = new Int32Array(MAX_MERGED_INSTRUCTIONS * INSTRUCTION_WORDS);
+  /** The pages looked at, in the order in which they came up; which of them hold code of the region, and which bytes of it start instructions. */
+  #pages: OutlinePage[] = [];
+  readonly #isUsed = new Uint8Array(MAX_PAGES);
+  readonly #found = new Uint32Array(MAX_PAGES * PAGE_WORDS);
+  #profile: Profile | undefined = undefined;
+  readonly #profiles: (PageProfile | undefined)[] = [];
+  readonly #placeOf = new Map<number, number>();
+  #lastDelta = 0;
+  #lastPlace = 0;
+  #find: PageFinder = () => null;
+  #starts: readonly number[] = [];
+  readonly #leaders: number[] = [];
+  readonly #entered: number[] = [];
+  #seenTargets: [number, readonly number[]][] = [];
+  readonly #pending: number[] = [];
+
+  constructor(memory: MachineMemory, flows: Uint8Array) {
+    this.#memory = memory;
+    this.#flows = flows;
+  }
+
+  /** Looks from the starts of `options`. Returns whether anything there can be compiled. */
+  look(base: CodePage, find: PageFinder, options: DiscoverOptions): boolean {
+    const { starts, profile, mayEnter, limit = MAX_INSTRUCTIONS } = options;
+    const avoidCompiled = options.avoidCompiled === true || mayEnter !== undefined;
+    this.#reset(base, find, starts, profile);
+    const pending = this.#pending;
+    const { u16 } = this.#memory;
+    const words = this.#words;
+    for (let k = 0; k < pending.length && this.size < limit; k++) {
+      let offset = pending[k]!;
+      while (this.size < limit && !this.#has(offset)) {
+        const at = this.size * INSTRUCTION_WORDS;
+        if (!this.#read(offset, at)) break;
+        // Pending offsets begin with the starts.
+        if (k >= starts.length || offset !== pending[k]!) {
+          const first = words[at + W_FIRST]!;
+          const isEntered = avoidCompiled && u16[first >> 1] === H_REGION;
+          if (isEntered && mayEnter?.some(({ offsetOf }) => offsetOf.has(first)) !== true) break;
+          if (profile !== undefined && !this.#wasSeen(offset)) break;
+        }
+        this.#take(offset);
+        const next = words[at + W_NEXT]!;
+        const flow = this.#flows[words[at + W_FUNCTION]!]! & FLOW_MASK;
+        if (flow === FLOW_NEXT) {
+          offset = next;
+          continue;
+        }
+        this.#follow(offset, flow, next, words[at + W_TARGET]!);
+        if (profile !== undefined && flow >= FLOW_AWAY) this.#followSeen(offset, flow, words[at + W_RECORD]!);
+        break;
       }
-      found.set(offset, instruction);
-      const { flow } = instruction.form;
-      if (flow === "next") {
-        offset = instruction.next;
-        continue;
-      }
-      for (const next of successors(instruction)) {
-        leaders.add(next);
-        pending.push(next);
-      }
-      if (flow === "call" || flow === "away") entered.add(instruction.next);
-      if (profile !== undefined && (flow === "stop" || flow === "away")) {
-        const at = offset;
-        const targets = pages.targets(profile, instruction).map((distance) => at + distance);
-        if (targets.length > 0) seenTargets.set(offset, targets);
-        if (flow === "stop") pending.push(...targets);
-      }
-      break;
+    }
+    for (const start of starts) if (this.#has(start)) return true;
+    return false;
+  }
+
+  /** Samples in what was found. */
+  heat(): number {
+    let sum = 0;
+    this.#pages.forEach((_, place) => {
+      const profile = this.#profiles[place];
+      if (profile === undefined || this.#isUsed[place] === 0) return;
+      for (const [offset, heat] of profile.heatAt) if (this.#isFound(place, offset)) sum += heat;
+    });
+    return sum;
+  }
+
+  /** What was found, to be kept. */
+  outline(): Outline {
+    const words = this.#words.slice(0, this.size * INSTRUCTION_WORDS);
+    const offsetOf = new Map<number, number>();
+    for (let k = 0; k < words.length; k += INSTRUCTION_WORDS) offsetOf.set(words[k + W_FIRST]!, words[k + W_OFFSET]!);
+    return {
+      pages: this.#pages.filter((_, place) => this.#isUsed[place] !== 0),
+      offsetOf,
+      words,
+      starts: this.#starts,
+      leaders: [...this.#leaders],
+      entered: [...this.#entered],
+      seenTargets: this.#seenTargets,
+    };
+  }
+
+  #reset(base: CodePage, find: PageFinder, starts: readonly number[], profile: Profile | undefined): void {
+    this.size = 0;
+    this.#found.fill(0, 0, this.#pages.length * PAGE_WORDS);
+    this.#isUsed.fill(0, 0, this.#pages.length);
+    this.#pages = [{ page: base, delta: 0 }];
+    this.#isUsed[0] = 1;
+    this.#profile = profile;
+    this.#profiles.length = 0;
+    this.#profiles.push(profile?.find(base));
+    this.#placeOf.clear();
+    this.#placeOf.set(0, 0);
+    this.#lastDelta = 0;
+    this.#lastPlace = 0;
+    this.#find = find;
+    this.#starts = starts;
+    this.#seenTargets = [];
+    for (const list of [this.#leaders, this.#entered, this.#pending]) {
+      list.length = 0;
+      for (const start of starts) list.push(start);
     }
   }
-  if (!starts.some((start) => found.has(start))) return null;
-  // Far callees that are inside anyway are jumped to like near ones.
-  for (const i of found.values()) {
-    if (found.has(i.target)) leaders.add(i.target);
-  }
-  for (const targets of seenTargets.values()) {
-    for (const target of targets) {
-      if (!found.has(target)) continue;
-      leaders.add(target);
-      entered.add(target);
+
+  /** The place of a page in the list, or ABSENT. */
+  #place(delta: number): number {
+    if (delta === this.#lastDelta) return this.#lastPlace;
+    let place = this.#placeOf.get(delta);
+    if (place === undefined) {
+      place = this.#add(delta);
+      this.#placeOf.set(delta, place);
     }
+    this.#lastDelta = delta;
+    this.#lastPlace = place;
+    return place;
   }
-  return makeBlocks(pages.list, found, leaders, entered, starts, seenTargets);
-}
+  #add(delta: number): number {
+    const pages = this.#pages;
+    // Jumps, unlike calls, are followed wherever they lead: tail calls in large programs go millions of bytes.
+    if (pages.length >= MAX_PAGES || Math.abs(delta) > MAX_DELTA) return ABSENT;
+    const page = this.#find(delta);
+    // A page at two places of one region would have two blocks for one record.
+    if (page === null || pages.some((known) => known.page === page)) return ABSENT;
+    this.#profiles.push(this.#profile?.find(page));
+    return pages.push({ page, delta }) - 1;
+  }
 
-function makeBlocks(
-  pages: readonly RegionPage[],
-  found: ReadonlyMap<number, RegionInstruction>,
-  leaders: ReadonlySet<number>,
-  entered: Set<number>,
-  starts: readonly number[],
-  seenTargets: ReadonlyMap<number, readonly number[]>,
-): Region {
-  const inOrder: Block[] = [];
-  let expected = -1;
-  for (const offset of [...found.keys()].sort((a, b) => a - b)) {
-    const instruction = found.get(offset)!;
-    const isFull = inOrder.length > 0 && inOrder[inOrder.length - 1]!.instructions.length >= MAX_BLOCK;
-    if (offset !== expected || leaders.has(offset) || isFull)
-      inOrder.push({ offset, instructions: [], entry: -1 });
-    inOrder[inOrder.length - 1]!.instructions.push(instruction);
-    const endsBlock = instruction.form.flow !== "next";
-    expected = endsBlock ? -1 : instruction.next;
+  #isFound(place: number, byte: number): boolean {
+    return (this.#found[place * PAGE_WORDS + (byte >> 5)]! & (1 << (byte & 31))) !== 0;
   }
-  const blocks = arrange({ blocks: inOrder, blockAt: numbers(inOrder), seenTargets }, starts);
-  const blockAt = numbers(blocks);
-  // What is jumped back to can be entered anew, and a jump from outside into the middle of a loop goes through the dispatcher.
-  const loops = findLoops(blocks, blockAt);
-  blocks.forEach((block, i) => {
-    for (const to of targetsOf(block)) {
-      const j = blockAt.get(to);
-      if (j === undefined) continue;
-      if (j <= i || loops.some((l) => l.first < j && j <= l.last && (i < l.first || i > l.last)))
-        entered.add(to);
+  #has(offset: number): boolean {
+    const place = this.#place(offset >> 12);
+    return place !== ABSENT && this.#isFound(place, offset & 0xfff);
+  }
+  #wasSeen(offset: number): boolean {
+    return this.#profiles[this.#place(offset >> 12)]?.wasSeen(offset & 0xfff) === true;
+  }
+
+  /** Describes the instruction at `offset` in the words from `to` on. Returns false where compiled code has to leave. */
+  #read(offset: number, to: number): boolean {
+    const { u16, i32 } = this.#memory;
+    const delta = offset >> 12;
+    const place = this.#place(delta);
+    if (place === ABSENT) return false;
+    const first = i32[(this.#pages[place]!.page.index >> 2) + (offset & 0xfff)]!;
+    if (first === 0) return false;
+    let at = first;
+    const handler = u16[(at + R_HANDLER) >> 1]!;
+    if (handler === H_MISS || handler === H_NEXT_PAGE || handler === H_LINK) return false;
+    if (handler === H_CROSS) {
+      const following = this.#place(delta + 1);
+      if (following === ABSENT) return false;
+      const { hpn } = this.#pages[following]!.page;
+      if (this.#memory.pageAddress(hpn) !== i32[(at + R_IMM) >> 2]! >>> 0) return false;
+      at += RECORD_BYTES;
     }
-  });
-  const entries: Block[] = [];
-  for (const block of blocks) if (entered.has(block.offset)) block.entry = entries.push(block) - 1;
-  const offsetOf = new Map([...found.values()].map((i) => [i.first, i.offset]));
-  return {
-    pages,
-    blocks,
-    blockAt,
-    loops,
-    entries,
-    offsetOf,
-    starts,
-    expected: expectedTargets({ blocks, blockAt, seenTargets }),
-  };
-}
-
-/** The number of the block at each offset. */
-function numbers(blocks: readonly Block[]): Map<number, number> {
-  return new Map(blocks.map(({ offset }, index) => [offset, index]));
-}
-
-/** Where a block's last instruction may go directly, fall-through included. */
-function targetsOf(block: Block): number[] {
-  const last = block.instructions[block.instructions.length - 1]!;
-  const list: number[] = [];
-  if (last.form.flow === "next" || last.form.flow === "branch") list.push(last.next);
-  if (!Number.isNaN(last.target)) list.push(last.target);
-  return list;
-}
-
-/**
- * Loops as ranges of block numbers, outer before inner: from the target of jumps back to the last block that jumps there. Ranges
- * that overlap without nesting are left out, and their jumps back go through the dispatcher.
- */
-function findLoops(blocks: readonly Block[], blockAt: ReadonlyMap<number, number>): Loop[] {
-  const lastOf = new Map<number, number>();
-  blocks.forEach((block, i) => {
-    // A call of a lower address is no loop: control comes back by an indirect jump.
-    if (block.instructions[block.instructions.length - 1]!.form.flow === "call") return;
-    for (const to of targetsOf(block)) {
-      const header = blockAt.get(to);
-      if (header !== undefined && header <= i) lastOf.set(header, i);
+    let flags = 0;
+    let fn = u16[(at + R_FUNCTION) >> 1]!;
+    if (fn <= FN_LEA16) {
+      if (fn !== FN_EA32) return false;
+      flags = Q.HAS_ADDRESS_RECORD;
+      at += RECORD_BYTES;
+      fn = u16[(at + R_FUNCTION) >> 1]!;
     }
-  });
-  const wanted = [...lastOf].map(([first, last]) => ({ first, last }));
-  wanted.sort((a, b) => b.last - b.first - (a.last - a.first));
-  const loops: Loop[] = [];
-  for (const l of wanted) {
-    const fits = (m: Loop): boolean =>
-      l.last < m.first || m.last < l.first || (m.first < l.first && l.last <= m.last);
-    if (loops.every(fits)) loops.push(l);
+    const words = this.#words;
+    const next = 4096 * delta + u16[(at + R_NEXT) >> 1]!;
+    words[to + W_OFFSET] = offset;
+    words[to + W_FIRST] = first;
+    words[to + W_RECORD] = at;
+    words[to + W_FUNCTION] = fn;
+    words[to + W_NEXT] = next;
+    words[to + W_TARGET] = (this.#flows[fn]! & FLOW_DIRECT) !== 0 ? next + i32[(at + R_IMM) >> 2]! : NO_TARGET;
+    words[to + W_FLAGS] = flags;
+    return true;
   }
-  return loops;
+  /** Takes in the instruction at `offset`, which has just been read. */
+  #take(offset: number): void {
+    const delta = offset >> 12;
+    const place = this.#place(delta);
+    this.#found[place * PAGE_WORDS + ((offset & 0xfff) >> 5)]! |= 1 << (offset & 31);
+    this.#isUsed[place] = 1;
+    const first = this.#words[this.size * INSTRUCTION_WORDS + W_FIRST]!;
+    if (this.#memory.u16[(first + R_HANDLER) >> 1] === H_CROSS) this.#isUsed[this.#place(delta + 1)] = 1;
+    this.size++;
+  }
+
+  /** Notes where control may go from the instruction at `offset` and the region follows. */
+  #follow(offset: number, flow: number, next: number, target: number): void {
+    if (flow !== FLOW_STOP && flow !== FLOW_JUMP) {
+      this.#leaders.push(next);
+      this.#pending.push(next);
+    }
+    if (flow === FLOW_CALL || flow === FLOW_AWAY) this.#entered.push(next);
+    // Callees in other pages come into a region only when execution shows the way.
+    if (target === NO_TARGET || (flow === FLOW_CALL && target >> 12 !== offset >> 12)) return;
+    this.#leaders.push(target);
+    this.#pending.push(target);
+  }
+  /** The same for where an indirect jump or call was seen to go. */
+  #followSeen(offset: number, flow: number, record: number): void {
+    const distances = this.#profiles[this.#place(offset >> 12)]?.targets.get(record);
+    if (distances === undefined) return;
+    const targets = distances.map((distance) => offset + distance);
+    this.#seenTargets.push([offset, targets]);
+    if (flow === FLOW_STOP) this.#pending.push(...targets);
+  }
 }

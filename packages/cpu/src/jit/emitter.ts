@@ -21,7 +21,6 @@
  * @module
  */
 import { FLAT_BIAS, TABLE_ENTRY_BYTES } from "@vkernel/mmu";
-import type { CodePage } from "../decode/code-store.ts";
 import * as R from "../decode/record.ts";
 import { LINE_EIP, LINE_ENTRY, lineOf } from "../interp/dispatch.ts";
 import { X_AGAIN, X_BUDGET, X_CROSSING, X_EXCEPTION, X_JUMP, X_SLOW, X_STALE } from "../interp/exits.ts";
@@ -54,7 +53,7 @@ import {
 import type { Func, Label } from "../wasm/func.ts";
 import { I32, I32_LOAD, I32_STORE, I64, I64_LOAD, V128, V128_LOAD, V128_STORE } from "../wasm/opcodes.ts";
 import { AccessWindows } from "./access-windows.ts";
-import type { Block, Region, RegionInstruction } from "./discover.ts";
+import type { Block, Region, RegionInstruction } from "./blocks.ts";
 
 /** Flag words in the order of their locals. */
 export const FLAG_KIND = 0;
@@ -84,8 +83,6 @@ export interface RegionPlace {
   readonly jumpCache: number;
   /** Windows may be used; see access-windows.ts. */
   readonly windows: boolean;
-  /** Host address of a page. */
-  readonly pageAddress: (page: CodePage) => number;
   /** Calls an out-of-line handler: (fn, record, page base) → interpreter exit. */
   readonly callHandler: Callee;
 }
@@ -361,11 +358,10 @@ export class RegionEmitter {
     f.if(ltS(this.entry, 0), () => {
       f.set(this.entry, and(this.entry, ENTRY_MASK));
       if (pages.length === 1) return;
-      for (const { page, delta } of pages) {
+      for (const { address, delta } of pages) {
         const at = f.tmp(add(this.pageBase, 4096 * delta));
         const word = load(I32_LOAD, I32, add(this.table, shl(shrU(at, 12), Math.log2(TABLE_ENTRY_BYTES))));
-        const host = this.place.pageAddress(page);
-        f.if(ne(add(at, word), i32(host - FLAT_BIAS)), () => f.ret(i32(X_STALE)));
+        f.if(ne(add(at, word), i32(address - FLAT_BIAS)), () => f.ret(i32(X_STALE)));
       }
     });
   }

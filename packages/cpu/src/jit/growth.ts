@@ -11,7 +11,7 @@
  *
  * @module
  */
-import { MAX_MERGED_INSTRUCTIONS, type DiscoverOptions, type Region } from "./discover.ts";
+import { MAX_MERGED_INSTRUCTIONS, type DiscoverOptions, type Outline } from "./discover.ts";
 import type { LiveRegion, LiveRegions } from "./live-regions.ts";
 
 /** Offsets in a region must fit its exits' encoding. */
@@ -59,7 +59,7 @@ export interface PlacedLive {
 export interface GrowthParts {
   readonly regions: LiveRegions;
   /** Looks for a region, its base page being that of `from`. */
-  readonly discover: (from: PlacedLive, options: DiscoverOptions) => Region | null;
+  readonly discover: (from: PlacedLive, options: DiscoverOptions) => Outline | null;
   /** What compiling so many instructions costs, in samples. */
   readonly costOf: (instructions: number) => number;
   /** Whether a region that waits to be compiled takes the place of `live`. */
@@ -68,7 +68,7 @@ export interface GrowthParts {
 
 /** A region to be compiled in the place of others. */
 export interface Grown {
-  readonly region: Region;
+  readonly outline: Outline;
   readonly pageBase: number;
   readonly replaced: ReadonlySet<LiveRegion>;
 }
@@ -98,7 +98,7 @@ export class Growth {
     const { neighbours } = larger.live.surroundings;
     let neighbour = neighbours.get(smaller.live.slot);
     if (neighbour?.shift !== shift) {
-      neighbour = { heat: 0, shift, starts: new Set(smaller.live.region.starts.map((s) => s + shift)) };
+      neighbour = { heat: 0, shift, starts: new Set(smaller.live.outline.starts.map((s) => s + shift)) };
       neighbours.set(smaller.live.slot, neighbour);
     }
     neighbour.heat += heat;
@@ -144,31 +144,38 @@ export class Growth {
   #grow(from: PlacedLive, neighbours: readonly LiveRegion[]): Grown | null {
     const { live, pageBase } = from;
     const around = live.surroundings;
-    const starts = new Set([...live.region.starts, ...around.missing.keys()]);
+    const starts = new Set([...live.outline.starts, ...around.missing.keys()]);
     for (const { slot } of neighbours)
       for (const start of around.neighbours.get(slot)!.starts) starts.add(start);
-    const region = this.#p.discover(from, {
+    const outline = this.#p.discover(from, {
       starts: [...starts],
-      mayEnter: [live.region, ...neighbours.map((other) => other.region)],
+      mayEnter: [live.outline, ...neighbours.map((other) => other.outline)],
       limit: MAX_MERGED_INSTRUCTIONS,
     });
-    if (region === null || !holdsAll(region, live.region)) return null;
-    if (region.offsetOf.size === sizeOf(live) && region.entries.length === live.region.entries.length)
-      return null;
+    if (outline === null || !holdsAll(outline, live.outline)) return null;
+    if (outline.offsetOf.size === sizeOf(live) && !hasNewEntries(outline, live)) return null;
     const replaced = new Set([live]);
     for (const other of neighbours)
-      if (sizeOf(other) > MAX_COPIED && holdsAll(region, other.region)) replaced.add(other);
-    return { region, pageBase, replaced };
+      if (sizeOf(other) > MAX_COPIED && holdsAll(outline, other.outline)) replaced.add(other);
+    return { outline, pageBase, replaced };
   }
 }
 
 function sizeOf(live: LiveRegion): number {
-  return live.region.offsetOf.size;
+  return live.outline.offsetOf.size;
 }
 
 /** Whether a region has every instruction of the other, and was not cut off. */
-function holdsAll(region: Region, other: Region): boolean {
-  if (region.offsetOf.size >= MAX_MERGED_INSTRUCTIONS) return false;
-  for (const record of other.offsetOf.keys()) if (!region.offsetOf.has(record)) return false;
+function holdsAll({ offsetOf }: Outline, other: Outline): boolean {
+  if (offsetOf.size >= MAX_MERGED_INSTRUCTIONS) return false;
+  for (const record of other.offsetOf.keys()) if (!offsetOf.has(record)) return false;
   return true;
+}
+
+/** Whether an outline of the same code is entered where `live` is not. */
+function hasNewEntries({ offsetOf, entered, seenTargets }: Outline, live: LiveRegion): boolean {
+  const found = new Set(offsetOf.values());
+  const known = new Set(live.entryOffsets);
+  const isNew = (offset: number): boolean => found.has(offset) && !known.has(offset);
+  return entered.some(isNew) || seenTargets.some(([, targets]) => targets.some(isNew));
 }

@@ -6,7 +6,7 @@
  * calls the interpreter's out-of-line handler for that instruction.
  * @module
  */
-import { FLAT_BIAS as FLAT_BIAS_, TABLE_ENTRY_BYTES, type MachineMemory } from "@vkernel/mmu";
+import { FLAT_BIAS as FLAT_BIAS_, TABLE_ENTRY_BYTES } from "@vkernel/mmu";
 import * as R from "../decode/record.ts";
 import { X_SOFTINT } from "../interp/exits.ts";
 import { loadOp, partOffset, storeOp } from "../interp/int-ctx.ts";
@@ -31,9 +31,10 @@ import {
   type Operand,
 } from "../wasm/expr.ts";
 import { F32, F64, I32, I32_LOAD, I64, OP_I32_CONST, V128, type ValType } from "../wasm/opcodes.ts";
-import type { Region, RegionInstruction } from "./discover.ts";
+import type { Region, RegionInstruction } from "./blocks.ts";
 import type { WindowPlace } from "./access-windows.ts";
 import { FLAG_KIND, FLAG_P, FLAG_Q, FLAG_RES, FLAG_X, type RegionEmitter } from "./emitter.ts";
+import type { RecordViews } from "./request.ts";
 
 const FLAT_BIAS = FLAT_BIAS_;
 /** Present, writable, expand-up data segment: what an address with a segment override must have to be fast. */
@@ -59,15 +60,15 @@ function xmmNumber(slot: number): number {
 }
 
 /** Bit mask of the xmm registers that are operands of the region's instructions. */
-export function xmmRegisters(region: Region, memory: MachineMemory): number {
+export function xmmRegisters({ blocks, records }: Region): number {
   let mask = 0;
-  for (const block of region.blocks) {
-    for (const { form, record } of block.instructions) {
+  for (const block of blocks) {
+    for (const { form, at } of block.instructions) {
       form.classes.forEach((cls, i) => {
         if (cls !== "xmm") return;
         if (form.kinds[i] === "c") mask |= 1;
         if (form.kinds[i] !== "r") return;
-        mask |= 1 << xmmNumber(memory.u16[(record + (form.fields[i] === 0 ? R.R_R0 : R.R_R1)) >> 1]!);
+        mask |= 1 << xmmNumber(records.u16[(at + (form.fields[i] === 0 ? R.R_R0 : R.R_R1)) >> 1]!);
       });
     }
   }
@@ -76,22 +77,13 @@ export function xmmRegisters(region: Region, memory: MachineMemory): number {
 
 export class JitCtx extends Ctx {
   readonly #e: RegionEmitter;
-  readonly #memory: MachineMemory;
+  readonly #records: RecordViews;
   readonly #insn: RegionInstruction;
-  readonly #besideCode: boolean;
 
-  /** `besideCode`: stores are tried with rt.quietStore before the region is left for them. */
-  constructor(
-    e: RegionEmitter,
-    memory: MachineMemory,
-    insn: RegionInstruction,
-    rt: Runtime,
-    besideCode: boolean,
-  ) {
+  constructor(e: RegionEmitter, insn: RegionInstruction, rt: Runtime) {
     super(e.f, insn.form, rt);
-    this.#besideCode = besideCode;
     this.#e = e;
-    this.#memory = memory;
+    this.#records = e.region.records;
     this.#insn = insn;
   }
 
@@ -102,7 +94,7 @@ export class JitCtx extends Ctx {
   // ---------------------------------------------------------------- record
 
   #slot(i: number): number {
-    return this.#memory.u16[(this.#insn.record + (this.form.fields[i] === 0 ? R.R_R0 : R.R_R1)) >> 1]!;
+    return this.#records.u16[(this.#insn.at + (this.form.fields[i] === 0 ? R.R_R0 : R.R_R1)) >> 1]!;
   }
   registerNumber(i: number): Expr {
     return i32(this.#slot(i));
@@ -111,36 +103,37 @@ export class JitCtx extends Ctx {
     return i32(this.#slot(i));
   }
   imm(): Expr {
-    return i32(this.#memory.i32[(this.#insn.record + R.R_IMM) >> 2]!);
+    return i32(this.#records.i32[(this.#insn.at + R.R_IMM) >> 2]!);
   }
   imm2(): Expr {
-    return i32(this.#memory.i32[(this.#insn.record + R.R_TARGET) >> 2]!);
+    return i32(this.#records.i32[(this.#insn.at + R.R_TARGET) >> 2]!);
   }
 
   // -------------------------------------------------------------- operands
 
-  #effectiveAddressOf(record: number, indexed: boolean): Expr {
-    const { u16, u8, i32: words } = this.#memory;
+  /** Of the record whose copy is at `at`. */
+  #effectiveAddressOf(at: number, indexed: boolean): Expr {
+    const { u16, u8, i32: words } = this.#records;
     const register = (slot: number): Expr =>
       slot === S.ZERO ? i32(0) : this.#e.register((slot - S.GPR) >> 2);
-    const disp = words[(record + R.R_DISP) >> 2]!;
-    const base = register(u16[(record + R.R_BASE) >> 1]!);
+    const disp = words[(at + R.R_DISP) >> 2]!;
+    const base = register(u16[(at + R.R_BASE) >> 1]!);
     if (!indexed) return add(base, disp);
-    const index = register(u16[(record + R.R_INDEX) >> 1]!);
-    const scaled = shl(index, u8[record + R.R_SCALE]!);
+    const index = register(u16[(at + R.R_INDEX) >> 1]!);
+    const scaled = shl(index, u8[at + R.R_SCALE]!);
     const sum = base.op === OP_I32_CONST ? scaled : index.op === OP_I32_CONST ? base : add(base, scaled);
     return add(sum, disp);
   }
   effectiveAddress(): Expr {
-    return this.#effectiveAddressOf(this.#insn.record, this.form.indexed);
+    return this.#effectiveAddressOf(this.#insn.at, this.form.indexed);
   }
   address(_i = 0): Expr {
-    const { addressRecord } = this.#insn;
-    if (addressRecord === 0) return this.tmp(this.effectiveAddress());
-    const { u8, u16 } = this.#memory;
-    const segment = S.SEG + u8[addressRecord + R.R_SEGMENT]! * S.SEG_BYTES;
-    const offset = this.tmp(this.#effectiveAddressOf(addressRecord, true));
-    const last = this.tmp(add(offset, u16[(addressRecord + R.R_R0) >> 1]! - 1));
+    const { hasAddressRecord, addressAt } = this.#insn;
+    if (!hasAddressRecord) return this.tmp(this.effectiveAddress());
+    const { u8, u16 } = this.#records;
+    const segment = S.SEG + u8[addressAt + R.R_SEGMENT]! * S.SEG_BYTES;
+    const offset = this.tmp(this.#effectiveAddressOf(addressAt, true));
+    const last = this.tmp(add(offset, u16[(addressAt + R.R_R0) >> 1]! - 1));
     this.#e.leaveSlowIf(eqz(eq(and(this.state(segment + S.SEG_RIGHTS), PLAIN_DATA_MASK), PLAIN_DATA)));
     this.#e.leaveSlowIf(eqz(and(leU(last, this.state(segment + S.SEG_LIMIT)), geU(last, offset))));
     return this.tmp(add(offset, this.state(segment + S.SEG_BASE)));
@@ -246,7 +239,7 @@ export class JitCtx extends Ctx {
   /** Where the bytes are: on the stack in a window, else looked up as the interpreter does, two separate branches on purpose. */
   #translate(n: number, address: Expr, isWrite: boolean): WindowPlace {
     const { windows } = this.#e;
-    const besideCode = isWrite && this.#besideCode && n <= MOST_QUIET_BYTES;
+    const besideCode = isWrite && this.#insn.besideCode && n <= MOST_QUIET_BYTES;
     const base = windows.symbolOf(address);
     const place = base === 0 || besideCode ? null : windows.place(base, windows.offset, n, isWrite, address);
     if (place !== null) return place;

@@ -7,10 +7,13 @@
  * compiling when as much time was spent in it as compiling it costs: then at most half of that time is lost whatever comes.
  *
  * Regions wait in a queue so that one module holds several. Interpreting what waits costs, too: the queue is emptied
- * when that has cost as much as a module does.
+ * when that has cost as much as a module does. Where there is a compiler beside the machine, it is given what waits whenever it is done
+ * with the last batch.
  *
  * Invariant J8: what does not stay compiled is compiled ever less often: each time compiled code of a page dies by a write or for want
  * of room, twice as much time has to be spent there before it is compiled again.
+ * Invariant J9: a region is installed only if every instruction of it has lived from the moment it was found, wherever and for however
+ * long it was compiled.
  *
  * @module
  */
@@ -20,12 +23,12 @@ import type { RegionDump } from "../debug/region-dump.ts";
 import type { RegionTrace } from "../debug/region-trace.ts";
 import type { InterpreterExports } from "../interp/module-cache.ts";
 import type { FormLookup } from "../isa/forms.ts";
-import type { RuntimeSignatures } from "../isa/runtime.ts";
-import { discoverRegion, type DiscoverOptions, type Region } from "./discover.ts";
+import { Discovery, type DiscoverOptions, type Outline } from "./discover.ts";
 import { Growth, type PlacedLive } from "./growth.ts";
 import { LiveRegions, type LiveRegion } from "./live-regions.ts";
-import { RegionPipeline } from "./pipeline.ts";
+import { RegionPipeline, type CompiledOutline, type PlacedOutline } from "./pipeline.ts";
 import { Profile, type PageProfile } from "./profile.ts";
+import type { CompilerSetup, StartCompiler } from "./request.ts";
 import type { JitCounters, JitStatistics } from "./statistics.ts";
 
 export { ENTRY_TABLE_BYTES } from "./live-regions.ts";
@@ -39,6 +42,8 @@ export interface JitOptions {
   readonly maxCodeBytes: number;
   /** How many times more compiling costs at first, while the compiler itself has to be compiled by the JavaScript engine. */
   readonly coldFactor: number;
+  /** Starts a compiler beside the machine; null = regions are compiled in place. Not used with a threshold of 0. */
+  readonly compiler: StartCompiler | null;
 }
 /** 40,000 instructions take 120 µs to interpret, and a sample 1 µs. */
 export const DEFAULT_JIT: JitOptions = {
@@ -46,6 +51,7 @@ export const DEFAULT_JIT: JitOptions = {
   sampleInterval: 40_000,
   maxCodeBytes: 16 * 1024 * 1024,
   coldFactor: 8,
+  compiler: null,
 };
 
 /** What compiling costs, in interpreted instructions of 3 ns: an instruction, a region besides, a module besides. */
@@ -88,12 +94,12 @@ export interface JitParts {
   readonly store: CodeStore;
   readonly exports: InterpreterExports;
   readonly forms: () => FormLookup;
+  /** What follows the instruction of each function number, see interp/flows.ts. */
+  readonly flows: Uint8Array;
   readonly handlers: Uint16Array;
-  readonly signatures: RuntimeSignatures;
+  readonly setup: CompilerSetup;
   /** Linear-memory address of ENTRY_TABLE_BYTES for the entries. */
   readonly entryTable: number;
-  /** Linear-memory address of the jump cache, see interp/dispatch.ts. */
-  readonly jumpCache: number;
   /** Table index of the first place for regions. */
   readonly firstSlot: number;
   readonly counters: JitCounters;
@@ -113,10 +119,15 @@ export interface RegionPlaceInSpace {
 export type AddressToPage = (address: number) => CodePage | null;
 
 interface Queued {
-  readonly region: Region;
+  readonly outline: Outline;
   /** Where its base page lies. */
   readonly pageBase: number;
   readonly replaced: ReadonlySet<LiveRegion>;
+}
+/** On its way through the compiler. */
+interface Placed extends Queued, PlacedOutline {
+  /** Its code is no more what it was (J9). */
+  dead: boolean;
 }
 
 export class Jit {
@@ -125,7 +136,8 @@ export class Jit {
   traceLeft = 0;
   readonly #p: JitParts;
   readonly #live: LiveRegions;
-  readonly #pipeline: RegionPipeline;
+  readonly #pipeline: RegionPipeline<Placed>;
+  readonly #discovery: Discovery;
   readonly #profile: Profile;
   readonly #growth: Growth;
   /** Finds pages of the space that runs, while regions grow. */
@@ -141,16 +153,19 @@ export class Jit {
     this.#live = new LiveRegions({
       ...parts,
       maxCodeBytes: options.maxCodeBytes,
-      onEvict: ({ region }) => this.#profile.of(region.pages[0]!.page).evictions++,
+      onEvict: ({ outline }) => this.#profile.of(outline.pages[0]!.page).evictions++,
     });
-    this.#pipeline = new RegionPipeline(parts);
-    this.#profile = new Profile(parts.memory, parts.forms);
+    this.#pipeline = new RegionPipeline(parts, options.threshold === 0 ? null : options.compiler, (batch, functions) =>
+      this.#install(batch, functions),
+    );
+    this.#discovery = new Discovery(parts.memory, parts.flows);
+    this.#profile = new Profile(parts.memory, parts.flows);
     this.#growth = new Growth({
       regions: this.#live,
       discover: ({ live, pageBase }, options) =>
-        this.#discover(live.region.pages[0]!.page, pageBase, this.#find, options),
+        this.#look(live.outline.pages[0]!.page, pageBase, this.#find, options) ? this.#discovery.outline() : null,
       costOf: (instructions) => this.#costOf(instructions),
-      isReplaced: (live) => this.#queue.some(({ replaced }) => replaced.has(live)),
+      isReplaced: (live) => this.#waits(({ replaced }) => replaced.has(live)),
     });
     parts.store.onDrop = (page) => this.#forget(page);
     parts.store.onKill = (page, record) => this.#kill(page, record);
@@ -171,6 +186,7 @@ export class Jit {
   sample(page: CodePage, address: number, find: AddressToPage): boolean {
     const live = this.#live;
     live.now++;
+    this.#poll();
     const record = this.#recordOf(page, address);
     if (record === 0) return false;
     const owner = live.ownerOf(record);
@@ -189,6 +205,7 @@ export class Jit {
     if (record === 0 || this.#live.ownerOf(record) !== undefined) return;
     const heat = HOT_EXITS_COST / this.options.sampleInterval;
     this.#heat(page, address, record, heat, this.#placed(from), find);
+    this.#poll();
   }
 
   /** Tells of one passage in PASSAGE_INTERVAL, from compiled code in `from` to compiled code at `address`. */
@@ -199,11 +216,11 @@ export class Jit {
     const record = this.#recordOf(page, address);
     const live = this.#live.ownerOf(record);
     if (live === undefined || live === source.live) return;
-    const target = { live, pageBase: address - live.region.offsetOf.get(record)! };
+    const target = { live, pageBase: address - live.outline.offsetOf.get(record)! };
     this.#find = find;
     const grown = this.#growth.passed(source, target, address, PASSAGES_COST / this.options.sampleInterval);
     if (grown === null) return;
-    this.#enqueue(grown.region, grown.pageBase, grown.replaced);
+    this.#enqueue(grown.outline, grown.pageBase, grown.replaced);
     // What waits is compiled already, so no sample would show that it waits.
     this.flush();
   }
@@ -223,7 +240,7 @@ export class Jit {
     if (record === 0 || this.#pipeline.besideCode.has(record)) return;
     this.#pipeline.besideCode.add(record);
     for (const live of this.#live.holding(page, record))
-      this.#enqueue(live.region, address - live.region.offsetOf.get(record)!, new Set([live]));
+      this.#enqueue(live.outline, address - live.outline.offsetOf.get(record)!, new Set([live]));
     this.flush();
   }
 
@@ -240,40 +257,39 @@ export class Jit {
     source: PlacedLive | null,
     find: AddressToPage,
   ): void {
-    if (this.#queue.some((waiting) => waiting.region.offsetOf.has(record))) {
+    if (this.#queue.some(({ outline }) => outline.offsetOf.has(record))) {
       this.#queueHeat += heat;
       if (this.#queueHeat * this.options.sampleInterval >= MODULE_COST) this.flush();
       return;
     }
+    if (this.#isBeingCompiled(record) || this.#queuedInstructions >= MAX_QUEUED) return;
     const profile = this.#profile.of(page);
     const offset = address & PGMASK;
     profile.add(offset, heat);
     const least = this.#costOf(LEAST_INSTRUCTIONS);
     if (profile.heat < least / 2) return;
+    this.#pipeline.prepare();
     if (!profile.wasSeen(offset) || profile.traced < MAX_TRACED) this.traceLeft = TRACE_JUMPS;
     if (!profile.wasSeen(offset) || profile.heat < Math.max(this.options.threshold, least)) return;
     if (profile.total < (profile.neededAt.get(offset) ?? 0) || profile.heatNear(offset, NEAR) < least) return;
     this.#find = find;
     const grown = source === null ? null : this.#growth.left(source, address, heat);
     if (grown !== null) {
-      this.#enqueue(grown.region, grown.pageBase, grown.replaced);
+      this.#enqueue(grown.outline, grown.pageBase, grown.replaced);
       return;
     }
     if (profile.total < profile.lookAt) return;
-    const region = this.#discover(page, address & ~PGMASK, find, { starts: [offset], avoidCompiled: true });
-    if (
-      region !== null &&
-      this.#isWorthIt(profile, offset, region, 2 ** Math.min(page.unrest + profile.evictions, MOST_UNREST))
-    )
-      this.#enqueue(region, address & ~PGMASK, new Set());
+    if (!this.#look(page, address & ~PGMASK, find, { starts: [offset], avoidCompiled: true })) return;
+    if (this.#isWorthIt(profile, offset, 2 ** Math.min(page.unrest + profile.evictions, MOST_UNREST)))
+      this.#enqueue(this.#discovery.outline(), address & ~PGMASK, new Set());
   }
 
   /**
-   * Whether so much time was spent in `region` that compiling it costs no more, `factor` times. If not, `offset` in the
+   * Whether so much time was spent in what was found last that compiling it costs no more, `factor` times. If not, `offset` in the
    * page of `profile` is looked at again when it may be, and the page's other addresses not at once.
    */
-  #isWorthIt(profile: PageProfile, offset: number, region: Region, factor: number): boolean {
-    const missing = factor * this.#costOf(region.offsetOf.size) - this.#heatOf(region);
+  #isWorthIt(profile: PageProfile, offset: number, factor: number): boolean {
+    const missing = factor * this.#costOf(this.#discovery.size) - this.#discovery.heat();
     if (missing > 0) {
       profile.neededAt.set(offset, profile.total + missing);
       profile.lookAt = profile.total * (1 + VAIN_SHARE) + VAIN_LOOK / this.options.sampleInterval;
@@ -284,89 +300,99 @@ export class Jit {
   }
   /** What a region of so many instructions costs, in samples. */
   #costOf(instructions: number): number {
-    const cold = Math.max(0, 1 - this.#p.counters.compiledInstructions / WARM_AFTER);
+    const isCold = !this.#pipeline.isBeside;
+    const cold = isCold ? Math.max(0, 1 - this.#p.counters.compiledInstructions / WARM_AFTER) : 0;
     const cost = REGION_COST + instructions * INSTRUCTION_COST;
     return (cost * (1 + this.options.coldFactor * cold * cold)) / this.options.sampleInterval;
   }
-  /** Heat of the addresses in `region`. */
-  #heatOf(region: Region): number {
-    let sum = 0;
-    for (const { page } of region.pages) {
-      const profile = this.#profile.find(page);
-      if (profile === undefined) continue;
-      for (const [offset, heat] of profile.heatAt)
-        if (region.offsetOf.has(this.#recordOf(page, offset))) sum += heat;
-    }
-    return sum;
-  }
-
-  #discover(base: CodePage, pageBase: number, find: AddressToPage, options: DiscoverOptions): Region | null {
-    const { memory, counters, clock, forms } = this.#p;
+  /** Looks for a region; see Discovery. */
+  #look(base: CodePage, pageBase: number, find: AddressToPage, options: DiscoverOptions): boolean {
+    const { counters, clock } = this.#p;
     const began = clock();
     const profile = this.#profile;
     const pageAt = profile.of(base).joins
       ? (delta: number): CodePage | null => find(pageBase + 4096 * delta)
       : (): null => null;
     const shown = this.options.threshold === 0 ? {} : { profile };
-    const region = discoverRegion(memory, forms(), base, pageAt, { ...options, ...shown });
+    const found = this.#discovery.look(base, pageAt, { ...options, ...shown });
     counters.discoverMs += clock() - began;
-    return region;
+    return found;
   }
 
   /** Compiles a region from `address` in `page` now, unless there is none to be had. */
   compile(page: CodePage, address: number, find: AddressToPage): void {
     const record = this.#recordOf(page, address);
     if (record === 0 || this.#live.ownerOf(record) !== undefined) return;
-    const region = this.#discover(page, address & ~PGMASK, find, {
-      starts: [address & PGMASK],
-      avoidCompiled: true,
-    });
-    if (region === null) return;
-    this.#enqueue(region, address & ~PGMASK, new Set());
+    if (!this.#look(page, address & ~PGMASK, find, { starts: [address & PGMASK], avoidCompiled: true })) return;
+    this.#enqueue(this.#discovery.outline(), address & ~PGMASK, new Set());
     this.flush();
   }
 
-  #enqueue(region: Region, pageBase: number, replaced: ReadonlySet<LiveRegion>): void {
-    this.#queue.push({ region, pageBase, replaced });
-    this.#queuedInstructions += region.offsetOf.size;
-    for (const { page } of region.pages) {
+  #enqueue(outline: Outline, pageBase: number, replaced: ReadonlySet<LiveRegion>): void {
+    this.#queue.push({ outline, pageBase, replaced });
+    this.#queuedInstructions += outline.offsetOf.size;
+    for (const { page } of outline.pages) {
       const profile = this.#profile.find(page);
       if (profile === undefined) continue;
       profile.traced = 0;
       for (const [offset, heat] of profile.heatAt)
-        if (region.offsetOf.has(this.#recordOf(page, offset))) profile.cool(offset, heat);
+        if (outline.offsetOf.has(this.#recordOf(page, offset))) profile.cool(offset, heat);
     }
     const bytes = this.#queue.length * REGION_BYTES + this.#queuedInstructions * INSTRUCTION_BYTES;
-    if (this.#queuedInstructions >= MAX_QUEUED || bytes >= this.options.maxCodeBytes / 2) this.flush();
+    if (this.#pipeline.isBeside || this.#queuedInstructions >= MAX_QUEUED || bytes >= this.options.maxCodeBytes / 2) this.flush();
   }
 
-  /** Compiles what waits. */
+  /** Has compiled what waits; while the compiler beside the machine is busy, it goes on waiting. */
   flush(): void {
     const queue = this.#queue;
+    if (queue.length === 0 || this.#pipeline.isBusy) return;
     this.#clearQueue([]);
-    if (queue.length === 0) return;
+    const live = this.#live;
+    live.makeRoom(queue.length, 0);
+    this.#pipeline.compile(queue.map((waiting) => ({ ...waiting, slot: live.takeSlot(), dead: false })));
+  }
+  /** Takes in what has been compiled beside the machine. */
+  #poll(): void {
+    if (!this.#pipeline.isBusy) return;
+    this.#pipeline.poll();
+    this.flush();
+  }
+  /** Takes in a batch that has been compiled. */
+  #install(batch: readonly Placed[], functions: readonly CompiledOutline[]): void {
     const { counters } = this.#p;
     const live = this.#live;
-    live.makeRoom(
-      queue.length,
-      queue.reduce((sum, { region }) => sum + region.entries.length, 0),
-    );
-    const placed = queue.map((waiting) => ({ ...waiting, slot: live.takeSlot() }));
-    const compiled = this.#pipeline.compile(placed);
-    live.makeRoomForCode(compiled.reduce((sum, { bytes }) => sum + bytes, 0));
-    compiled.forEach((made, i) => {
-      const { region, replaced } = placed[i]!;
-      live.install({ ...placed[i]!, ...made });
-      const size = region.offsetOf.size;
+    batch.forEach((placed, i) => {
+      const { outline, slot, replaced } = placed;
+      const made = functions[i]!;
+      if (placed.dead) {
+        live.returnSlot(slot);
+        return;
+      }
+      const size = outline.offsetOf.size;
       counters.regions++;
       counters.compiledInstructions += size;
       counters.distinctInstructions += size;
-      for (const old of replaced) counters.distinctInstructions -= old.region.offsetOf.size;
+      for (const old of replaced)
+        if (live.at(old.slot) === old) counters.distinctInstructions -= old.outline.offsetOf.size;
+      live.makeRoom(0, made.entries.length);
+      live.makeRoomForCode(made.bytes);
+      live.install({ outline, slot, replaced, ...made });
     });
+  }
+  /** Whether what waits to be compiled or is on its way has a property. */
+  #waits(has: (waiting: Queued) => boolean): boolean {
+    if (this.#queue.some(has)) return true;
+    for (const placed of this.#pipeline.waiting()) if (!placed.dead && has(placed)) return true;
+    return false;
+  }
+  #isBeingCompiled(record: number): boolean {
+    if (!this.#pipeline.isBusy) return false;
+    for (const { dead, outline } of this.#pipeline.waiting()) if (!dead && outline.offsetOf.has(record)) return true;
+    return false;
   }
   #clearQueue(rest: Queued[]): void {
     this.#queue = rest;
-    this.#queuedInstructions = rest.reduce((sum, { region }) => sum + region.offsetOf.size, 0);
+    this.#queuedInstructions = rest.reduce((sum, { outline }) => sum + outline.offsetOf.size, 0);
     if (rest.length === 0) this.#queueHeat = 0;
   }
 
@@ -377,11 +403,11 @@ export class Jit {
   stale(record: number, address: number, fetch: (address: number) => CodePage | null): void {
     const live = this.#live.ownerOf(record);
     if (live === undefined) return;
-    const base = address - live.region.offsetOf.get(record)!;
+    const base = address - live.outline.offsetOf.get(record)!;
     let fits = true;
-    for (const { page, delta } of live.region.pages) if (fetch(base + 4096 * delta) !== page) fits = false;
+    for (const { page, delta } of live.outline.pages) if (fetch(base + 4096 * delta) !== page) fits = false;
     if (fits || ++live.stale < MAX_STALE) return;
-    for (const { page } of live.region.pages) this.#profile.of(page).joins = false;
+    for (const { page } of live.outline.pages) this.#profile.of(page).joins = false;
     this.#live.drop(live);
   }
 
@@ -389,18 +415,23 @@ export class Jit {
   crossing(slot: number): void {
     const live = this.#live.at(slot);
     if (live === undefined) return;
-    for (const { page } of live.region.pages) page.windows = false;
+    for (const { page } of live.outline.pages) page.windows = false;
     this.#live.drop(live);
   }
 
   /** The instruction that starts with `record` is no more. Returns whether compiled code died with it. */
   #kill(page: CodePage, record: number): boolean {
-    this.#clearQueue(this.#queue.filter(({ region }) => !region.offsetOf.has(record)));
+    this.#forgetWaiting(({ outline }) => outline.offsetOf.has(record));
     return this.#live.dropInstruction(page, record);
   }
   #forget(page: CodePage): void {
     this.#live.dropPage(page);
     this.#profile.forget(page);
-    this.#clearQueue(this.#queue.filter(({ region }) => region.pages.every((part) => part.page !== page)));
+    this.#forgetWaiting(({ outline }) => outline.pages.some((part) => part.page === page));
+  }
+  #forgetWaiting(isDead: (waiting: Queued) => boolean): void {
+    if (this.#queue.length > 0) this.#clearQueue(this.#queue.filter((waiting) => !isDead(waiting)));
+    if (!this.#pipeline.isBusy) return;
+    for (const placed of this.#pipeline.waiting()) if (isDead(placed)) placed.dead = true;
   }
 }

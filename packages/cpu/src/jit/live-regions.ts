@@ -13,13 +13,13 @@
  *
  * @module
  */
-import type { MachineMemory } from "@vkernel/mmu";
+import { PGMASK, type MachineMemory } from "@vkernel/mmu";
 import type { CodePage } from "../decode/code-store.ts";
 import * as R from "../decode/record.ts";
 import { REGION_SLOTS } from "../interp/functions.ts";
 import type { InterpreterExports } from "../interp/module-cache.ts";
 import { REGION_ENTRIES } from "../state.ts";
-import type { Region } from "./discover.ts";
+import type { Outline } from "./discover.ts";
 import { noSurroundings, type Surroundings } from "./growth.ts";
 
 /** Entries of all live regions: 8 bytes each, {table index, entry number}. */
@@ -29,8 +29,10 @@ export const ENTRY_TABLE_BYTES = MAX_ENTRIES * 8;
 const EVICTED_PART = 1 / 8;
 
 export interface LiveRegion {
-  readonly region: Region;
+  readonly outline: Outline;
   readonly slot: number;
+  /** Offsets where it can be entered. */
+  readonly entryOffsets: readonly number[];
   /** Records that enter it, and the entry numbers they hold. */
   readonly entries: readonly { readonly record: number; readonly entry: number }[];
   /** Size of its WebAssembly code. */
@@ -47,10 +49,12 @@ export interface LiveRegion {
 
 /** A function for a region, and where it goes. */
 export interface CompiledRegion {
-  readonly region: Region;
+  readonly outline: Outline;
   readonly slot: number;
   readonly function: unknown;
   readonly bytes: number;
+  /** Offsets of its entries, by number. */
+  readonly entries: readonly number[];
   readonly replaced: ReadonlySet<LiveRegion>;
 }
 
@@ -141,17 +145,22 @@ export class LiveRegions {
   takeSlot(): number {
     return this.#freeSlots.pop()!;
   }
+  /** The place of a region that was never installed. */
+  returnSlot(slot: number): void {
+    this.#freeSlots.push(slot);
+  }
 
   install(compiled: CompiledRegion): void {
     const { memory, entryTable, exports } = this.#p;
-    const { region, slot, bytes, replaced } = compiled;
+    const { outline, slot, bytes, replaced } = compiled;
     exports.table.set(slot, compiled.function);
     const entries: { record: number; entry: number }[] = [];
     let generation = 0;
     for (const old of replaced) generation = Math.max(generation, old.generation + 1);
     const live: LiveRegion = {
-      region,
+      outline,
       slot,
+      entryOffsets: compiled.entries,
       entries,
       bytes,
       generation,
@@ -160,17 +169,19 @@ export class LiveRegions {
       hits: 0,
       lastHit: this.now,
     };
-    region.entries.forEach((block, number) => {
-      const record = block.instructions[0]!.first;
+    const { pages } = outline;
+    compiled.entries.forEach((offset, number) => {
+      const { page } = pages.find(({ delta }) => delta === offset >> 12)!;
+      const record = memory.i32[(page.index >> 2) + (offset & PGMASK)]!;
       // The guard of an instruction that crosses into the next page must stay.
       const handler = memory.u16[(record + R.R_HANDLER) >> 1];
       if (handler === R.H_CROSS) return;
       // Other regions keep their entries, except for the start that was asked for.
-      const isStart = region.starts.includes(block.offset);
+      const isStart = outline.starts.includes(offset);
       if (handler === R.H_REGION && !isStart && !replaced.has(this.ownerOf(record)!)) return;
       const entry = this.#freeEntries.pop() ?? this.#nextEntry++;
       memory.i32[(entryTable + entry * 8) >> 2] = slot;
-      memory.i32[(entryTable + entry * 8 + 4) >> 2] = number | (Math.floor(block.offset / 4096) << 16);
+      memory.i32[(entryTable + entry * 8 + 4) >> 2] = number | ((offset >> 12) << 16);
       memory.u16[(record + R.R_ENTRY) >> 1] = entry;
       memory.u16[(record + R.R_HANDLER) >> 1] = R.H_REGION;
       this.#byEntry[entry] = live;
@@ -178,7 +189,7 @@ export class LiveRegions {
     });
     this.#bySlot.set(slot, live);
     this.bytes += bytes;
-    for (const { page } of region.pages) {
+    for (const { page } of pages) {
       const known = this.#byPage.get(page);
       if (known === undefined) this.#byPage.set(page, new Set([live]));
       else known.add(live);
@@ -193,7 +204,7 @@ export class LiveRegions {
   /** The regions that hold the instruction of `page` starting with `record`. */
   holding(page: CodePage, record: number): LiveRegion[] {
     const regions = this.#byPage.get(page);
-    return regions === undefined ? [] : [...regions].filter(({ region }) => region.offsetOf.has(record));
+    return regions === undefined ? [] : [...regions].filter(({ outline }) => outline.offsetOf.has(record));
   }
   /** Drops them; whether there were any. */
   dropInstruction(page: CodePage, record: number): boolean {
@@ -207,13 +218,13 @@ export class LiveRegions {
   /** Frees a region's slot and entries; records that no other region has taken over get their handlers back. */
   drop(live: LiveRegion): void {
     const { memory, exports, handlers } = this.#p;
-    const { region, slot, entries } = live;
+    const { outline, slot, entries } = live;
     if (this.#bySlot.get(slot) !== live) return;
     this.#bySlot.delete(slot);
     this.bytes -= live.bytes;
     exports.table.set(slot, exports.dead);
     this.#deadSlots.push(slot);
-    for (const { page } of region.pages) {
+    for (const { page } of outline.pages) {
       const known = this.#byPage.get(page);
       known?.delete(live);
       if (known?.size === 0) this.#byPage.delete(page);

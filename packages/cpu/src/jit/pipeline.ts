@@ -1,38 +1,30 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * From regions to functions: one WebAssembly module for a batch of regions.
+ * From outlines to functions: asks the compiler and takes its answers in.
  *
- * A module of its own costs a region some 300 µs and 20 KB more than sharing one with a dozen others (docs/ARCHITECTURE.md).
+ * The compiler is a service beside the machine where there is one (JitOptions.compiler); then the machine goes on interpreting until the
+ * answer is there. Without one, when it has failed, and for those who look into modules it works in place.
  * @module
  */
 import type { MachineMemory } from "@vkernel/mmu";
-import type { CodePage } from "../decode/code-store.ts";
+import { RECORD_BYTES } from "../decode/record.ts";
 import { regionDump, type RegionDump } from "../debug/region-dump.ts";
 import type { RegionTrace } from "../debug/region-trace.ts";
 import type { InterpreterExports } from "../interp/module-cache.ts";
-import type { Runtime } from "../isa/ctx.ts";
-import type { Form } from "../isa/row.ts";
-import type { RuntimeSignatures } from "../isa/runtime.ts";
-import { EA } from "../state.ts";
-import type { Callee } from "../wasm/expr.ts";
-import type { Func } from "../wasm/func.ts";
-import { ModuleBuilder } from "../wasm/module.ts";
-import { I32 } from "../wasm/opcodes.ts";
-import type { Region, RegionInstruction } from "./discover.ts";
-import { RegionEmitter } from "./emitter.ts";
-import { JitCtx, NotCompiled, xmmRegisters } from "./jit-ctx.ts";
+import type { FormLookup } from "../isa/forms.ts";
+import { RegionCompiler, runtimeImport, type WrittenModule } from "./compiler.ts";
+import type { Outline } from "./discover.ts";
+import * as Q from "./request.ts";
 import type { JitCounters } from "./statistics.ts";
 
-/** 4 GiB in pages of WebAssembly: any memory of the machine suits. */
-const MAX_MEMORY_PAGES = 0x1_0000;
+/** Name of the function around a region that notes its entries and exits. */
+const TRACED = "traced ";
 
 export interface PipelineParts {
   readonly memory: MachineMemory;
-  readonly stateBase: number;
+  readonly setup: Q.CompilerSetup;
   readonly exports: InterpreterExports;
-  readonly signatures: RuntimeSignatures;
-  /** Linear-memory address of the jump cache, see interp/dispatch.ts. */
-  readonly jumpCache: number;
+  readonly forms: () => FormLookup;
   readonly counters: JitCounters;
   /** Milliseconds, for the statistics. */
   readonly clock: () => number;
@@ -43,106 +35,144 @@ export interface PipelineParts {
 }
 
 /** A region to be compiled, its place in the interpreter's table, and where its base page lies. */
-export interface PlacedRegion {
-  readonly region: Region;
+export interface PlacedOutline {
+  readonly outline: Outline;
   readonly slot: number;
   readonly pageBase: number;
 }
 
-export class RegionPipeline {
+/** A region's function. */
+export interface CompiledOutline extends Q.CompiledFunction {
+  readonly function: unknown;
+}
+
+interface Waiting<T> {
+  readonly batch: readonly T[];
+  readonly request: Q.CompileRequest;
+}
+
+/** Told of each batch that is compiled, with what became of each of its regions, in their order. */
+export type Compiled<T> = (batch: readonly T[], functions: readonly CompiledOutline[]) => void;
+
+export class RegionPipeline<T extends PlacedOutline> {
   /** First records of instructions that store beside code, see JitCtx. */
   readonly besideCode = new Set<number>();
   readonly #p: PipelineParts;
-  /** Forms that JitCtx does not compile. */
-  readonly #refused = new Set<Form>();
+  readonly #compiled: Compiled<T>;
+  readonly #start: Q.StartCompiler | null;
+  #service: Q.CompileService | null = null;
+  #inPlace: RegionCompiler | null = null;
+  /** Batches that the service has, by their requests. */
+  readonly #waiting = new Map<number, Waiting<T>>();
+  #lastId = 0;
 
-  constructor(parts: PipelineParts) {
+  constructor(parts: PipelineParts, start: Q.StartCompiler | null, compiled: Compiled<T>) {
     this.#p = parts;
+    this.#compiled = compiled;
+    this.#start = parts.trace === null && parts.regionCompiled === null ? start : null;
   }
 
-  /** Compiles regions into one module. Returns the function and the code size of each, in their order. */
-  compile(batch: readonly PlacedRegion[]): { readonly function: unknown; readonly bytes: number }[] {
-    const { exports, memory, stateBase, signatures, counters, clock, trace, regionCompiled } = this.#p;
-    const began = clock();
-    const m = new ModuleBuilder();
-    m.importMemory("m", "memory", 1, MAX_MEMORY_PAGES, !(memory.buffer instanceof ArrayBuffer));
-    const callHandler = m.importFunction("m", "call", [I32, I32, I32], [I32]);
+  /** Whether compiling costs the machine no time. */
+  get isBeside(): boolean {
+    return this.#start !== null && this.#service?.failed !== true;
+  }
+  /** The service has something to do. */
+  get isBusy(): boolean {
+    return this.#waiting.size > 0;
+  }
+  /** All that the service has. */
+  *waiting(): Generator<T> {
+    for (const { batch } of this.#waiting.values()) yield* batch;
+  }
+  /** Has the service ready by the time it is needed. */
+  prepare(): void {
+    if (this.#start !== null) this.#service ??= this.#start(this.#p.setup);
+  }
+
+  /** Compiles regions into one module: beside the machine, or at once. */
+  compile(batch: readonly T[]): void {
+    const request = { id: ++this.#lastId, regions: batch.map((placed) => this.#requestFor(placed)) };
+    this.prepare();
+    if (this.#service === null || this.#service.failed) {
+      this.#finish(batch, this.#compileHere(batch, request));
+      return;
+    }
+    this.#waiting.set(request.id, { batch, request });
+    this.#service.post(request);
+  }
+
+  /** Takes in what the service has done. When it has failed, what it had is compiled in place. */
+  poll(): void {
+    const service = this.#service;
+    if (service === null || this.#waiting.size === 0) return;
+    for (let reply = service.receive(); reply !== null; reply = service.receive()) {
+      const { batch } = this.#waiting.get(reply.id)!;
+      this.#waiting.delete(reply.id);
+      this.#finish(batch, reply);
+    }
+    if (!service.failed) return;
+    const left = [...this.#waiting.values()];
+    this.#waiting.clear();
+    for (const { batch, request } of left) this.#finish(batch, this.#compileHere(batch, request));
+  }
+
+  #finish(batch: readonly T[], reply: Q.CompileReply): void {
+    const { exports, memory, counters, clock } = this.#p;
     const imports: Record<string, unknown> = { memory: memory.memory, call: exports.call };
-    const rt = lateRuntime(m, signatures, exports, imports);
-    const functions = batch.map((placed, i) => this.#emit(m, placed, `${i}`, callHandler, rt));
-    if (trace !== null) {
-      batch.forEach(({ region, pageBase }, i) =>
-        trace.wrap(m, functions[i]!, trace.register(region, pageBase), stateBase, `traced ${i}`),
-      );
-    }
-    const bytes = m.encode();
-    const emitted = clock();
-    const module = new WebAssembly.Module(bytes);
-    const made = clock();
-    const instance = new WebAssembly.Instance(module, { m: imports });
-    counters.emitMs += emitted - began;
-    counters.moduleMs += made - emitted;
-    counters.instanceMs += clock() - made;
-    counters.modules++;
-    counters.codeBytes += bytes.length;
-    if (regionCompiled !== null)
-      batch.forEach(({ region, pageBase }, i) => regionCompiled(regionDump(memory, region, pageBase, bytes, i)));
-    const prefix = trace === null ? "" : "traced ";
-    return functions.map((f, i) => ({ function: instance.exports[`${prefix}${i}`], bytes: f.body.length }));
-  }
-
-  /** Writes the function of one region. */
-  #emit(m: ModuleBuilder, placed: PlacedRegion, name: string, callHandler: Callee, rt: Runtime): Func {
-    const { memory, stateBase, jumpCache } = this.#p;
-    const { region, slot } = placed;
-    const f = m.declare([I32, I32], [I32], name);
-    const pageAddress = (page: CodePage): number => memory.pageAddress(page.hpn);
-    const windows = region.pages.every(({ page }) => page.windows);
-    const place = { stateBase, slot, jumpCache, windows, pageAddress, callHandler };
-    const emitter = new RegionEmitter(f, region, place, xmmRegisters(region, memory));
-    emitter.generate((insn) => this.#instruction(emitter, insn, rt));
-    return f;
-  }
-
-  #instruction(emitter: RegionEmitter, insn: RegionInstruction, rt: Runtime): void {
-    const x = new JitCtx(emitter, this.#p.memory, insn, rt, this.besideCode.has(insn.first));
-    if (!this.#refused.has(insn.form)) {
-      const mark = emitter.f.mark();
-      const { kind } = emitter;
-      try {
-        insn.form.semantics(x);
-        return;
-      } catch (e) {
-        if (!(e instanceof NotCompiled)) throw e;
-        this.#refused.add(insn.form);
-        emitter.f.undo(mark);
-        emitter.windows.undo(mark.length);
-        emitter.kind = kind;
-      }
-    }
-    if (insn.addressRecord !== 0) emitter.putState(EA, x.address(0));
-    emitter.callHandler();
-  }
-}
-
-/** The runtime functions, imported from the interpreter when semantics first name them. */
-function lateRuntime(
-  m: ModuleBuilder,
-  signatures: RuntimeSignatures,
-  exports: InterpreterExports,
-  imports: Record<string, unknown>,
-): Runtime {
-  const known = new Map<string, Callee>();
-  return new Proxy({} as Runtime, {
-    get(_target, name: string): Callee | undefined {
-      const callee = known.get(name);
-      const signature = signatures[name];
-      if (callee !== undefined || signature === undefined) return callee;
-      const key = `rt.${name}`;
+    for (const name of reply.runtime) {
+      const key = runtimeImport(name);
       imports[key] = exports[key as keyof InterpreterExports];
-      const made = m.importLate("m", key, signature.params, signature.results);
-      known.set(name, made);
-      return made;
-    },
-  });
+    }
+    const began = clock();
+    const instance = new WebAssembly.Instance(reply.module, { m: imports });
+    counters.emitMs += reply.emitMs;
+    counters.moduleMs += reply.moduleMs;
+    counters.instanceMs += clock() - began;
+    counters.modules++;
+    counters.codeBytes += reply.moduleBytes;
+    const prefix = this.#p.trace === null ? "" : TRACED;
+    this.#compiled(
+      batch,
+      reply.functions.map((f, i) => ({ ...f, function: instance.exports[`${prefix}${i}`] })),
+    );
+  }
+
+  #compileHere(batch: readonly PlacedOutline[], request: Q.CompileRequest): Q.CompileReply {
+    const { memory, setup, clock, forms, trace, regionCompiled } = this.#p;
+    this.#inPlace ??= new RegionCompiler(setup, clock, forms());
+    const complete = ({ builder, functions, regions }: WrittenModule): void => {
+      if (trace === null) return;
+      batch.forEach(({ pageBase }, i) =>
+        trace.wrap(builder, functions[i]!, trace.register(regions[i]!, pageBase), setup.stateBase, `${TRACED}${i}`),
+      );
+    };
+    const encoded = ({ regions }: WrittenModule, bytes: Uint8Array): void => {
+      if (regionCompiled === null) return;
+      batch.forEach(({ pageBase }, i) => regionCompiled(regionDump(memory, regions[i]!, pageBase, bytes, i)));
+    };
+    return this.#inPlace.compile(request, complete, encoded);
+  }
+
+  #requestFor({ outline, slot }: PlacedOutline): Q.RegionRequest {
+    const { memory } = this.#p;
+    const { pages, offsetOf, starts, leaders, entered, seenTargets } = outline;
+    const words = outline.words.slice();
+    const records = new Uint8Array(offsetOf.size * Q.RECORDS_BYTES);
+    for (let k = 0, at = 0; k < words.length; k += Q.INSTRUCTION_WORDS, at += Q.RECORDS_BYTES) {
+      const record = words[k + Q.W_RECORD]!;
+      records.set(memory.u8.subarray(record - RECORD_BYTES, record + RECORD_BYTES), at);
+      if (this.besideCode.has(words[k + Q.W_FIRST]!)) words[k + Q.W_FLAGS]! |= Q.BESIDE_CODE;
+    }
+    return {
+      slot,
+      windows: pages.every(({ page }) => page.windows),
+      pages: pages.map(({ page, delta }) => ({ address: memory.pageAddress(page.hpn), delta })),
+      starts,
+      words,
+      records,
+      leaders,
+      entered,
+      seenTargets,
+    };
+  }
 }

@@ -12,8 +12,7 @@ import type { MachineMemory } from "@vkernel/mmu";
 import { PGMASK } from "@vkernel/mmu";
 import type { CodePage } from "../decode/code-store.ts";
 import * as R from "../decode/record.ts";
-import { FN_FIRST } from "../interp/functions.ts";
-import type { FormLookup } from "../isa/forms.ts";
+import { FLOW_INDIRECT } from "../interp/flows.ts";
 
 /** Targets kept of one indirect jump; a jump with more is left to the jump cache. */
 const MAX_TARGETS = 64;
@@ -61,12 +60,12 @@ export class PageProfile {
 
 export class Profile {
   readonly #memory: MachineMemory;
-  readonly #forms: () => FormLookup;
+  readonly #flows: Uint8Array;
   readonly #pages = new Map<CodePage, PageProfile>();
 
-  constructor(memory: MachineMemory, forms: () => FormLookup) {
+  constructor(memory: MachineMemory, flows: Uint8Array) {
     this.#memory = memory;
-    this.#forms = forms;
+    this.#flows = flows;
   }
 
   /** The profile of `page`, made when there is none. */
@@ -116,12 +115,7 @@ export class Profile {
       this.#noteTarget(profile, last, (address & ~PGMASK) + u16[(last + R.R_OFF) >> 1]!, landed);
   }
   #noteTarget(profile: PageProfile, record: number, from: number, landed: number): void {
-    const fn = this.#memory.u16[(record + R.R_FUNCTION) >> 1]!;
-    if (fn < FN_FIRST) return;
-    const form = this.#forms().form(fn - FN_FIRST);
-    const isIndirect =
-      (form.flow === "stop" && form.name === "jmp") || (form.flow === "away" && form.name === "call");
-    if (!isIndirect) return;
+    if ((this.#flows[this.#memory.u16[(record + R.R_FUNCTION) >> 1]!]! & FLOW_INDIRECT) === 0) return;
     const distance = (landed - from) | 0;
     const known = profile.targets.get(record);
     if (known === undefined) profile.targets.set(record, [distance]);
