@@ -118,6 +118,37 @@ describe("from region to region", () => {
     expect(finish(w, space)).toEqual([EXC_BP, ROUNDS, 5 * ROUNDS]);
   });
 
+  test("a region is entered in a space that has not touched all of its pages yet, when the space has them at hand", () => {
+    const w = world();
+    const rounds = 200_000;
+    start(w, rounds);
+    expect(finish(w, w.spaceWith(AT_TWO))).toEqual([EXC_BP, rounds, 2 * rounds]);
+    const { regions } = w.cpu.jitStatistics;
+    for (const isAtHand of [false, true]) {
+      const space = w.spaceWith(AT_TWO);
+      space.map(CALLEE, null);
+      const asked: number[] = [];
+      const populate = (va: number): boolean => {
+        asked.push(va);
+        if (isAtHand) space.map(CALLEE, w.host(AT_TWO));
+        return isAtHand;
+      };
+      const late: AddressSpace = {
+        get table() {
+          return space.table;
+        },
+        translate: (va, access) => space.translate(va, access),
+        populate,
+      };
+      start(w);
+      if (isAtHand) expect(finish(w, late)).toEqual([EXC_BP, ROUNDS, 2 * ROUNDS]);
+      else expect([finish(w, late)[0], w.cpu.eip]).toEqual([EXC_PF, CALLEE]);
+      expect(new Set(asked)).toEqual(new Set([CALLEE]));
+    }
+    expect(w.cpu.jitStatistics.regions).toBe(regions);
+    expect(w.cpu.jitStatistics.exits.stale).toBeLessThan(5);
+  });
+
   test("a page moved while in use: the next round runs what is mapped now", () => {
     const w = world();
     const space = w.spaceWith(AT_TWO);

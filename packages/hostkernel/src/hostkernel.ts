@@ -77,6 +77,11 @@ export class HostKernel {
   readonly memory: MachineMemory;
   readonly cpu: Cpu;
   readonly interrupts: Interrupts;
+  /**
+   * Beyond DragonFly's calls: compiled code of the running space `id` could be entered if the page at `va` were there. The
+   * virtual kernel may enter a page that it has at hand, and then returns true; nothing may wait, and what is not there is no fault.
+   */
+  pageWanted: (id: number, va: number) => boolean = () => false;
   readonly #translation: Translation;
   readonly #runner: GuestRunner;
   readonly #spaces = new Map<number, HostVmspace>();
@@ -141,7 +146,7 @@ export class HostKernel {
   vmspaceCreate(id: number): void {
     if (this.#spaces.has(id)) throw new HostErrno("EEXIST", 17, `VM space ${id} exists`);
     this.#everCreated = true;
-    this.#spaces.set(id, new HostVmspace(id, this.#translation));
+    this.#spaces.set(id, new HostVmspace(id, this.#translation, (space, va) => this.pageWanted(space, va)));
   }
 
   /** Removes a VM space with all its mappings. Throws EBUSY while a guest runs in it. */

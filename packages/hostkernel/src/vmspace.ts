@@ -116,12 +116,16 @@ export class HostVmspace implements AddressSpace {
   faults = 0;
   /** Fetches through virtual page tables need X in the entries of every level. */
   checkExecute = false;
+  /** Asked by populate(). */
+  readonly #wanted: (id: number, va: number) => boolean;
   /** The page fetched from last and its host address, since the last invalidation; for checkExecute. */
   #fetchPage = -1;
   #fetchHost = 0;
 
-  constructor(id: number, translation: Translation) {
+  /** `wanted`: see HostKernel.pageWanted. */
+  constructor(id: number, translation: Translation, wanted: (id: number, va: number) => boolean) {
     this.id = id;
+    this.#wanted = wanted;
     this.#table = translation.createTable();
     this.#memory = translation.memory;
     this.#i32 = translation.memory.i32;
@@ -160,6 +164,10 @@ export class HostVmspace implements AddressSpace {
     const host = image.hostBase + page * 4096;
     this.#table.fill(va, host, true, writable, this.#knowsFetch(entry, va, host));
     return host + (va & 0xfff);
+  }
+
+  populate(va: number): boolean {
+    return this.#wanted(this.id, va >>> 0);
   }
 
   /** Whether the page at `va` may be executed, as far as it matters: a page without decoded code is asked when it is fetched. */

@@ -44,6 +44,11 @@ export interface AddressSpace {
    * `device`.
    */
   translate(va: number, access: number): number;
+  /**
+   * Asks for the page at `va`, to which translate() says that fetches fault, before anything is fetched from it. Returns whether
+   * it is worth asking again: a space that is filled by faults can say yes for what it has at hand, and need not exist.
+   */
+  populate?(va: number): boolean;
   /** Needed by spaces whose translate() answers DEVICE_PAGE. */
   readonly device?: DeviceAccess;
 }

@@ -10,6 +10,7 @@ import {
   MAP_PRIVATE,
   MAP_SHARED,
   MAP_TRYFIXED,
+  PROT_EXEC,
   PROT_READ,
   PROT_WRITE,
   VM_MAX_USER_ADDRESS,
@@ -28,9 +29,10 @@ import {
   suword,
   uwordKey,
 } from "../src/vm/copyio.ts";
-import { FAULT_BUSERR, FAULT_NOMEM, FAULT_OK, vmFault } from "../src/vm/fault.ts";
+import { FAULT_BUSERR, FAULT_NOMEM, FAULT_OK, vmEnterResident, vmFault } from "../src/vm/fault.ts";
 import { brk, madvise, mincore, mmap, mprotect, mremap, munmap } from "../src/vm/mmap.ts";
 import { VmObject, type Pager } from "../src/vm/object.ts";
+import { pmapPte } from "../src/vm/pmap.ts";
 import { Uio } from "../src/vm/uio.ts";
 import { type Vmspace, vmspaceAlloc, vmspaceFork, vmspaceFree } from "../src/vm/vmspace.ts";
 
@@ -286,6 +288,40 @@ describe("files in memory", () => {
     ready = true;
     expect(vmFault(vm, 0x2000_0000, false)).toBe(FAULT_OK);
     expect(fubyte(vm, 0x2000_0000)).toBe(3);
+  });
+
+  it("what is resident is entered without a fault, what is not stays out and is not read", () => {
+    const { machine, vm } = setup();
+    let pageIns = 0;
+    const pager = pagerOf(new Uint8Array(64 * PAGE).fill(7));
+    const object = VmObject.forPager(machine.vm, {
+      ...pager,
+      pageIn: (...args) => {
+        pageIns++;
+        return pager.pageIn(...args);
+      },
+    });
+    const text = 0x2000_0000;
+    const data = 0x2100_0000;
+    const map = (space: Vmspace, addr: number, prot: number): number =>
+      mmap(space, { addr, len: 64 * PAGE, prot, flags: MAP_PRIVATE | MAP_FIXED, object, offset: 0 });
+    map(vm, text, PROT_READ | PROT_EXEC);
+    const far = text + 40 * PAGE;
+    expect([vmEnterResident(vm, far), pageIns, vm.residentPages()]).toEqual([false, 0, 0]);
+    expect(vmFault(vm, far, false, true)).toBe(FAULT_OK);
+    const read = pageIns;
+
+    const later = vmspaceAlloc(machine.vm);
+    map(later, text, PROT_READ | PROT_EXEC);
+    map(later, data, PROT_READ);
+    expect(vmEnterResident(later, far)).toBe(true);
+    expect(pmapPte(later.pmap, far)).toBe(pmapPte(vm.pmap, far));
+    // Not executable, and nothing mapped.
+    expect(vmEnterResident(later, data + 40 * PAGE)).toBe(false);
+    expect(vmEnterResident(later, 0x3000_0000)).toBe(false);
+    expect(pageIns).toBe(read);
+    vmspaceFree(later);
+    vmspaceFree(vm);
   });
 
   it("beyond the end is SIGBUS (B14), the rest of the last page reads as zeros", () => {

@@ -362,8 +362,11 @@ export class Engine {
     const eip = this.#words[EIP_W]!;
     const record = this.#recordAt(eip);
     if (record < 0) return EXIT_EXCEPTION;
+    // A process that has just begun has not touched all pages of what others made hot.
     this.#jit.stale(record, eip, (address) => {
-      const host = this.#space.translate(address >>> 0, ACCESS_EXEC);
+      const va = address >>> 0;
+      let host = this.#space.translate(va, ACCESS_EXEC);
+      if (host < 0 && this.#space.populate?.(va) === true) host = this.#space.translate(va, ACCESS_EXEC);
       return host < 0 ? null : (this.#store.page(this.#memory.hpnOf(host), 0) ?? null);
     });
     return this.#stepAndTell();

@@ -58,6 +58,7 @@ import {
   FAULT_BUSERR,
   FAULT_NOMEM,
   FAULT_OK as FAULT_OK_,
+  vmEnterResident,
   vmFault as vmFault_,
 } from "../vm/fault.ts";
 import type { Debugger } from "./debugger.ts";
@@ -92,11 +93,14 @@ export class UserMode {
   /** Debugs one thread; null but under a debugger. */
   debugger: Debugger | null = null;
   #faultSkip = 0;
+  /** Whose code runs. */
+  #running: Lwp | null = null;
 
   constructor(host: HostKernel, fpu: Fpu, intr: MachIntr) {
     this.#host = host;
     this.#fpu = fpu;
     this.#intr = intr;
+    host.pageWanted = (_id, va): boolean => vmEnterResident(this.#running!.proc.vmspace!, va);
   }
 
   run(lp: Lwp): void {
@@ -110,6 +114,7 @@ export class UserMode {
       const trace = lp.trace;
       if (trace !== null && !stepEnter(lp, trace)) continue;
       tf[TF_XFLAGS] = fpu.owner === lp ? 0 : PGEX_FPFAULT;
+      this.#running = lp;
       host.vmspaceCtl(lp.proc.vmspace!.hostId, VMSPACE_CTL_RUN, tf, lp.vf);
       const trapno = tf[TF_TRAPNO]!;
       if (debug !== null && debug.left(trapno)) continue;

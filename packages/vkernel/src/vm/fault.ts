@@ -76,6 +76,20 @@ export function vmFaultForced(vm: Vmspace, va: number): number {
   return resolve(vm, entry, va, true, false);
 }
 
+/**
+ * Enters the page of a file at `va` that may be executed, and its neighbours, when it is resident, as a fault would. Returns
+ * whether the page is there now. Reads nothing and changes nothing else.
+ */
+export function vmEnterResident(vm: Vmspace, va: number): boolean {
+  const entry = va < VM_MAX_USER_ADDRESS ? vm.map.find(va) : null;
+  if (entry === null || (entry.prot & PROT_EXEC) === 0 || entry.object === null) return false;
+  if (pmapPte(vm.pmap, va) >>> 12 === 0) {
+    const pindex = Math.floor((entry.offset + (va - entry.start)) / PAGE_SIZE);
+    if (entry.object.resident(pindex) === 0) return false;
+  }
+  return resolve(vm, entry, va, false, true) === FAULT_OK;
+}
+
 function resolve(vm: Vmspace, entry: VmMapEntry, va: number, write: boolean, fetch: boolean): number {
   const prot = entry.prot;
   if (fetch) {
