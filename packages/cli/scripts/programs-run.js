@@ -20,8 +20,8 @@ const ENVIRONMENT = [
   "PYTHONDONTWRITEBYTECODE=1",
 ];
 const SETUP_FAILED = 125;
-/** Each case begins in an empty folder, and every case in the same one: paths are part of what programs print. */
-const SETUP = `rm -rf /tmp/* && mkdir /tmp/case /tmp/home && cd /tmp/case || exit ${SETUP_FAILED}\n`;
+/** Each case begins in an empty folder, and every case in the same one: paths are part of what programs print. Limits are the same in both halves. */
+const SETUP = `ulimit -S -n 1024; ulimit -H -n 4096; rm -rf /tmp/* && mkdir /tmp/case /tmp/home && cd /tmp/case || exit ${SETUP_FAILED}\n`;
 
 function outcome(how, argv, seconds) {
   const result = spawnSync(argv[0], argv.slice(1), {

@@ -89,6 +89,8 @@ export class Socket {
   protected readShut = false;
   protected writeShut = false;
   closed = false;
+  /** The connection was broken off; who sends hears of it once as `error`. */
+  wasReset = false;
   /** Reported once, by the next call or SO_ERROR. */
   error: Errno | null = null;
   /** The urgent byte (UX5), and whether it has been received by itself. */
@@ -221,7 +223,10 @@ export class Socket {
     const { peer } = this;
     if (peer !== null && this.kind !== SOCK_DGRAM) {
       // Bytes that were never read are an abrupt end for whoever wrote them.
-      if (this.queue.length > 0) peer.error = ECONNRESET;
+      if (this.queue.length > 0) {
+        peer.error = ECONNRESET;
+        peer.wasReset = true;
+      }
       peer.peer = null;
       peer.peerGone = true;
       peer.wakeAll();

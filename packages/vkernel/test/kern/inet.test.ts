@@ -434,3 +434,73 @@ describe("addresses", () => {
     expect(parseAddress(text)).toBe(canonical);
   });
 });
+
+describe("what an end learns late", () => {
+  it("a connection that the other side has closed takes bytes once more, then it is broken", async () => {
+    const POLLOUT = 4, POLLERR = 8, NOSIGNAL = 0x4000;
+    await run(function* (u) {
+      const s = yield sys("socket", INET, STREAM, 0);
+      yield sys("bind", s, A, address(u, A, "127.0.0.1", 8082));
+      yield sys("listen", s, 5);
+      const fd = yield sys("socket", INET, STREAM, 0);
+      yield sys("connect", fd, A, 16);
+      const server = yield sys("accept4", s, 0, 0, 0);
+      yield sys("close", fd);
+      expect(yield sys("sendto", server, BUF, 0, NOSIGNAL, 0, 0)).toBe(0);
+      expect(yield sys("sendto", server, BUF, 5, NOSIGNAL, 0, 0)).toBe(5);
+      u.words(OTHER, server, POLLOUT);
+      yield sys("poll", OTHER, 1, 0);
+      expect((u.word(OTHER + 4) >>> 16) & POLLERR).toBe(POLLERR);
+      expect(yield sys("sendto", server, BUF, 5, NOSIGNAL, 0, 0)).toBe(EPIPE);
+      expect(yield sys("read", server, BUF, 5)).toBe(0);
+    });
+  });
+});
+
+describe("datagram sockets without a peer again", () => {
+  it("forget the address and the port that they did not ask for", async () => {
+    const AF_UNSPEC = 0;
+    await run(function* (u) {
+      const fd = yield sys("socket", INET6, DGRAM, 0);
+      const ask = function* (host: string): Generator<ReturnType<typeof sys>, string, number> {
+        expect(yield sys("connect", fd, A, address(u, A, host, 53))).toBe(0);
+        u.setWord(A + 0x100, 28);
+        yield sys("getsockname", fd, A + 0x110, A + 0x100);
+        return Array.from(u.read(A + 0x118, 16), (c) => c.charCodeAt(0).toString(16)).join(":");
+      };
+      expect(yield* ask("::1")).toBe("0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:1");
+      u.setWord(A, AF_UNSPEC);
+      expect(yield sys("connect", fd, A, 16)).toBe(0);
+      u.setWord(A + 0x100, 28);
+      yield sys("getsockname", fd, A + 0x110, A + 0x100);
+      expect([u.word(A + 0x110) >>> 16, u.word(A + 0x118), u.word(A + 0x124)]).toEqual([0, 0, 0]);
+      // As getaddrinfo asks: the mapped form of an address that was given as IPv4's.
+      expect(yield* ask("127.0.0.1")).toBe("0:0:0:0:0:0:0:0:0:0:ff:ff:7f:0:0:1");
+
+      const bound = yield sys("socket", INET, DGRAM, 0);
+      yield sys("bind", bound, A, address(u, A, "127.0.0.1", 7000));
+      yield sys("connect", bound, A, address(u, A, "127.0.0.1", 53));
+      u.setWord(A, AF_UNSPEC);
+      yield sys("connect", bound, A, 16);
+      expect(yield* nameOf(u, "getsockname", bound)).toBe("127.0.0.1:7000");
+    });
+  });
+
+  it("UDP-Lite has ports of its own", async () => {
+    const UDPLITE = 136;
+    await run(function* (u) {
+      const udp = yield sys("socket", INET, DGRAM, 0);
+      const lite = yield sys("socket", INET, DGRAM | NONBLOCK, UDPLITE);
+      const sender = yield sys("socket", INET, DGRAM, UDPLITE);
+      expect(yield sys("socket", INET, STREAM, UDPLITE)).toBe(EPROTONOSUPPORT);
+      expect(yield sys("bind", udp, A, address(u, A, "127.0.0.1", 7001))).toBe(0);
+      expect(yield sys("bind", lite, A, 16)).toBe(0);
+      u.text(BUF, "light");
+      expect(yield sys("sendto", sender, BUF, 5, 0, A, 16)).toBe(5);
+      expect(yield sys("recvfrom", lite, BUF + 64, 10, 0, 0, 0)).toBe(5);
+      expect(yield sys("recvfrom", udp, BUF + 64, 10, 0x40, 0, 0)).toBe(EAGAIN);
+      u.setWord(OTHER, 20);
+      expect(yield sys("setsockopt", lite, UDPLITE, 10, OTHER, 4)).toBe(0);
+    });
+  });
+});

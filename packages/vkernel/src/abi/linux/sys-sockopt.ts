@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Socket options (Linux net/core/sock.c, sock_setsockopt; net/ipv4/tcp.c, ip_sockglue.c; net/ipv6/ipv6_sockglue.c). */
 import { EDOM, EINVAL, ENOPROTOOPT, EOPNOTSUPP } from "../../sys/errno.ts";
-import { AF_UNIX, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, IPPROTO_UDP, SOCK_STREAM } from "../../sys/socket.ts";
+import { AF_UNIX, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE, SOCK_STREAM } from "../../sys/socket.ts";
 import { InetSocket } from "../../net/inet/socket.ts";
 import { copyinWords, copyout, fubyte, fuword, suword } from "../../vm/copyio.ts";
 import type { Lwp } from "../../kern/proc.ts";
@@ -96,6 +96,8 @@ const TCP_STATE_LISTEN = 10;
 /** Known options with the value that they have at first, by level. */
 const INET_OPTIONS: ReadonlyMap<number, ReadonlyMap<number, number>> = new Map([
   [IPPROTO_TCP, new Map([[1, 0], [2, 536], [3, 0], [4, 7200], [5, 75], [6, 9], [7, 6], [8, 60], [9, 0], [10, 65_535], [12, 1], [18, 0], [23, 0], [25, -1], [30, 0]])],
+  // How much of a datagram its sum covers
+  [IPPROTO_UDPLITE, new Map([[10, 0], [11, 0]])],
   [IPPROTO_IP, new Map([[1, 0], [2, 64], [6, 0], [8, 0], [10, 0], [11, 0], [12, 0], [13, 0], [15, 0], [24, 0], [33, 1], [34, 1]])],
   [IPPROTO_IPV6, new Map([[16, 64], [18, 1], [19, 1], [23, 0], [25, 0], [IPV6_V6ONLY, 0], [49, 0], [51, 0], [66, 0], [67, 0]])],
 ]);
@@ -153,7 +155,7 @@ function optionWords(fp: SocketFile, option: number): number[] {
     case SO_ACCEPTCONN:
       return [s.listening ? 1 : 0];
     case SO_PROTOCOL:
-      return [s.family === AF_UNIX ? 0 : s.kind === SOCK_STREAM ? IPPROTO_TCP : IPPROTO_UDP];
+      return [!(s instanceof InetSocket) ? 0 : s.isTcp ? IPPROTO_TCP : s.lite ? IPPROTO_UDPLITE : IPPROTO_UDP];
     case SO_DOMAIN:
       return [linuxFamily(s.family)];
     default:

@@ -58,6 +58,11 @@ interface PublishedDatagrams {
   /** By address and port inside, longest silent first. */
   readonly peers: Set<string>;
 }
+/** A destination beyond the machine, as the host names it. */
+interface Outside {
+  readonly network: HostNetwork;
+  readonly to: { host: string; port: number };
+}
 /** Senders that a published port remembers. */
 const PEERS_MOST = 1024;
 
@@ -65,7 +70,7 @@ const peerKey = ({ host, port }: InetName): string => `${host} ${port}`;
 
 export class InetDomain {
   readonly #options: InetOptions;
-  /** Bound sockets by kind and port. */
+  /** Bound sockets by port table and port. */
   readonly #ports = new Map<number, InetSocket[]>();
   #nextPort = PORT_FIRST;
   readonly #stops: (() => void)[] = [];
@@ -81,8 +86,8 @@ export class InetDomain {
 
   // Ports -------------------------------------------------------------------------------------------------
 
-  #at(kind: number, port: number): readonly InetSocket[] {
-    return this.#ports.get(kind * 0x1_0000 + port) ?? [];
+  #at(table: number, port: number): readonly InetSocket[] {
+    return this.#ports.get(table * 0x1_0000 + port) ?? [];
   }
   #isLocal(host: string): boolean {
     return isAny(host) || isLoopback(host) || (this.hasNetwork && (host === MACHINE || host === MACHINE6));
@@ -98,14 +103,14 @@ export class InetDomain {
     return b === host || isAny(b) || isAny(host);
   }
   #isFree(s: InetSocket, name: InetName): boolean {
-    return this.#at(s.kind, name.port).every((other) => {
+    return this.#at(s.ports, name.port).every((other) => {
       if (!this.#overlaps(other, name.host, s.onlySix)) return true;
       if (s.reusePort && other.reusePort) return true;
       return s.reuseAddress && other.reuseAddress && !other.listening;
     });
   }
   #enter(s: InetSocket, name: InetName): void {
-    const key = s.kind * 0x1_0000 + name.port;
+    const key = s.ports * 0x1_0000 + name.port;
     const list = this.#ports.get(key);
     if (list === undefined) this.#ports.set(key, [s]);
     else list.push(s);
@@ -123,7 +128,7 @@ export class InetDomain {
     for (let tries = PORT_LAST - PORT_FIRST + 1; tries > 0; tries--) {
       const port = this.#nextPort;
       this.#nextPort = port === PORT_LAST ? PORT_FIRST : port + 1;
-      if (this.#at(s.kind, port).every((other) => !this.#overlaps(other, host, s.onlySix))) return port;
+      if (this.#at(s.ports, port).every((other) => !this.#overlaps(other, host, s.onlySix))) return port;
     }
     throw EADDRNOTAVAIL;
   }
@@ -137,6 +142,8 @@ export class InetDomain {
     const whole = { host: name.host, port };
     if (name.port !== 0 && !this.#isFree(s, whole)) throw EADDRINUSE;
     this.#enter(s, whole);
+    s.hostAsked = !isAny(name.host);
+    s.portAsked = name.port !== 0;
   }
   /** Gives a socket that has none a port. */
   bindAny(s: InetSocket): void {
@@ -146,9 +153,9 @@ export class InetDomain {
   }
 
   /** The socket that traffic for `name` goes to: one bound to the address itself rather than to any. */
-  #find(kind: number, name: InetName, wanted: (s: InetSocket) => boolean): InetSocket | null {
+  #find(table: number, name: InetName, wanted: (s: InetSocket) => boolean): InetSocket | null {
     let general: InetSocket | null = null;
-    for (const s of this.#at(kind, name.port)) {
+    for (const s of this.#at(table, name.port)) {
       if (!wanted(s)) continue;
       if (s.name.host === name.host) return s;
       if (this.#overlaps(s, name.host, false) && isAny(s.name.host)) general ??= s;
@@ -174,7 +181,7 @@ export class InetDomain {
     return { host, port: s.name.port };
   }
   /** The host's name for an address that is not this machine's. Throws ENETUNREACH. */
-  #outside(name: InetName): { network: HostNetwork; to: { host: string; port: number } } {
+  #outside(name: InetName): Outside {
     const network = this.#options.host;
     if (network === null || !this.#options.outgoing || name.port === 0) throw ENETUNREACH;
     if (name.host === GATEWAY) return { network, to: { host: LOOPBACK4, port: name.port } };
@@ -235,14 +242,26 @@ export class InetDomain {
 
   // Datagrams -----------------------------------------------------------------------------------------------
 
+  /** #outside() for datagrams: the host's network carries UDP. */
+  #beyond(s: InetSocket, there: InetName): Outside {
+    if (s.lite) throw ENETUNREACH;
+    return this.#outside(there);
+  }
+
   /** connect(2) of a datagram socket: its only peer from now on; null forgets it. */
   setRemote(s: InetSocket, name: InetName | null): void {
     if (name === null) {
       s.remote = null;
+      const { port } = s.name;
+      if (!s.hostAsked) s.name = { host: s.family === AF_INET6 ? ANY6 : ANY4, port };
+      if (s.bound && !s.portAsked) {
+        this.#leave(s, s.ports * 0x1_0000 + port);
+        s.name = { host: s.name.host, port: 0 };
+      }
       return;
     }
     const there = this.#destination(name);
-    if (!this.#isLocal(there.host) && this.#answers(s, there) === null) this.#outside(there);
+    if (!this.#isLocal(there.host) && (s.lite || this.#answers(s, there) === null)) this.#beyond(s, there);
     this.bindAny(s);
     s.name = this.#source(s, there);
     s.remote = there;
@@ -264,15 +283,15 @@ export class InetDomain {
     if (name.port === 0) throw EINVAL;
     const there = this.#destination(name);
     const isHere = this.#isLocal(there.host);
-    const answered = isHere ? null : this.#answers(s, there);
-    const outside = isHere || answered !== null ? null : this.#outside(there);
+    const answered = isHere || s.lite ? null : this.#answers(s, there);
+    const outside = isHere || answered !== null ? null : this.#beyond(s, there);
     this.bindAny(s);
     const data = new Uint8Array(from.resid);
     from.get(data, 0, data.length);
     if (answered !== null) {
       answered.send(data, { host: there.host === GATEWAY ? LOOPBACK4 : there.host, port: there.port });
     } else if (outside === null) {
-      const target = this.#find(SOCK_DGRAM, there, (other) => !other.closed);
+      const target = this.#find(s.ports, there, (other) => !other.closed);
       if (target === null) s.refuse();
       else target.deliver(data, this.#source(s, there), cred);
     } else this.#hostDatagrams(s, there, outside.network).send(data, outside.to);

@@ -152,6 +152,7 @@ export class HostStream {
   #closed(error: string | null): void {
     if (error !== null && this.#far.peer !== null) {
       this.#guest.error = errnoByName(error) ?? ECONNRESET;
+      this.#guest.wasReset = true;
       this.#incoming.length = 0;
     }
     this.#hostGone = true;

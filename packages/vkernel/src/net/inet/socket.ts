@@ -10,18 +10,26 @@
  *   IN3  A UDP socket with `remote` receives from there only.
  * @module
  */
-import { EALREADY, ECONNREFUSED, EISCONN, ENOTCONN } from "../../sys/errno.ts";
+import { EALREADY, ECONNREFUSED, EISCONN, ENOTCONN, EPIPE } from "../../sys/errno.ts";
 import { POLLOUT } from "../../sys/poll.ts";
 import { AF_INET6, SHUT_RD, SHUT_WR, SOCK_DGRAM, SOCK_STREAM } from "../../sys/socket.ts";
 import { WOULDBLOCK } from "../../sys/wait.ts";
-import { Socket, type ByteSink, type InetName, type PeerCred } from "../socket.ts";
+import { Socket, type ByteSink, type ByteSource, type InetName, type PeerCred, type Rights } from "../socket.ts";
 import { ANY4, ANY6 } from "./address.ts";
 import type { HostDatagrams } from "./host.ts";
+
+/** Beside those of SOCK_STREAM and SOCK_DGRAM. */
+const LITE_PORTS = 3;
 
 export class InetSocket extends Socket {
   declare name: InetName;
   /** In the port table. */
   bound = false;
+  /** What of its name was asked for, by bind(2): it stays when the socket has no peer any more. */
+  hostAsked = false;
+  portAsked = false;
+  /** UDP-Lite, which has ports of its own. */
+  readonly lite: boolean;
   /** The other end's address; stays when that has gone. */
   remote: InetName | null = null;
   connecting = false;
@@ -36,8 +44,9 @@ export class InetSocket extends Socket {
   /** Told when the socket ends. */
   onClosed: (s: InetSocket) => void = () => {};
 
-  constructor(family: number, kind: number, cred: PeerCred) {
+  constructor(family: number, kind: number, cred: PeerCred, lite = false) {
     super(family, kind, cred);
+    this.lite = lite;
     this.name = { host: family === AF_INET6 ? ANY6 : ANY4, port: 0 };
   }
 
@@ -50,6 +59,10 @@ export class InetSocket extends Socket {
     return this.#options.get(level * 0x1_0000 + option) ?? initial;
   }
 
+  /** Which of the port tables is its own. */
+  get ports(): number {
+    return this.lite ? LITE_PORTS : this.kind;
+  }
   get isTcp(): boolean {
     return this.kind === SOCK_STREAM;
   }
@@ -130,8 +143,25 @@ export class InetSocket extends Socket {
     return this.writeShut;
   }
 
+  /**
+   * A connection that the other side has closed in order takes bytes once more: only then does that side tell that nobody reads them
+   * (Linux net/ipv4/tcp_input.c, tcp_reset).
+   */
+  override send(from: ByteSource, to: Socket | null, rights: Rights | null, cred: PeerCred, urgent = false): number {
+    if (!this.isTcp || !this.peerGone || this.wasReset || this.error !== null || this.writeShut) return super.send(from, to, rights, cred, urgent);
+    const n = from.resid;
+    if (n === 0) return 0;
+    from.get(new Uint8Array(n), 0, n);
+    this.wasReset = true;
+    this.error = EPIPE;
+    this.wakeAll();
+    return n;
+  }
+
   override recv(to: ByteSink, peek: boolean): number {
     if (this.listening) throw ENOTCONN;
+    // That nobody reads any more is no news for who reads.
+    if (this.error === EPIPE && this.queue.length === 0) return 0;
     return this.connecting ? WOULDBLOCK : super.recv(to, peek);
   }
 
