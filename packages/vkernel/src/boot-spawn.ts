@@ -111,7 +111,13 @@ export class Spawner {
     try {
       await startProgram(lp, consoles, { ...options, stdio: "console" });
     } catch (e) {
-      if (e instanceof KernelPanic) throw e;
+      if (e instanceof KernelPanic) {
+        // It is the end of everything that runs here, not of this call alone.
+        this.#machine.post(() => {
+          throw e;
+        });
+        throw e;
+      }
       // The process has no image to go back to: it ends where it is.
       exit1(lp, 0);
       throw e;

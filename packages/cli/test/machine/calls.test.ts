@@ -10,7 +10,7 @@ import { systemCalls } from "@vkernel/vkernel";
 import { describe, expect, it } from "vitest";
 import { type Case, cases, caseTable } from "./calls/cases.ts";
 import { checkout, scratch, vkernel } from "./harness.ts";
-import { HOST, KNOWN } from "./calls/different.ts";
+import { KNOWN } from "./calls/different.ts";
 
 const SOURCES = path.join(checkout, "packages/cli/test/machine/calls");
 
@@ -59,7 +59,7 @@ describe.skipIf(reason !== null)(`Linux calls, as the host's kernel answers them
     const differ = all.filter(({ name }) => ours.get(name) !== theirs.get(name) && theirs.get(name) !== "error 38");
     // What gives no answer at all is never excused.
     const unknown = differ.filter(
-      ({ name }) => !ours.has(name) || (known.get(name) !== ours.get(name) && !HOST.some(({ calls }) => calls.test(`${name}:`))),
+      ({ name }) => !ours.has(name) || known.get(name) !== ours.get(name),
     );
     expect(unknown.map(({ name }) => `${name}: ${ours.get(name) ?? "nothing"}, natively ${theirs.get(name) ?? "nothing"}`)).toEqual([]);
     const names = new Set(all.map(({ name }) => name));

@@ -8,12 +8,12 @@
  * @module
  */
 import { EIO } from "../sys/errno.ts";
-import { IoMiss, WOULDBLOCK } from "../sys/wait.ts";
+import { WOULDBLOCK } from "../sys/wait.ts";
 import type { Barrier, Mount } from "../vfs/mount.ts";
 import { vnodeSync } from "../vfs/vnode-pager.ts";
 import type { Vnode } from "../vfs/vnode.ts";
 import type { Lwp } from "./proc.ts";
-import { FOREVER, tsleep, waitForLoad } from "./sleep.ts";
+import { FOREVER, tsleep, whenLoaded } from "./sleep.ts";
 
 /** Plain half, after sync() or fsync() of these: 0, or WOULDBLOCK with what is under way left for waitDurable(). */
 export function untilDurable(lp: Lwp, mounts: readonly Mount[]): number {
@@ -39,14 +39,6 @@ export function* waitBarriers(lp: Lwp, pending: readonly Barrier[]): Generator<v
 
 /** Brings a file to stable storage, in a call that has written to it and must not be run again. Throws Errno. */
 export function* fsyncWaiting(lp: Lwp, vp: Vnode): Generator<void, void, void> {
-  for (;;) {
-    try {
-      vnodeSync(vp);
-      break;
-    } catch (e) {
-      if (!(e instanceof IoMiss)) throw e;
-      yield* waitForLoad(lp, e);
-    }
-  }
+  yield* whenLoaded(lp, () => vnodeSync(vp));
   yield* waitBarriers(lp, vp.mount.barriers());
 }

@@ -14,7 +14,7 @@ import { FREAD, FWRITE } from "../sys/fcntl.ts";
 import { POLLHUP, POLLIN, POLLOUT, POLLRDNORM } from "../sys/poll.ts";
 import type { WaitChannel } from "../sys/wait.ts";
 import type { LockOwner } from "../vfs/lockf.ts";
-import type { Vattr, Vtype } from "../vfs/vnode.ts";
+import type { Vattr, VattrChange, Vtype } from "../vfs/vnode.ts";
 import type { Uio } from "../vm/uio.ts";
 import type { Lwp } from "./proc.ts";
 import type { Sigio } from "./sigio.ts";
@@ -68,6 +68,10 @@ export abstract class File {
   /** Moves bytes from `uio`; returns the count or WOULDBLOCK. A short count means that more would block. */
   abstract write(uio: Uio, lp: Lwp): number;
 
+  /** Whether it has positions, so that pread and pwrite make sense; pipes, sockets and terminals have none. */
+  get positioned(): boolean {
+    return false;
+  }
   /** pread/pwrite at a byte offset, leaving the file's own position alone. */
   pread(_uio: Uio, _offset: number, _lp: Lwp): number {
     throw ESPIPE;
@@ -101,10 +105,12 @@ export abstract class File {
   channel(_write: boolean): WaitChannel | null {
     return null;
   }
-  /** Attributes for fstat; `lp` for files whose owner is the asker. */
+  /** Attributes for fstat. */
   stat(): Vattr {
     throw EINVAL;
   }
+  /** Mode and owners of a pipe or socket, which are on no file system; null for other files. */
+  readonly node: PseudoNode | null = null;
   /** What /proc/PID/fd shows for a file without a path, e.g. "pipe:[12]". */
   get name(): string {
     return `anon_inode:[${this.type}]`;
@@ -130,6 +136,24 @@ export function fdrop(fp: File, lp: Lwp | null): void {
   }
   fp.refs--;
   if (fp.refs > 0) fp.dropped();
+}
+
+/** What both ends of a pipe, or a socket, have in the place of a vnode: attributes that fchmod and fchown change. */
+export class PseudoNode {
+  readonly fileid: number;
+  private readonly attributes: Vattr;
+
+  /** `cred`: of who makes it. `timeUs`: now, µs since 1970. */
+  constructor(type: Vtype, mode: number, fileid: number, timeUs: number, cred: { readonly uid: number; readonly gid: number }) {
+    this.fileid = fileid;
+    this.attributes = { ...pseudoVattr(type, mode, fileid, timeUs), uid: cred.uid, gid: cred.gid };
+  }
+  getattr(): Vattr {
+    return { ...this.attributes };
+  }
+  setattr(change: VattrChange): void {
+    Object.assign(this.attributes, change);
+  }
 }
 
 /** Attributes of a file that is on no file system. `timeUs` is when it was made, µs since 1970. */

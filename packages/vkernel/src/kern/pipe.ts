@@ -19,8 +19,8 @@ import { WaitChannel, WOULDBLOCK } from "../sys/wait.ts";
 import type { Vattr } from "../vfs/vnode.ts";
 import { VFIFO } from "../vfs/vnode.ts";
 import type { Uio } from "../vm/uio.ts";
-import { File, pseudoVattr, type Readiness } from "./file.ts";
-import type { Kernel } from "./kernel.ts";
+import { File, PseudoNode, type Readiness } from "./file.ts";
+import type { Lwp } from "./proc.ts";
 
 /** Largest write that is atomic (Linux's value; DragonFly promises 512). */
 export const PIPE_BUF = 4096;
@@ -132,15 +132,14 @@ export class PipeFile extends File {
   readonly type = "pipe";
   readonly from: PipeRing | null;
   readonly to: PipeRing | null;
-  private readonly ino: number;
-  private readonly madeUs: number;
+  /** One for both ends. */
+  override readonly node: PseudoNode;
 
-  constructor(k: Kernel, ino: number, flags: number, from: PipeRing | null, to: PipeRing | null) {
+  constructor(node: PseudoNode, flags: number, from: PipeRing | null, to: PipeRing | null) {
     super(flags);
-    this.ino = ino;
+    this.node = node;
     this.from = from;
     this.to = to;
-    this.madeUs = k.microtime();
     if (from !== null) from.readers++;
     if (to !== null) to.writers++;
   }
@@ -180,7 +179,7 @@ export class PipeFile extends File {
   }
 
   override stat(): Vattr {
-    const a = pseudoVattr(VFIFO, 0o600, this.ino, this.madeUs);
+    const a = this.node.getattr();
     a.blocksize = PIPE_BUF;
     a.size = this.from === null ? 0 : this.from.len;
     return a;
@@ -199,17 +198,18 @@ export class PipeFile extends File {
 
   /** How /proc/PID/fd shows it. */
   override get name(): string {
-    return `pipe:[${this.ino}]`;
+    return `pipe:[${this.node.fileid}]`;
   }
 }
 
 /** pipe(2): the read end and the write end. `both` makes both ends readable and writable (DragonFly). */
-export function makePipe(k: Kernel, flags: number, both: boolean): [PipeFile, PipeFile] {
+export function makePipe(lp: Lwp, flags: number, both: boolean): [PipeFile, PipeFile] {
+  const { k, proc } = lp;
   const a = new PipeRing();
   const b = both ? new PipeRing() : null;
-  const ino = k.nextPseudoIno++;
+  const node = new PseudoNode(VFIFO, 0o600, k.nextPseudoIno++, k.microtime(), proc.cred);
   return [
-    new PipeFile(k, ino, flags | FREAD | (both ? FWRITE : 0), a, b),
-    new PipeFile(k, ino, flags | FWRITE | (both ? FREAD : 0), b, a),
+    new PipeFile(node, flags | FREAD | (both ? FWRITE : 0), a, b),
+    new PipeFile(node, flags | FWRITE | (both ? FREAD : 0), b, a),
   ];
 }

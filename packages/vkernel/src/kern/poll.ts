@@ -149,6 +149,11 @@ export interface EpollEvent {
   dataHi: number;
 }
 
+/** Whether a file may become ready: files and directories of file systems always are, and have nothing to wait at. */
+export function canPoll(fp: File): boolean {
+  return fp.type !== "vnode" || fp.channel(false) !== null || fp.channel(true) !== null;
+}
+
 export class EpollFile extends File {
   readonly type = "epoll";
   readonly entries = new Map<number, EpollEntry>();
@@ -172,7 +177,7 @@ export class EpollFile extends File {
     this.prune();
     if (this.entries.has(fd)) throw EEXIST;
     if (fp === this) throw EINVAL;
-    if (fp.type === "vnode" && fp.channel(false) === null && fp.channel(true) === null) throw EPERM;
+    if (!canPoll(fp)) throw EPERM;
     if (closesCircle(this, fp)) throw ELOOP;
     // An epoll entry does not keep the file open: it vanishes with the last descriptor (prune()).
     this.entries.set(fd, { fd, fp, events: ev.events, dataLo: ev.dataLo, dataHi: ev.dataHi, reported: 0, gen: 0 });

@@ -5,8 +5,8 @@
  *
  * Invariants
  *   PQ1  0 <= messages.length <= maxmsg; they stand by falling priority, equal ones in the order in which they came.
- *   PQ2  `capacity` is the sum of maxmsg · msgsize of all queues that exist, and at most CAPACITY: messages lie outside the
- *        machine's memory.
+ *   PQ2  `capacity` is the sum of maxmsg · (msgsize + MESSAGE_COST) of all queues that exist, and at most CAPACITY: messages
+ *        lie outside the machine's memory.
  *   PQ3  A queue exists while it has a name or an open file.
  *   PQ4  A notification is sent once, when a message comes into an empty queue that nobody waits at, and is used up by that.
  * @module
@@ -34,6 +34,8 @@ export const MQ_MSGSIZE_MAX = 8192;
 const HARD_MSG_MAX = 65_536;
 const HARD_MSGSIZE_MAX = 16 * 1024 * 1024;
 const CAPACITY = 64 * 1024 * 1024;
+/** What a message takes besides its bytes. */
+const MESSAGE_COST = 128;
 const NAME_MAX = 255;
 export const MQ_PRIO_MAX = 32_768;
 
@@ -71,7 +73,7 @@ class MessageQueue {
     this.msgsize = msgsize;
   }
   get bytes(): number {
-    return this.maxmsg * this.msgsize;
+    return this.maxmsg * (this.msgsize + MESSAGE_COST);
   }
 }
 
@@ -163,8 +165,8 @@ function create(lp: Lwp, name: string, mode: number, attr: MqAttr | null, limits
   const { most } = limits;
   if (maxmsg <= 0 || msgsize <= 0) throw EINVAL;
   if (maxmsg > (root ? HARD_MSG_MAX : most.maxmsg) || msgsize > (root ? HARD_MSGSIZE_MAX : most.msgsize)) throw EINVAL;
-  if (table.capacity + maxmsg * msgsize > CAPACITY) throw EMFILE;
   const q = new MessageQueue(mode & 0o777 & ~lp.proc.fd!.umask, cred.uid, cred.gid, maxmsg, msgsize);
+  if (table.capacity + q.bytes > CAPACITY) throw EMFILE;
   table.queues.set(name, q);
   table.existing.add(q);
   table.capacity += q.bytes;

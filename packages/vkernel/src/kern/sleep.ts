@@ -10,7 +10,7 @@
  * @module
  */
 import { EINTR, ERESTART } from "../sys/errno.ts";
-import type { IoMiss } from "../sys/wait.ts";
+import { IoMiss } from "../sys/wait.ts";
 import { WaitChannel, WaitNode } from "../sys/wait.ts";
 import type { Lwp } from "./proc.ts";
 import { AST_EXIT, LSSLEEP, SSTOP } from "./proc.ts";
@@ -134,6 +134,17 @@ function isWoken(nodes: readonly WaitNode[]): boolean {
 }
 
 /** Waits until data from outside has come in. The failure of a load surfaces in the operation that runs again. */
+/** Does something that may need what is not in memory, again after each load; it must change nothing before it throws. */
+export function* whenLoaded<T>(lp: Lwp, f: () => T): Generator<void, T, void> {
+  for (;;) {
+    try {
+      return f();
+    } catch (e) {
+      if (!(e instanceof IoMiss)) throw e;
+      yield* waitForLoad(lp, e);
+    }
+  }
+}
 export function* waitForLoad(lp: Lwp, miss: IoMiss): Generator<void, number, void> {
   const done = new WaitChannel("biord");
   let finished = false;

@@ -17,7 +17,7 @@ import type { PeerCred, Rights, Socket } from "../net/socket.ts";
 import type { Vattr, Vnode } from "../vfs/vnode.ts";
 import { VSOCK } from "../vfs/vnode.ts";
 import type { Uio } from "../vm/uio.ts";
-import { fdrop, fhold, File, pseudoVattr, type Readiness } from "./file.ts";
+import { fdrop, fhold, File, PseudoNode, type Readiness } from "./file.ts";
 import type { Kernel } from "./kernel.ts";
 import type { Lwp } from "./proc.ts";
 import type { Protocol } from "./protocol.ts";
@@ -78,19 +78,20 @@ export class SocketFile extends File {
   readonly socket: Socket;
   readonly protocol: Protocol;
   readonly k: Kernel;
-  private readonly ino: number;
+  override readonly node: PseudoNode;
   /** Vnode of the path it is bound to, with a reference. */
   boundTo: Vnode | null = null;
   /** SO_RCVTIMEO and SO_SNDTIMEO, ns. */
   recvTimeoutNs = Infinity;
   sendTimeoutNs = Infinity;
 
-  constructor(k: Kernel, flags: number, socket: Socket, protocol: Protocol) {
+  constructor(lp: Lwp, flags: number, socket: Socket, protocol: Protocol) {
     super(flags | FREAD | FWRITE);
+    const { k } = lp;
     this.k = k;
     this.socket = socket;
     this.protocol = protocol;
-    this.ino = k.nextPseudoIno++;
+    this.node = new PseudoNode(VSOCK, 0o777, k.nextPseudoIno++, k.microtime(), lp.proc.cred);
     k.sockets.files.add(this);
     socket.onUrgent = () => this.sigio?.urgent();
   }
@@ -122,10 +123,10 @@ export class SocketFile extends File {
     return 0;
   }
   override stat(): Vattr {
-    return pseudoVattr(VSOCK, 0o777, this.ino, this.k.microtime());
+    return this.node.getattr();
   }
   override get name(): string {
-    return `socket:[${this.ino}]`;
+    return `socket:[${this.node.fileid}]`;
   }
   override close(): void {
     const { k, socket } = this;

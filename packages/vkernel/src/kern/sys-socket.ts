@@ -39,7 +39,7 @@ function protocolOf(family: number): Protocol {
 
 /** Makes an open file of a socket and installs it. `flags` may hold O_NONBLOCK. */
 export function installSocket(lp: Lwp, s: Socket, flags: number, cloexec: boolean): number {
-  const fp = new SocketFile(lp.k, flags, s, protocolOf(s.family));
+  const fp = new SocketFile(lp, flags, s, protocolOf(s.family));
   try {
     return lp.proc.fd!.install(lp, fp, cloexec);
   } catch (e) {

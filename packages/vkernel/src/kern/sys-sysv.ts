@@ -27,9 +27,10 @@ interface SemopCarry {
 }
 /** semop(2), semtimedop(2); `timeout` gives the longest wait in ns, FOREVER for none. */
 export function kernSemop(lp: Lwp, id: number, uaddr: number, n: number, timeout: () => number): number {
+  const timeoutNs = timeout();
   if (id < 0) throw EINVAL;
   const ops = semOps(lp, uaddr, n >>> 0);
-  lp.carry = { id, ops, timeoutNs: timeout() } satisfies SemopCarry;
+  lp.carry = { id, ops, timeoutNs } satisfies SemopCarry;
   return semopTry(lp, id, ops);
 }
 export function* kernSemopSlow(lp: Lwp): KernelFrame {

@@ -10,7 +10,7 @@ import { SIGXFSZ } from "../sys/signal.ts";
 import { ALLPERMS, S_ISGID, S_ISTXT, S_ISUID, S_IXGRP, UF_SETTABLE } from "../sys/stat.ts";
 import { groupMember, VWRITE } from "../sys/ucred.ts";
 import { vnodeNote } from "../vfs/notify.ts";
-import type { VattrChange, Vnode } from "../vfs/vnode.ts";
+import type { Vattr, VattrChange, Vnode } from "../vfs/vnode.ts";
 import { VDIR, VREG } from "../vfs/vnode.ts";
 import { vnodeSync } from "../vfs/vnode-pager.ts";
 import { FifoFile } from "./fifo-file.ts";
@@ -42,29 +42,29 @@ export function onVnode(
 }
 
 /** chmod: the owner's and the superuser's. Others than the superuser cannot set the sticky bit of files, or the
- * set-gid bit for a group that they are not in. */
-export function setMode(lp: Lwp, vp: Vnode, mode: number): void {
-  checkWritableMount(vp);
+ * set-gid bit for a group that they are not in. Throws EPERM. */
+function modeChange(lp: Lwp, va: Vattr, mode: number): VattrChange {
   const { cred } = lp.proc;
-  const va = vp.getattr();
   let bits = mode & ALLPERMS;
   if (cred.uid !== 0) {
     if (cred.uid !== va.uid) throw EPERM;
-    if (vp.type !== VDIR && (bits & S_ISTXT) !== 0 && lp.proc.abi.files.stickyIsForRoot) bits &= ~S_ISTXT;
+    if (va.type !== VDIR && (bits & S_ISTXT) !== 0 && lp.proc.abi.files.stickyIsForRoot) bits &= ~S_ISTXT;
     if (!groupMember(va.gid, cred)) bits &= ~S_ISGID;
   }
-  vp.setattr({ mode: bits });
+  return { mode: bits };
+}
+export function setMode(lp: Lwp, vp: Vnode, mode: number): void {
+  checkWritableMount(vp);
+  vp.setattr(modeChange(lp, vp.getattr(), mode));
   vnodeNote(vp, NOTE_ATTRIB);
 }
 
 /**
  * chown: -1 leaves an id as it is. The superuser may do all; the owner may give the file to a group that it is in.
- * Set-id bits go when somebody else than the superuser changes an owner (Linux: whoever does it).
+ * Set-id bits go when somebody else than the superuser changes an owner (Linux: whoever does it). Throws EPERM.
  */
-export function setOwner(lp: Lwp, vp: Vnode, uid: number, gid: number): void {
-  checkWritableMount(vp);
+function ownerChange(lp: Lwp, va: Vattr, uid: number, gid: number): VattrChange {
   const { cred } = lp.proc;
-  const va = vp.getattr();
   const newUid = uid === -1 ? va.uid : uid >>> 0;
   const newGid = gid === -1 ? va.gid : gid >>> 0;
   if (cred.uid !== 0) {
@@ -72,12 +72,35 @@ export function setOwner(lp: Lwp, vp: Vnode, uid: number, gid: number): void {
     if (newGid !== va.gid && !groupMember(newGid, cred)) throw EPERM;
   }
   const change: VattrChange = { uid: newUid, gid: newGid };
-  if (vp.type !== VDIR && (cred.uid !== 0 || lp.proc.abi.files.rootDropsSetId)) {
+  if (va.type !== VDIR && (cred.uid !== 0 || lp.proc.abi.files.rootDropsSetId)) {
     const drop = (va.mode & S_ISUID) | ((va.mode & (S_ISGID | S_IXGRP)) === (S_ISGID | S_IXGRP) ? S_ISGID : 0);
     if (drop !== 0) change.mode = va.mode & ~drop;
   }
-  vp.setattr(change);
+  return change;
+}
+export function setOwner(lp: Lwp, vp: Vnode, uid: number, gid: number): void {
+  checkWritableMount(vp);
+  vp.setattr(ownerChange(lp, vp.getattr(), uid, gid));
   vnodeNote(vp, NOTE_ATTRIB);
+}
+
+/** fchmod(2) and fchown(2) of any descriptor, pipes and sockets included. Throws EBADF, EPERM, EINVAL for what has no attributes. */
+export function fdSetMode(lp: Lwp, fd: number, mode: number): number {
+  const { node } = lp.proc.fd!.get(fd);
+  if (node === null) setMode(lp, changeableVnode(lp, fd), mode);
+  else node.setattr(modeChange(lp, node.getattr(), mode));
+  return 0;
+}
+export function fdSetOwner(lp: Lwp, fd: number, uid: number, gid: number): number {
+  const { node } = lp.proc.fd!.get(fd);
+  if (node === null) setOwner(lp, changeableVnode(lp, fd), uid, gid);
+  else node.setattr(ownerChange(lp, node.getattr(), uid, gid));
+  return 0;
+}
+/** A descriptor that only names its file changes nothing of it. */
+function changeableVnode(lp: Lwp, fd: number): Vnode {
+  if ((lp.proc.fd!.get(fd).flags & O_PATH) !== 0) throw EBADF;
+  return vnodeOfFd(lp, fd);
 }
 
 /** chflags: the owner's for user flags, the superuser's for system flags. */

@@ -31,6 +31,7 @@ import {
   O_NOFOLLOW,
   O_PATH,
   O_SHLOCK,
+  O_TMPFILE,
   O_TRUNC,
 } from "../sys/fcntl.ts";
 import { NOTE_OPEN } from "../sys/event.ts";
@@ -43,7 +44,7 @@ import { FileRefVnode } from "../vfs/file-ref.ts";
 import { MNT_NODEV } from "../vfs/mount.ts";
 import type { Nchandle } from "../vfs/namecache.ts";
 import { cacheDrop } from "../vfs/namecache.ts";
-import { NLC_CREATE, NLC_FOLLOW, NLC_NOSYMLINK, nlookup } from "../vfs/nlookup.ts";
+import { NLC_CREATE, NLC_FOLLOW, NLC_NOSYMLINK, Nlookup, nlookup } from "../vfs/nlookup.ts";
 import { vnodeNote } from "../vfs/notify.ts";
 import type { Vnode } from "../vfs/vnode.ts";
 import { VBLK, VCHR, VDIR, VFIFO, VLNK, VREG, VSOCK } from "../vfs/vnode.ts";
@@ -51,7 +52,8 @@ import { checkFifoOpen, FifoFile } from "./fifo-file.ts";
 import type { File } from "./file.ts";
 import { fdrop, fhold } from "./file.ts";
 import type { Lwp } from "./proc.ts";
-import { checkWritableMount, createAt, nlookupInit } from "./sys-vfs.ts";
+import { whenLoaded } from "./sleep.ts";
+import { checkWritableMount, createAt, lookupPath, nlookupInit } from "./sys-vfs.ts";
 import { flockTry } from "./sys-file-lock.ts";
 import { acquireTty } from "./tty-jobctl.ts";
 import { truncateVnode, VnodeFile } from "./vnode-file.ts";
@@ -60,6 +62,7 @@ import { truncateVnode, VnodeFile } from "./vnode-file.ts";
 export function openTry(lp: Lwp, dirfd: number, path: string, flags: number, mode: number, resolve = 0): number {
   const fd = lp.proc.fd!;
   fd.reserve(lp, 1);
+  if ((flags & (O_TMPFILE | O_PATH)) === O_TMPFILE) return WOULDBLOCK;
   const fp = openFile(lp, dirfd, path, flags, mode, resolve);
   if (fp instanceof FifoFile && !fp.connected) {
     fdrop(fp, lp);
@@ -68,7 +71,7 @@ export function openTry(lp: Lwp, dirfd: number, path: string, flags: number, mod
   return fd.install(lp, fp, (flags & O_CLOEXEC) !== 0);
 }
 
-/** open(2), waiting half: a fifo without its other side. */
+/** open(2), waiting half: a fifo without its other side, and files without a name. */
 export function* openSlow(
   lp: Lwp,
   dirfd: number,
@@ -77,7 +80,10 @@ export function* openSlow(
   mode: number,
   resolve = 0,
 ): Generator<void, number, void> {
-  const fp = openFile(lp, dirfd, path, flags, mode, resolve);
+  const unnamed = (flags & (O_TMPFILE | O_PATH)) === O_TMPFILE;
+  const fp = unnamed
+    ? yield* openUnnamed(lp, dirfd, path, flags, mode, resolve)
+    : openFile(lp, dirfd, path, flags, mode, resolve);
   try {
     if (fp instanceof FifoFile) yield* fp.waitConnected(lp);
     return lp.proc.fd!.install(lp, fp, (flags & O_CLOEXEC) !== 0);
@@ -118,13 +124,58 @@ export function openFile(lp: Lwp, dirfd: number, path: string, flags: number, mo
   }
 }
 
+/**
+ * O_TMPFILE: makes a file in a directory and takes its name away before anybody else runs who could see it, save after a
+ * loss of power in between. It cannot be given a name later.
+ */
+function* openUnnamed(
+  lp: Lwp,
+  dirfd: number,
+  path: string,
+  flags: number,
+  mode: number,
+  resolve: number,
+): Generator<void, File, void> {
+  const follow = (flags & O_NOFOLLOW) !== 0 ? NLC_NOSYMLINK : NLC_FOLLOW;
+  const dir = yield* whenLoaded(lp, () => lookupPath(lp, dirfd, path, follow | resolve));
+  try {
+    if (dir.vp!.type !== VDIR) throw ENOTDIR;
+    const nch = yield* whenLoaded(lp, () => unusedName(lp, dir));
+    try {
+      yield* whenLoaded(lp, () => createAt(lp, nch, VREG, mode, {}, true));
+      const fp = new VnodeFile(fileFlags(flags), nch, null);
+      try {
+        yield* whenLoaded(lp, () => dir.vp!.unlink(nch.name, nch.vp!));
+        nch.cache.detach(nch);
+      } catch (e) {
+        fdrop(fp, lp);
+        throw e;
+      }
+      return fp;
+    } finally {
+      cacheDrop(nch);
+    }
+  } finally {
+    cacheDrop(dir);
+  }
+}
+
+/** A name in the directory that nothing has, held. */
+function unusedName(lp: Lwp, dir: Nchandle): Nchandle {
+  const { cred, fd } = lp.proc;
+  for (;;) {
+    const nch = nlookup(new Nlookup(cred, fd!.rdir, dir), `#${lp.k.nextPseudoIno++}`, NLC_CREATE);
+    if (nch.vp === null) return nch;
+    cacheDrop(nch);
+  }
+}
+
 /** The access mode as FREAD/FWRITE bits, and the flags that an open file keeps. */
 function fileFlags(flags: number): number {
   const rw = (flags & O_PATH) !== 0 ? 0 : (flags + 1) & O_ACCMODE;
   return (flags & ~(O_ACCMODE | O_CREAT | O_EXCL | O_TRUNC | O_NOCTTY | O_CLOEXEC | O_SHLOCK | O_EXLOCK)) | rw;
 }
 
-/** Opens a file that is there: checks rights and kinds, then makes the open file. */
 /** Opens the file of a held name that is there; `flags` as open(2) has them. */
 export function openExisting(lp: Lwp, nch: Nchandle, flags: number): File {
   const vp = nch.vp!;

@@ -77,6 +77,11 @@ export function withPath<T>(lp: Lwp, dirfd: number, path: string, flags: number,
   }
 }
 
+/** Walks to the directory of a path's last name, which need not be there. Throws what the walk throws. */
+export function walkParent(lp: Lwp, dirfd: number, path: string): void {
+  cacheDrop(nlookup(nlookupInit(lp, dirfd, path), path, NLC_CREATE | NLC_NAME));
+}
+
 /** Throws EROFS when the file system is mounted read-only. */
 export function checkWritableMount(vp: Vnode): void {
   if ((vp.mount.flags & MNT_RDONLY) !== 0) throw EROFS;
@@ -95,13 +100,14 @@ function newGid(p: Proc, dir: Vattr): number {
   return p.abi.files.groupOfDirectory || (dir.mode & S_ISGID) !== 0 ? dir.gid : p.cred.gid;
 }
 
-/** Makes a file under a negative name; the cache has it afterwards. Returns it without a reference of its own. */
+/** Makes a file under a negative name; the cache has it afterwards. Returns it without a reference of its own. `quiet`: nobody is told. */
 export function createAt(
   lp: Lwp,
   nch: Nchandle,
   type: Vtype,
   mode: number,
   extra: { rdev?: number; target?: string } = {},
+  quiet = false,
 ): Vnode {
   const p = lp.proc;
   const dvp = creatableIn(p, nch);
@@ -110,7 +116,7 @@ export function createAt(
   if (type === VDIR && !p.abi.files.groupOfDirectory) bits |= dir.mode & S_ISGID;
   const vp = dvp.create(nch.name, { type, mode: type === VLNK ? 0o777 : bits, uid: p.cred.uid, gid: newGid(p, dir), ...extra });
   nch.cache.setVnode(nch, vp);
-  nameNote(dvp, type === VDIR ? NOTE_WRITE | NOTE_LINK : NOTE_WRITE, "created", nch.name, type === VDIR);
+  if (!quiet) nameNote(dvp, type === VDIR ? NOTE_WRITE | NOTE_LINK : NOTE_WRITE, "created", nch.name, type === VDIR);
   return vp;
 }
 
@@ -183,6 +189,8 @@ export function kernLink(lp: Lwp, fromFd: number, from: string, toFd: number, to
 /** Makes another name for a file; the walk starts where `nd` says. */
 export function makeLink(lp: Lwp, vp: Vnode, nd: Nlookup, to: string): number {
   if (vp.type === VDIR) throw EPERM;
+  // A file whose last name has gone ends with its last user.
+  if (vp.getattr().nlink === 0) throw ENOENT;
   const nch = lookupNew(nd, to, false);
   try {
     const dvp = nch.parent!.vp!;
@@ -391,10 +399,10 @@ export function kernFchdir(lp: Lwp, fd: number): number {
 
 /** chroot(2): the superuser's. BSD also moves the working directory there; Linux leaves it. */
 export function kernChroot(lp: Lwp, path: string): number {
-  if (lp.proc.cred.uid !== 0) throw EPERM;
   const nch = lookupPath(lp, AT_FDCWD, path, NLC_FOLLOW);
   try {
     checkEnterable(lp, nch);
+    if (lp.proc.cred.uid !== 0) throw EPERM;
   } catch (e) {
     cacheDrop(nch);
     throw e;

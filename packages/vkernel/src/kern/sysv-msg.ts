@@ -3,7 +3,8 @@
  * System V message queues (DragonFly 2.0 sys/kern/sysv_msg.c; Linux ipc/msg.c).
  *
  * Invariants
- *   MQ1  cbytes is the sum of the lengths of the messages; poolBytes that of all queues.
+ *   MQ1  cbytes is the sum of the lengths of the messages; poolBytes that of all queues, with MESSAGE_COST for each message,
+ *        so that empty ones are not free.
  *   MQ2  Messages are received in the order in which they came, among those that the receiver asks for.
  * @module
  */
@@ -20,8 +21,9 @@ export const MSG_COPY = 0x4000;
 export const MSGMNI = 4096;
 export const MSGMAX = 8192;
 export const MSGMNB = 16_384;
-/** Bytes of all messages together: they lie outside the machine's memory. */
+/** Bytes of all messages together, and what each takes besides its own: they lie outside the machine's memory. */
 const MSGPOOL = 64 * 1024 * 1024;
+const MESSAGE_COST = 128;
 
 export interface Message {
   readonly type: number;
@@ -59,7 +61,7 @@ export function msgRemove(lp: Lwp, q: MsgQueue): void {
   q.control(lp.proc.cred);
   const table = lp.k.ipc.msg;
   table.remove(q);
-  table.poolBytes -= q.cbytes;
+  table.poolBytes -= q.cbytes + MESSAGE_COST * q.messages.length;
   q.messages.length = 0;
   q.readChan.wakeup();
   q.writeChan.wakeup();
@@ -84,10 +86,10 @@ export function msgsndTry(lp: Lwp, id: number, message: Message, flags: number):
     if ((flags & IPC_NOWAIT) !== 0) throw EAGAIN;
     return WOULDBLOCK;
   }
-  if (table.poolBytes + len > MSGPOOL) throw ENOMEM;
+  if (table.poolBytes + len + MESSAGE_COST > MSGPOOL) throw ENOMEM;
   q.messages.push(message);
   q.cbytes += len;
-  table.poolBytes += len;
+  table.poolBytes += len + MESSAGE_COST;
   q.lspid = lp.proc.pid;
   q.stime = now(lp);
   q.readChan.wakeup();
@@ -156,7 +158,7 @@ export function msgrcvTry(lp: Lwp, req: MsgRequest, accept: (m: Message, len: nu
   if (copy) return give;
   q.messages.splice(index, 1);
   q.cbytes -= len;
-  table.poolBytes -= len;
+  table.poolBytes -= len + MESSAGE_COST;
   q.lrpid = lp.proc.pid;
   q.rtime = now(lp);
   q.writeChan.wakeup();

@@ -5,11 +5,13 @@
  * Invariants
  *   SE1  0 <= value <= SEMVMX; the operations of one call happen together or not at all.
  *   SE2  ncnt[i] and zcnt[i] count the threads that sleep because of semaphore i.
- *   SE3  A process's adjustments name existing sets; they are applied once, when its last thread ends, and forgotten for
+ *   SE3  `undoSems` is the number of semaphores in all arrays of adjustments, at most SEMMNU; an array is made by the first call
+ *        with SEM_UNDO that succeeds.
+ *   SE4  A process's adjustments name existing sets; they are applied once, when its last thread ends, and forgotten for
  *        a semaphore that is set by SETVAL or SETALL.
  * @module
  */
-import { E2BIG, EAGAIN, EFBIG, EIDRM, EINVAL, ENOSPC, ERANGE } from "../sys/errno.ts";
+import { E2BIG, EAGAIN, EFBIG, EIDRM, EINVAL, ENOMEM, ENOSPC, type Errno, ERANGE } from "../sys/errno.ts";
 import { WaitChannel, WOULDBLOCK } from "../sys/wait.ts";
 import type { Lwp, Proc } from "./proc.ts";
 import { FOREVER, PCATCH, PNORESTART, SLEEP_TIMEOUT, tsleep } from "./sleep.ts";
@@ -22,6 +24,8 @@ export const SEMMSL = 32_000;
 export const SEMMNS = 1_024_000;
 export const SEMOPM = 500;
 export const SEMVMX = 32_767;
+/** Semaphores in the adjustments of all processes together, which lie outside the machine's memory. */
+export const SEMMNU = 1_024_000;
 
 /** struct sembuf. */
 export interface SemOp {
@@ -59,6 +63,7 @@ export type SemUndo = Map<SemSet, Int32Array>;
 
 export class SemTable extends IpcTable<SemSet> {
   totalSems = 0;
+  undoSems = 0;
   /** Processes with adjustments. */
   readonly undo = new Map<Proc, SemUndo>();
   constructor() {
@@ -89,7 +94,7 @@ export function semRemove(lp: Lwp, set: SemSet): void {
   table.remove(set);
   table.totalSems -= set.nsems;
   for (const [p, undo] of table.undo) {
-    undo.delete(set);
+    if (undo.delete(set)) table.undoSems -= set.nsems;
     if (undo.size === 0) table.undo.delete(p);
   }
   set.chan.wakeup();
@@ -109,20 +114,27 @@ function semopSet(lp: Lwp, id: number, ops: readonly SemOp[]): SemSet {
   return set;
 }
 
+/** The adjustments of the process for a set, made now if there are none. Throws ENOMEM. */
 function undoOf(lp: Lwp, set: SemSet): Int32Array {
-  const { undo } = lp.k.ipc.sem;
-  let mine = undo.get(lp.proc);
-  if (mine === undefined) undo.set(lp.proc, (mine = new Map()));
-  let adjust = mine.get(set);
-  if (adjust === undefined) mine.set(set, (adjust = new Int32Array(set.nsems)));
+  const table = lp.k.ipc.sem;
+  let mine = table.undo.get(lp.proc);
+  let adjust = mine?.get(set);
+  if (adjust !== undefined) return adjust;
+  if (table.undoSems + set.nsems > SEMMNU) throw ENOMEM;
+  table.undoSems += set.nsems;
+  if (mine === undefined) table.undo.set(lp.proc, (mine = new Map()));
+  mine.set(set, (adjust = new Int32Array(set.nsems)));
   return adjust;
 }
 
-/** Does all operations or none (SE1): 0, or WOULDBLOCK with `blockedOn` set. Throws ERANGE, EAGAIN (IPC_NOWAIT). */
+/** Does all operations or none (SE1): 0, or WOULDBLOCK with `blockedOn` set. Throws ERANGE, EAGAIN (IPC_NOWAIT), ENOMEM. */
 function perform(lp: Lwp, set: SemSet, ops: readonly SemOp[]): number {
   const { values } = set;
+  const before = lp.k.ipc.sem.undo.get(lp.proc)?.get(set);
+  /** Adjustments as they will be, by semaphore. */
+  const owed = new Map<number, number>();
   let done = 0;
-  let failure: typeof ERANGE | null = null;
+  let failure: Errno | null = null;
   for (; done < ops.length; done++) {
     const { num, op, flags } = ops[done]!;
     const value = values[num]! + op;
@@ -134,23 +146,27 @@ function perform(lp: Lwp, set: SemSet, ops: readonly SemOp[]): number {
     }
     if (value > SEMVMX) failure = ERANGE;
     else if ((flags & SEM_UNDO) !== 0) {
-      const adjust = undoOf(lp, set);
-      const owed = adjust[num]! - op;
-      if (owed < -SEMVMX - 1 || owed > SEMVMX) failure = ERANGE;
-      else adjust[num] = owed;
+      const next = (owed.get(num) ?? before?.[num] ?? 0) - op;
+      if (next < -SEMVMX - 1 || next > SEMVMX) failure = ERANGE;
+      else owed.set(num, next);
     }
     if (failure !== null) break;
     values[num] = value;
   }
-  if (done < ops.length) {
-    while (--done >= 0) {
-      const { num, op, flags } = ops[done]!;
-      values[num]! -= op;
-      if ((flags & SEM_UNDO) !== 0) undoOf(lp, set)[num]! += op;
-    }
+  const all = done === ops.length;
+  let adjust = before;
+  try {
+    if (all && owed.size > 0) adjust = undoOf(lp, set);
+  } catch (e) {
+    if (e !== ENOMEM) throw e;
+    failure = ENOMEM;
+  }
+  if (!all || failure !== null) {
+    while (--done >= 0) values[ops[done]!.num]! -= ops[done]!.op;
     if (failure !== null) throw failure;
     return WOULDBLOCK;
   }
+  for (const [num, next] of owed) adjust![num] = next;
   let changed = false;
   for (const { num, op } of ops) {
     set.pids[num] = lp.proc.pid;
@@ -204,13 +220,14 @@ export function semSetValues(lp: Lwp, set: SemSet, first: number, values: ArrayL
   set.chan.wakeup();
 }
 
-/** A process ends: pays what it owes (SE3). */
+/** A process ends: pays what it owes (SE4). */
 export function semExit(lp: Lwp): void {
-  const { undo } = lp.k.ipc.sem;
-  const mine = undo.get(lp.proc);
+  const table = lp.k.ipc.sem;
+  const mine = table.undo.get(lp.proc);
   if (mine === undefined) return;
-  undo.delete(lp.proc);
+  table.undo.delete(lp.proc);
   for (const [set, adjust] of mine) {
+    table.undoSems -= set.nsems;
     for (let i = 0; i < adjust.length; i++) {
       if (adjust[i] === 0) continue;
       set.values[i] = Math.min(SEMVMX, Math.max(0, set.values[i]! + adjust[i]!));

@@ -18,6 +18,8 @@ import type { VmSystem } from "../vm/system.ts";
 import type { Lwp } from "./proc.ts";
 import { IPC_R, IPC_W, type IpcInit, IpcObject, IpcTable } from "./sysv-ipc.ts";
 
+/** Of shmget (Linux). */
+const SHM_HUGETLB = 0o4000;
 export const SHM_RDONLY = 0x1000;
 export const SHM_RND = 0x2000;
 export const SHM_REMAP = 0x4000;
@@ -85,8 +87,9 @@ const now = (lp: Lwp): number => Math.floor(lp.k.microtime() / 1e6);
 export function shmget(lp: Lwp, key: number, size: number, flags: number): ShmSegment {
   const table = lp.k.ipc.shm;
   const segment = table.get(key, flags, lp.proc.cred, now(lp), (init) => {
-    if (size < 1) throw EINVAL;
     const pages = Math.ceil(size / PAGE_SIZE);
+    // There are no huge pages.
+    if (size < 1 || pages > table.maxPages || (flags & SHM_HUGETLB) !== 0) throw EINVAL;
     if (table.totalPages + pages > table.maxPages) throw ENOSPC;
     const object = VmObject.anonymous(lp.k.vm, pages * PAGE_SIZE);
     object.ref();

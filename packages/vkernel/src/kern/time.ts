@@ -13,6 +13,7 @@
 import { EAGAIN, EINVAL } from "../sys/errno.ts";
 import { SI_TIMER, SIGALRM, SIGKILL, SIGPROF, SIGVTALRM, SIGXCPU } from "../sys/signal.ts";
 import { Callout } from "./callout.ts";
+import { type CpuClock, CpuWatch } from "./cpu-clock.ts";
 import type { Lwp, Proc } from "./proc.ts";
 import { procTimes, RLIMIT_CPU } from "./resource.ts";
 import { checkQueueRoom, ksiginfo, lwpsignal, psignal } from "./sig.ts";
@@ -48,12 +49,14 @@ export class Itimers {
   profIntervalNs = 0;
   readonly posix = new Map<number, PosixTimer>();
   nextId = 0;
+  /** Who waits for this process's time (cpu-clock.ts). */
+  readonly cpuWatches = new Set<CpuWatch>();
   /** Processor seconds at which SIGXCPU is sent next; 0 before the first. */
   xcpuAtSec = 0;
 
   /** True when something depends on processor time. */
   get cpuTimed(): boolean {
-    return this.virtualAtNs !== 0 || this.profAtNs !== 0;
+    return this.virtualAtNs !== 0 || this.profAtNs !== 0 || this.cpuWatches.size > 0;
   }
 }
 
@@ -134,6 +137,7 @@ export function checkCpuTimers(p: Proc): void {
     t.profAtNs = t.profIntervalNs === 0 ? 0 : nextPeriod(t.profAtNs, t.profIntervalNs, userNs + sysNs);
     psignal(p, SIGPROF, ksiginfo(SIGPROF, 0x80));
   }
+  for (const watch of [...t.cpuWatches]) watch.check();
   if (limit === Infinity) return;
   const seconds = (userNs + sysNs) / 1e9;
   if (seconds >= p.limits.max[RLIMIT_CPU]!) psignal(p, SIGKILL);
@@ -146,32 +150,50 @@ export function checkCpuTimers(p: Proc): void {
 /** A timer made by timer_create. */
 export class PosixTimer {
   readonly id: number;
-  readonly clock: number;
+  /** CLOCK_REALTIME or CLOCK_MONOTONIC, or the processor time it waits for. */
+  readonly clock: number | CpuClock;
   /** Native signal, 0 for SIGEV_NONE. */
   readonly signo: number;
   readonly value: number;
   /** Thread that gets the signal (SIGEV_THREAD_ID), 0 = the process. */
   readonly tid: number;
   readonly callout: Callout;
+  /** In the callout's place for a clock of processor time. */
+  readonly watch: CpuWatch | null;
   intervalNs = 0;
   overrun = 0;
-  constructor(p: Proc, id: number, clock: number, signo: number, value: number, tid: number) {
+  constructor(p: Proc, id: number, clock: number | CpuClock, signo: number, value: number, tid: number) {
     this.id = id;
     this.clock = clock;
     this.signo = signo;
     this.value = value;
     this.tid = tid;
-    this.callout = new Callout(() => posixTimerFired(p, this));
+    this.callout = new Callout(() => posixTimerFired(p, this, this.callout.deadline, p.k.nanouptime()));
+    this.watch = typeof clock === "number" ? null : new CpuWatch(clock, () => posixTimerFired(p, this, this.cpuAtNs, clock.now()));
+  }
+  /** Processor time at which it fires, or has fired. */
+  cpuAtNs = 0;
+
+  start(p: Proc, atNs: number): void {
+    if (this.watch === null) p.k.callouts.reset(this.callout, atNs);
+    else {
+      this.cpuAtNs = atNs;
+      this.watch.arm(atNs);
+    }
+  }
+  stop(p: Proc): void {
+    if (this.watch === null) p.k.callouts.stop(this.callout);
+    else this.watch.disarm();
   }
 }
 
-function posixTimerFired(p: Proc, t: PosixTimer): void {
-  const now = p.k.nanouptime();
+/** The timer was to fire at `atNs` of its clock, which shows `now`. */
+function posixTimerFired(p: Proc, t: PosixTimer, atNs: number, now: number): void {
   t.overrun = 0;
   if (t.intervalNs !== 0) {
-    const next = nextPeriod(t.callout.deadline, t.intervalNs, now);
-    t.overrun = Math.min(0x7fffffff, Math.max(0, Math.round((next - t.callout.deadline) / t.intervalNs) - 1));
-    p.k.callouts.reset(t.callout, next);
+    const next = nextPeriod(atNs, t.intervalNs, now);
+    t.overrun = Math.min(0x7fffffff, Math.max(0, Math.round((next - atNs) / t.intervalNs) - 1));
+    t.start(p, next);
   }
   if (t.signo === 0) return;
   const info = ksiginfo(t.signo, SI_TIMER);
@@ -184,7 +206,7 @@ function posixTimerFired(p: Proc, t: PosixTimer): void {
 }
 
 /** timer_create: throws EAGAIN at the limit. */
-export function timerCreate(p: Proc, clock: number, signo: number, value: number, tid: number): PosixTimer {
+export function timerCreate(p: Proc, clock: number | CpuClock, signo: number, value: number, tid: number): PosixTimer {
   const t = p.itimers;
   if (t.posix.size >= MAXTIMERS) throw EAGAIN;
   checkQueueRoom(p);
@@ -202,23 +224,23 @@ export function timerGet(p: Proc, id: number): PosixTimer {
 }
 
 export function timerValue(p: Proc, t: PosixTimer): ItimerValue {
-  return {
-    valueNs: t.callout.armed ? Math.max(1, t.callout.deadline - p.k.nanouptime()) : 0,
-    intervalNs: t.intervalNs,
-  };
+  let left = 0;
+  if (t.watch !== null) left = t.watch.atNs === 0 ? 0 : Math.max(1, t.watch.atNs - t.watch.clock.now());
+  else if (t.callout.armed) left = Math.max(1, t.callout.deadline - p.k.nanouptime());
+  return { valueNs: left, intervalNs: t.intervalNs };
 }
 
-/** Arms a POSIX timer to fire at a monotonic time (ns), 0 stops it. */
+/** Arms a POSIX timer to fire at a monotonic time or, for its processor clock, at that clock's (ns); 0 stops it. */
 export function timerSet(p: Proc, t: PosixTimer, atNs: number, intervalNs: number): void {
   t.intervalNs = intervalNs === 0 ? 0 : Math.max(MIN_PERIOD_NS, intervalNs);
   t.overrun = 0;
-  if (atNs === 0) p.k.callouts.stop(t.callout);
-  else p.k.callouts.reset(t.callout, atNs);
+  if (atNs === 0) t.stop(p);
+  else t.start(p, atNs);
 }
 
 export function timerDelete(p: Proc, id: number): void {
   const t = timerGet(p, id);
-  p.k.callouts.stop(t.callout);
+  t.stop(p);
   p.itimers.posix.delete(id);
 }
 
@@ -233,6 +255,7 @@ export function stopProcTimers(p: Proc): void {
   if (t.real !== null) p.k.callouts.stop(t.real);
   t.virtualAtNs = 0;
   t.profAtNs = 0;
+  t.cpuWatches.clear();
 }
 
 /** Now, in ns, of a clock; wall clock in ns since 1970 loses nothing above 200 ns. Throws EINVAL. */

@@ -9,7 +9,7 @@
  *   VF4  Bytes that were moved before an error or a miss are reported, and the error comes with the next call.
  * @module
  */
-import { EBADF, EFBIG, EINVAL, EISDIR, ENOTDIR, ENOTTY, ENXIO, EOVERFLOW, ESPIPE } from "../sys/errno.ts";
+import { EBADF, EFAULT, EFBIG, EINVAL, EISDIR, ENOTDIR, ENOTTY, ENXIO, EOVERFLOW, ESPIPE } from "../sys/errno.ts";
 import { NOTE_CLOSE, NOTE_CLOSE_WRITE, NOTE_EXTEND, NOTE_READ, NOTE_WRITE } from "../sys/event.ts";
 import { FWRITE, O_APPEND, O_NONBLOCK, O_PATH, SEEK_CUR, SEEK_DATA, SEEK_END, SEEK_HOLE, SEEK_SET } from "../sys/fcntl.ts";
 import { FIONREAD } from "../sys/ioctl.ts";
@@ -66,6 +66,10 @@ export class VnodeFile extends File implements LockOwner {
     return this.dev !== null && !this.dev.seekable;
   }
 
+  override get positioned(): boolean {
+    return !this.isStream;
+  }
+
   override read(uio: Uio, _lp: Lwp): number {
     return this.readWaited(uio, (this.flags & O_NONBLOCK) !== 0 ? -1 : 0);
   }
@@ -87,7 +91,8 @@ export class VnodeFile extends File implements LockOwner {
       moved = objectRead(this.vp.object, offset, uio, total, this.readDirect);
     } catch (e) {
       moved = total - uio.resid;
-      if (moved === 0) throw e;
+      // At the end of the file nothing is moved, so that the place for it does not matter.
+      if (moved === 0 && !(e === EFAULT && this.vp.read(offset, new Uint8Array(1), 0, 1) === 0)) throw e;
     }
     if (moved > 0) vnodeNote(this.vp, NOTE_READ);
     return moved;

@@ -28,6 +28,8 @@ export const O_FOFFSET = 0x00200000;
 export const O_DIRECTORY = 0x08000000;
 /** Only names the file: no read, write or device open (Linux O_PATH). */
 export const O_PATH = 0x10000000;
+/** A file without a name in the directory that the path names (Linux O_TMPFILE). */
+export const O_TMPFILE = 0x20000000;
 
 export const F_DUPFD = 0;
 export const F_GETFD = 1;

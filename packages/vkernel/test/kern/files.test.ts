@@ -2,13 +2,13 @@
 /** Open files: contents, positions, FIFOs, locks. */
 import { describe, expect, it } from "vitest";
 import { B, make, onPath, onPaths, open, P, Q, readAll, run, stat, write } from "./file-calls.ts";
-import { type Call, DATA, sys, type User } from "./user-bench.ts";
+import { type Call, DATA, DATA as A, sys, type User } from "./user-bench.ts";
 
 const ENOENT = -2, ENXIO = -6, EBADF = -9, EAGAIN = -11, EFAULT = -14, EEXIST = -17, EXDEV = -18, ENOTDIR = -20, EISDIR = -21;
 const EINVAL = -22, EMFILE = -24, ETXTBSY = -26, EFBIG = -27, ESPIPE = -29, EPIPE = -32, EDEADLK = -35, ENAMETOOLONG = -36;
-const ELOOP = -40, EOPNOTSUPP = -95;
+const ELOOP = -40;
 const O_WRONLY = 1, O_RDWR = 2, O_CREAT = 0o100, O_EXCL = 0o200, O_TRUNC = 0o1000, O_APPEND = 0o2000, O_NONBLOCK = 0o4000;
-const O_DIRECTORY = 0o200000, O_NOFOLLOW = 0o400000, O_CLOEXEC = 0o2000000, O_PATH = 0o10000000;
+const O_DIRECTORY = 0o200000, O_NOFOLLOW = 0o400000, O_CLOEXEC = 0o2000000, O_PATH = 0o10000000, O_TMPFILE = 0o20200000;
 const S_IFIFO = 0o010000, S_IFREG = 0o100000, S_IFLNK = 0o120000;
 
 describe("open", () => {
@@ -50,7 +50,10 @@ describe("open", () => {
     ["/dangling", 0, ENOENT],
     ["/dangling", O_CREAT | O_EXCL, EEXIST],
     ["/" + "n".repeat(256), O_CREAT, ENAMETOOLONG],
-    ["/file", 0o20200000 | O_RDWR, EOPNOTSUPP],
+    ["/file", O_TMPFILE | O_RDWR, ENOTDIR],
+    ["/", O_TMPFILE, EINVAL],
+    ["/", O_TMPFILE | O_CREAT | O_RDWR, EINVAL],
+    ["/", 0o20000000 | O_RDWR, EINVAL],
   ])("%s with flags %i gives %i", async (path, flags, want) => {
     await run(function* (u) {
       yield* make(u, "/file");
@@ -60,6 +63,24 @@ describe("open", () => {
       expect(yield open(u, path, flags)).toBe(want);
     });
   });
+
+  it("O_TMPFILE gives a file that no directory shows, and that gets no name", () =>
+    run(function* (u) {
+      const fd = yield open(u, "/", O_TMPFILE | O_RDWR, 0o640);
+      u.text(A + 64, "kept");
+      expect(yield sys("write", fd, A + 64, 4)).toBe(4);
+      expect(yield sys("pread64", fd, A + 128, 4, 0, 0)).toBe(4);
+      expect(u.read(A + 128, 4)).toBe("kept");
+      expect(yield sys("statx", fd, u.text(A + 64, ""), 0x1000, 0x7ff, B)).toBe(0);
+      // struct statx: nlink, uid, gid, mode
+      expect([u.word(B + 16), u.word(B + 28) & 0xffff]).toEqual([0, S_IFREG | 0o640]);
+      const dir = yield open(u, "/", O_DIRECTORY);
+      const n = yield sys("getdents64", dir, B, 4096);
+      expect(u.read(B, n)).not.toContain("#");
+      u.text(A + 64, "");
+      u.text(A + 80, "/named");
+      expect(yield sys("linkat", fd, A + 64, -100, A + 80, 0x1000)).toBe(ENOENT);
+    }));
 
   it("D3: names of 255 bytes, and paths up to the limit with their NUL", () =>
     run(function* (u) {

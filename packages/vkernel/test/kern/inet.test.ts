@@ -174,6 +174,33 @@ describe("streams inside the machine", () => {
     });
   });
 
+  it("a datagram socket that forgets its peer forgets the address it had towards it, and keeps one it was given", async () => {
+    await run(function* (u) {
+      const mapped = [0xffff_0000 | 0, 0x0100_007f];
+      const six = yield sys("socket", INET6, DGRAM, 0);
+      const forget = (): ReturnType<typeof sys> => {
+        u.words(BUF, 0, 0, 0, 0);
+        return sys("connect", six, BUF, 16);
+      };
+      expect(yield sys("connect", six, A, address(u, A, "::1", 53))).toBe(0);
+      yield forget();
+      // As getaddrinfo sorts addresses: an IPv4 address on the IPv6 socket.
+      expect(yield sys("connect", six, A, address(u, A, "127.0.0.1", 53))).toBe(0);
+      u.setWord(A + 0x100, 28);
+      yield sys("getsockname", six, OTHER, A + 0x100);
+      expect([u.word(OTHER + 16), u.word(OTHER + 20)]).toEqual(mapped);
+      yield forget();
+      yield sys("getsockname", six, OTHER, A + 0x100);
+      expect([u.word(OTHER + 16), u.word(OTHER + 20)]).toEqual([0, 0]);
+      const four = yield sys("socket", INET, DGRAM, 0);
+      yield sys("bind", four, A, address(u, A, "127.0.0.1", 4000));
+      yield sys("connect", four, A, address(u, A, "127.0.0.1", 53));
+      u.words(BUF, 0, 0, 0, 0);
+      yield sys("connect", four, BUF, 16);
+      expect(yield* nameOf(u, "getsockname", four)).toBe("127.0.0.1:4000");
+    });
+  });
+
   it("unread bytes turn a close into a reset", async () => {
     await run(function* (u) {
       const s = yield sys("socket", INET, STREAM, 0);

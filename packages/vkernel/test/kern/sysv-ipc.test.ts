@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** System V IPC through the calls of Linux/i386; errors as shmget(2), semop(2), msgrcv(2) and their kin state them. */
 import { describe, expect, it } from "vitest";
+import { SEMMNU } from "../../src/kern/sysv-sem.ts";
 import { DATA, type Program, sys, UserBench } from "./user-bench.ts";
 
 const EPERM = -1, ENOENT = -2, EINTR = -4, E2BIG = -7, EAGAIN = -11, EACCES = -13, EFAULT = -14, EEXIST = -17, EINVAL = -22, EFBIG = -27;
-const ERANGE = -34, ENOMSG = -42, EIDRM = -43;
+const ENOMEM = -12, ERANGE = -34, ENOMSG = -42, EIDRM = -43;
 const IPC_CREAT = 0o1000, IPC_EXCL = 0o2000, IPC_NOWAIT = 0o4000, IPC_PRIVATE = 0, IPC_RMID = 0, IPC_SET = 1, IPC_STAT = 2, IPC_INFO = 3;
-const SHM_RDONLY = 0o10000, SHM_RND = 0o20000, SHM_REMAP = 0o40000, SEM_UNDO = 0x1000;
+const SHM_RDONLY = 0o10000, SHM_RND = 0o20000, SHM_REMAP = 0o40000, SEM_UNDO = 0x1000, SHM_HUGETLB = 0o4000;
 const GETPID = 11, GETVAL = 12, GETALL = 13, GETNCNT = 14, GETZCNT = 15, SETVAL = 16, SETALL = 17;
 const MSG_NOERROR = 0o10000, MSG_EXCEPT = 0o20000, MSG_COPY = 0o40000;
 const A = DATA, B = DATA + 0x2000;
@@ -143,7 +144,8 @@ describe("shared memory", () => {
     await run(function* (u) {
       const limit = u.bench.k.vm.totalPages * 4096;
       expect(yield sys("shmget", 1, 0, IPC_CREAT | 0o600)).toBe(EINVAL);
-      expect(yield sys("shmget", 1, limit + 4096, IPC_CREAT | 0o600)).toBe(-28);
+      expect(yield sys("shmget", 1, limit + 4096, IPC_CREAT | 0o600)).toBe(EINVAL);
+      expect(yield sys("shmget", 1, 4096, IPC_CREAT | SHM_HUGETLB | 0o600)).toBe(EINVAL);
       const id = yield sys("shmget", 1, 8192, IPC_CREAT | 0o600);
       expect(yield sys("shmget", 1, 8193, 0)).toBe(EINVAL);
       expect(yield sys("shmget", 1, 100, 0)).toBe(id);
@@ -255,6 +257,25 @@ describe("semaphores", () => {
     });
     expect(bench.k.ipc.sem.undo.size).toBe(0);
   });
+
+  it("SE3: adjustments are made by calls that succeed, and their number is limited", async () => {
+    const bench = await run(function* (u) {
+      const { sem } = u.bench.k.ipc;
+      const id = yield sys("semget", IPC_PRIVATE, 100, 0o600);
+      expect(yield semop(u, id, [0, 1, SEM_UNDO], [1, -1, IPC_NOWAIT])).toBe(EAGAIN);
+      expect(yield semop(u, id, [0, 32767, SEM_UNDO], [0, 1, SEM_UNDO])).toBe(ERANGE);
+      expect([sem.undo.size, sem.undoSems]).toEqual([0, 0]);
+      expect(yield semop(u, id, [0, 3, SEM_UNDO], [0, -1, SEM_UNDO])).toBe(0);
+      expect([sem.undo.size, sem.undoSems]).toEqual([1, 100]);
+      sem.undoSems = SEMMNU;
+      const other = yield sys("semget", IPC_PRIVATE, 1, 0o600);
+      expect(yield semop(u, other, [0, 1, SEM_UNDO])).toBe(ENOMEM);
+      expect(yield sys("semctl", other, 0, GETVAL, 0)).toBe(0);
+      expect(yield semop(u, id, [0, 1, SEM_UNDO])).toBe(0);
+      sem.undoSems = 100;
+    });
+    expect(bench.k.ipc.sem.undoSems).toBe(0);
+  });
 });
 
 describe("message queues", () => {
@@ -324,6 +345,21 @@ describe("message queues", () => {
       yield rest(u);
       yield sys("msgctl", id, IPC_RMID, 0);
       yield sys("wait4", receiver, 0, 0, 0);
+    });
+    expect(bench.k.ipc.msg.poolBytes).toBe(0);
+  });
+
+  it("MQ1: a message without bytes is not free", async () => {
+    const bench = await run(function* (u) {
+      const { msg } = u.bench.k.ipc;
+      const id = yield sys("msgget", IPC_PRIVATE, 0o600);
+      yield msgsnd(u, id, 1, "");
+      yield msgsnd(u, id, 1, "");
+      expect(msg.poolBytes).toBeGreaterThan(0);
+      const cost = msg.poolBytes;
+      yield sys("msgrcv", id, A, 0, 0, 0);
+      expect(msg.poolBytes).toBe(cost / 2);
+      yield sys("msgctl", id, IPC_RMID, 0);
     });
     expect(bench.k.ipc.msg.poolBytes).toBe(0);
   });

@@ -213,7 +213,7 @@ function sysFlock(lp: Lwp, a: Int32Array): number {
 function sysPipe(lp: Lwp): number {
   const fdp = lp.proc.fd!;
   fdp.reserve(lp, 2);
-  const [r, w] = makePipe(lp.k, 0, true);
+  const [r, w] = makePipe(lp, 0, true);
   const from = fdp.install(lp, r, false);
   lp.rv1 = fdp.install(lp, w, false);
   return from;

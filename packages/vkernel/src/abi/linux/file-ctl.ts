@@ -20,7 +20,10 @@ import {
 } from "../../kern/sys-file-lock.ts";
 import { kernAddSeals, kernGetSeals } from "../../kern/sys-memfd.ts";
 import { fd, hex, int, partial, plain, sleeps, type Sysent, uptr } from "../../kern/sysent.ts";
-import { copyin, copyinWords, copyout, copyoutWords } from "../../vm/copyio.ts";
+import { suser } from "../../kern/prot.ts";
+import { VnodeFile } from "../../kern/vnode-file.ts";
+import { VREG } from "../../vfs/vnode.ts";
+import { copyin, copyinWords, copyout, copyoutWords, suword } from "../../vm/copyio.ts";
 import { isNetdevIoctl, netdevIoctl } from "./netdev-ioctl.ts";
 import { LINUX_O_CLOEXEC, linuxOpenFlags, nativeOpenFlags, off64Arg } from "./file-flags.ts";
 import { linuxSigno, nativeSigno } from "./signo.ts";
@@ -325,8 +328,25 @@ function translate(lp: Lwp, d: number, cmd: number, arg: number): Translated {
   }
 }
 
+const FIBMAP = 1;
+const FIGETBSZ = 2;
+/** What any file of a file system answers: its block size; where its blocks lie, which nobody is told here. Null for other words. */
+function blockIoctl(lp: Lwp, fp: VnodeFile, cmd: number, arg: number): number | null {
+  if (cmd === FIGETBSZ) {
+    suword(lp.proc.vmspace!, arg, fp.vp.getattr().blocksize);
+    return 0;
+  }
+  if (cmd !== FIBMAP || fp.vp.type !== VREG) return null;
+  suser(lp.proc);
+  throw EINVAL;
+}
+
 function sysIoctl(lp: Lwp, a: Int32Array): number {
   const fp = lp.proc.fd!.get(a[0]!);
+  if ((a[1] === FIBMAP || a[1] === FIGETBSZ) && fp instanceof VnodeFile && fp.dev === null) {
+    const r = blockIoctl(lp, fp, a[1], a[2]!);
+    if (r !== null) return r;
+  }
   if (fp instanceof SocketFile && isNetdevIoctl(a[1]!)) return netdevIoctl(lp, a[1]!, a[2]!);
   const call = translate(lp, a[0]!, a[1]!, a[2]!);
   const r = ioctlTry(lp, a[0]!, call.cmd, call.data);

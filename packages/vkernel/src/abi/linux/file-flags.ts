@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Flags and numbers of Linux file calls, to and from native ones (Linux include/uapi/asm-generic/fcntl.h, i386). */
-import { EBADF, EINVAL, ENAMETOOLONG, EOPNOTSUPP, type Errno } from "../../sys/errno.ts";
+import { EBADF, EINVAL, ENAMETOOLONG, type Errno } from "../../sys/errno.ts";
 import * as n from "../../sys/fcntl.ts";
 import { majorOf, makedev, minorOf } from "../../sys/stat.ts";
 import type { Lwp } from "../../kern/proc.ts";
@@ -29,6 +29,7 @@ const O_NOFOLLOW = 0o400000;
 export const LINUX_O_CLOEXEC = 0o2000000;
 const O_SYNC = 0o4010000;
 const O_PATH = 0o10000000;
+/** Only with O_DIRECTORY, so that older kernels refuse it. */
 const O_TMPFILE = 0o20000000;
 
 const PAIRS: readonly (readonly [number, number])[] = [
@@ -45,11 +46,14 @@ const PAIRS: readonly (readonly [number, number])[] = [
   [O_NOFOLLOW, n.O_NOFOLLOW],
   [LINUX_O_CLOEXEC, n.O_CLOEXEC],
   [O_PATH, n.O_PATH],
+  [O_TMPFILE, n.O_TMPFILE],
 ];
 
-/** open(2) flags. Throws EOPNOTSUPP for unnamed files, which programs then make with a name. */
+/** open(2) flags. Throws EINVAL for an unnamed file that is not to be written, or to be made by name. */
 export function nativeOpenFlags(flags: number): number {
-  if ((flags & O_TMPFILE) !== 0) throw EOPNOTSUPP;
+  if ((flags & (O_TMPFILE | O_PATH)) === O_TMPFILE) {
+    if ((flags & (O_DIRECTORY | O_CREAT)) !== O_DIRECTORY || (flags & 3) === 0) throw EINVAL;
+  }
   // With O_PATH only these two others count.
   let f = (flags & O_PATH) !== 0 ? flags & (O_PATH | O_DIRECTORY | O_NOFOLLOW | LINUX_O_CLOEXEC) : flags;
   let out = f & 3;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Reading, writing, positioning and closing for Linux programs (Linux fs/read_write.c, fs/open.c, fs/readdir.c). */
-import { EAGAIN, EBADF, EINVAL, ENOENT, ENOTDIR, EOPNOTSUPP, ESPIPE } from "../../sys/errno.ts";
-import { AT_FDCWD, FREAD, SEEK_CUR } from "../../sys/fcntl.ts";
+import { E2BIG, EAGAIN, EBADF, EINVAL, EISDIR, ENOENT, ENOTDIR, EOPNOTSUPP, EOVERFLOW, ESPIPE } from "../../sys/errno.ts";
+import { AT_FDCWD, FREAD, O_APPEND, SEEK_CUR } from "../../sys/fcntl.ts";
 import { VTTODT } from "../../sys/stat.ts";
 import { WOULDBLOCK } from "../../sys/wait.ts";
 import { fdrop, fhold, type File } from "../../kern/file.ts";
@@ -29,8 +29,9 @@ import { openSlow, openTry } from "../../kern/sys-vfs-open.ts";
 import { fd, hex, int, octal, off64, partial, path, plain, size, sleeps, type Sysent, uint, uptr } from "../../kern/sysent.ts";
 import { VnodeFile } from "../../kern/vnode-file.ts";
 import { NLC_BENEATH, NLC_INROOT, NLC_NOLINKS, NLC_NOMAGIC, NLC_NOXDEV } from "../../vfs/nlookup.ts";
-import { VREG } from "../../vfs/vnode.ts";
-import { copyinWords, copyout, copyoutWords } from "../../vm/copyio.ts";
+import { VDIR, VREG } from "../../vfs/vnode.ts";
+import { PAGE_SIZE } from "../../sys/mman.ts";
+import { copyin, copyinWords, copyout, copyoutWords } from "../../vm/copyio.ts";
 import { Uio } from "../../vm/uio.ts";
 import { dirFd, nativeOpenFlags, off64Arg, pathArg, requireFd, textArg } from "./file-flags.ts";
 import { ino32 } from "./file-stat.ts";
@@ -83,14 +84,49 @@ function sysWritev(lp: Lwp, a: Int32Array): number {
 }
 const sysWritevSlow = (lp: Lwp, a: Int32Array): KernelFrame => writeSlow(lp, a[0]!, iovUio(lp, a[1]!, a[2]!));
 
-const sysPread = (lp: Lwp, a: Int32Array): number =>
-  kernPread(lp, a[0]!, userUio(lp, a[1]!, a[2]!), off64Arg(a[3]!, a[4]!));
-const sysPwrite = (lp: Lwp, a: Int32Array): number =>
-  kernPwrite(lp, a[0]!, userUio(lp, a[1]!, a[2]!), off64Arg(a[3]!, a[4]!));
-const sysPreadv = (lp: Lwp, a: Int32Array): number =>
-  kernPread(lp, a[0]!, iovUio(lp, a[1]!, a[2]!), off64Arg(a[3]!, a[4]!));
-const sysPwritev = (lp: Lwp, a: Int32Array): number =>
-  kernPwrite(lp, a[0]!, iovUio(lp, a[1]!, a[2]!), off64Arg(a[3]!, a[4]!));
+/** The offset of a positioned call. Throws EINVAL, EBADF, ESPIPE: before it matters which way the descriptor is open. */
+function position(lp: Lwp, a: Int32Array): number {
+  const offset = off64Arg(a[3]!, a[4]!);
+  if (offset < 0) throw EINVAL;
+  if (!lp.proc.fd!.get(a[0]!).positioned) throw ESPIPE;
+  return offset;
+}
+const sysPread = (lp: Lwp, a: Int32Array): number => {
+  const offset = position(lp, a);
+  return kernPread(lp, a[0]!, userUio(lp, a[1]!, a[2]!), offset);
+};
+const sysPwrite = (lp: Lwp, a: Int32Array): number => {
+  const offset = position(lp, a);
+  return kernPwrite(lp, a[0]!, userUio(lp, a[1]!, a[2]!), offset);
+};
+
+// preadv2 and pwritev2 have flags besides, and the file's own position at offset −1
+const RWF_HIPRI = 0x1;
+const RWF_DSYNC = 0x2;
+const RWF_SYNC = 0x4;
+
+/** Throws EOPNOTSUPP for flags that it does not know, NOWAIT and APPEND among them. */
+function checkRwFlags(flags: number): void {
+  if ((flags & ~(RWF_HIPRI | RWF_DSYNC | RWF_SYNC)) !== 0) throw EOPNOTSUPP;
+}
+function preadv(lp: Lwp, a: Int32Array, flags: number): number {
+  const offset = position(lp, a);
+  readableFile(lp, a[0]!);
+  const uio = iovUio(lp, a[1]!, a[2]!);
+  if (uio.resid === 0) return 0;
+  checkRwFlags(flags);
+  return kernPread(lp, a[0]!, uio, offset);
+}
+function pwritev(lp: Lwp, a: Int32Array, flags: number): number {
+  const offset = position(lp, a);
+  writableFile(lp, a[0]!);
+  const uio = iovUio(lp, a[1]!, a[2]!);
+  if (uio.resid === 0) return 0;
+  checkRwFlags(flags);
+  return kernPwrite(lp, a[0]!, uio, offset, (flags & (RWF_DSYNC | RWF_SYNC)) !== 0);
+}
+const sysPreadv = (lp: Lwp, a: Int32Array): number => preadv(lp, a, 0);
+const sysPwritev = (lp: Lwp, a: Int32Array): number => pwritev(lp, a, 0);
 
 const sysOpen = (lp: Lwp, a: Int32Array): number =>
   openTry(lp, AT_FDCWD, pathArg(lp, a[0]!), nativeOpenFlags(a[1]!), a[2]!);
@@ -112,11 +148,20 @@ const RESOLVE = [NLC_NOXDEV, NLC_NOMAGIC, NLC_NOLINKS | NLC_NOMAGIC, NLC_BENEATH
 /** Fail where the walk would have to look at the disk. */
 const RESOLVE_CACHED = 0x20;
 
-/** struct open_how: flags, mode, resolve, 64 bits each. Throws EINVAL for bits that are not known, and EAGAIN for RESOLVE_CACHED. */
+const OPEN_HOW_BYTES = 24;
+/**
+ * struct open_how: flags, mode, resolve, 64 bits each. Throws EINVAL for bits that are not known, E2BIG for fields that are not,
+ * EAGAIN for RESOLVE_CACHED.
+ */
 function openHow(lp: Lwp, uaddr: number, len: number): { flags: number; mode: number; resolve: number } {
-  if (len < 24) throw EINVAL;
-  const w = new Int32Array(6);
-  copyinWords(lp.proc.vmspace!, uaddr, w, 6);
+  const bytes = len >>> 0;
+  if (bytes < OPEN_HOW_BYTES) throw EINVAL;
+  if (bytes > PAGE_SIZE) throw E2BIG;
+  const given = new Uint8Array(bytes);
+  copyin(lp.proc.vmspace!, uaddr, given, 0, bytes);
+  // A longer structure is of a later kernel: what it would ask for besides must be nothing.
+  if (given.subarray(OPEN_HOW_BYTES).some((b) => b !== 0)) throw E2BIG;
+  const w = new Int32Array(given.buffer, 0, OPEN_HOW_BYTES / 4);
   const [flags, flagsHigh, mode, modeHigh, asked, askedHigh] = w as unknown as [number, number, number, number, number, number];
   if (flagsHigh !== 0 || modeHigh !== 0 || askedHigh !== 0 || (asked & ~0x3f) !== 0) throw EINVAL;
   let resolve = 0;
@@ -136,20 +181,39 @@ function sysOpenat2Slow(lp: Lwp, a: Int32Array): KernelFrame {
   return openSlow(lp, dirFd(a[0]!), pathArg(lp, a[1]!), nativeOpenFlags(how.flags), how.mode, how.resolve);
 }
 
-const sysLseek = (lp: Lwp, a: Int32Array): number => kernLseek(lp, a[0]!, a[1]!, a[2]!) | 0;
+/** As kernLseek; a position beyond what files can have is EINVAL in Linux. */
+function seek(lp: Lwp, d: number, offset: number, whence: number): number {
+  try {
+    return kernLseek(lp, d, offset, whence);
+  } catch (e) {
+    throw e === EOVERFLOW ? EINVAL : e;
+  }
+}
+/** The position moves also when the result has no room in 32 bits. */
+function sysLseek(lp: Lwp, a: Int32Array): number {
+  const at = seek(lp, a[0]!, a[1]!, a[2]!);
+  if (at > 0x7fff_ffff) throw EOVERFLOW;
+  return at;
+}
 /** _llseek(fd, high, low, result, whence) */
 function sysLlseek(lp: Lwp, a: Int32Array): number {
-  const at = kernLseek(lp, a[0]!, off64Arg(a[2]!, a[1]!), a[4]!);
+  const at = seek(lp, a[0]!, off64Arg(a[2]!, a[1]!), a[4]!);
   copyoutWords(lp.proc.vmspace!, Int32Array.of(at | 0, Math.floor(at / 4294967296)), a[3]!, 2);
   return 0;
 }
 
-/** close_range(first, last, flags): CLOSE_RANGE_CLOEXEC marks instead of closing. */
+const CLOSE_RANGE_UNSHARE = 2;
+const CLOSE_RANGE_CLOEXEC = 4;
+/**
+ * close_range(first, last, flags): CLOSE_RANGE_CLOEXEC marks instead of closing. CLOSE_RANGE_UNSHARE changes nothing where
+ * descriptors are one thread's alone; threads cannot part with what they share.
+ */
 function sysCloseRange(lp: Lwp, a: Int32Array): number {
-  const CLOEXEC = 4;
+  const CLOEXEC = CLOSE_RANGE_CLOEXEC;
   const first = a[0]! >>> 0;
   const last = a[1]! >>> 0;
-  if (first > last || (a[2]! & ~CLOEXEC) !== 0) throw EINVAL;
+  if (first > last || (a[2]! & ~(CLOEXEC | CLOSE_RANGE_UNSHARE)) !== 0) throw EINVAL;
+  if ((a[2]! & CLOSE_RANGE_UNSHARE) !== 0 && lp.proc.lwps.size > 1) throw EINVAL;
   const fdp = lp.proc.fd!;
   for (let d = first; d <= last && d < fdp.files.length; d++) {
     if (fdp.files[d] === null) continue;
@@ -257,10 +321,11 @@ export function putOffset(lp: Lwp, uaddr: number, at: { offset: number }, is64: 
 const sendfile =
   (is64: boolean) =>
   (lp: Lwp, a: Int32Array): number => {
-    const to = writableFile(lp, a[0]!);
-    const from = readableFile(lp, a[1]!);
-    if (!(from instanceof VnodeFile) || from.dev !== null) throw EINVAL;
     const at = a[2] === 0 ? null : getOffset(lp, a[2]!, is64);
+    const from = readableFile(lp, a[1]!);
+    if (at !== null && !from.positioned) throw ESPIPE;
+    const to = writableFile(lp, a[0]!);
+    if (!(from instanceof VnodeFile) || from.dev !== null || from.vp.type === VDIR) throw EINVAL;
     const moved = copyFiles(lp, from, to, Math.min(a[3]! >>> 0, COPY_MOST), at, null);
     if (at !== null && moved > 0) putOffset(lp, a[2]!, at, is64);
     return moved;
@@ -281,13 +346,21 @@ const sendfileSlow = (is64: boolean) =>
 
 /** copy_file_range(in, *offIn, out, *offOut, len, 0): between regular files. */
 function sysCopyFileRange(lp: Lwp, a: Int32Array): number {
-  const from = readableFile(lp, a[0]!);
-  const to = writableFile(lp, a[2]!);
-  if (a[5] !== 0) throw EINVAL;
-  if (!(from instanceof VnodeFile) || !(to instanceof VnodeFile) || from.dev !== null || to.dev !== null) throw EINVAL;
+  const from = lp.proc.fd!.get(a[0]!);
+  const to = lp.proc.fd!.get(a[2]!);
   const fromAt = a[1] === 0 ? null : getOffset(lp, a[1]!, true);
   const toAt = a[3] === 0 ? null : getOffset(lp, a[3]!, true);
-  const moved = copyFiles(lp, from, to, Math.min(a[4]! >>> 0, COPY_MOST), fromAt, toAt);
+  if (a[5] !== 0) throw EINVAL;
+  const files = [from, to].map((fp) => (fp instanceof VnodeFile ? fp.vp : null));
+  if (files.some((vp) => vp?.type === VDIR)) throw EISDIR;
+  if (files.some((vp) => vp?.type !== VREG)) throw EINVAL;
+  readableFile(lp, a[0]!);
+  if ((writableFile(lp, a[2]!).flags & O_APPEND) !== 0) throw EBADF;
+  const len = a[4]! >>> 0;
+  const start = fromAt?.offset ?? from.seek(0, SEEK_CUR);
+  const target = toAt?.offset ?? to.seek(0, SEEK_CUR);
+  if (files[0] === files[1] && start < target + len && target < start + len) throw EINVAL;
+  const moved = copyFiles(lp, from, to, Math.min(len, COPY_MOST), fromAt, toAt);
   if (fromAt !== null) putOffset(lp, a[1]!, fromAt, true);
   if (toAt !== null) putOffset(lp, a[3]!, toAt, true);
   return moved;
@@ -300,13 +373,16 @@ function sysFallocate(lp: Lwp, a: Int32Array): number {
 }
 
 const POSIX_FADV_NOREUSE = 5;
-/** Advice about access patterns: checked, and of no effect on a cache that needs none. Places of the length's upper half and the advice. */
+/**
+ * Advice about access patterns: checked, and of no effect on a cache that needs none. Places of the length's upper half, if it
+ * has one, and of the advice.
+ */
 const fadvise =
-  (lengthHigh: number, advice: number) =>
+  (lengthHigh: number | null, advice: number) =>
   (lp: Lwp, a: Int32Array): number => {
     const fp = lp.proc.fd!.get(a[0]!);
     if (fp.type === "pipe" || fp.type === "fifo") throw ESPIPE;
-    if (a[lengthHigh]! < 0 || a[advice]! >>> 0 > POSIX_FADV_NOREUSE) throw EINVAL;
+    if ((lengthHigh !== null && a[lengthHigh]! < 0) || a[advice]! >>> 0 > POSIX_FADV_NOREUSE) throw EINVAL;
     return 0;
   };
 function sysReadahead(lp: Lwp, a: Int32Array): number {
@@ -325,26 +401,23 @@ function sysSyncFileRange(lp: Lwp, a: Int32Array): number {
   return kernFsync(lp, a[0]!);
 }
 
-// preadv2 and pwritev2: flags, and the file's own position at offset −1
-const RWF_HIPRI = 0x1;
-const RWF_DSYNC = 0x2;
-const RWF_SYNC = 0x4;
-
-/** Throws EOPNOTSUPP for flags that it does not know, NOWAIT and APPEND among them. */
-function checkRwFlags(flags: number): void {
-  if ((flags & ~(RWF_HIPRI | RWF_DSYNC | RWF_SYNC)) !== 0) throw EOPNOTSUPP;
-}
 const atOwnPosition = (a: Int32Array): boolean => a[3] === -1 && a[4] === -1;
 
 function sysPreadv2(lp: Lwp, a: Int32Array): number {
+  if (!atOwnPosition(a)) return preadv(lp, a, a[5]!);
+  requireFd(lp, a[0]!);
+  const uio = iovUio(lp, a[1]!, a[2]!);
+  if (uio.resid === 0) return readNothing(lp, a[0]!);
   checkRwFlags(a[5]!);
-  return atOwnPosition(a) ? sysReadv(lp, a) : sysPreadv(lp, a);
+  return readTry(lp, a[0]!, uio);
 }
 function sysPwritev2(lp: Lwp, a: Int32Array): number {
-  checkRwFlags(a[5]!);
+  if (!atOwnPosition(a)) return pwritev(lp, a, a[5]!);
+  requireFd(lp, a[0]!);
+  const uio = iovUio(lp, a[1]!, a[2]!);
+  if (uio.resid > 0) checkRwFlags(a[5]!);
   const sync = (a[5]! & (RWF_DSYNC | RWF_SYNC)) !== 0;
-  if (!atOwnPosition(a)) return kernPwrite(lp, a[0]!, iovUio(lp, a[1]!, a[2]!), off64Arg(a[3]!, a[4]!), sync);
-  const n = sysWritev(lp, a);
+  const n = writeTry(lp, a[0]!, uio);
   const fp = lp.proc.fd!.get(a[0]!);
   return n > 0 && sync && fp instanceof VnodeFile && fp.dev === null ? synced(lp, fp, n) : n;
 }
@@ -385,7 +458,7 @@ export const FILE_IO_ROWS: readonly Sysent[] = [
   plain(220, "getdents64", [fd, uptr, size], (lp, a) => getdents(lp, a[0]!, a[1]!, a[2]!, true)),
   plain(225, "readahead", [fd, off64, size], sysReadahead),
   sleeps(239, "sendfile64", [fd, fd, uptr, size], sendfile(true), sendfileSlow(true)),
-  plain(250, "fadvise64", [fd, off64, size, int], fadvise(3, 4)),
+  plain(250, "fadvise64", [fd, off64, size, int], fadvise(null, 4)),
   plain(272, "fadvise64_64", [fd, off64, off64, int], fadvise(4, 5)),
   sleeps(295, "openat", [fd, path, hex, octal], sysOpenat, sysOpenatSlow),
   sleeps(314, "sync_file_range", [fd, off64, off64, hex], sysSyncFileRange, waitDurable),

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Names and attributes of files for Linux programs (Linux fs/namei.c, fs/open.c, fs/utimes.c, fs/namespace.c). */
-import { E2BIG, EINVAL, ENAMETOOLONG, ENODEV, EOPNOTSUPP, EPERM, ERANGE } from "../../sys/errno.ts";
+import { E2BIG, EINVAL, ENAMETOOLONG, ENODEV, ENOENT, EOPNOTSUPP, EPERM, ERANGE } from "../../sys/errno.ts";
 import { AT_FDCWD } from "../../sys/fcntl.ts";
+import { AF_INET6, AF_NETLINK, AF_UNIX, SOCK_STREAM } from "../../sys/socket.ts";
 import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK } from "../../sys/stat.ts";
 import type { Lwp } from "../../kern/proc.ts";
 import {
@@ -20,15 +21,19 @@ import {
   kernSymlink,
   kernUnlink,
   RENAME_NOREPLACE,
+  walkParent,
+  withPath,
 } from "../../kern/sys-vfs.ts";
-import { kernTruncate, type NewTime, onVnode, setMode, setOwner, setTimes } from "../../kern/sys-vfs-attr.ts";
+import { fdSetMode, fdSetOwner, kernTruncate, type NewTime, onVnode, setMode, setOwner, setTimes } from "../../kern/sys-vfs-attr.ts";
 import { waitDurable } from "../../kern/durable.ts";
+import { suser } from "../../kern/prot.ts";
+import { SocketFile } from "../../kern/socket-file.ts";
 import { kernMount, kernRemount, kernSync, kernUnmount } from "../../kern/sys-vfs-mount.ts";
 import { fd, hex, int, octal, off64, partial, path, plain, size, sleeps, type Sysent, uint, uptr } from "../../kern/sysent.ts";
 import { MNT_NODEV, MNT_NOEXEC, MNT_NOSUID, MNT_RDONLY, MNT_SYNCHRONOUS } from "../../vfs/mount.ts";
 import { NLC_EMPTY, NLC_FOLLOW } from "../../vfs/nlookup.ts";
 import type { Vtype } from "../../vfs/vnode.ts";
-import { VBLK, VCHR, VFIFO, VREG, VSOCK } from "../../vfs/vnode.ts";
+import { VBLK, VCHR, VFIFO, VLNK, VREG, VSOCK } from "../../vfs/vnode.ts";
 import { copyin, copyinWords, copyout, copyinstr } from "../../vm/copyio.ts";
 import {
   AT_EACCESS,
@@ -37,12 +42,15 @@ import {
   AT_SYMLINK_FOLLOW,
   AT_SYMLINK_NOFOLLOW,
   dirFd,
+  LINUX_PATH_MAX,
   lookupFlags,
   nativeRdev,
   off64Arg,
   pathArg,
   textArg,
 } from "./file-flags.ts";
+
+const cwd = AT_FDCWD;
 
 // Making and removing names
 
@@ -62,19 +70,58 @@ function sysUnlinkat(lp: Lwp, a: Int32Array): number {
   return (a[2]! & AT_REMOVEDIR) !== 0 ? kernRmdir(lp, dirFd(a[0]!), p) : kernUnlink(lp, dirFd(a[0]!), p);
 }
 
+/** The second path of a call with two. When it cannot be copied in, `walk` tells first what is wrong with the other. */
+function secondPath(lp: Lwp, uaddr: number, walk: () => void): string {
+  try {
+    return pathArg(lp, uaddr);
+  } catch (e) {
+    walk();
+    throw e;
+  }
+}
+
 function sysLinkat(lp: Lwp, a: Int32Array): number {
   if ((a[4]! & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH)) !== 0) throw EINVAL;
   const flags = ((a[4]! & AT_SYMLINK_FOLLOW) !== 0 ? NLC_FOLLOW : 0) | ((a[4]! & AT_EMPTY_PATH) !== 0 ? NLC_EMPTY : 0);
-  return kernLink(lp, dirFd(a[0]!), pathArg(lp, a[1]!), dirFd(a[2]!), pathArg(lp, a[3]!), flags);
+  const d = dirFd(a[0]!);
+  const from = pathArg(lp, a[1]!);
+  const to = secondPath(lp, a[3]!, () => withPath(lp, d, from, flags, () => {}));
+  return kernLink(lp, d, from, dirFd(a[2]!), to, flags);
 }
 
+const RENAME_EXCHANGE = 2;
+const RENAME_WHITEOUT = 4;
+/** renameat2 and its kin: (dirfd, path, dirfd, path). */
+function rename(lp: Lwp, a: Int32Array, flags: number): number {
+  const d = dirFd(a[0]!);
+  const from = pathArg(lp, a[1]!);
+  const walk = (): void => walkParent(lp, d, from);
+  const to = secondPath(lp, a[3]!, walk);
+  if ((flags & (RENAME_EXCHANGE | RENAME_WHITEOUT)) !== 0) {
+    // What no file system here can do is told when the paths are right.
+    walk();
+    walkParent(lp, dirFd(a[2]!), to);
+    throw EINVAL;
+  }
+  return kernRename(lp, d, from, dirFd(a[2]!), to, flags);
+}
 function sysRenameat2(lp: Lwp, a: Int32Array): number {
-  if ((a[4]! & ~RENAME_NOREPLACE) !== 0) throw EINVAL;
-  return kernRename(lp, dirFd(a[0]!), pathArg(lp, a[1]!), dirFd(a[2]!), pathArg(lp, a[3]!), a[4]!);
+  const flags = a[4]!;
+  if ((flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT)) !== 0) throw EINVAL;
+  if ((flags & RENAME_EXCHANGE) !== 0 && flags !== RENAME_EXCHANGE) throw EINVAL;
+  return rename(lp, a, flags);
+}
+
+/** symlinkat(target, dirfd, path) */
+function sysSymlinkat(lp: Lwp, a: Int32Array): number {
+  const target = pathArg(lp, a[0]!);
+  if (target === "") throw ENOENT;
+  return kernSymlink(lp, target, dirFd(a[1]!), pathArg(lp, a[2]!));
 }
 
 function readlink(lp: Lwp, d: number, p: string, uaddr: number, len: number): number {
   if (len <= 0) throw EINVAL;
+  if (p === "" && d !== AT_FDCWD) withPath(lp, d, p, NLC_EMPTY, (vp) => { if (vp.type !== VLNK) throw ENOENT; });
   const text = kernReadlink(lp, d, p);
   const n = Math.min(text.length, len);
   const out = new Uint8Array(n);
@@ -118,7 +165,7 @@ const chown =
 const fchown =
   (id: (n: number) => number) =>
   (lp: Lwp, a: Int32Array): number =>
-    onVnode(lp, a[0]!, null, 0, (vp) => setOwner(lp, vp, id(a[1]!), id(a[2]!)));
+    fdSetOwner(lp, a[0]!, id(a[1]!), id(a[2]!));
 const same = (n: number): number => n;
 
 function sysFchownat(lp: Lwp, a: Int32Array): number {
@@ -188,6 +235,7 @@ const MS_REMOUNT = 32;
 const MS_BIND = 4096;
 const MS_MOVE = 8192;
 const MS_PROPAGATION = 0x1e0000;
+const MS_NOUSER = -0x8000_0000;
 
 function nativeMountFlags(f: number): number {
   return (
@@ -202,15 +250,13 @@ function nativeMountFlags(f: number): number {
 /** Names that Linux has for file systems of ours. */
 const FSTYPES: Readonly<Record<string, string>> = { proc: "procfs", devtmpfs: "devfs" };
 
+/** A name in a mount call, null for none. Throws EFAULT, EINVAL for one that is too long. */
+const mountName = (lp: Lwp, uaddr: number): string | null => (uaddr === 0 ? null : textArg(lp, uaddr, LINUX_PATH_MAX - 1, EINVAL));
+
 function sysMount(lp: Lwp, a: Int32Array): number {
   const vm = lp.proc.vmspace!;
-  const from = a[0] === 0 ? "none" : pathArg(lp, a[0]!);
-  const on = pathArg(lp, a[1]!);
-  const flags = a[3]!;
-  if ((flags & MS_PROPAGATION) !== 0) return 0;
-  if ((flags & MS_REMOUNT) !== 0) return kernRemount(lp, on, nativeMountFlags(flags));
-  if ((flags & (MS_BIND | MS_MOVE)) !== 0) throw ENODEV;
-  const type = copyinstr(vm, a[2]!, 256);
+  const type = mountName(lp, a[2]!);
+  const from = mountName(lp, a[0]!) ?? "none";
   const options = new Map<string, string>();
   if (a[4] !== 0) {
     for (const option of copyinstr(vm, a[4]!, 4096).split(",")) {
@@ -218,14 +264,31 @@ function sysMount(lp: Lwp, a: Int32Array): number {
       if (option !== "") options.set(eq < 0 ? option : option.slice(0, eq), eq < 0 ? "" : option.slice(eq + 1));
     }
   }
+  const on = pathArg(lp, a[1]!);
+  withPath(lp, cwd, on, NLC_FOLLOW, () => {});
+  const flags = a[3]!;
+  if ((flags & MS_NOUSER) !== 0) throw EINVAL;
+  suser(lp.proc);
+  if ((flags & MS_REMOUNT) !== 0) return kernRemount(lp, on, nativeMountFlags(flags));
+  if ((flags & (MS_BIND | MS_MOVE)) !== 0) throw ENODEV;
+  if ((flags & MS_PROPAGATION) !== 0) return 0;
+  if (type === null) throw EINVAL;
   return kernMount(lp, { fstype: FSTYPES[type] ?? type, from, flags: nativeMountFlags(flags), options }, on);
 }
 
 const UMOUNT_FORCE = 1;
 const UMOUNT_DETACH = 2;
+const UMOUNT_EXPIRE = 4;
+const UMOUNT_NOFOLLOW = 8;
 
 /** MNT_DETACH unmounts at once as far as names go; open files keep working, as with MNT_FORCE in BSD. */
-function umount(lp: Lwp, p: string, flags: number): number {
+function umount(lp: Lwp, uaddr: number, flags: number): number {
+  if ((flags & ~(UMOUNT_FORCE | UMOUNT_DETACH | UMOUNT_EXPIRE | UMOUNT_NOFOLLOW)) !== 0) throw EINVAL;
+  const p = pathArg(lp, uaddr);
+  withPath(lp, cwd, p, (flags & UMOUNT_NOFOLLOW) !== 0 ? 0 : NLC_FOLLOW, () => {});
+  suser(lp.proc);
+  // There is no first call that only marks a mount.
+  if ((flags & UMOUNT_EXPIRE) !== 0) throw EINVAL;
   return kernUnmount(lp, p, (flags & (UMOUNT_FORCE | UMOUNT_DETACH)) !== 0);
 }
 
@@ -263,12 +326,36 @@ const listNone =
     kernStat(lp, AT_FDCWD, pathArg(lp, a[0]!), follow ? NLC_FOLLOW : 0);
     return 0;
   };
-function flistNone(lp: Lwp, a: Int32Array): number {
-  lp.proc.fd!.get(a[0]!);
-  return 0;
+/** The one attribute that Linux's sockets have: the name of their protocol. */
+const SOCKET_ATTRIBUTE = "system.sockprotoname";
+function protocolName({ socket }: SocketFile): string {
+  switch (socket.family) {
+    case AF_UNIX:
+      return "UNIX";
+    case AF_NETLINK:
+      return "NETLINK";
+    default:
+      return `${socket.kind === SOCK_STREAM ? "TCP" : "UDP"}${socket.family === AF_INET6 ? "v6" : ""}`;
+  }
 }
-
-const cwd = AT_FDCWD;
+/** An attribute's text with its NUL: its length when there is no room asked for. Throws ERANGE. */
+function putAttribute(lp: Lwp, text: string, uaddr: number, room: number): number {
+  const bytes = Uint8Array.from(`${text}\0`, (c) => c.charCodeAt(0));
+  if (room === 0) return bytes.length;
+  if (room >>> 0 < bytes.length) throw ERANGE;
+  copyout(lp.proc.vmspace!, bytes, 0, uaddr, bytes.length);
+  return bytes.length;
+}
+function sysFlistxattr(lp: Lwp, a: Int32Array): number {
+  const fp = lp.proc.fd!.get(a[0]!);
+  return fp instanceof SocketFile ? putAttribute(lp, SOCKET_ATTRIBUTE, a[1]!, a[2]!) : 0;
+}
+function sysFgetxattr(lp: Lwp, a: Int32Array): number {
+  const fp = lp.proc.fd!.get(a[0]!);
+  checkXattr(lp, a, false);
+  if (!(fp instanceof SocketFile) || textArg(lp, a[1]!, XATTR_NAME_MAX, ERANGE) !== SOCKET_ATTRIBUTE) throw EOPNOTSUPP;
+  return putAttribute(lp, protocolName(fp), a[2]!, a[3]!);
+}
 
 export const FILE_PATH_ROWS: readonly Sysent[] = [
   plain(9, "link", [path, path], (lp, a) => kernLink(lp, cwd, pathArg(lp, a[0]!), cwd, pathArg(lp, a[1]!), 0)),
@@ -280,20 +367,20 @@ export const FILE_PATH_ROWS: readonly Sysent[] = [
   ),
   plain(16, "lchown", [path, uint, uint], chown(0, id16)),
   plain(21, "mount", [path, path, path, hex, uptr], sysMount),
-  plain(22, "umount", [path], (lp, a) => umount(lp, pathArg(lp, a[0]!), 0)),
+  plain(22, "umount", [path], (lp, a) => umount(lp, a[0]!, 0)),
   plain(30, "utime", [path, uptr], (lp, a) => utimes(lp, cwd, pathArg(lp, a[0]!), a[1]!, 2)),
   plain(33, "access", [path, hex], (lp, a) => access(lp, cwd, pathArg(lp, a[0]!), a[1]!, 0)),
   sleeps(36, "sync", [], kernSync, waitDurable),
   plain(38, "rename", [path, path], (lp, a) => kernRename(lp, cwd, pathArg(lp, a[0]!), cwd, pathArg(lp, a[1]!))),
   plain(39, "mkdir", [path, octal], (lp, a) => kernMkdir(lp, cwd, pathArg(lp, a[0]!), a[1]!)),
   plain(40, "rmdir", [path], (lp, a) => kernRmdir(lp, cwd, pathArg(lp, a[0]!))),
-  plain(52, "umount2", [path, hex], (lp, a) => umount(lp, pathArg(lp, a[0]!), a[1]!)),
+  plain(52, "umount2", [path, hex], (lp, a) => umount(lp, a[0]!, a[1]!)),
   plain(60, "umask", [octal], sysUmask),
   plain(61, "chroot", [path], (lp, a) => kernChroot(lp, pathArg(lp, a[0]!))),
   plain(83, "symlink", [path, path], (lp, a) => kernSymlink(lp, pathArg(lp, a[0]!), cwd, pathArg(lp, a[1]!))),
   plain(85, "readlink", [path, uptr, size], (lp, a) => readlink(lp, cwd, pathArg(lp, a[0]!), a[1]!, a[2]!)),
   plain(92, "truncate", [path, int], (lp, a) => kernTruncate(lp, cwd, pathArg(lp, a[0]!), a[1]!, NLC_FOLLOW)),
-  plain(94, "fchmod", [fd, octal], (lp, a) => onVnode(lp, a[0]!, null, 0, (vp) => setMode(lp, vp, a[1]!))),
+  plain(94, "fchmod", [fd, octal], (lp, a) => fdSetMode(lp, a[0]!, a[1]!)),
   plain(95, "fchown", [fd, uint, uint], fchown(id16)),
   plain(133, "fchdir", [fd], (lp, a) => kernFchdir(lp, a[0]!)),
   plain(182, "chown", [path, uint, uint], chown(NLC_FOLLOW, id16)),
@@ -309,10 +396,10 @@ export const FILE_PATH_ROWS: readonly Sysent[] = [
   plain(228, "fsetxattr", [fd, path, uptr, size, hex], noFxattr(true)),
   plain(229, "getxattr", [path, path, uptr, size], noXattr(true)),
   plain(230, "lgetxattr", [path, path, uptr, size], noXattr(false)),
-  plain(231, "fgetxattr", [fd, path, uptr, size], noFxattr()),
+  plain(231, "fgetxattr", [fd, path, uptr, size], sysFgetxattr),
   plain(232, "listxattr", [path, uptr, size], listNone(true)),
   plain(233, "llistxattr", [path, uptr, size], listNone(false)),
-  plain(234, "flistxattr", [fd, uptr, size], flistNone),
+  plain(234, "flistxattr", [fd, uptr, size], sysFlistxattr),
   plain(235, "removexattr", [path, path], noXattr(true)),
   plain(236, "lremovexattr", [path, path], noXattr(false)),
   plain(237, "fremovexattr", [fd, path], noFxattr()),
@@ -326,13 +413,9 @@ export const FILE_PATH_ROWS: readonly Sysent[] = [
     utimes(lp, dirFd(a[0]!), a[1] === 0 ? null : pathArg(lp, a[1]!), a[2]!, 4),
   ),
   plain(301, "unlinkat", [fd, path, hex], sysUnlinkat),
-  plain(302, "renameat", [fd, path, fd, path], (lp, a) =>
-    kernRename(lp, dirFd(a[0]!), pathArg(lp, a[1]!), dirFd(a[2]!), pathArg(lp, a[3]!)),
-  ),
+  plain(302, "renameat", [fd, path, fd, path], (lp, a) => rename(lp, a, 0)),
   plain(303, "linkat", [fd, path, fd, path, hex], sysLinkat),
-  plain(304, "symlinkat", [path, fd, path], (lp, a) =>
-    kernSymlink(lp, pathArg(lp, a[0]!), dirFd(a[1]!), pathArg(lp, a[2]!)),
-  ),
+  plain(304, "symlinkat", [path, fd, path], sysSymlinkat),
   plain(305, "readlinkat", [fd, path, uptr, size], (lp, a) =>
     readlink(lp, dirFd(a[0]!), pathArg(lp, a[1]!), a[2]!, a[3]!),
   ),

@@ -28,6 +28,12 @@ export function linuxFamily(family: number): number {
   return family === AF_INET6 ? LINUX_AF_INET6 : family;
 }
 
+/** Whether an address can be copied in at all. Throws EINVAL for a length that no address has, EFAULT. */
+export function checkName(lp: Lwp, uaddr: number, len: number): void {
+  if (len < 0 || len > STORAGE) throw EINVAL;
+  copyin(lp.proc.vmspace!, uaddr, new Uint8Array(len), 0, len);
+}
+
 /** The address that a program gives for `s`. Throws EINVAL, EAFNOSUPPORT, EFAULT. */
 export function getName(lp: Lwp, s: Socket, uaddr: number, len: number): SocketName {
   if (len < 2 || len > STORAGE) throw EINVAL;

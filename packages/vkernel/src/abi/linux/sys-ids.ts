@@ -72,6 +72,8 @@ function sysSetfsgid(lp: Lwp): number {
 // Sessions and groups
 
 function sysSetpgid(lp: Lwp, a: Int32Array): number {
+  // A group of 0 is the process's own, which a bad process cannot name either.
+  if (a[1]! < 0 || (a[1] === 0 && a[0]! < 0)) throw EINVAL;
   setpgid(lp.proc, a[0]!, a[1]!);
   return 0;
 }
@@ -93,9 +95,9 @@ const none = (f: (lp: Lwp) => void): ((lp: Lwp) => number) => (lp) => {
 
 export const ID_ROWS: readonly Sysent[] = [
   plain(20, "getpid", [], (lp) => lp.proc.pid),
-  plain(23, "setuid", [uint], (lp, a) => none((l) => setuid(l.proc, a[0]! & 0xffff))(lp)),
+  plain(23, "setuid", [uint], (lp, a) => none((l) => setuid(l.proc, realId(id16(a[0]!))))(lp)),
   plain(24, "getuid", [], (lp) => low16(c(lp).ruid)),
-  plain(46, "setgid", [uint], (lp, a) => none((l) => setgid(l.proc, a[0]! & 0xffff))(lp)),
+  plain(46, "setgid", [uint], (lp, a) => none((l) => setgid(l.proc, realId(id16(a[0]!))))(lp)),
   plain(47, "getgid", [], (lp) => low16(c(lp).rgid)),
   plain(49, "geteuid", [], (lp) => low16(c(lp).uid)),
   plain(50, "getegid", [], (lp) => low16(c(lp).gid)),

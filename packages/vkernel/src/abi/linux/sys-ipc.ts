@@ -263,11 +263,15 @@ function msgctl(lp: Lwp, id: number, cmd: number, buf: number): number {
     case IPC_INFO:
     case MSG_INFO: {
       let count = 0;
-      for (const q of table) count += q.messages.length;
+      let bytes = 0;
+      for (const q of table) {
+        count += q.messages.length;
+        bytes += q.cbytes;
+      }
       const all = cmd === MSG_INFO;
       // msgpool, msgmap, msgmax, msgmnb, msgmni, msgssz, msgtql, msgseg (16 bits)
       const w = Int32Array.of(
-        all ? table.size : (MSGMNI * MSGMNB) / 1024, all ? count : MSGMNB, MSGMAX, MSGMNB, MSGMNI, 16, all ? table.poolBytes : MSGMNB,
+        all ? table.size : (MSGMNI * MSGMNB) / 1024, all ? count : MSGMNB, MSGMAX, MSGMNB, MSGMNI, 16, all ? bytes : MSGMNB,
         0xffff,
       );
       copyoutWords(vm, w, buf, 8);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Linux memory calls (Linux mm/mmap.c, mm/madvise.c). */
-import { EINVAL, EOPNOTSUPP } from "../../sys/errno.ts";
+import { EINVAL, ENOMEM, EOPNOTSUPP } from "../../sys/errno.ts";
 import {
   MADV_DONTNEED,
   MADV_FREE,
@@ -17,6 +17,7 @@ import {
   PAGE_SIZE,
   PROT_EXEC,
   PROT_READ,
+  VM_MAX_USER_ADDRESS,
 } from "../../sys/mman.ts";
 import { copyinWords, copyout } from "../../vm/copyio.ts";
 import { madvise, mincore, minherit, mprotect, mremap, munmap } from "../../vm/mmap.ts";
@@ -60,7 +61,12 @@ function mapFlags(f: number): number {
   return out;
 }
 
+/** A length in whole pages; what does not fit in 32 bits comes out as 0, as in the kernels of 32-bit machines. */
+const pageAlign = (len: number): number => ((len + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1)) >>> 0;
+
 function mapIt(lp: Lwp, addr: number, len: number, prot: number, flags: number, d: number, offset: number): number {
+  if ((flags & LINUX_MAP_ANONYMOUS) === 0) lp.proc.fd!.get(d);
+  if (len !== 0 && pageAlign(len) === 0) throw ENOMEM;
   const r = kernMmap(lp, {
     addr: addr >>> 0, len: len >>> 0, prot: prot & PROT_MASK, flags: mapFlags(flags), fd: d, offset,
   });
@@ -97,7 +103,7 @@ function sysMremap(lp: Lwp, a: Int32Array): number {
   if ((flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED)) !== 0) throw EINVAL;
   if ((flags & MREMAP_FIXED) !== 0 && (flags & MREMAP_MAYMOVE) === 0) throw EINVAL;
   const to = (flags & MREMAP_FIXED) !== 0 ? a[4]! >>> 0 : -1;
-  return mremap(lp.proc.vmspace!, a[0]! >>> 0, a[1]! >>> 0, a[2]! >>> 0, (flags & MREMAP_MAYMOVE) !== 0, to) | 0;
+  return mremap(lp.proc.vmspace!, a[0]! >>> 0, pageAlign(a[1]!), pageAlign(a[2]!), (flags & MREMAP_MAYMOVE) !== 0, to) | 0;
 }
 
 const LINUX_MS_ASYNC = 1;
@@ -131,6 +137,12 @@ function sysMincore(lp: Lwp, a: Int32Array): number {
   return 0;
 }
 
+/** Whether addresses are below the kernel's; what is not there at all is ENOMEM. Throws ENOMEM, EINVAL for a range around the end. */
+function checkRange(start: number, len: number): void {
+  if (start + len >= 0x1_0000_0000) throw EINVAL;
+  if (start + len > VM_MAX_USER_ADDRESS) throw ENOMEM;
+}
+
 const LINUX_MADV_DONTNEED = 4;
 const LINUX_MADV_FREE = 8;
 const LINUX_MADV_REMOVE = 9;
@@ -142,8 +154,11 @@ const LINUX_MADV_LAST = 21;
 function sysMadvise(lp: Lwp, a: Int32Array): number {
   const vm = lp.proc.vmspace!;
   const addr = a[0]! >>> 0;
-  const len = a[1]! >>> 0;
+  const len = pageAlign(a[1]!);
   const advice = a[2]!;
+  if (a[1] !== 0 && len === 0) throw EINVAL;
+  const known = advice >= 0 && advice <= LINUX_MADV_LAST && advice !== LINUX_MADV_REMOVE;
+  if (known && addr % PAGE_SIZE === 0) checkRange(addr, len);
   switch (advice) {
     case LINUX_MADV_DONTNEED:
       // Linux's form destroys: the next access finds zeros, or the file.
@@ -176,7 +191,8 @@ function sysBrk(lp: Lwp, a: Int32Array): number {
 /** Nothing is ever paged out to a place that others could read: locking checks its range and is done. */
 function sysMlock(lp: Lwp, a: Int32Array): number {
   const start = (a[0]! >>> 0) - ((a[0]! >>> 0) % PAGE_SIZE);
-  const len = (a[0]! >>> 0) + (a[1]! >>> 0) - start;
+  const len = pageAlign((a[1]! + (a[0]! >>> 0) - start) | 0);
+  checkRange(start, len);
   if (len > 0) madvise(lp.proc.vmspace!, start, len, MADV_NORMAL);
   return 0;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** POSIX message queues of Linux/i386 (Linux ipc/mqueue.c). */
-import { EINVAL, ENOSYS } from "../../sys/errno.ts";
+import { EINVAL, ENOENT, ENOSYS } from "../../sys/errno.ts";
 import { FREAD, FWRITE, O_ACCMODE, O_CLOEXEC, O_CREAT, O_EXCL, O_NONBLOCK } from "../../sys/fcntl.ts";
 import { copyin, copyinstr, copyinWords, copyout, copyoutWords, suword } from "../../vm/copyio.ts";
 import { mqCheckSend, mqNotify, mqOf, mqOpen, mqReceiveTry, mqSendTry, mqUnlink, mqWait } from "../../kern/posix-mq.ts";
@@ -16,11 +16,19 @@ const LINUX_O_NONBLOCK = 0o4000;
 /** struct mq_attr: flags, maxmsg, msgsize, curmsgs, four reserved words. */
 const ATTR_WORDS = 8;
 
+/** A name from the program. Throws EFAULT, ENAMETOOLONG, ENOENT for none at all. */
+function queueName(lp: Lwp, uaddr: number): string {
+  const name = copyinstr(lp.proc.vmspace!, uaddr, PATH_MAX);
+  if (name === "") throw ENOENT;
+  return name;
+}
+
 function sysOpen(lp: Lwp, a: Int32Array): number {
   const vm = lp.proc.vmspace!;
+  // What has both bits is not a mode of queues.
+  if ((a[1]! & O_ACCMODE) === O_ACCMODE) throw EINVAL;
   const flags = nativeOpenFlags(a[1]!);
-  if ((flags & O_ACCMODE) === O_ACCMODE) throw EINVAL;
-  const name = copyinstr(vm, a[0]!, PATH_MAX);
+  const name = queueName(lp, a[0]!);
   let attr = null;
   if (a[3] !== 0) {
     const w = new Int32Array(ATTR_WORDS);
@@ -37,7 +45,7 @@ function sysOpen(lp: Lwp, a: Int32Array): number {
   );
 }
 function sysUnlink(lp: Lwp, a: Int32Array): number {
-  mqUnlink(lp, copyinstr(lp.proc.vmspace!, a[0]!, PATH_MAX));
+  mqUnlink(lp, queueName(lp, a[0]!));
   return 0;
 }
 
@@ -98,14 +106,14 @@ function sysNotify(lp: Lwp, a: Int32Array): number {
   if (w[2] === SIGEV_THREAD) throw ENOSYS;
   if (w[2] !== SIGEV_SIGNAL && w[2] !== SIGEV_NONE) throw EINVAL;
   const signo = w[2] === SIGEV_NONE ? 0 : nativeSigno(w[1]!);
-  if (w[2] === SIGEV_SIGNAL && signo === 0) throw EINVAL;
+  // Signal 0 takes the place and sends nothing.
+  if (w[2] === SIGEV_SIGNAL && signo === 0 && w[1] !== 0) throw EINVAL;
   mqNotify(lp, a[0]!, signo, w[0]!);
   return 0;
 }
 
 function sysGetsetattr(lp: Lwp, a: Int32Array): number {
   const vm = lp.proc.vmspace!;
-  const fp = mqOf(lp, a[0]!);
   const w = new Int32Array(ATTR_WORDS);
   let nonblock: boolean | null = null;
   if (a[1] !== 0) {
@@ -114,6 +122,7 @@ function sysGetsetattr(lp: Lwp, a: Int32Array): number {
     if ((flags & ~O_NONBLOCK) !== 0) throw EINVAL;
     nonblock = (flags & O_NONBLOCK) !== 0;
   }
+  const fp = mqOf(lp, a[0]!);
   const { maxmsg, msgsize, messages } = fp.queue;
   if (a[2] !== 0) {
     w.fill(0);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Linux pipes, select, poll, epoll, eventfd, timerfd, signalfd (Linux fs/select.c, eventpoll.c). */
-import { EFAULT, EINVAL } from "../../sys/errno.ts";
+import { EFAULT, EINVAL, EPERM } from "../../sys/errno.ts";
 import { O_NONBLOCK } from "../../sys/fcntl.ts";
 import { POLLOUT } from "../../sys/poll.ts";
 import type { Sigset } from "../../sys/signal.ts";
@@ -10,6 +10,7 @@ import { EventFile, SignalFile, TimerFile } from "../../kern/event-files.ts";
 import { fdrop, type File } from "../../kern/file.ts";
 import { makePipe } from "../../kern/pipe.ts";
 import {
+  canPoll,
   EpollFile,
   epollWait,
   type EpollEvent,
@@ -57,7 +58,7 @@ function pipe2(lp: Lwp, uaddr: number, flags: number): number {
   const f = checkFlags(flags & ~LINUX_O_DIRECT, LINUX_O_NONBLOCK | LINUX_O_CLOEXEC);
   const fdp = lp.proc.fd!;
   fdp.reserve(lp, 2);
-  const [r, w] = makePipe(lp.k, f.nonblock, false);
+  const [r, w] = makePipe(lp, f.nonblock, false);
   const rfd = fdp.install(lp, r, f.cloexec);
   const wfd = fdp.install(lp, w, f.cloexec);
   try {
@@ -81,6 +82,7 @@ const POLLFD_BYTES = 8;
 
 function copyinPollfds(lp: Lwp, uaddr: number, n: number): PollFd[] {
   if (n >>> 0 > lp.proc.limits.cur[RLIMIT_NOFILE]!) throw EINVAL;
+  if (n === 0) return [];
   const bytes = new Uint8Array(n * POLLFD_BYTES);
   copyin(lp.proc.vmspace!, uaddr, bytes, 0, bytes.length);
   const dv = new DataView(bytes.buffer);
@@ -95,6 +97,7 @@ function copyinPollfds(lp: Lwp, uaddr: number, n: number): PollFd[] {
 }
 
 function copyoutPollfds(lp: Lwp, uaddr: number, set: readonly PollFd[]): number {
+  if (set.length === 0) return 0;
   const bytes = new Uint8Array(set.length * POLLFD_BYTES);
   copyin(lp.proc.vmspace!, uaddr, bytes, 0, bytes.length);
   const dv = new DataView(bytes.buffer);
@@ -275,10 +278,12 @@ function epollOf(lp: Lwp, d: number): EpollFile {
 }
 
 function sysEpollCtl(lp: Lwp, a: Int32Array): number {
-  const target = lp.proc.fd!.get(a[2]!);
-  const ep = epollOf(lp, a[0]!);
   const w = new Int32Array(3);
   if (a[1] !== EPOLL_CTL_DEL) copyinWords(lp.proc.vmspace!, a[3]!, w, 3);
+  lp.proc.fd!.get(a[0]!);
+  const target = lp.proc.fd!.get(a[2]!);
+  if (!canPoll(target)) throw EPERM;
+  const ep = epollOf(lp, a[0]!);
   const ev: EpollEvent = { events: w[0]!, dataLo: w[1]!, dataHi: w[2]! };
   switch (a[1]) {
     case EPOLL_CTL_ADD:
@@ -359,10 +364,10 @@ function timerFile(lp: Lwp, d: number): TimerFile {
 }
 const TFD_TIMER_ABSTIME = 1;
 const timerfdSettime = (bytes: number, get: Get, put: Put) => (lp: Lwp, a: Int32Array): number => {
-  const t = timerFile(lp, a[0]!);
-  if ((a[1]! & ~3) !== 0) throw EINVAL;
   const interval = get(lp, a[2]!);
   const value = get(lp, a[2]! + bytes);
+  if ((a[1]! & ~3) !== 0) throw EINVAL;
+  const t = timerFile(lp, a[0]!);
   const oldInterval = t.intervalNs;
   const oldValue = t.remaining();
   const now = lp.k.nanouptime();

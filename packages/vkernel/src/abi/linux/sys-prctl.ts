@@ -116,9 +116,16 @@ function sysPrctl(lp: Lwp, a: Int32Array): number {
   }
 }
 
+const CLONE_VM = 0x100;
+const CLONE_FS = 0x200;
+const CLONE_FILES = 0x400;
+const CLONE_SIGHAND = 0x800;
+const CLONE_THREAD = 0x1_0000;
+const CLONE_SYSVSEM = 0x4_0000;
 /** There are no namespaces, and what threads share is one record; nothing to separate is no error. */
-function sysUnshare(_lp: Lwp, a: Int32Array): number {
-  if (a[0] !== 0) throw EINVAL;
+function sysUnshare(lp: Lwp, a: Int32Array): number {
+  const shared = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM;
+  if ((a[0]! & ~shared) !== 0 || (a[0] !== 0 && lp.proc.lwps.size > 1)) throw EINVAL;
   return 0;
 }
 
@@ -163,7 +170,7 @@ function sysCapget(lp: Lwp, a: Int32Array): number {
 }
 function sysCapset(lp: Lwp, a: Int32Array): number {
   const header = capHeader(lp, a);
-  if (header === null) throw EFAULT;
+  if (header === null) throw EINVAL;
   if (header.pid !== 0 && header.pid !== lp.proc.pid) throw EPERM;
   const w = new Int32Array(6);
   copyinWords(lp.proc.vmspace!, a[1]!, w, 3 * header.words);

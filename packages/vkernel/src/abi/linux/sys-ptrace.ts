@@ -393,13 +393,14 @@ function iovecs(lp: Lwp, uaddr: number, count: number): { readonly base: number;
 /** Copies between the caller's pieces and those of another process; what comes before a hole counts. */
 function processVm(lp: Lwp, a: Int32Array, write: boolean): number {
   if (a[5] !== 0) throw EINVAL;
+  const local = iovecs(lp, a[1]!, a[2]!);
+  if (local.every(({ len }) => len === 0)) return 0;
+  const remote = iovecs(lp, a[3]!, a[4]!);
   const target = lp.k.lwps.get(a[0]!) ?? lp.k.procs.get(a[0]!)?.firstLwp;
   if (target === undefined || target === null || target.proc.vmspace === null) throw ESRCH;
   if (target.proc !== lp.proc && !pt.mayTrace(lp.proc, target.proc)) throw EPERM;
   const own = lp.proc.vmspace!;
   const other = target.proc.vmspace;
-  const local = iovecs(lp, a[1]!, a[2]!);
-  const remote = iovecs(lp, a[3]!, a[4]!);
   const buf = new Uint8Array(PIECE);
   let done = 0;
   let [li, lo] = [0, 0];

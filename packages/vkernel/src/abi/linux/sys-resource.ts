@@ -140,6 +140,7 @@ function sysSetpriority(lp: Lwp, a: Int32Array): number {
   return 0;
 }
 function sysNice(lp: Lwp, a: Int32Array): number {
+  if (a[0]! < 0 && lp.proc.cred.uid !== 0) throw EPERM;
   lp.proc.renice(lp.proc.cred, Math.max(-20, Math.min(19, lp.proc.nice + a[0]!)));
   return 0;
 }

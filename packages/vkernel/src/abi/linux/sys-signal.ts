@@ -59,7 +59,6 @@ function setAction(p: Proc, s: number, act: Sigaction): void {
 /** struct kernel_sigaction: handler, flags, restorer, 8-byte mask. */
 function sysRtSigaction(lp: Lwp, a: Int32Array): number {
   if (a[3] !== SIGSET_BYTES) throw EINVAL;
-  const s = signalArg(a[0]!);
   const p = lp.proc;
   const vm = p.vmspace!;
   const w = new Int32Array(5);
@@ -68,6 +67,7 @@ function sysRtSigaction(lp: Lwp, a: Int32Array): number {
     copyinWords(vm, a[1]!, w, 5);
     next = action(w[0]!, w[1]!, w[2]!, nativeSigset(w[3]!, w[4]!, sigset()));
   }
+  const s = signalArg(a[0]!);
   const old = p.sigacts.get(s);
   if (next !== null) setAction(p, s, next);
   if (a[2] !== 0) {
@@ -91,7 +91,6 @@ function action(handler: number, flags: number, restorer: number, mask: Sigset):
 
 /** struct old_sigaction: handler, 4-byte mask, flags, restorer. */
 function sysSigaction(lp: Lwp, a: Int32Array): number {
-  const s = signalArg(a[0]!);
   const p = lp.proc;
   const w = new Int32Array(4);
   let next: Sigaction | null = null;
@@ -99,6 +98,7 @@ function sysSigaction(lp: Lwp, a: Int32Array): number {
     copyinWords(p.vmspace!, a[1]!, w, 4);
     next = action(w[0]!, w[2]!, w[3]!, nativeSigset(w[1]!, 0, sigset()));
   }
+  const s = signalArg(a[0]!);
   const old = p.sigacts.get(s);
   if (next !== null) setAction(p, s, next);
   if (a[2] !== 0) {
@@ -242,14 +242,18 @@ function sysTgkill(lp: Lwp, a: Int32Array): number {
   return threadKill(lp, a[0]!, a[1]!, a[2]!, (s) => userInfo(lp, s, SI_TKILL));
 }
 
-/** siginfo of a caller: its code must not pretend to come from the kernel. */
-function callerInfo(lp: Lwp, uaddr: number, target: number, s: number): Ksiginfo {
+/**
+ * siginfo of a caller, for signal `n` of Linux: its code must not pretend to come from the kernel. Throws EFAULT, then EINVAL
+ * unless `named` tells that there are numbers to look for, EPERM, EINVAL.
+ */
+function callerInfo(lp: Lwp, uaddr: number, target: number, n: number, named = true): Ksiginfo {
   const bytes = new Uint8Array(128);
   copyin(lp.proc.vmspace!, uaddr, bytes, 0, 128);
   const dv = new DataView(bytes.buffer);
   const code = dv.getInt32(8, true);
+  if (!named) throw EINVAL;
   if ((code >= 0 || code === SI_TKILL) && target !== lp.proc.pid) throw EPERM;
-  const info = ksiginfo(s, code);
+  const info = ksiginfo(n === 0 ? 0 : signalArg(n), code);
   info.errno = dv.getInt32(4, true);
   info.pid = dv.getInt32(12, true);
   info.uid = dv.getUint32(16, true);
@@ -257,8 +261,8 @@ function callerInfo(lp: Lwp, uaddr: number, target: number, s: number): Ksiginfo
   return info;
 }
 function sysRtSigqueueinfo(lp: Lwp, a: Int32Array): number {
-  const s = a[1] === 0 ? 0 : signalArg(a[1]!);
-  const info = callerInfo(lp, a[2]!, a[0]!, s);
+  const info = callerInfo(lp, a[2]!, a[0]!, a[1]!);
+  const s = info.signo;
   const p = lp.k.procs.get(a[0]!);
   if (p === undefined) throw ESRCH;
   if (!canSignal(lp.proc, p, s)) throw EPERM;
@@ -267,8 +271,7 @@ function sysRtSigqueueinfo(lp: Lwp, a: Int32Array): number {
   return 0;
 }
 function sysRtTgsigqueueinfo(lp: Lwp, a: Int32Array): number {
-  const s = a[2] === 0 ? 0 : signalArg(a[2]!);
-  const info = callerInfo(lp, a[3]!, a[0]!, s);
+  const info = callerInfo(lp, a[3]!, a[0]!, a[2]!, a[0]! > 0 && a[1]! > 0);
   return threadKill(lp, a[0]!, a[1]!, a[2]!, () => info);
 }
 
@@ -336,7 +339,7 @@ function sysSigaltstack(lp: Lwp, a: Int32Array): number {
     if (flags === SS_DISABLE) {
       lp.sigstkSp = 0;
       lp.sigstkSize = 0;
-    } else {
+    } else if (w[0]! >>> 0 !== lp.sigstkSp || w[2]! >>> 0 !== lp.sigstkSize) {
       if (w[2]! >>> 0 < MINSIGSTKSZ) throw ENOMEM;
       lp.sigstkSp = w[0]! >>> 0;
       lp.sigstkSize = w[2]! >>> 0;

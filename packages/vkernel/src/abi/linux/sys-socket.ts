@@ -5,7 +5,9 @@
  */
 import {
   EINVAL,
+  EISCONN,
   EMSGSIZE,
+  EOPNOTSUPP,
   Errno,
 } from "../../sys/errno.ts";
 import { O_NONBLOCK } from "../../sys/fcntl.ts";
@@ -19,6 +21,8 @@ import {
   MSG_PEEK,
   MSG_TRUNC,
   MSG_WAITALL,
+  AF_UNIX,
+  SOCK_DGRAM,
   SOCK_STREAM,
 } from "../../sys/socket.ts";
 import { IoMiss, WOULDBLOCK } from "../../sys/wait.ts";
@@ -49,7 +53,8 @@ import {
   takeCarry,
 } from "../../kern/sys-socket.ts";
 import { type ArgType, fd, hex, int, partial, plain, type PlainFn, size, sleeps, type SlowFn, type Sysent, uptr } from "../../kern/sysent.ts";
-import { getName, nativeFamily, putName, putSender } from "./sockaddr.ts";
+import { getTimespec, getTimespec64 } from "./guest-struct.ts";
+import { checkName, getName, nativeFamily, putName, putSender } from "./sockaddr.ts";
 import { SOL_SOCKET, sysGetsockopt, sysSetsockopt } from "./sys-sockopt.ts";
 
 const LINUX_SOCK_NONBLOCK = 0o4000;
@@ -93,6 +98,9 @@ function sysSocket(lp: Lwp, a: Int32Array): number {
 }
 function sysSocketpair(lp: Lwp, a: Int32Array): number {
   const t = typeFlags(a[1]!);
+  const place = new Int32Array(2);
+  copyinWords(lp.proc.vmspace!, a[3]!, place, 2);
+  copyoutWords(lp.proc.vmspace!, place, a[3]!, 2);
   const fds = kernSocketpair(lp, nativeFamily(a[0]!), t.type, a[2]!, t.flags, t.cloexec);
   try {
     copyoutWords(lp.proc.vmspace!, Int32Array.from(fds), a[3]!, 2);
@@ -107,6 +115,8 @@ function sysBind(lp: Lwp, a: Int32Array): number {
   return kernBind(lp, a[0]!, getName(lp, socket, a[1]!, a[2]!));
 }
 function sysConnect(lp: Lwp, a: Int32Array): number {
+  lp.proc.fd!.get(a[0]!);
+  checkName(lp, a[1]!, a[2]!);
   const { socket } = socketOf(lp, a[0]!);
   if (a[2]! >= 2) {
     const family = new Uint8Array(2);
@@ -159,16 +169,25 @@ function message(lp: Lwp, d: number, uio: Uio, flags: number, to: SocketName | n
   socketOf(lp, d);
   return { fd: d, uio, flags: nativeFlags(flags), to, files: null, rights: null, done: 0 };
 }
-const user = (lp: Lwp, uaddr: number, len: number): Uio => {
-  if (len < 0) throw EINVAL;
-  return Uio.user(lp.proc.vmspace!, uaddr, len);
-};
+/** Longest transfer of one call (Linux MAX_RW_COUNT). */
+const MAX_RW_COUNT = 0x7fff_f000;
+const user = (lp: Lwp, uaddr: number, len: number): Uio =>
+  Uio.user(lp.proc.vmspace!, uaddr, Math.min(len >>> 0, MAX_RW_COUNT));
+
+/** Who a message is for. With connections of the local domain there is nobody to choose; with packets the name is not looked at. */
+function recipient(lp: Lwp, d: number, uaddr: number, len: number): SocketName | null {
+  const { socket } = socketOf(lp, d);
+  if (socket.family !== AF_UNIX || socket.kind === SOCK_DGRAM) return getName(lp, socket, uaddr, len);
+  checkName(lp, uaddr, len);
+  if (socket.kind !== SOCK_STREAM) return null;
+  throw socket.peer === null ? EOPNOTSUPP : EISCONN;
+}
 
 function sysSend(lp: Lwp, a: Int32Array): number {
   return sendTry(lp, message(lp, a[0]!, user(lp, a[1]!, a[2]!), a[3]!, null));
 }
 function sysSendto(lp: Lwp, a: Int32Array): number {
-  const to = a[4] === 0 ? null : getName(lp, socketOf(lp, a[0]!).socket, a[4]!, a[5]!);
+  const to = a[4] === 0 ? null : recipient(lp, a[0]!, a[4]!, a[5]!);
   return sendTry(lp, message(lp, a[0]!, user(lp, a[1]!, a[2]!), a[3]!, to));
 }
 function* sysSendSlow(lp: Lwp): KernelFrame {
@@ -257,9 +276,9 @@ function controlFiles(lp: Lwp, h: Msghdr): File[] {
 }
 
 function sysSendmsg(lp: Lwp, a: Int32Array): number {
-  const { socket } = socketOf(lp, a[0]!);
+  socketOf(lp, a[0]!);
   const h = getMsghdr(lp, a[1]!);
-  const to = h.name === 0 || h.namelen === 0 ? null : getName(lp, socket, h.name, h.namelen);
+  const to = h.name === 0 || h.namelen === 0 ? null : recipient(lp, a[0]!, h.name, h.namelen);
   const io = message(lp, a[0]!, h.uio, a[2]!, to);
   io.files = controlFiles(lp, h);
   return sendTry(lp, io);
@@ -350,6 +369,7 @@ type OneMessage = (lp: Lwp, a: Int32Array) => number;
 
 /** Goes on behind `done` messages without waiting; what stops it after the first is told next time. */
 function moreMessages(lp: Lwp, a: Int32Array, flags: number, done: number, one: OneMessage): number {
+  socketOf(lp, a[0]!);
   const count = Math.min(a[2]! >>> 0, MMSG_MOST);
   for (; done < count; done++) {
     const at = a[1]! + done * MMSGHDR;
@@ -373,7 +393,12 @@ function* manySlow(lp: Lwp, a: Int32Array, flags: number, one: OneMessage, slow:
 const sysSendmmsg: PlainFn = (lp, a) => moreMessages(lp, a, a[3]!, 0, sysSendmsg);
 const sysSendmmsgSlow: SlowFn = (lp, a) => manySlow(lp, a, a[3]!, sysSendmsg, sysSendSlow);
 /** Waits for the first message only, whatever its timeout says: what follows is taken as far as it is there. */
-const sysRecvmmsg: PlainFn = (lp, a) => moreMessages(lp, a, a[3]! & ~LINUX_MSG_WAITFORONE, 0, sysRecvmsg);
+const recvmmsg =
+  (readTime: (lp: Lwp, uaddr: number) => number): PlainFn =>
+  (lp, a) => {
+    if (a[4] !== 0) readTime(lp, a[4]!);
+    return moreMessages(lp, a, a[3]! & ~LINUX_MSG_WAITFORONE, 0, sysRecvmsg);
+  };
 const sysRecvmmsgSlow: SlowFn = (lp, a) => manySlow(lp, a, a[3]! & ~LINUX_MSG_WAITFORONE, sysRecvmsg, sysRecvmsgSlow);
 
 // ---------------------------------------------------------------------------------------------------------
@@ -407,7 +432,7 @@ const CALLS: readonly SocketCall[] = [
   { call: 15, nr: 365, name: "getsockopt", args: [fd, int, int, uptr, uptr], fn: sysGetsockopt, slow: null },
   { call: 16, nr: 370, name: "sendmsg", args: [fd, uptr, hex], fn: sysSendmsg, slow: sysSendSlow },
   { call: 17, nr: 372, name: "recvmsg", args: [fd, uptr, hex], fn: sysRecvmsg, slow: sysRecvmsgSlow },
-  { call: 19, nr: 337, name: "recvmmsg", args: [fd, uptr, size, hex, uptr], fn: sysRecvmmsg, slow: sysRecvmmsgSlow },
+  { call: 19, nr: 337, name: "recvmmsg", args: [fd, uptr, size, hex, uptr], fn: recvmmsg(getTimespec), slow: sysRecvmmsgSlow },
   { call: 20, nr: 345, name: "sendmmsg", args: [fd, uptr, size, hex], fn: sysSendmmsg, slow: sysSendmmsgSlow },
   { call: 18, nr: 364, name: "accept4", args: [fd, uptr, uptr, hex], fn: (lp, a) => accept4(lp, a, a[3]!), slow: (lp, a) => accept4Slow(lp, a, a[3]!) },
 ];
@@ -443,6 +468,7 @@ function* sysSocketcallSlow(lp: Lwp): KernelFrame {
 const NOTE = "the local domain, TCP and UDP; NETLINK_ROUTE; no raw or packet sockets; urgent bytes to elsewhere go among the others";
 export const SOCKET_ROWS: readonly Sysent[] = [
   partial(sleeps(102, "socketcall", [int, uptr], sysSocketcall, sysSocketcallSlow), NOTE),
+  partial(sleeps(417, "recvmmsg_time64", [fd, uptr, size, hex, uptr], recvmmsg(getTimespec64), sysRecvmmsgSlow), NOTE),
   ...CALLS.filter((c) => c.nr !== 0).map((c) =>
     partial(c.slow === null ? plain(c.nr, c.name, c.args, c.fn) : sleeps(c.nr, c.name, c.args, c.fn, c.slow), NOTE),
   ),

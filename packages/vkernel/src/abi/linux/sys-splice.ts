@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** splice, tee and vmsplice for Linux programs (Linux fs/splice.c). */
-import { EAGAIN, EINVAL } from "../../sys/errno.ts";
+import { EAGAIN, EINVAL, ESPIPE } from "../../sys/errno.ts";
 import { O_NONBLOCK } from "../../sys/fcntl.ts";
 import { WOULDBLOCK } from "../../sys/wait.ts";
 import type { KernelFrame, Lwp } from "../../kern/proc.ts";
+import { PipeFile } from "../../kern/pipe.ts";
 import { readSlow, writeSlow } from "../../kern/sys-file.ts";
 import { type Splice, spliceSetup, spliceSlow, spliceTry, teeSetup, vmspliceRing } from "../../kern/splice.ts";
 import { fd, hex, int, size, sleeps, type Sysent, uptr } from "../../kern/sysent.ts";
@@ -23,6 +24,10 @@ function checkFlags(flags: number): boolean {
 /** splice(in, *offIn, out, *offOut, len, flags) */
 function setup(lp: Lwp, a: Int32Array): Splice {
   const nonblock = checkFlags(a[5]!);
+  // What can have no offset is refused before the offset is looked at, and before the way it is open.
+  const fd = lp.proc.fd!;
+  const pipeAt = (d: number, uaddr: number): boolean => fd.get(d) instanceof PipeFile && uaddr !== 0;
+  if (pipeAt(a[0]!, a[1]!) || pipeAt(a[2]!, a[3]!)) throw ESPIPE;
   const fromAt = a[1] === 0 ? null : getOffset(lp, a[1]!, true);
   const toAt = a[3] === 0 ? null : getOffset(lp, a[3]!, true);
   return spliceSetup(lp, a[0]!, fromAt, a[2]!, toAt, count(a[4]!), nonblock);
@@ -54,9 +59,10 @@ const sysTeeSlow = (lp: Lwp, a: Int32Array): KernelFrame =>
 /** vmsplice(fd, iov, n, flags): into the pipe's writing end, out of its reading end. */
 function sysVmsplice(lp: Lwp, a: Int32Array): number {
   const nonblock = checkFlags(a[3]!);
-  const { pipe, ring, into } = vmspliceRing(lp, a[0]!);
+  lp.proc.fd!.get(a[0]!);
   const uio = iovUio(lp, a[1]!, a[2]!);
   if (uio.resid === 0) return 0;
+  const { pipe, ring, into } = vmspliceRing(lp, a[0]!);
   if (nonblock || (pipe.flags & O_NONBLOCK) !== 0) {
     const n = into ? ring.write(uio) : ring.read(uio);
     if (n === WOULDBLOCK) throw EAGAIN;

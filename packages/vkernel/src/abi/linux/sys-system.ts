@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Linux calls about the system as a whole: names, memory, randomness, scheduling parameters, reboot, log. */
-import { E2BIG, EFAULT, EINVAL, EPERM, ESRCH } from "../../sys/errno.ts";
+import { E2BIG, EFAULT, EINTR, EINVAL, EPERM, ESRCH } from "../../sys/errno.ts";
 import { WOULDBLOCK } from "../../sys/wait.ts";
 import { copyin, copyinWords, copyout, copyoutWords, suword } from "../../vm/copyio.ts";
 import type { KernelFrame, Lwp } from "../../kern/proc.ts";
@@ -68,7 +68,12 @@ function sysGetrandom(lp: Lwp, a: Int32Array): number {
   for (let done = 0; done < len; ) {
     const n = Math.min(buf.length, len - done);
     lp.k.machine.entropy(buf.subarray(0, n));
-    copyout(lp.proc.vmspace!, buf, 0, (a[0]! >>> 0) + done, n);
+    try {
+      copyout(lp.proc.vmspace!, buf, 0, (a[0]! >>> 0) + done, n);
+    } catch (e) {
+      if (done > 0) return done;
+      throw e;
+    }
     done += n;
   }
   return len;
@@ -130,6 +135,7 @@ function sysSchedGetscheduler(lp: Lwp, a: Int32Array): number {
   return target(lp, a[0]!).proc.schedPolicy;
 }
 function sysSchedGetparam(lp: Lwp, a: Int32Array): number {
+  if (a[1] === 0) throw EINVAL;
   target(lp, a[0]!);
   suword(lp.proc.vmspace!, a[1]!, 0);
   return 0;
@@ -281,7 +287,7 @@ function sysVhangup(lp: Lwp): number {
 
 /** restart_syscall: nothing leaves a call in a state to be restarted this way. */
 function sysRestartSyscall(): number {
-  throw EINVAL;
+  throw EINTR;
 }
 
 const ONE_CLASS = "no real-time class: EPERM; the idle policy counts as nice 19, the batch policy as the normal one";

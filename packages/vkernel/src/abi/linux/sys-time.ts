@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Linux clocks and timers (Linux kernel/time). Each structure exists with 32-bit and with 64-bit seconds. */
-import { EFAULT, EINTR, ERESTART, EINVAL, EOPNOTSUPP, EPERM, ESRCH } from "../../sys/errno.ts";
+import { EFAULT, EINTR, ERESTART, EINVAL, EPERM, ESRCH } from "../../sys/errno.ts";
 import { SIGALRM } from "../../sys/signal.ts";
 import { copyinWords, copyoutWords, suword } from "../../vm/copyio.ts";
-import { procTimes } from "../../kern/resource.ts";
+import { WaitChannel } from "../../sys/wait.ts";
+import { CpuClock, CpuWatch } from "../../kern/cpu-clock.ts";
 import { mustSleep } from "../../kern/fork.ts";
 import type { KernelFrame, Lwp } from "../../kern/proc.ts";
 import { suser } from "../../kern/prot.ts";
-import { PCATCH, PNORESTART, tsleep } from "../../kern/sleep.ts";
+import { FOREVER, PCATCH, PNORESTART, tsleep } from "../../kern/sleep.ts";
 import { hex, int, partial, plain, sleeps, type Sysent, uptr } from "../../kern/sysent.ts";
 import {
   CLOCK_MONOTONIC,
@@ -69,21 +70,28 @@ function clockId(id: number): number {
   }
 }
 
-/** Now on a Linux clock, ns. Negative ids name the processor clock of a process or thread. */
-function linuxClockNow(lp: Lwp, id: number): number {
-  if (id >= 0) return clockNow(lp, clockId(id));
+/** The clock of processor time that an id names: 2, 3, or a negative one for a process or thread; null for others. Throws EINVAL. */
+function cpuClock(lp: Lwp, id: number): CpuClock | null {
+  if (id >= 0) {
+    const clock = clockId(id);
+    if (clock === CLOCK_PROCESS_CPUTIME) return new CpuClock(lp.proc, null);
+    return clock === CLOCK_THREAD_CPUTIME ? new CpuClock(lp.proc, lp) : null;
+  }
   const target = ~(id >> 3);
   if ((id & 3) === 3) throw EINVAL;
   if ((id & 4) !== 0) {
     const l = target === 0 ? lp : lp.proc.lwps.get(target);
     if (l === undefined) throw EINVAL;
-    if (l === lp.k.curlwp) lp.k.sched.charge(l);
-    return l.runtimeNs;
+    return new CpuClock(l.proc, l);
   }
   const p = target === 0 ? lp.proc : lp.k.procs.get(target);
   if (p === undefined) throw EINVAL;
-  const t = procTimes(p);
-  return t.userNs + t.sysNs;
+  return new CpuClock(p, null);
+}
+
+/** Now on a Linux clock, ns. */
+function linuxClockNow(lp: Lwp, id: number): number {
+  return id === 0 || id === 1 ? clockNow(lp, id) : (cpuClock(lp, id)?.now() ?? clockNow(lp, clockId(id)));
 }
 
 // ---------------------------------------------------------------------------------------------------------
@@ -160,14 +168,33 @@ function* sysNanosleep(lp: Lwp, a: Int32Array): KernelFrame {
   return yield* sleepUntil(lp, lp.k.nanouptime() + ns, a[1]!, T32);
 }
 
+/** As sleepUntil, until a process or thread has used so much processor time. */
+function* sleepUntilUsed(lp: Lwp, clock: CpuClock, untilNs: number, rem: number, t: TimeFormat): KernelFrame {
+  const chan = new WaitChannel("cputime");
+  const watch = new CpuWatch(clock, () => chan.wakeup());
+  if (untilNs <= 0) return 0;
+  watch.arm(untilNs);
+  try {
+    while (watch.atNs !== 0) yield* tsleep(lp, chan, PCATCH | PNORESTART, FOREVER);
+    return 0;
+  } catch (e) {
+    if (e === EINTR && rem !== 0) t.put(lp, rem, Math.max(0, untilNs - clock.now()));
+    throw e;
+  } finally {
+    watch.disarm();
+  }
+}
+
 const TIMER_ABSTIME = 1;
 const clockNanosleep = (t: TimeFormat) =>
   function* (lp: Lwp, a: Int32Array): KernelFrame {
-    const clock = clockId(a[0]!);
-    if (clock === CLOCK_THREAD_CPUTIME) throw EINVAL;
-    if (clock === CLOCK_PROCESS_CPUTIME) throw EOPNOTSUPP;
+    const cpu = cpuClock(lp, a[0]!);
+    // A thread that waits uses no time.
+    if (cpu?.lwp === lp) throw EINVAL;
     const ns = t.get(lp, a[2]!);
     const absolute = (a[1]! & TIMER_ABSTIME) !== 0;
+    if (cpu !== null) return yield* sleepUntilUsed(lp, cpu, absolute ? ns : ns === 0 ? 0 : cpu.now() + ns, absolute ? 0 : a[3]!, t);
+    const clock = clockId(a[0]!);
     const until = absolute ? lp.k.nanouptime() + ns - clockNow(lp, clock) : lp.k.nanouptime() + ns;
     return yield* sleepUntil(lp, until, absolute ? 0 : a[3]!, t);
   };
@@ -210,8 +237,7 @@ const SIGEV_THREAD_ID = 4;
 
 function sysTimerCreate(lp: Lwp, a: Int32Array): number {
   const p = lp.proc;
-  const clock = a[0]! < 0 ? CLOCK_PROCESS_CPUTIME : clockId(a[0]!);
-  if (clock !== CLOCK_REALTIME && clock !== CLOCK_MONOTONIC) throw EOPNOTSUPP;
+  const clock = cpuClock(lp, a[0]!) ?? clockId(a[0]!);
   let signo = SIGALRM;
   let value = TIMER_VALUE_IS_ID;
   let tid = 0;
@@ -250,14 +276,17 @@ function sysTimerCreate(lp: Lwp, a: Int32Array): number {
 
 const timerSettime = (t: TimeFormat) => (lp: Lwp, a: Int32Array): number => {
   const p = lp.proc;
-  const timer = timerGet(p, a[0]!);
+  if (a[2] === 0) throw EINVAL;
   const interval = t.get(lp, a[2]!);
   const value = t.get(lp, a[2]! + t.size);
+  const timer = timerGet(p, a[0]!);
   const old = timerValue(p, timer);
   let at = 0;
   if (value !== 0) {
     const now = p.k.nanouptime();
-    at = (a[1]! & TIMER_ABSTIME) !== 0 ? now + value - clockNow(lp, timer.clock) : now + value;
+    const absolute = (a[1]! & TIMER_ABSTIME) !== 0;
+    if (typeof timer.clock !== "number") at = absolute ? value : timer.clock.now() + value;
+    else at = absolute ? now + value - clockNow(lp, timer.clock) : now + value;
   }
   timerSet(p, timer, at, interval);
   if (a[3] !== 0) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Linux wait calls: wait4, waitpid, waitid. */
-import { EINVAL, ESRCH } from "../../sys/errno.ts";
+import { EINVAL, Errno, ESRCH } from "../../sys/errno.ts";
 import { CLD_CONTINUED, CLD_EXITED, CLD_STOPPED, CLD_TRAPPED, SIGCHLD } from "../../sys/signal.ts";
 import { WOULDBLOCK } from "../../sys/wait.ts";
 import { copyout, suword } from "../../vm/copyio.ts";
@@ -148,6 +148,12 @@ function waitidSelect(lp: Lwp, a: Int32Array): { kind: number; id: number; optio
   }
 }
 
+/** What waitid leaves behind when it fails: nothing in siginfo, and EFAULT if there is no room for that. */
+function failedWaitid(lp: Lwp, a: Int32Array, e: unknown): never {
+  if (e instanceof Errno && a[2] !== 0) copyout(lp.proc.vmspace!, new Uint8Array(24), 0, a[2]!, 24);
+  throw e;
+}
+
 function finishWaitid(lp: Lwp, a: Int32Array, r: WaitResult | null): number {
   if (a[2] !== 0) {
     const bytes = new Uint8Array(128);
@@ -164,8 +170,14 @@ function finishWaitid(lp: Lwp, a: Int32Array, r: WaitResult | null): number {
   return 0;
 }
 function sysWaitid(lp: Lwp, a: Int32Array): number {
-  const s = waitidSelect(lp, a);
-  const r = waitScan(lp, s.kind, s.id, s.options);
+  let s: ReturnType<typeof waitidSelect>;
+  let r: WaitResult | null;
+  try {
+    s = waitidSelect(lp, a);
+    r = waitScan(lp, s.kind, s.id, s.options);
+  } catch (e) {
+    failedWaitid(lp, a, e);
+  }
   return r === null && (s.options & W_NOHANG) === 0 ? WOULDBLOCK : finishWaitid(lp, a, r);
 }
 function* sysWaitidSlow(lp: Lwp, a: Int32Array): KernelFrame {
