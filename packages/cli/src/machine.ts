@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** What every boot shares: memory size, the file systems that every root gets, the end by panic. */
-import { devFs, KernelPanic, procFs, type MountSpec } from "@vkernel/vkernel";
+import { devFs, KernelPanic, procFs, sysFs, type MountSpec } from "@vkernel/vkernel";
 import { CliError } from "./ui/errors.ts";
 import { parseSize } from "./ui/size.ts";
 
@@ -20,11 +20,12 @@ export function ramBytes(text: string): number {
   return bytes;
 }
 
-/** /dev and /proc, made where the root has them not. */
+/** /dev, /proc and /sys, made where the root has them not. */
 export function standardMounts(): MountSpec[] {
   return [
     { on: "/dev", create: true, optional: true, mount: devFs() },
     { on: "/proc", create: true, optional: true, mount: procFs() },
+    { on: "/sys", create: true, optional: true, mount: sysFs() },
   ];
 }
 

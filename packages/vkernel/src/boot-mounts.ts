@@ -5,6 +5,7 @@
  */
 import type { MountContext, MountFactory } from "./boot.ts";
 import { linuxProcfs } from "./abi/linux/procfs.ts";
+import { linuxSysfs } from "./abi/linux/sysfs.ts";
 import type { Kernel } from "./kern/kernel.ts";
 import { startSnapshots } from "./kern/vfs-snapshots.ts";
 import type { MountRequest } from "./kern/sys-vfs-mount.ts";
@@ -116,6 +117,11 @@ export function procFs(): MountFactory {
   return (ctx) => linuxProcfs(ctx.kernel);
 }
 
+/** /sys, in Linux's form. */
+export function sysFs(): MountFactory {
+  return (ctx) => linuxSysfs(ctx.kernel);
+}
+
 /** A size option: bytes, or with k, m, g. Throws EINVAL. */
 function sizeOption(req: MountRequest, name: string, otherwise: number): number {
   const text = req.options.get(name);
@@ -134,5 +140,6 @@ export function registerFilesystems(k: Kernel, ctx: MountContext): void {
     return new TmpfsMount(req.from, req.flags, { maxBytes, now: ctx.now, rootMode: mode & 0o7777 });
   });
   k.vfsops.set("procfs", () => linuxProcfs(k));
+  k.vfsops.set("sysfs", () => linuxSysfs(k));
   k.vfsops.set("devfs", () => new DevfsMount(ctx.devsw, ctx.now));
 }

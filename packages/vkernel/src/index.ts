@@ -17,7 +17,7 @@ export {
   type RunStats,
 } from "./boot.ts";
 export type { ProcessInfo, ProgramEnd, SpawnedProgram, SpawnOptions } from "./boot-spawn.ts";
-export { devFs, hammerFs, hostFs, overlayFs, procFs, snapshotsFs, tmpFs, type HammerFsOptions, type SnapshotsFsOptions } from "./boot-mounts.ts";
+export { devFs, hammerFs, hostFs, overlayFs, procFs, snapshotsFs, sysFs, tmpFs, type HammerFsOptions, type SnapshotsFsOptions } from "./boot-mounts.ts";
 export { SNAPSHOT_NAME_FORMAT } from "./vfs/hammer/snapshots.ts";
 export type { JitStatistics, RegionDump, RegionTraceEvent } from "@vkernel/hostkernel";
 export { CPU_MODELS, type CpuModel, type CpuModelName, type CpuidOption } from "@vkernel/hostkernel";

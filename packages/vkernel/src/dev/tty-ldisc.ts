@@ -171,7 +171,7 @@ export class LineDiscipline {
     }
     if (c === cc[t.VEOF]) {
       this.endErasing();
-      if ((lflag & t.ECHO) !== 0 && (lflag & t.ECHOCTL) !== 0) {
+      if (this.tty.echoesEof && (lflag & t.ECHO) !== 0 && (lflag & t.ECHOCTL) !== 0) {
         // Shown, and the cursor put back on it.
         this.echo(c);
         this.put(BS);

@@ -77,6 +77,9 @@ export class Tty {
   /** Open files on it; `exclusive` refuses more of them (TIOCEXCL). */
   opens = 0;
   exclusive = false;
+  /** The end-of-file character is shown where control characters are. */
+  echoesEof = true;
+  private isNew = true;
   /** Output is held by VSTOP or TIOCSTOP. */
   stopped = false;
   /** False after hangup (Y4). */
@@ -99,6 +102,14 @@ export class Tty {
 
   get canonical(): boolean {
     return (this.termios.lflag & ICANON) !== 0;
+  }
+
+  /** Takes on what a system's terminals have when it is opened for the first time. */
+  adopt({ speed, echoesEof }: { readonly speed: number; readonly echoesEof: boolean }): void {
+    if (!this.isNew) return;
+    this.isNew = false;
+    this.echoesEof = echoesEof;
+    this.termios = { ...this.termios, ispeed: speed, ospeed: speed };
   }
 
   open(): void {

@@ -33,6 +33,8 @@ export interface FileRules {
   readonly rootDropsSetId: boolean;
   /** chroot(2) changes the working directory. */
   readonly chrootEnters: boolean;
+  /** What terminals have that are opened first by such a program: bits a second, and whether the end-of-file character is echoed. */
+  readonly terminal: { readonly speed: number; readonly echoesEof: boolean };
 }
 
 export interface Abi {

@@ -76,6 +76,8 @@ export class TimerFile extends File {
   readonly callout: Callout;
   intervalNs = 0;
   private expired = 0;
+  /** When it fired and nobody has looked since, ns; 0 otherwise. Until then it need not fire again (Linux fs/timerfd.c). */
+  private firedAt = 0;
   private readonly chan = new WaitChannel("timerfd");
 
   constructor(k: Kernel, flags: number, clock: number) {
@@ -87,30 +89,38 @@ export class TimerFile extends File {
 
   private fire(): void {
     this.expired++;
-    if (this.intervalNs > 0) {
-      const now = this.k.nanouptime();
-      const missed = Math.max(0, Math.floor((now - this.callout.deadline) / this.intervalNs));
-      this.expired += missed;
-      this.k.callouts.reset(this.callout, this.callout.deadline + (missed + 1) * this.intervalNs);
-    }
+    this.firedAt = this.callout.deadline;
     this.chan.wakeup();
+  }
+
+  /** Counts the periods that have passed since it fired, and goes on. */
+  private settle(): void {
+    const { firedAt, intervalNs } = this;
+    this.firedAt = 0;
+    if (firedAt === 0 || intervalNs === 0) return;
+    const missed = Math.max(0, Math.floor((this.k.nanouptime() - firedAt) / intervalNs));
+    this.expired += missed;
+    this.k.callouts.reset(this.callout, firedAt + (missed + 1) * intervalNs);
   }
 
   /** Arms it for a monotonic time in ns; 0 stops it. */
   set(atNs: number, intervalNs: number): void {
     this.expired = 0;
+    this.firedAt = 0;
     this.intervalNs = intervalNs;
     if (atNs === 0) this.k.callouts.stop(this.callout);
     else this.k.callouts.reset(this.callout, atNs);
   }
   /** Time until it fires, ns; 0 when it is stopped. */
   remaining(): number {
+    this.settle();
     return this.callout.armed ? Math.max(1, this.callout.deadline - this.k.nanouptime()) : 0;
   }
 
   override read(uio: Uio): number {
     if (uio.resid < 8) throw EINVAL;
     if (this.expired === 0) return WOULDBLOCK;
+    this.settle();
     const buf = new Uint8Array(8);
     new DataView(buf.buffer).setBigUint64(0, BigInt(this.expired), true);
     uio.put(buf, 0, 8);

@@ -42,6 +42,7 @@ export class Plimit {
     this.cur[RLIMIT_STACK] = 8 * MIB;
     this.max[RLIMIT_STACK] = 64 * MIB;
     this.cur[RLIMIT_CORE] = 0;
+    this.cur[RLIMIT_MEMLOCK] = this.max[RLIMIT_MEMLOCK] = 8 * MIB;
     this.cur[RLIMIT_NOFILE] = 1024;
     this.max[RLIMIT_NOFILE] = 65536;
     this.cur[RLIMIT_NPROC] = this.max[RLIMIT_NPROC] = 4096;

@@ -243,6 +243,7 @@ function openDevice(lp: Lwp, nch: Nchandle, flags: number, kept: number): File {
   const found = lp.k.devsw.find(rdev);
   if (found === null) throw ENXIO;
   const dev: Cdev = found.open(kept);
+  dev.tty?.adopt(p.abi.files.terminal);
   // In BSD a terminal becomes the controlling one by TIOCSCTTY alone.
   if (dev.tty !== null && (flags & O_NOCTTY) === 0 && p.abi.files.openTakesTerminal) acquireTty(lp, dev.tty);
   return opened(new VnodeFile(kept, nch, dev));

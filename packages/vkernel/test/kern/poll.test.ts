@@ -162,4 +162,20 @@ describe("poll and select", () => {
       expect(u.word(A)).toBeGreaterThanOrEqual(1);
     });
   });
+
+  it("a timer of a microsecond counts its periods without firing for each", async () => {
+    await run(function* (u) {
+      const t = yield sys("timerfd_create", 1, 0);
+      u.words(A + 32, 0, 1000, 0, 1000);
+      yield sys("timerfd_settime", t, 0, A + 32, 0);
+      u.words(A + 64, 0, 500_000_000);
+      yield sys("nanosleep", A + 64, 0);
+      expect(yield sys("read", t, A, 8)).toBe(8);
+      expect(u.word(A)).toBeGreaterThanOrEqual(499_999);
+      expect(yield sys("timerfd_gettime", t, A + 32)).toBe(0);
+      expect([u.word(A + 32), u.word(A + 36), u.word(A + 40)]).toEqual([0, 1000, 0]);
+      expect(u.word(A + 44)).toBeGreaterThan(0);
+      expect(u.word(A + 44)).toBeLessThanOrEqual(1000);
+    });
+  });
 });

@@ -117,6 +117,7 @@ export function dragonflyAbi(): Abi {
       stickyIsForRoot: true,
       rootDropsSetId: false,
       chrootEnters: true,
+      terminal: { speed: 9600, echoesEof: true },
     },
     readImpliesExec: true,
     npxControl: NPXCW,

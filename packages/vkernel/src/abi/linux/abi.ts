@@ -90,6 +90,7 @@ export class LinuxAbi implements Abi {
     rmdirDot: EBUSY,
     createRefusesDirectories: true,
     openTakesTerminal: true,
+    terminal: { speed: 38_400, echoesEof: false },
     groupOfDirectory: false,
     stickyIsForRoot: false,
     rootDropsSetId: true,

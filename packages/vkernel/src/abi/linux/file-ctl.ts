@@ -27,7 +27,15 @@ import { copyin, copyinWords, copyout, copyoutWords, suword } from "../../vm/cop
 import { isNetdevIoctl, netdevIoctl } from "./netdev-ioctl.ts";
 import { LINUX_O_CLOEXEC, linuxOpenFlags, nativeOpenFlags, off64Arg } from "./file-flags.ts";
 import { linuxSigno, nativeSigno } from "./signo.ts";
-import { decodeTermios, encodeTermios, LINUX_TERMIOS2_SIZE, LINUX_TERMIOS_SIZE } from "./file-termios.ts";
+import {
+  decodeTermio,
+  decodeTermios,
+  encodeTermio,
+  encodeTermios,
+  LINUX_TERMIO_SIZE,
+  LINUX_TERMIOS2_SIZE,
+  LINUX_TERMIOS_SIZE,
+} from "./file-termios.ts";
 
 // fcntl
 
@@ -208,6 +216,9 @@ const map = (native: number, arg: IoctlMap["arg"]): IoctlMap => ({ native, arg }
 const TCGETS = 0x5401;
 const TCSETS = 0x5402;
 const TCSETSF = 0x5404;
+const TCGETA = 0x5405;
+const TCSETA = 0x5406;
+const TCSETAF = 0x5408;
 const TCSBRK = 0x5409;
 const TCXONC = 0x540a;
 const TCFLSH = 0x540b;
@@ -259,6 +270,7 @@ interface Translated {
   finish: ((lp: Lwp) => void) | null;
 }
 
+const isTermioSet = (cmd: number): boolean => cmd >= TCSETA && cmd <= TCSETAF;
 const isTermiosSet = (cmd: number): boolean =>
   (cmd >= TCSETS && cmd <= TCSETSF) || (cmd >= TCSETS2 && cmd <= TCSETSF2);
 
@@ -277,6 +289,26 @@ function translate(lp: Lwp, d: number, cmd: number, arg: number): Translated {
         copyout(vm, out, 0, arg, size);
       },
     };
+  }
+  if (cmd === TCGETA) {
+    const data = new Uint8Array(TERMIOS_SIZE);
+    return {
+      cmd: ioc.TIOCGETA,
+      data,
+      finish: () => {
+        const out = new Uint8Array(LINUX_TERMIO_SIZE);
+        encodeTermio(readTermios(data), out);
+        copyout(vm, out, 0, arg, LINUX_TERMIO_SIZE);
+      },
+    };
+  }
+  if (isTermioSet(cmd)) {
+    const given = new Uint8Array(LINUX_TERMIO_SIZE);
+    copyin(vm, arg, given, 0, given.length);
+    const data = new Uint8Array(TERMIOS_SIZE);
+    writeTermios(decodeTermio(given, ttyOf(lp.proc.fd!.get(d))?.termios ?? defaultTermios()), data);
+    // TCSETA, TCSETAW and TCSETAF
+    return { cmd: [ioc.TIOCSETA, ioc.TIOCSETAW, ioc.TIOCSETAF][cmd - TCSETA]!, data, finish: null };
   }
   if (isTermiosSet(cmd)) {
     const is2 = cmd >= TCSETS2;

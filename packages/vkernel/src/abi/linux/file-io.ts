@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Reading, writing, positioning and closing for Linux programs (Linux fs/read_write.c, fs/open.c, fs/readdir.c). */
 import { E2BIG, EAGAIN, EBADF, EINVAL, EISDIR, ENOENT, ENOTDIR, EOPNOTSUPP, EOVERFLOW, ESPIPE } from "../../sys/errno.ts";
-import { AT_FDCWD, FREAD, O_APPEND, SEEK_CUR } from "../../sys/fcntl.ts";
+import { AT_FDCWD, FREAD, O_APPEND, SEEK_CUR, SEEK_END, SEEK_SET } from "../../sys/fcntl.ts";
+import { FULL_RDEV, NULL_RDEV, ZERO_RDEV } from "../../dev/mem.ts";
 import { VTTODT } from "../../sys/stat.ts";
 import { WOULDBLOCK } from "../../sys/wait.ts";
 import { fdrop, fhold, type File } from "../../kern/file.ts";
@@ -181,8 +182,12 @@ function sysOpenat2Slow(lp: Lwp, a: Int32Array): KernelFrame {
   return openSlow(lp, dirFd(a[0]!), pathArg(lp, a[1]!), nativeOpenFlags(how.flags), how.mode, how.resolve);
 }
 
+const ENDLESS: ReadonlySet<number> = new Set([NULL_RDEV, ZERO_RDEV, FULL_RDEV]);
 /** As kernLseek; a position beyond what files can have is EINVAL in Linux. */
 function seek(lp: Lwp, d: number, offset: number, whence: number): number {
+  const fp = lp.proc.fd!.get(d);
+  // These have one position.
+  if (fp instanceof VnodeFile && fp.dev !== null && ENDLESS.has(fp.dev.rdev) && whence >= SEEK_SET && whence <= SEEK_END) return 0;
   try {
     return kernLseek(lp, d, offset, whence);
   } catch (e) {

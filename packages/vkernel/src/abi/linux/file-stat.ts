@@ -134,6 +134,7 @@ const FS_MAGIC: Readonly<Record<string, number>> = {
   tmpfs: 0x01021994,
   devfs: 0x01021994,
   procfs: 0x9fa0,
+  sysfs: 0x6265_6572,
   dirfs: 0x794c7630,
   hammer: 0xc8414d4d,
 };

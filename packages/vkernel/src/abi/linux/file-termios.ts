@@ -88,6 +88,26 @@ export function encodeTermios(native: t.Termios, out: Uint8Array): void {
   }
 }
 
+/** struct termio: the lower halves of the flags, the line discipline, the first eight characters. */
+export const LINUX_TERMIO_SIZE = 18;
+const TERMIO_CC = 8;
+
+export function encodeTermio(native: t.Termios, out: Uint8Array): void {
+  const full = new Uint8Array(LINUX_TERMIOS_SIZE);
+  encodeTermios(native, full);
+  for (let i = 0; i < 4; i++) out.set(full.subarray(4 * i, 4 * i + 2), 2 * i);
+  out.set(full.subarray(16, 17 + TERMIO_CC), 8);
+}
+
+/** As decodeTermios; the upper halves stay as they are in `current`. */
+export function decodeTermio(data: Uint8Array, current: t.Termios): t.Termios {
+  const full = new Uint8Array(LINUX_TERMIOS_SIZE);
+  encodeTermios(current, full);
+  for (let i = 0; i < 4; i++) full.set(data.subarray(2 * i, 2 * i + 2), 4 * i);
+  full.set(data.subarray(8, 9 + TERMIO_CC), 16);
+  return decodeTermios(full, current);
+}
+
 /**
  * Decodes struct termios or termios2. What Linux has no bit or character for keeps its value in `current`, except
  * that the delayed suspend key goes: a Linux program expects ^Y to be input.

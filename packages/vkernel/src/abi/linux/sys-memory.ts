@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Linux memory calls (Linux mm/mmap.c, mm/madvise.c). */
-import { EINVAL, ENOMEM, EOPNOTSUPP } from "../../sys/errno.ts";
+import { EINVAL, ENOMEM, EOPNOTSUPP, EPERM } from "../../sys/errno.ts";
 import {
   MADV_DONTNEED,
   MADV_FREE,
@@ -23,6 +23,7 @@ import { copyinWords, copyout } from "../../vm/copyio.ts";
 import { madvise, mincore, minherit, mprotect, mremap, munmap } from "../../vm/mmap.ts";
 import type { Lwp } from "../../kern/proc.ts";
 import { READ_IMPLIES_EXEC } from "../../kern/proc.ts";
+import { RLIMIT_MEMLOCK } from "../../kern/resource.ts";
 import { waitDurable } from "../../kern/durable.ts";
 import { kernBrk, kernMmap, kernMsync } from "../../kern/sys-mmap.ts";
 import { fd, hex, int, partial, plain, size, sleeps, type Sysent, uint, uptr } from "../../kern/sysent.ts";
@@ -189,10 +190,12 @@ function sysBrk(lp: Lwp, a: Int32Array): number {
 }
 
 /** Nothing is ever paged out to a place that others could read: locking checks its range and is done. */
-function sysMlock(lp: Lwp, a: Int32Array): number {
+function sysMlock(lp: Lwp, a: Int32Array, locks = true): number {
   const start = (a[0]! >>> 0) - ((a[0]! >>> 0) % PAGE_SIZE);
   const len = pageAlign((a[1]! + (a[0]! >>> 0) - start) | 0);
   checkRange(start, len);
+  const { limits, cred } = lp.proc;
+  if (locks && cred.uid !== 0 && len > limits.cur[RLIMIT_MEMLOCK]!) throw limits.cur[RLIMIT_MEMLOCK] === 0 ? EPERM : ENOMEM;
   if (len > 0) madvise(lp.proc.vmspace!, start, len, MADV_NORMAL);
   return 0;
 }
@@ -226,7 +229,7 @@ export const MEMORY_ROWS: readonly Sysent[] = [
   plain(125, "mprotect", [uptr, size, hex], sysMprotect),
   sleeps(144, "msync", [uptr, size, hex], sysMsync, waitDurable),
   partial(plain(150, "mlock", [uptr, size], sysMlock), LOCK_NOTE),
-  partial(plain(151, "munlock", [uptr, size], sysMlock), LOCK_NOTE),
+  partial(plain(151, "munlock", [uptr, size], (lp, a) => sysMlock(lp, a, false)), LOCK_NOTE),
   partial(plain(152, "mlockall", [hex], sysMlockall), LOCK_NOTE),
   partial(plain(153, "munlockall", [], sysMunlockall), LOCK_NOTE),
   plain(163, "mremap", [uptr, size, size, hex, uptr], sysMremap),

@@ -72,7 +72,7 @@ export function procDir(mode: number, nodes: Readonly<Record<string, ProcNode>>,
 const KIND_TYPE: Readonly<Record<ProcNode["kind"], Vtype>> = { file: VREG, link: VLNK, dir: VDIR };
 
 export class ProcfsMount extends Mount {
-  override readonly fstype = "procfs";
+  override readonly fstype: string = "procfs";
   override readonly volatileNames = true;
   /** Wall clock, µs since 1970. */
   readonly now: () => number;
