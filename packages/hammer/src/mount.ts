@@ -196,7 +196,8 @@ export class HammerMount {
 
   #destroy(e: Engine, ip: HammerInode): void {
     e.beginShrinking();
-    destroyInode(e, ip);
+    // What could not be completed before has been by now, and may have been this object.
+    if (this.inodes.get(ip.objHi, ip.objLo, ip.loc, ip.asofHi, ip.asofLo) === ip) destroyInode(e, ip);
   }
 
   /** Root directory of `pfs` as of `tid` (all ones: now), referenced; null if it does not exist. */

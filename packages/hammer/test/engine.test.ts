@@ -256,6 +256,9 @@ class LazyDevice extends OverlayDevice {
     super.read(offset, buf);
   }
 
+  forget(): void {
+    this.#there.clear();
+  }
   fetch(offset: number, length: number): void {
     if (this.#there.size > 400) this.#there.clear();
     for (let at = offset - offset % 4096; at < offset + length; at += 4096) this.#there.add(at);
@@ -320,6 +323,43 @@ describe("a device that is not synchronous", () => {
     }
     expectSound(copy);
   }, 60_000);
+
+  it("objects whose end has to wait for bytes are ended once, at the next change or when the file system goes", () => {
+    const base = fresh(512);
+    const device = new LazyDevice(base);
+    let m = openLazily(device, { cacheBytes: MIB });
+    const names = ["a", "b", "c"];
+    for (const name of names) {
+      const ip = m.create(m.root, name, FILE);
+      const data = new Uint8Array(3 * MIB).fill(7);
+      m.write(ip, 0, data, 0, data.length);
+      m.rele(ip);
+    }
+    for (let i = 0; i < 2000; i++) m.rele(m.create(m.root, `other${i}`, FILE));
+    m.unmount();
+    m = openLazily(device, { cacheBytes: MIB });
+    const held = names.map((name) => m.lookup(m.root, name)!);
+    for (const name of names) m.unlink(m.root, name);
+    m.sync();
+    // What the ends need is no longer in memory.
+    for (let i = 0; i < 2000; i++) m.rele(m.lookup(m.root, `other${i}`)!);
+    device.forget();
+    const before = device.misses;
+    for (const ip of held) m.rele(ip);
+    expect(device.misses).toBeGreaterThan(before);
+    m.unmount();
+    m = openLazily(device, { cacheBytes: MIB });
+    for (const name of names) expect(m.lookup(m.root, name)).toBeNull();
+    m.unmount();
+    const copy = new MemoryDevice(device.size);
+    const chunk = new Uint8Array(MIB);
+    for (let at = 0; at < device.size; at += MIB) {
+      device.fetch(at, MIB);
+      device.read(at, chunk);
+      copy.write(at, chunk);
+    }
+    expectSound(copy);
+  });
 });
 
 describe("failing devices", () => {
