@@ -22,7 +22,18 @@ const TIERING_BUDGET = 40_000_000;
  */
 const OTHERS = ["--no-wasm-stack-checks", "--no-wasm-loop-unrolling", "--no-wasm-loop-peeling"];
 
+/**
+ * All functions of a module are compiled when it is made, not each when it is first called: what is made while the machine runs is
+ * made in another thread, and called at once.
+ */
+const NOT_LAZY = "--no-wasm-lazy-compilation";
+
 /** To be called before anything of WebAssembly is used. */
 export function tuneEngine(): void {
   for (const flag of [`--wasm-tiering-budget=${TIERING_BUDGET}`, ...OTHERS]) setFlagsFromString(flag);
+}
+
+/** To be called when the machine is there: of the interpreter's thousands of functions few are called. */
+export function tuneForRegions(): void {
+  setFlagsFromString(NOT_LAZY);
 }

@@ -25,7 +25,14 @@ const WORKER = new URL("./compile-worker.js", import.meta.url);
 
 /** The thread; null = there is none yet, or there is none any more. */
 let worker: Worker | null = null;
-let services: ThreadCompiler[] = [];
+const services = new Set<WeakRef<ThreadCompiler>>();
+/** A machine that is no more closes its port, and the thread forgets it. */
+const machines = new FinalizationRegistry<{ readonly port: MessagePort; readonly service: WeakRef<ThreadCompiler> }>(
+  ({ port, service }) => {
+    port.close();
+    services.delete(service);
+  },
+);
 
 function startWorker(): Worker | null {
   // Running from source there is none: Node does not run TypeScript in threads.
@@ -35,8 +42,11 @@ function startWorker(): Worker | null {
   const ended = (): void => {
     if (worker !== started) return;
     worker = null;
-    for (const service of services) service.failed = true;
-    services = [];
+    for (const service of services) {
+      const compiler = service.deref();
+      if (compiler !== undefined) compiler.failed = true;
+    }
+    services.clear();
   };
   started.on("error", ended);
   started.on("exit", ended);
@@ -57,11 +67,14 @@ class ThreadCompiler implements CompileService {
     const thread = startWorker();
     if (thread === null) {
       this.failed = true;
+      port1.close();
       return;
     }
     const machine: NewMachine = { setup, port: port2, replies: this.#replies };
     thread.postMessage(machine, [port2]);
-    services.push(this);
+    const service = new WeakRef(this);
+    services.add(service);
+    machines.register(this, { port: port1, service });
   }
 
   post(request: CompileRequest): void {

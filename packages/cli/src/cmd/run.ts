@@ -13,6 +13,7 @@ import { nfsExports } from "../nfs-export.ts";
 import { panicked, ramBytes, standardMounts } from "../machine.ts";
 import { rootSource, volume, type RootOptions } from "../root-source.ts";
 import { guestUser } from "../users.ts";
+import { tuneForRegions } from "../v8-flags.ts";
 import { CliError } from "../ui/errors.ts";
 import { parseSize } from "../ui/size.ts";
 
@@ -197,6 +198,7 @@ export async function runProgram(program: string, args: readonly string[], optio
     const why = error.message.startsWith(`${program}: `) ? error.message.slice(program.length + 2) : error.message;
     throw new CliError(program, why, undefined, STATUS[error.code] ?? EX_OWN, error);
   }
+  tuneForRegions();
   if (platform instanceof SharedPlatform) {
     control?.attach({ vk, terminal: platform.terminal, user: (spec) => guestUser(spec, (file) => root.text(file)) });
   }

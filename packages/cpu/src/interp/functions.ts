@@ -10,4 +10,4 @@ export const FN_LEA16 = 2;
 /** Number of the first instruction form: form n of the table is function FN_FIRST + n. */
 export const FN_FIRST = 3;
 /** How many compiled regions can be live at once: places behind the functions in the interpreter's table. */
-export const REGION_SLOTS = 2048;
+export const REGION_SLOTS = 4096;

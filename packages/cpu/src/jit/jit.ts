@@ -7,8 +7,7 @@
  * compiling when as much time was spent in it as compiling it costs: then at most half of that time is lost whatever comes.
  *
  * Regions wait in a queue so that one module holds several. Interpreting what waits costs, too: the queue is emptied
- * when that has cost as much as a module does. Where there is a compiler beside the machine, it is given what waits whenever it is done
- * with the last batch.
+ * when that has cost as much as a module does, and after a while in any case. A compiler beside the machine has one batch at a time.
  *
  * Invariant J8: what does not stay compiled is compiled ever less often: each time compiled code of a page dies by a write or for want
  * of room, twice as much time has to be spent there before it is compiled again.
@@ -58,6 +57,10 @@ export const DEFAULT_JIT: JitOptions = {
 const INSTRUCTION_COST = 3000;
 const REGION_COST = 20_000;
 const MODULE_COST = 100_000;
+/** What an instruction costs when it is compiled beside the machine: looking, installing, and room in the caches. */
+const BESIDE_COST = 1000;
+/** After so many samples the queue is emptied. */
+const PATIENCE = 32;
 /** After so many instructions the compiler itself is warm. */
 const WARM_AFTER = 3000;
 /** What a small region has: before the heat for it is there nothing is looked for, since looking costs, too. */
@@ -83,7 +86,7 @@ const MOST_UNREST = 12;
 /** A region of several pages that does not fit this often is given up. */
 const MAX_STALE = 64;
 /** Jumps traced at a time, and in a page as long as nothing of it has become a region. */
-const TRACE_JUMPS = 24;
+const TRACE_JUMPS = 8;
 const MAX_TRACED = 300;
 /** A region has most of its heat within so many bytes of its start. */
 const NEAR = 1024;
@@ -144,6 +147,8 @@ export class Jit {
   #find: AddressToPage = () => null;
   #queue: Queued[] = [];
   #queuedInstructions = 0;
+  /** When the first of them came, in samples. */
+  #waitsSince = 0;
   /** Samples that hit what waits in the queue. */
   #queueHeat = 0;
 
@@ -164,7 +169,7 @@ export class Jit {
       regions: this.#live,
       discover: ({ live, pageBase }, options) =>
         this.#look(live.outline.pages[0]!.page, pageBase, this.#find, options) ? this.#discovery.outline() : null,
-      costOf: (instructions) => this.#costOf(instructions),
+      costOf: (instructions) => this.#costOf(instructions, INSTRUCTION_COST),
       isReplaced: (live) => this.#waits(({ replaced }) => replaced.has(live)),
     });
     parts.store.onDrop = (page) => this.#forget(page);
@@ -186,7 +191,9 @@ export class Jit {
   sample(page: CodePage, address: number, find: AddressToPage): boolean {
     const live = this.#live;
     live.now++;
-    this.#poll();
+    this.#pipeline.poll();
+    // What is compiled already shows in no sample that it waits.
+    if (this.#queue.length > 0 && live.now - this.#waitsSince >= PATIENCE) this.flush();
     const record = this.#recordOf(page, address);
     if (record === 0) return false;
     const owner = live.ownerOf(record);
@@ -205,7 +212,6 @@ export class Jit {
     if (record === 0 || this.#live.ownerOf(record) !== undefined) return;
     const heat = HOT_EXITS_COST / this.options.sampleInterval;
     this.#heat(page, address, record, heat, this.#placed(from), find);
-    this.#poll();
   }
 
   /** Tells of one passage in PASSAGE_INTERVAL, from compiled code in `from` to compiled code at `address`. */
@@ -222,7 +228,7 @@ export class Jit {
     if (grown === null) return;
     this.#enqueue(grown.outline, grown.pageBase, grown.replaced);
     // What waits is compiled already, so no sample would show that it waits.
-    this.flush();
+    if (!this.#pipeline.isBeside) this.flush();
   }
   #placed({ slot, pageBase }: RegionPlaceInSpace): PlacedLive | null {
     const live = this.#live.at(slot);
@@ -267,10 +273,10 @@ export class Jit {
     const offset = address & PGMASK;
     profile.add(offset, heat);
     const least = this.#costOf(LEAST_INSTRUCTIONS);
-    if (profile.heat < least / 2) return;
+    if (profile.heat < least) return;
     this.#pipeline.prepare();
     if (!profile.wasSeen(offset) || profile.traced < MAX_TRACED) this.traceLeft = TRACE_JUMPS;
-    if (!profile.wasSeen(offset) || profile.heat < Math.max(this.options.threshold, least)) return;
+    if (!profile.wasSeen(offset) || profile.heat < this.options.threshold) return;
     if (profile.total < (profile.neededAt.get(offset) ?? 0) || profile.heatNear(offset, NEAR) < least) return;
     this.#find = find;
     const grown = source === null ? null : this.#growth.left(source, address, heat);
@@ -298,12 +304,11 @@ export class Jit {
     profile.neededAt.delete(offset);
     return true;
   }
-  /** What a region of so many instructions costs, in samples. */
-  #costOf(instructions: number): number {
-    const isCold = !this.#pipeline.isBeside;
-    const cold = isCold ? Math.max(0, 1 - this.#p.counters.compiledInstructions / WARM_AFTER) : 0;
-    const cost = REGION_COST + instructions * INSTRUCTION_COST;
-    return (cost * (1 + this.options.coldFactor * cold * cold)) / this.options.sampleInterval;
+  /** What a region of so many instructions costs, in samples; `each`: what one of them costs. */
+  #costOf(instructions: number, each = this.#pipeline.isBeside ? BESIDE_COST : INSTRUCTION_COST): number {
+    const warm = this.#pipeline.isBeside ? 1 : Math.min(1, this.#p.counters.compiledInstructions / WARM_AFTER);
+    const cost = REGION_COST + instructions * each;
+    return (cost * (1 + this.options.coldFactor * (1 - warm) ** 2)) / this.options.sampleInterval;
   }
   /** Looks for a region; see Discovery. */
   #look(base: CodePage, pageBase: number, find: AddressToPage, options: DiscoverOptions): boolean {
@@ -329,6 +334,7 @@ export class Jit {
   }
 
   #enqueue(outline: Outline, pageBase: number, replaced: ReadonlySet<LiveRegion>): void {
+    if (this.#queue.length === 0) this.#waitsSince = this.#live.now;
     this.#queue.push({ outline, pageBase, replaced });
     this.#queuedInstructions += outline.offsetOf.size;
     for (const { page } of outline.pages) {
@@ -339,7 +345,7 @@ export class Jit {
         if (outline.offsetOf.has(this.#recordOf(page, offset))) profile.cool(offset, heat);
     }
     const bytes = this.#queue.length * REGION_BYTES + this.#queuedInstructions * INSTRUCTION_BYTES;
-    if (this.#pipeline.isBeside || this.#queuedInstructions >= MAX_QUEUED || bytes >= this.options.maxCodeBytes / 2) this.flush();
+    if (this.#queuedInstructions >= MAX_QUEUED || bytes >= this.options.maxCodeBytes / 2) this.flush();
   }
 
   /** Has compiled what waits; while the compiler beside the machine is busy, it goes on waiting. */
@@ -350,12 +356,6 @@ export class Jit {
     const live = this.#live;
     live.makeRoom(queue.length, 0);
     this.#pipeline.compile(queue.map((waiting) => ({ ...waiting, slot: live.takeSlot(), dead: false })));
-  }
-  /** Takes in what has been compiled beside the machine. */
-  #poll(): void {
-    if (!this.#pipeline.isBusy) return;
-    this.#pipeline.poll();
-    this.flush();
   }
   /** Takes in a batch that has been compiled. */
   #install(batch: readonly Placed[], functions: readonly CompiledOutline[]): void {

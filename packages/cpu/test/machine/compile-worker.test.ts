@@ -8,29 +8,34 @@ const MMU = JSON.stringify(new URL("../../../mmu/dist/index.js", import.meta.url
 
 /** A program that makes a machine with `mov ecx, ROUNDS; l: inc eax; dec ecx; jnz l; int3` and a compiler in a thread. */
 const MACHINE = `
+import { MessagePort } from "node:worker_threads";
 import { Cpu, EAX, ECX, ESP, EXIT_BUDGET, cpuAreaBytes } from ${entry("index")};
 import { startCompiler } from ${entry("node")};
 import { FlatSpace, MachineMemory, Translation } from ${MMU};
 const ramBytes = 1024 * 1024;
-const memory = new MachineMemory({ ramBytes, spaces: 2, cpuBytes: cpuAreaBytes(ramBytes) });
-const space = new FlatSpace(new Translation(memory));
-const cpu = new Cpu(memory, { jit: { compiler: startCompiler, sampleInterval: 2000 } });
-memory.u8.set([0x40, 0x49, 0x75, 0xfc, 0xcc], memory.ramBase + 0x1000);
-function run(rounds) {
-  cpu.eip = 0x1000;
-  cpu.gpr[EAX] = 0;
-  cpu.gpr[ECX] = rounds;
-  while (cpu.run(space, 100_000) === EXIT_BUDGET);
-  return cpu.gpr[EAX];
+function machine() {
+  const memory = new MachineMemory({ ramBytes, spaces: 2, cpuBytes: cpuAreaBytes(ramBytes) });
+  const space = new FlatSpace(new Translation(memory));
+  const cpu = new Cpu(memory, { jit: { compiler: startCompiler, sampleInterval: 2000 } });
+  memory.u8.set([0x40, 0x49, 0x75, 0xfc, 0xcc], memory.ramBase + 0x1000);
+  const run = (rounds) => {
+    cpu.eip = 0x1000;
+    cpu.gpr[EAX] = 0;
+    cpu.gpr[ECX] = rounds;
+    while (cpu.run(space, 100_000) === EXIT_BUDGET);
+    return cpu.gpr[EAX];
+  };
+  return { cpu, run };
 }
 `;
 function execute(program: string): string {
   const script = `${MACHINE}\n${program}`;
-  return execFileSync(process.execPath, ["--input-type=module", "-e", script], { encoding: "utf8", timeout: 60_000 });
+  return execFileSync(process.execPath, ["--expose-gc", "--input-type=module", "-e", script], { encoding: "utf8", timeout: 60_000 });
 }
 
 test("replies come while the machine runs, without a turn of the event loop", () => {
   const out = execute(`
+    const { cpu, run } = machine();
     const until = performance.now() + 30_000;
     let sum = 0;
     let rounds = 0;
@@ -47,6 +52,7 @@ test("replies come while the machine runs, without a turn of the event loop", ()
 test("the thread does not keep the process, whether it is starting, at work or idle", () => {
   for (const wait of [0, 50, 500]) {
     const out = execute(`
+      const { cpu, run } = machine();
       run(200_000);
       await new Promise((resolve) => setTimeout(resolve, ${wait}));
       run(200_000);
@@ -54,4 +60,23 @@ test("the thread does not keep the process, whether it is starting, at work or i
     `);
     expect(JSON.parse(out)).toEqual([0, 200_000]);
   }
+});
+
+test("the thread forgets machines that are no more", () => {
+  const out = execute(`
+    let closed = 0;
+    const { close } = MessagePort.prototype;
+    MessagePort.prototype.close = function () {
+      closed++;
+      return close.call(this);
+    };
+    const sums = [];
+    for (let i = 0; i < 50; i++) sums.push(machine().run(200_000));
+    for (let i = 0; i < 20 && closed < 40; i++) {
+      gc();
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    console.log(JSON.stringify([sums.every((sum) => sum === 200_000), closed >= 40]));
+  `);
+  expect(JSON.parse(out)).toEqual([true, true]);
 });
