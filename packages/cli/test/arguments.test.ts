@@ -116,7 +116,7 @@ describe("folders of the user's", () => {
 
 describe("moments", () => {
   const now = new Date(2026, 2, 31, 12, 30).getTime();
-  const local = (...parts: [number, number, number?, number?, number?]): number => new Date(...parts).getTime();
+  const local = (...parts: [number, number, number?, number?, number?, number?]): number => new Date(...parts).getTime();
   it.each([
     ["2026-01-02", local(2026, 0, 2)],
     ["2026-01-02T03:04", local(2026, 0, 2, 3, 4)],
