@@ -5,12 +5,13 @@ import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:f
 import os from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
-import { updateDocument, updateHammer } from "./bench/document.mjs";
+import { updateDocument, updateHammer, updateServe } from "./bench/document.mjs";
 import { Inputs } from "./bench/inputs.mjs";
 import { MORE_PEERS, USUAL_PEERS, makePeer } from "./bench/peers.mjs";
 import { hammerTables, measureHammer } from "./bench/hammer.mjs";
 import { DATA, PROGRAMS, script } from "./bench/real.mjs";
 import { Results } from "./bench/results.mjs";
+import { measureServe, serveTable } from "./bench/serve.mjs";
 import { measureServers, serverTable } from "./bench/servers.mjs";
 import { asText, tables } from "./bench/table.mjs";
 import { targetTable } from "./bench/targets.mjs";
@@ -19,7 +20,7 @@ import { build, install } from "./setup.mjs";
 
 const GUEST_SUITES = ["boundary", "cpu", "real"];
 /** Suites that need nothing of the others. */
-const OWN_SUITES = ["hammer", "servers"];
+const OWN_SUITES = ["hammer", "servers", "serve"];
 /** Entries of the largest directory in the suite hammer. */
 const LARGEST_DIRECTORY = 1_000_000;
 
@@ -29,9 +30,10 @@ Runs static i386 programs (suites boundary, cpu) and unmodified Debian i386 prog
 natively, under qemu-user, and in the peers named with --peer. Peers that cannot run here are left out with the reason.
 What is needed is fetched and made under --cache; nothing is installed.
 
-  --suite LIST        of boundary, cpu, real, hammer, servers (default: boundary,cpu); servers: redis, nginx and PostgreSQL with
+  --suite LIST        of boundary, cpu, real, hammer, servers, serve (default: boundary,cpu); servers: redis, nginx and PostgreSQL with
                       their own clients, natively, in the vkernel and under qemu-user; hammer by itself measures the file system beside
-                      memfs, fuse2fs, e2tools, debugfs, cp and node:fs, and needs nothing of the rest
+                      memfs, fuse2fs, e2tools, debugfs, cp and node:fs, and needs nothing of the rest; serve: one client of an
+                      SMB and an NFS server, make -j8 and a mailer on a HAMMER root, natively (as root) and under qemu-user
   --peer NAME         add a peer: ${MORE_PEERS.join(", ")}; repeatable
   --full              --suite boundary,cpu,real,hammer --peer v86 --peer uml
   --only TEXT         only rows whose name contains TEXT
@@ -167,6 +169,16 @@ if (opt.suites.includes("servers")) {
     if (opt.json !== undefined) writeFileSync(opt.json, `${JSON.stringify({ servers }, null, 2)}\n`);
     // A server that did not run in the vkernel is a failure; peers that are absent are said and no more.
     process.exit(servers.failed ? 1 : 0);
+  }
+}
+if (opt.suites.includes("serve")) {
+  const serve = await measureServe(inputs, { rounds: opt.rounds, limit: opt.limit, only: opt.only, cache: opt.cache, say });
+  process.stdout.write(`${asText(serveTable(serve))}\n\n`);
+  for (const note of serve.notes) say(note);
+  if (opt.update !== undefined) updateServe(opt.update, serve, { host: hostFigures(), command: command() });
+  if (!opt.suites.some((suite) => GUEST_SUITES.includes(suite))) {
+    if (opt.json !== undefined) writeFileSync(opt.json, `${JSON.stringify({ serve }, null, 2)}\n`);
+    process.exit(serve.failed ? 1 : 0);
   }
 }
 const absent = {};

@@ -20,14 +20,26 @@ const ENTER = [
   'exec chroot "$root" "$@"',
 ].join("\n");
 
+/** $@: the command. The child stops itself until it has its users; whoever has no right to give it any fails here. */
+const WITH_USERS = [
+  `unshare -U bash -c 'kill -STOP $$; exec "$@"' users "$@" & pid=$!`,
+  `until grep -qs '^State:.T' "/proc/$pid/status"; do kill -0 "$pid" || exit 1; sleep 0.01; done`,
+  'for map in uid_map gid_map; do echo "0 0 65536" > "/proc/$pid/$map" || { kill -KILL "$pid"; exit 1; }; done',
+  'kill -CONT "$pid"; wait "$pid"',
+].join("\n");
+
+/** The argument vector that runs `argv` in a user namespace that has the host's users, for programs that change theirs; needs root. */
+export const withUsers = (argv) => ["bash", "-c", WITH_USERS, "users", ...argv];
+
 /**
  * The argument vector that runs `argv` in `root`, `scratch` ("/tmp") being an empty folder that goes away at the end.
  * `qemu`: path of a statically linked qemu-i386 that every i386 program inside runs under; "" = the processor itself.
+ * `apart`: the caller is in a user namespace of its own already (withUsers).
  */
-export function inRoot(root, scratch, argv, qemu = "") {
+export function inRoot(root, scratch, argv, qemu = "", apart = false) {
   // A registration of binfmt_misc is private to a user namespace (Linux 6.7 or later); native programs need one only
   // where we are not root.
-  const user = qemu !== "" || process.getuid() !== 0 ? ["-Ur"] : [];
+  const user = !apart && (qemu !== "" || process.getuid() !== 0) ? ["-Ur"] : [];
   return ["unshare", ...user, "-m", "bash", "-c", ENTER, root, scratch, qemu, ...argv];
 }
 

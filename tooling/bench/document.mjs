@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { hammerTables } from "./hammer.mjs";
+import { serveTable } from "./serve.mjs";
 import { asMarkdown, tables } from "./table.mjs";
 import { judge, targetTable } from "./targets.mjs";
 
@@ -11,6 +12,8 @@ const BEGIN = "<!-- measured tables: made by tooling/bench, do not edit -->";
 const END = "<!-- end of measured tables -->";
 const HAMMER_BEGIN = "<!-- measured tables of HAMMER: made by tooling/bench, do not edit -->";
 const HAMMER_END = "<!-- end of measured tables of HAMMER -->";
+const SERVE_BEGIN = "<!-- measured table of servers and workloads: made by tooling/bench, do not edit -->";
+const SERVE_END = "<!-- end of measured table of servers and workloads -->";
 
 function markdown(figures) {
   const peers = figures.peers.map((peer) => `- **${peer}**: ${figures.versions[peer]}`);
@@ -51,6 +54,13 @@ export function updateHammer(file, hammer, { host, command, peers }) {
     ...absent,
   ].join(" ");
   replaceMarked(file, HAMMER_BEGIN, HAMMER_END, [head, ...hammerTables(hammer).map(asMarkdown)].join("\n\n"));
+}
+
+/** Rewrites the table of file servers and workloads in `file`. */
+export function updateServe(file, serve, { host, command }) {
+  const head = `\`${command}\` on ${host.cores} cores of ${host.model}, ${host.system}, load before ${host.load.toFixed(1)}; best of the passes.`;
+  const notes = serve.notes.map((note) => `- ${note}`).join("\n");
+  replaceMarked(file, SERVE_BEGIN, SERVE_END, [head, asMarkdown(serveTable(serve)), ...(notes === "" ? [] : [`Notes:\n\n${notes}`])].join("\n\n"));
 }
 
 /** Rewrites the marked part of `file`; returns the rows that miss a target and are not named in the rest of the file. */

@@ -1,88 +1,42 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * NFS under load and under attack: node packages/cli/scripts/nfs-load.js [--clients N] [--files N] [--kill N] [--seed N]
+ * NFS under load and under attack: node packages/cli/scripts/nfs-load.js [--clients N] [--files N | --minutes N] [--kill N] [--seed N]
  *
- * Makes an image, serves it, and lets clients write trees at once while others send garbage, do not read, and open connections by
- * the thousand. The server is killed with SIGKILL --kill times and started again; clients connect anew and go on. A file counts as
- * written when COMMIT (or a stable WRITE) was answered with the verifier of its data. At the end every such file is read and
- * compared by its hash, the image is checked, and the server's memory is told. Exit status 1 if anything is lost.
+ * Makes an image (below --dir, by default the temporary folder), serves it, and lets clients write trees at once while others send garbage,
+ * do not read, and open connections by the thousand. With --minutes clients go on for so long, a file about every half second each.
+ * The server is killed with SIGKILL --kill times and started again; clients connect anew and go on. A file counts as written when
+ * COMMIT (or a stable WRITE) was answered with the verifier of its data. At the end every such file is read and compared by its hash,
+ * the image is checked, and the server's memory is told. Exit status 1 if anything is lost.
  */
-import { spawn, spawnSync } from "node:child_process";
-import { createHash } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
 import { connect } from "node:net";
 import os from "node:os";
 import path from "node:path";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { bin, checkImage, contents, hash, LoadedServer, pause, randomSource } from "./load-common.js";
 import { NfsClient } from "./nfs-load-client.js";
 
 const { values } = parseArgs({
   options: {
     clients: { type: "string", default: "20" }, files: { type: "string", default: "40" }, kill: { type: "string", default: "2" },
     connections: { type: "string", default: "2000" }, seed: { type: "string", default: "1" }, port: { type: "string", default: "23049" },
+    minutes: { type: "string", default: "0" }, dir: { type: "string", default: os.tmpdir() },
   },
 });
 const [CLIENTS, FILES, KILLS, CONNECTIONS, PORT] = [values.clients, values.files, values.kill, values.connections, values.port].map(Number);
+/** When clients end by the clock, ms; 0: after their files. */
+const LENGTH = Number(values.minutes) * 60_000;
+const PACE_MS = 1000;
+const FILES_PER_FOLDER = 50;
 const PIECE = 65_536;
 
-const bin = (name) => fileURLToPath(new URL(`../bin/${name}.js`, import.meta.url));
-const dir = mkdtempSync(path.join(os.tmpdir(), "vkernel-load-"));
+const dir = mkdtempSync(path.join(values.dir, "vkernel-load-"));
 const image = path.join(dir, "load.img");
 const env = { ...process.env, XDG_STATE_HOME: dir, XDG_RUNTIME_DIR: dir };
-
-/** mulberry32 */
-function randomSource(seed) {
-  let state = seed >>> 0;
-  return (below) => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) % below;
-  };
-}
 const random = randomSource(Number(values.seed));
-const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-const contents = (length, seed) => {
-  const next = randomSource(seed);
-  return Buffer.from(Uint32Array.from({ length: Math.ceil(length / 4) }, () => next(2 ** 32)).buffer).subarray(0, length);
-};
-const hash = (bytes) => createHash("sha256").update(bytes).digest("hex");
-
-let server = null;
-let peakKiB = 0;
-async function start() {
-  const child = spawn(process.execPath, [bin("vkernel"), "serve", "nfs", image, "--port", String(PORT), "--map-all", "0"], {
-    env, stdio: ["ignore", "pipe", "inherit"],
-  });
-  await new Promise((resolve, reject) => {
-    child.stdout.on("data", (bytes) => {
-      if (bytes.toString().includes("libnfs:")) resolve();
-    });
-    child.once("exit", (status) => reject(new Error(`the server ended with status ${status}`)));
-  });
-  child.removeAllListeners("exit");
-  child.once("exit", (status, signal) => {
-    if (server !== child) return;
-    process.stderr.write(`nfs-load: the server ended by itself (${status ?? signal})\n`);
-    process.exit(1);
-  });
-  server = child;
-}
-function noteMemory() {
-  if (process.platform !== "linux" || server === null) return;
-  const peak = /VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${server.pid}/status`, "utf8"));
-  if (peak !== null) peakKiB = Math.max(peakKiB, Number(peak[1]));
-}
-async function end(signal) {
-  noteMemory();
-  const child = server;
-  server = null;
-  const ended = new Promise((resolve) => child.once("exit", resolve));
-  child.kill(signal);
-  return ended;
-}
+const server = new LoadedServer("nfs-load", ["nfs", image, "--port", String(PORT), "--map-all", "0"], "libnfs:", env);
 
 /** What the server was told is stable: path of names, and hash. */
 const stable = new Map();
@@ -94,7 +48,8 @@ async function writeFile(state, name, bytes) {
     try {
       state.client ??= await NfsClient.open(PORT, random(2 ** 32));
       const top = await state.client.mount("/");
-      const folder = await state.client.mkdir(top, state.folder);
+      let folder = top;
+      for (const part of state.folder.split("/")) folder = await state.client.mkdir(folder, part);
       const file = await state.client.create(folder, name);
       const verifiers = new Set();
       for (let at = 0; at < bytes.length; at += PIECE) verifiers.add(await state.client.write(file, at, bytes.subarray(at, at + PIECE), 0));
@@ -110,8 +65,11 @@ async function writeFile(state, name, bytes) {
   }
 }
 async function worker(i) {
-  const state = { client: null, folder: `client-${i}` };
-  for (let n = 0; n < FILES; n++) {
+  const state = { client: null, folder: "" };
+  const until = Date.now() + LENGTH;
+  for (let n = 0; LENGTH === 0 ? n < FILES : Date.now() < until; n++) {
+    if (LENGTH > 0) await pause(random(PACE_MS));
+    state.folder = `client-${i}/${Math.floor(n / FILES_PER_FOLDER)}`;
     const bytes = contents(1 + random(300_000), i * 1000 + n);
     await writeFile(state, `file-${n}`, bytes);
     stable.set(`${state.folder}/file-${n}`, hash(bytes));
@@ -143,11 +101,11 @@ function attackers(stop) {
 
 async function killer(stop) {
   for (let i = 0; i < KILLS && !stop(); i++) {
-    await pause(1500 + random(2500));
+    await pause(LENGTH > 0 ? (LENGTH * (0.5 + random(100) / 100)) / (KILLS + 1) : 1500 + random(2500));
     if (stop()) return;
-    await end("SIGKILL");
+    await server.end("SIGKILL");
     console.log(`killed after ${stable.size} files`);
-    await start();
+    await server.start();
   }
 }
 
@@ -156,8 +114,8 @@ async function verify() {
   const client = await NfsClient.open(PORT, 1);
   const top = await client.mount("/");
   for (const [name, expected] of stable) {
-    const [folder, file] = name.split("/");
-    const handle = await client.lookup(await client.lookup(top, folder), file);
+    let handle = top;
+    for (const part of name.split("/")) handle = await client.lookup(handle, part);
     const pieces = [];
     for (let at = 0; ; at += PIECE) {
       const piece = Buffer.from(await client.read(handle, at, PIECE));
@@ -172,8 +130,8 @@ async function verify() {
 }
 
 try {
-  spawnSync(process.execPath, [bin("vkernel"), "image", "create", image, "--size", "4g"], { stdio: "inherit" });
-  await start();
+  spawnSync(process.execPath, [bin("vkernel"), "image", "create", image, "--size", "64g"], { stdio: "inherit" });
+  await server.start();
   let done = false;
   attackers(() => done);
   const kills = killer(() => done);
@@ -181,20 +139,20 @@ try {
   done = true;
   await kills;
   await verify();
-  const status = await end("SIGTERM");
+  const status = await server.end("SIGTERM");
   if (status !== 0) {
     failures++;
     console.log(`the server ended with status ${status}`);
   }
-  const check = spawnSync(process.execPath, [bin("hammer"), "-f", image, "checkmap"], { encoding: "utf8" });
-  if (check.status !== 0) {
+  const damage = checkImage(image);
+  if (damage !== "") {
     failures++;
-    console.log(check.stdout + check.stderr);
+    console.log(damage);
   }
-  console.log(`${stable.size} files of ${CLIENTS} clients, ${reconnects} connections lost, peak memory ${Math.round(peakKiB / 1024)} MiB`);
+  console.log(`${stable.size} files of ${CLIENTS} clients, ${reconnects} connections lost, peak memory ${Math.round(server.peakKiB / 1024)} MiB`);
   console.log(`${stable.size - failures} passed, ${failures} failed`);
 } finally {
-  server?.kill("SIGKILL");
+  server.dispose();
   rmSync(dir, { recursive: true, force: true });
 }
 process.exitCode = failures === 0 ? 0 : 1;

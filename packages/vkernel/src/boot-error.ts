@@ -39,19 +39,27 @@ export class KernelPanic extends Error {
   }
 }
 
-/**
- * Runs a plain operation that may have to wait for the disk, outside of any process: while it waits nothing runs but what the disk
- * reports, which comes as an interrupt.
- */
-export async function withLoads<T>(k: Kernel, operation: () => T): Promise<T> {
+/** How a plain operation outside of any process waits until a load has arrived. */
+export type LoadWait = (k: Kernel, miss: IoMiss) => Promise<void>;
+
+/** While the system comes up or goes down: nothing runs but what the disk reports, which comes as an interrupt. */
+export const waitAlone: LoadWait = async (k, miss) => {
+  let arrived = false;
+  miss.load(() => (arrived = true));
+  while (!arrived) await k.machine.idle(Infinity);
+};
+
+/** While processes run: only the scheduler may put the machine to sleep, and the disk's report reaches it there. */
+export const waitBeside: LoadWait = (_k, miss) => new Promise((resolve) => miss.load(() => resolve()));
+
+/** Runs a plain operation that may have to wait for the disk, outside of any process. */
+export async function withLoads<T>(k: Kernel, operation: () => T, wait: LoadWait = waitAlone): Promise<T> {
   for (;;) {
     try {
       return operation();
     } catch (e) {
       if (!(e instanceof IoMiss)) throw e;
-      let arrived = false;
-      e.load(() => (arrived = true));
-      while (!arrived) await k.machine.idle(Infinity);
+      await wait(k, e);
     }
   }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The first user process of a booted system. */
 import type { ConsoleSet, StdioKind } from "./boot-console.ts";
-import { BootError, bootError, KernelPanic, withLoads } from "./boot-error.ts";
+import { BootError, bootError, KernelPanic, waitAlone, withLoads, type LoadWait } from "./boot-error.ts";
 import { provideNameserver, type NetworkOptions } from "./boot-network.ts";
 import { execFirst, makeFirstProcess, makeKernelInit } from "./kern/init-main.ts";
 import type { Kernel } from "./kern/kernel.ts";
@@ -54,8 +54,8 @@ export async function startFirst(
   return lp;
 }
 
-/** Gives a process that has none its directory, its streams and its image, and lets it run. */
-export async function startProgram(lp: Lwp, consoles: ConsoleSet, first: FirstProgram): Promise<void> {
+/** Gives a process that has none its directory, its streams and its image, and lets it run. `wait`: for a slow disk. */
+export async function startProgram(lp: Lwp, consoles: ConsoleSet, first: FirstProgram, wait: LoadWait = waitAlone): Promise<void> {
   const { k, proc: p } = lp;
   const { cred } = p;
   if (first.cwd !== undefined) {
@@ -64,17 +64,17 @@ export async function startProgram(lp: Lwp, consoles: ConsoleSet, first: FirstPr
         const nch = nlookup(new Nlookup(cred, k.mounts.root, k.mounts.root), first.cwd!, NLC_FOLLOW);
         cacheDrop(p.fd!.cdir);
         p.fd!.cdir = nch;
-      });
+      }, wait);
     } catch (e) {
       throw bootError("ENOENT", `working directory ${first.cwd}`, e);
     }
   }
-  await withLoads(k, () => consoles.openStdio(lp, first.stdio));
+  await withLoads(k, () => consoles.openStdio(lp, first.stdio), wait);
 
   let denied = false;
   for (const path of candidates(first)) {
     try {
-      await withLoads(k, () => execFirst(lp, { path, argv: [...first.argv], envp: [...first.env] }));
+      await withLoads(k, () => execFirst(lp, { path, argv: [...first.argv], envp: [...first.env] }), wait);
       return;
     } catch (e) {
       if (e === EACCES) denied = true;

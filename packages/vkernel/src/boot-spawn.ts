@@ -6,7 +6,7 @@
  */
 import type { HostTerminal } from "@vkernel/hostkernel";
 import { ConsoleSet, sessionNames } from "./boot-console.ts";
-import { BootError, KernelPanic } from "./boot-error.ts";
+import { BootError, KernelPanic, waitBeside } from "./boot-error.ts";
 import { programCred, startProgram, type FirstProgram } from "./boot-first.ts";
 import { exit1 } from "./kern/exit.ts";
 import { makeProcess } from "./kern/init-main.ts";
@@ -109,7 +109,7 @@ export class Spawner {
     };
     p.onExit = finish;
     try {
-      await startProgram(lp, consoles, { ...options, stdio: "console" });
+      await startProgram(lp, consoles, { ...options, stdio: "console" }, waitBeside);
     } catch (e) {
       if (e instanceof KernelPanic) {
         // It is the end of everything that runs here, not of this call alone.

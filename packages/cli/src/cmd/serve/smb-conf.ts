@@ -25,7 +25,7 @@ const MAX_PROCESSES = 200;
 /** smb.conf; `versions`: snapshots are previous versions, too. HAMMER holds no extended attributes: DOS attributes are those that modes tell. */
 export function smbConf(share: SmbShare, versions: boolean): string {
   const global = [
-    ["server role", "standalone server"], ["workgroup", "WORKGROUP"], ["server string", "vkernel"], ["interfaces", "127.0.0.1/8 10.0.2.15/24"], ["disable netbios", "yes"], ["smb ports", "445"],
+    ["server role", "standalone server"], ["workgroup", "WORKGROUP"], ["server string", "vkernel"], ["disable netbios", "yes"], ["smb ports", "445"],
     ["server min protocol", "SMB2_02"], ["map to guest", "never"], ["passdb backend", "tdbsam"], ["max smbd processes", String(MAX_PROCESSES)],
     ["load printers", "no"], ["printing", "bsd"], ["printcap name", "/dev/null"], ["disable spoolss", "yes"], ["dns proxy", "no"],
     ["ea support", "no"], ["store dos attributes", "no"], ["map archive", "no"], ["map readonly", "permissions"],

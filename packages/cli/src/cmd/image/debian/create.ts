@@ -188,17 +188,13 @@ class DebianMaker {
     return scripts;
   }
 
-  /** Settings that no package brings, and the traces of making it taken away. */
+  /** Where apt finds more packages, and the traces of making it taken away. */
   async #finish(): Promise<void> {
     const sources = await this.#apt.debianSources();
     await withImage(this.#work, { write: true }, (m) => {
       forbidServices(m, false);
-      const settings: [string, string][] = [
-        ["/etc/hostname", "vkernel\n"],
-        ["/etc/hosts", "127.0.0.1\tlocalhost vkernel\n::1\tlocalhost ip6-localhost ip6-loopback\n"],
-        ["/etc/apt/sources.list", sources.map((s) => `deb ${s.uri} ${s.release} ${s.components.join(" ")}\n`).join("")],
-      ];
-      for (const [file, text] of settings) if (text !== "" && (readText(m, file) ?? "") === "") writeText(m, file, text);
+      const list = "/etc/apt/sources.list";
+      if (sources.length > 0 && (readText(m, list) ?? "") === "") writeText(m, list, sources.map((s) => `deb ${s.uri} ${s.release} ${s.components.join(" ")}\n`).join(""));
       removePath(m, OWN);
     });
   }

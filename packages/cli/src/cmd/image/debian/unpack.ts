@@ -20,6 +20,11 @@ const ADMIN = "/var/lib/dpkg";
 const NEW = ".dpkg-new";
 /** Links that make /usr hold all programs and libraries. */
 const MERGED = ["bin", "sbin", "lib"];
+/** How the system is called, as Debian's installer writes it; install scripts of mailers ask for a whole name (hostname --fqdn). */
+const NAMES = [
+  ["/etc/hostname", "vkernel\n"],
+  ["/etc/hosts", "127.0.0.1\tlocalhost\n127.0.1.1\tvkernel.localdomain vkernel\n::1\tlocalhost ip6-localhost ip6-loopback\n"],
+] as const;
 
 /** The state of a package in dpkg's database: the third word of its Status, or "" when it is not there. */
 export function packageStates(m: HammerMount): Map<string, string> {
@@ -31,7 +36,7 @@ export function packageStates(m: HammerMount): Map<string, string> {
   return states;
 }
 
-/** Directories and the empty database of a system without packages. */
+/** Directories, names and the empty database of a system without packages. */
 export function prepareRoot(m: HammerMount): void {
   for (const dir of MERGED) {
     m.rele(makeDirectories(m, `/usr/${dir}`));
@@ -42,6 +47,7 @@ export function prepareRoot(m: HammerMount): void {
   for (const dir of ["info", "updates", "triggers", "alternatives", "parts"]) m.rele(makeDirectories(m, `${ADMIN}/${dir}`));
   for (const [file, text] of [["info/format", "1\n"], ["status", ""], ["available", ""], ["diversions", ""], ["statoverride", ""]] as const)
     if (readText(m, `${ADMIN}/${file}`) === null) writeText(m, `${ADMIN}/${file}`, text);
+  for (const [file, text] of NAMES) if ((readText(m, file) ?? "") === "") writeText(m, file, text);
 }
 
 /** What dpkg-divert has recorded: from path to path, with the package that is not diverted (":" for none). */
