@@ -11,10 +11,10 @@
  */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
-import { connect } from "node:net";
 import os from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
+import { Worker } from "node:worker_threads";
 import { bin, checkImage, contents, hash, LoadedServer, pause, randomSource } from "./load-common.js";
 import { NfsClient } from "./nfs-load-client.js";
 
@@ -77,28 +77,6 @@ async function worker(i) {
   state.client?.close();
 }
 
-/** Clients that mean harm, until `stop` says so. */
-function attackers(stop) {
-  const open = new Set();
-  const one = (onConnect) => {
-    const socket = connect({ host: "127.0.0.1", port: PORT }, () => onConnect(socket));
-    open.add(socket);
-    socket.on("error", () => {});
-    socket.on("close", () => open.delete(socket));
-  };
-  const timer = setInterval(() => {
-    if (stop()) {
-      clearInterval(timer);
-      for (const socket of open) socket.destroy();
-      return;
-    }
-    for (let i = 0; i < 5; i++) one((s) => s.write(Buffer.from(contents(1 + random(5000), random(2 ** 32)))));
-    // A long record that never comes.
-    one((s) => s.write(Buffer.concat([Buffer.from([0x80, 3, 0, 0]), Buffer.alloc(random(200_000))])));
-    while (open.size < CONNECTIONS) one(() => {});
-  }, 100);
-}
-
 async function killer(stop) {
   for (let i = 0; i < KILLS && !stop(); i++) {
     await pause(LENGTH > 0 ? (LENGTH * (0.5 + random(100) / 100)) / (KILLS + 1) : 1500 + random(2500));
@@ -133,11 +111,12 @@ try {
   spawnSync(process.execPath, [bin("vkernel"), "image", "create", image, "--size", "64g"], { stdio: "inherit" });
   await server.start();
   let done = false;
-  attackers(() => done);
+  const attack = new Worker(new URL("nfs-load-attack.js", import.meta.url), { workerData: { port: PORT, connections: CONNECTIONS, seed: random(2 ** 32) } });
   const kills = killer(() => done);
   await Promise.all(Array.from({ length: CLIENTS }, (_, i) => worker(i)));
   done = true;
   await kills;
+  await attack.terminate();
   await verify();
   const status = await server.end("SIGTERM");
   if (status !== 0) {

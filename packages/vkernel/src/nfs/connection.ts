@@ -42,6 +42,8 @@ export class NfsConnection {
   /** Whole calls so far, and when the last byte came, ns. */
   calls = 0;
   lastNs: number;
+  /** When it was accepted, ns. */
+  readonly sinceNs: number;
 
   readonly #onClose: (c: NfsConnection) => void;
 
@@ -50,6 +52,7 @@ export class NfsConnection {
     this.socket = socket;
     this.client = socket.remote?.host ?? "";
     this.lastNs = now;
+    this.sinceNs = now;
     const wake = (): void => {
       if (!this.closed) this.#listen();
       onWork(this);

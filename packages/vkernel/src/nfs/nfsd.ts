@@ -9,9 +9,11 @@
  *   ND2  Calls that changed names or attributes are answered together, once their file systems have been written back: when
  *        there is nothing else to do, or MOST_PENDING wait; one thread at a time does that.
  *   ND3  There are at most MOST_CONNECTIONS connections and MOST_PARTIAL bytes of calls that are not whole. Beyond that the
- *        connection goes that has been silent longest, those before all that never sent a call.
+ *        connection goes that has been silent longest, those before all that never sent a call; but each has GRACE_NS for its first
+ *        call, and who wants in meanwhile waits in the backlog: a flood of connections does not push out who has just come.
  * @module
  */
+import { Callout } from "../kern/callout.ts";
 import { waitBarriers } from "../kern/durable.ts";
 import { kthreadCreate } from "../kern/init-main.ts";
 import type { Kernel } from "../kern/kernel.ts";
@@ -30,6 +32,8 @@ const THREADS = 4;
 const MOST_CONNECTIONS = 512;
 const MOST_PARTIAL = 64 << 20;
 const MOST_PENDING = 64;
+/** Time that a connection has for its first call while others wait for its place, ns. */
+const GRACE_NS = 1e9;
 const KERNEL = { pid: 0, uid: 0, gid: 0 };
 
 interface Pending {
@@ -47,6 +51,11 @@ export class NfsService {
   /** Connections with something to do, and whether there are new ones. */
   readonly #work: NfsConnection[] = [];
   #arrived = false;
+  /** Looks again whether somebody who waits in the backlog can be let in. */
+  readonly #again = new Callout(() => {
+    this.#arrived = true;
+    this.#workChan.wakeupOne();
+  });
   readonly #workChan = new WaitChannel("nfsd");
   #pending: Pending[] = [];
   /** A thread writes file systems back; what changes meanwhile is for the next time. */
@@ -101,14 +110,34 @@ export class NfsService {
   #accept(): void {
     this.#arrived = false;
     for (;;) {
+      const now = this.#k.nanouptime();
+      const isFull = this.#connections.size >= MOST_CONNECTIONS;
+      if (isFull && !this.#someCanGo(now)) {
+        this.#k.callouts.reset(this.#again, now + GRACE_NS / 4);
+        return;
+      }
       const socket = this.#listener.accept();
       if (socket === WOULDBLOCK) return;
-      if (this.#connections.size >= MOST_CONNECTIONS) this.#evict(() => true);
-      const now = this.#k.nanouptime();
+      if (isFull) this.#evict((c) => this.#canGo(c, now));
       const connection = new NfsConnection(socket as InetSocket, now, (c) => this.#enqueue(c), (c) => this.#gone(c));
       this.#connections.add(connection);
       this.#enqueue(connection);
     }
+  }
+
+  /** Whether a connection may be closed for another that never sent a call either. */
+  #canGo(c: NfsConnection, now: number): boolean {
+    return c.calls > 0 || now - c.sinceNs >= GRACE_NS;
+  }
+  /** Clients that are at work go for a new connection only where all are such clients. */
+  #someCanGo(now: number): boolean {
+    let silent = false;
+    for (const c of this.#connections) {
+      if (c.calls > 0) continue;
+      if (this.#canGo(c, now)) return true;
+      silent = true;
+    }
+    return !silent;
   }
 
   #enqueue(connection: NfsConnection): void {
