@@ -8,7 +8,8 @@ import { ImageLock } from "@vkernel/hammer/node";
 import { create } from "../src/cmd/image/create.ts";
 import { writeText } from "../src/cmd/image/files.ts";
 import { withImage } from "../src/cmd/image/open.ts";
-import { serveSmb } from "../src/cmd/serve/smb.ts";
+import { mountLines } from "../src/cmd/serve/nfs.ts";
+import { connectLines, serveSmb } from "../src/cmd/serve/smb.ts";
 import { bracketed, publishedPort } from "../src/network.ts";
 import { runtimeDir } from "../src/control/runtime-dir.ts";
 import { machineFileOf } from "../src/machine-file.ts";
@@ -77,6 +78,27 @@ describe("serve smb", () => {
   }
   it("refuses a path that smb.conf would go on after", async () => {
     await expect(serveSmb("none.img:/srv/x\\", { ...options, share: "x" })).rejects.toThrow(/characters that smb.conf cannot hold/);
+  });
+});
+
+describe("lines that clients copy", () => {
+  const share = { name: "my files", path: "/srv/x", user: "ada", readOnly: false };
+  it("have IPv6 addresses as each client takes them", () => {
+    expect(mountLines("::1", 2049, "/srv")).toEqual([
+      "Linux:  sudo mount -t nfs -o vers=3,proto=tcp6,mountproto=tcp6,port=2049,mountport=2049,nolock [::1]:/srv /mnt",
+      "macOS:  sudo mount -t nfs -o vers=3,proto=tcp6,port=2049,mountport=2049,locallocks [::1]:/srv /private/nfs",
+      "libnfs: nfs-ls 'nfs://::1/srv?nfsport=2049&mountport=2049'",
+    ]);
+    expect(connectLines("fe80::1", 445, share)).toEqual([
+      "smbclient: smbclient -p 445 -U ada -I fe80::1 '//server/my files'",
+      "Linux:     sudo mount -t cifs -o ip=fe80::1,port=445,username=ada,vers=3.1.1 '//server/my files' /mnt",
+      "macOS:     open 'smb://ada@[fe80::1]:445/my%20files'",
+      'Windows:   net use Z: "\\\\fe80--1.ipv6-literal.net\\my files" /user:ada',
+    ]);
+  });
+  it("have names and other addresses as they are", () => {
+    expect(mountLines("192.0.2.1", 20490, "/")[0]).toBe("Linux:  sudo mount -t nfs -o vers=3,proto=tcp,mountproto=tcp,port=20490,mountport=20490,nolock 192.0.2.1:/ /mnt");
+    expect(connectLines("SERVER", 445, share)[1]).toBe("Linux:     sudo mount -t cifs -o port=445,username=ada,vers=3.1.1 '//SERVER/my files' /mnt");
   });
 });
 

@@ -70,3 +70,40 @@ it("waits for the disk while it mounts, syncs and unmounts", async () => {
   expect([platform.terminal.output.text, status, mounts]).toEqual(["hello\n", 7, 3]);
   expect(fs!.waits).toEqual({ sync: 3, unmount: 3 });
 });
+
+it("starts further programs from a late disk while others run, sleep and are woken by the clock", async () => {
+  const platform = new SimPlatform();
+  const session = new SimPlatform();
+  /** HELLO with another text: nanosleep for 10 ms, for ever (i386: 162). */
+  const SLEEPER = HELLO.slice();
+  SLEEPER.set([0x68, 0x80, 0x96, 0x98, 0, 0x6a, 0, 0x89, 0xe3, 0x31, 0xc9, 0xb8, 162, 0, 0, 0, 0xcd, 0x80, 0x83, 0xc4, 8, 0xeb, 0xe9], 0x54);
+  let waits = 0;
+  const vk = await bootKernel({
+    platform,
+    ramBytes: 64 << 20,
+    root: (ctx) => {
+      const fs = new TmpfsMount("late", 0, { maxBytes: 1 << 20, now: ctx.now });
+      for (const [name, bytes] of [["sleeper", SLEEPER], ["hello", HELLO]] as const) {
+        const file = fs.root().create(name, { type: 1, mode: 0o755, uid: 0, gid: 0 });
+        file.write(0, bytes, 0, bytes.length);
+        if (name === "sleeper") continue;
+        const getattr = file.getattr.bind(file);
+        file.getattr = () => {
+          if (++waits % 3 !== 0) throw new LateMiss(ctx, platform);
+          return getattr();
+        };
+      }
+      return fs;
+    },
+    first: { path: "/sleeper", argv: ["sleeper"], env: [], stdio: "streams" },
+  });
+  const run = vk.run();
+  platform.after(60e9, () => {
+    throw new Error("the program has not ended in a minute");
+  });
+  const ended = vk.spawn({ path: "/hello", argv: ["hello"], env: [], terminal: session.terminal }).then((program) => program.ended);
+  expect(await Promise.race([ended, run])).toMatchObject({ status: 7, signal: 0 });
+  expect([session.terminal.output.text, waits >= 3]).toEqual(["hello\n", true]);
+  vk.terminate();
+  expect((await run).signal).toBeGreaterThan(0);
+});

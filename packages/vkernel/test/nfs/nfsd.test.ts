@@ -21,8 +21,9 @@ let service: NfsService;
 class Wire {
   readonly socket = new InetSocket(AF_INET, SOCK_STREAM, CRED);
   readonly #reader = new RecordReader(2 * MAX_DATA);
+  readonly isConnected: boolean;
   constructor() {
-    expect(bench.k.inet.connect(this.socket, { host: "127.0.0.1", port: 2049 }, CRED)).toBe(0);
+    this.isConnected = bench.k.inet.connect(this.socket, { host: "127.0.0.1", port: 2049 }, CRED) === 0;
   }
   /** Sends what there is room for; returns the count. */
   send(bytes: Uint8Array): number {
@@ -53,6 +54,18 @@ async function until(condition: () => boolean): Promise<void> {
   let turns = 0;
   await bench.k.sched.run(() => condition() || ++turns > 20_000);
   expect(condition()).toBe(true);
+}
+/** Lets the kernel work for a while, sleeping included. */
+async function turns(count: number): Promise<void> {
+  let done = 0;
+  await bench.k.sched.run(() => ++done > count);
+}
+/** Connects as often as there is room to wait, and sends what is no call. */
+function flood(count: number): void {
+  for (let i = 0; i < count; i++) {
+    const wire = new Wire();
+    if (wire.isConnected) wire.send(Uint8Array.of(0x80, 0));
+  }
 }
 async function answer(wire: Wire): Promise<Uint8Array> {
   let reply: Uint8Array | null | "end" = null;
@@ -218,12 +231,33 @@ describe("nfsd", () => {
     worker.send(marked(getattr()));
     await answer(worker);
     for (let i = 0; i < 40; i++) {
-      const idle = Array.from({ length: 50 }, () => new Wire());
-      for (const wire of idle) wire.send(Uint8Array.of(0x80, 0));
+      flood(50);
       await until(() => service.connections > 0);
       worker.send(marked(getattr()));
       await answer(worker);
     }
     expect(service.connections).toBeLessThanOrEqual(512);
+  });
+
+  it("gives who has come a second for the first call, whoever else wants in", async () => {
+    flood(800);
+    for (let i = 0; i < 20 && service.connections < 512; i++) {
+      await turns(200);
+      flood(800);
+    }
+    expect(service.connections).toBe(512);
+    let newcomer = new Wire();
+    while (!newcomer.isConnected) {
+      await turns(200);
+      newcomer = new Wire();
+    }
+    await turns(2000);
+    const since = bench.k.nanouptime();
+    while (bench.k.nanouptime() - since < 4e8) {
+      flood(300);
+      await turns(50);
+    }
+    newcomer.send(marked(getattr()));
+    expect(readReply(await answer(newcomer)).stat).toBe(0);
   });
 });

@@ -30,13 +30,15 @@ const MEMORY = "32m";
 /** Bytes of the file system's cache: reading ahead of many clients is all that this process does. */
 const CACHE_BYTES = 256 << 20;
 
-/** How clients mount the directory, for people to copy. */
+/** How clients mount the directory, for people to copy (nfs(5): addresses of IPv6 stand in brackets, and have transports of their own). */
 export function mountLines(host: string, port: number, path: string): string[] {
+  const six = isIP(host) === 6 ? "6" : "";
   const where = `${bracketed(host)}:${path}`;
   const ports = `port=${port},mountport=${port}`;
   return [
-    `Linux:  sudo mount -t nfs -o vers=3,proto=tcp,mountproto=tcp,${ports},nolock ${where} /mnt`,
-    `macOS:  sudo mount -t nfs -o vers=3,tcp,${ports},locallocks ${where} /private/nfs`,
+    `Linux:  sudo mount -t nfs -o vers=3,proto=tcp${six},mountproto=tcp${six},${ports},nolock ${where} /mnt`,
+    `macOS:  sudo mount -t nfs -o vers=3,${six === "" ? "tcp" : "proto=tcp6"},${ports},locallocks ${where} /private/nfs`,
+    // libnfs takes all up to the first slash for the host
     `libnfs: nfs-ls 'nfs://${host}${path}?nfsport=${port}&mountport=${port}'`,
   ];
 }

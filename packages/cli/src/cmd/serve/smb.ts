@@ -106,13 +106,17 @@ function prepare(m: HammerMount, image: string, share: SmbShare): Prepared {
   return { isNew: old === null, versions };
 }
 
-/** How clients connect, for people to copy. */
+/** How clients connect, for people to copy. An IPv6 address is a host of its own kind in a URL (RFC 3986) and in a Windows path. */
 export function connectLines(host: string, port: number, share: SmbShare): string[] {
+  const isSix = isIP(host) === 6;
+  const unc = isSix ? `${host.replaceAll(":", "-")}.ipv6-literal.net` : host;
+  // mount.cifs(8) looks the name in front of the share up; ip= is where it really goes
+  const [name, ip] = isSix ? ["server", `ip=${host},`] : [host, ""];
   return [
-    `smbclient: smbclient -p ${port} -U ${share.user} '//${host}/${share.name}'`,
-    `Linux:     sudo mount -t cifs -o port=${port},username=${share.user},vers=3.1.1 '//${host}/${share.name}' /mnt`,
-    `macOS:     open 'smb://${share.user}@${host}:${port}/${encodeURIComponent(share.name)}'`,
-    `Windows:   net use Z: "\\\\${host}\\${share.name}" /user:${share.user}${port === 445 ? "" : ` /tcpport:${port}   (Windows 11 24H2 and later; earlier ones use port 445)`}`,
+    `smbclient: smbclient -p ${port} -U ${share.user} ${isSix ? `-I ${host} ` : ""}'//${name}/${share.name}'`,
+    `Linux:     sudo mount -t cifs -o ${ip}port=${port},username=${share.user},vers=3.1.1 '//${name}/${share.name}' /mnt`,
+    `macOS:     open 'smb://${share.user}@${bracketed(host)}:${port}/${encodeURIComponent(share.name)}'`,
+    `Windows:   net use Z: "\\\\${unc}\\${share.name}" /user:${share.user}${port === 445 ? "" : ` /tcpport:${port}   (Windows 11 24H2 and later; earlier ones use port 445)`}`,
   ];
 }
 
