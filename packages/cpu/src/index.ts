@@ -19,6 +19,7 @@ export type { RegionDump } from "./debug/region-dump.ts";
 export type { RegionTraceEvent } from "./debug/region-trace.ts";
 export { GdbStub, type GdbTarget } from "./debug/gdb-stub.ts";
 export type { GdbRegisters } from "./debug/gdb-registers.ts";
+export { RegionCompiler } from "./jit/compiler.ts";
 export type { JitOptions } from "./jit/jit.ts";
 export type { CompileReply, CompileRequest, CompileService, CompilerSetup, StartCompiler } from "./jit/request.ts";
 export type { CompileTimes, JitStatistics, RegionExits } from "./jit/statistics.ts";

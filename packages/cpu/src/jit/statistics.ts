@@ -24,7 +24,7 @@ export interface RegionExits {
   readonly other: number;
 }
 
-/** Milliseconds of the injected clock; all 0 without one. */
+/** Milliseconds of the injected clock, all 0 without one; `emit` and `module` of a compiler beside the machine are by its own clock. */
 export interface CompileTimes {
   readonly discover: number;
   readonly emit: number;
