@@ -50,6 +50,8 @@ test("the public names are these and no others", () => {
       "LockstepCpu",
       "LockstepError",
       "NULL_SEGMENT",
+      "RegionCompiler",
+      "RegionCompiler",
       "SEG",
       "SEG_BYTES",
       "SS",
