@@ -51,7 +51,6 @@ test("the public names are these and no others", () => {
       "LockstepError",
       "NULL_SEGMENT",
       "RegionCompiler",
-      "RegionCompiler",
       "SEG",
       "SEG_BYTES",
       "SS",
