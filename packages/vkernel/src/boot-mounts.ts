@@ -8,8 +8,9 @@ import { linuxProcfs } from "./abi/linux/procfs.ts";
 import { linuxSysfs } from "./abi/linux/sysfs.ts";
 import type { Kernel } from "./kern/kernel.ts";
 import { startSnapshots } from "./kern/vfs-snapshots.ts";
+import { swapDevice } from "./kern/sys-swap.ts";
 import type { MountRequest } from "./kern/sys-vfs-mount.ts";
-import { Vkd } from "./dev/vkd.ts";
+import { Vkd, vkdNumber } from "./dev/vkd.ts";
 import { EINVAL, ENOTDIR, EOPNOTSUPP } from "./sys/errno.ts";
 import { ROOT_CRED } from "./sys/ucred.ts";
 import type { BlockDevice } from "./vfs/hammer/devices.ts";
@@ -105,6 +106,16 @@ export function snapshotsFs(path: string, options: SnapshotsFsOptions = {}): Mou
       cacheDrop(nch);
     }
   };
+}
+
+/** Gives the machine disks for pages that memory has no room for, and takes them into use. They are /dev/vkdN from the first free number on. */
+export function addSwap(ctx: MountContext, disks: readonly BlockDevice[]): void {
+  let unit = 0;
+  for (const disk of disks) {
+    while (ctx.devsw.find(vkdNumber(unit)) !== null) unit++;
+    const dev = ctx.devsw.add(new Vkd(unit, disk, ctx.log, true));
+    ctx.kernel.vm.swap.add(swapDevice(dev, 0, Math.floor(dev.size / 4096)));
+  }
 }
 
 /** /dev. */

@@ -15,7 +15,7 @@ import { ConsoleSet } from "./boot-console.ts";
 import { BootError, bootError, KernelPanic, withLoads } from "./boot-error.ts";
 import { startFirst, type FirstProgram } from "./boot-first.ts";
 import { processList, Spawner, type ProcessInfo, type SpawnedProgram, type SpawnOptions } from "./boot-spawn.ts";
-import { registerFilesystems } from "./boot-mounts.ts";
+import { addSwap, registerFilesystems } from "./boot-mounts.ts";
 import type { Devsw } from "./dev/cdev.ts";
 import { addStandardDevices } from "./dev/standard.ts";
 import type { Abi } from "./kern/abi.ts";
@@ -33,6 +33,7 @@ import { NfsService } from "./nfs/nfsd.ts";
 import { publishPorts, type NetworkOptions } from "./boot-network.ts";
 import { ENOENT, ENOSPC, EROFS } from "./sys/errno.ts";
 import { SIGCONT, SIGHUP, SIGINT, SIGKILL, signalText, SIGTERM, SIGUSR1, SIGUSR2 } from "./sys/signal.ts";
+import type { BlockDevice } from "./vfs/hammer/devices.ts";
 import type { Mount } from "./vfs/mount.ts";
 import { mountPoint } from "./vfs/mount-point.ts";
 import { cacheDrop } from "./vfs/namecache.ts";
@@ -79,6 +80,8 @@ export interface BootOptions extends ProcessorDebugOptions {
   readonly mounts?: readonly MountSpec[];
   /** The first process; its end is the system's. Without one the kernel serves (`nfs`) until it is told to end. */
   readonly first?: FirstProgram;
+  /** Disks that pages go to when memory is short; the caller closes them. */
+  readonly swap?: readonly BlockDevice[];
   readonly hostname?: string;
   /** Kernel environment (`-e name=value`). */
   readonly kenv?: ReadonlyMap<string, string>;
@@ -362,6 +365,7 @@ export async function bootKernel(options: BootOptions): Promise<VirtualKernel> {
   registerFilesystems(k, ctx);
   try {
     await mountAll(k, ctx, options);
+    addSwap(ctx, options.swap ?? []);
     const lp = await startFirst(k, consoles, options);
     const nfs = options.nfs === undefined ? null : await startNfs(k, options.nfs);
     const vk = new VirtualKernel(k, machine, consoles, nfs);

@@ -19,7 +19,8 @@ import {
 import { copyin, copyout } from "../src/vm/copyio.ts";
 import { FAULT_ACCERR, FAULT_BUSERR, FAULT_MAPERR, FAULT_OK, vmFault } from "../src/vm/fault.ts";
 import { madvise, mmap, mprotect, mremap, msync, munmap } from "../src/vm/mmap.ts";
-import { VPTE_MANAGED, VPTE_W } from "../src/vm/pmap.ts";
+import { PageOut } from "../src/vm/pageout.ts";
+import { VPTE_MANAGED, VPTE_U, VPTE_V, VPTE_W } from "../src/vm/pmap.ts";
 import { VmObject, type Pager } from "../src/vm/object.ts";
 import { objectRead, objectWrite } from "../src/vm/object-io.ts";
 import type { VmSystem } from "../src/vm/system.ts";
@@ -105,6 +106,22 @@ class World {
   readonly spaces: { vm: Vmspace; model: ModelSpace }[] = [];
   readonly file: TestFile;
   readonly modelFile: ModelObject;
+
+  /** The hand of page-out, where there is swap space. */
+  pageOut: PageOut | null = null;
+  /** Slots of swap space; few, so that they are used again. */
+  static readonly SWAP_PAGES = 48;
+
+  addSwap(): void {
+    const store = new Uint8Array(World.SWAP_PAGES * PAGE);
+    this.sys.swap.add({
+      name: "memory",
+      pages: World.SWAP_PAGES,
+      read: (page, buf, off) => buf.set(store.subarray(page * PAGE, (page + 1) * PAGE), off),
+      write: (page, buf, off) => store.set(buf.subarray(off, off + PAGE), page * PAGE),
+    });
+    this.pageOut = new PageOut(this.sys);
+  }
 
   constructor() {
     const contents = Uint8Array.from({ length: 20 * PAGE + 1234 }, (_, i) => (i * 7 + (i >> 12)) & 0xff);
@@ -319,6 +336,15 @@ function step(world: World, random: Random): string {
   return `truncate from ${before.length} to ${size}`;
 }
 
+/** Pages go out, or all come back. */
+function stepSwap({ sys, pageOut }: World, random: Random): string {
+  const what = random.below(40);
+  if (what !== 0) return `page out ${pageOut!.run(1 + random.below(20))}`;
+  expect(pageOut!.empty(sys.swap.areas[0]!)).toBe(true);
+  expect(sys.swap.used).toBe(0);
+  return "empty swap space";
+}
+
 /** Counts all references anew and compares (PG1, PT1, PT2), and checks that no table is reachable as memory (I-NOKERN). */
 function recount(world: World): void {
   const { pages, phys } = world.sys;
@@ -345,6 +371,11 @@ function recount(world: World): void {
       if (pn === 0) continue;
       refs[pn]!++;
       expect(tables.has(pn) || directories.has(pn), "a page table is mapped as memory").toBe(false);
+      expect((pte & VPTE_V) === 0, "entries without V name slots of swap space").toBe(pn >= phys.npages);
+      if (pn >= phys.npages) {
+        expect(pte & 0xfff & ~VPTE_U, "and grant nothing").toBe(0);
+        continue;
+      }
       expect(pages.objectOf[pn] !== null, "MANAGED marks object pages").toBe((pte & VPTE_MANAGED) !== 0);
       if ((pte & (VPTE_W | VPTE_MANAGED)) === VPTE_W)
         expect(pages.refs[pn], "a writable anonymous page has one holder").toBe(1);
@@ -356,26 +387,34 @@ function recount(world: World): void {
   let held = 0;
   for (let pn = 1; pn < refs.length; pn++) {
     if (refs[pn] !== pages.refs[pn]) expect(pages.refs[pn], `references of page ${pn}`).toBe(refs[pn]);
-    if (refs[pn] !== 0) held++;
+    if (refs[pn] !== 0 && pn < phys.npages) held++;
   }
+  expect(refs.subarray(phys.npages).filter((n) => n !== 0).length, "slots in use").toBe(world.sys.swap.used);
   expect(held + pages.freeCount, "free + held = total (I-PAGES)").toBe(pages.total);
 }
 
 describe("address spaces against a model", () => {
-  for (let seed = 1; seed <= 12; seed++) {
-    it(`seed ${seed}: 3000 steps`, () => {
+  const runs = Array.from({ length: 12 }, (_, i) => ({ seed: i + 1, swap: "" }));
+  const swapping = Array.from({ length: 8 }, (_, i) => ({ seed: i + 101, swap: ", with swap space" }));
+  for (const { seed, swap } of [...runs, ...swapping]) {
+    it(`seed ${seed}${swap}: 3000 steps`, () => {
       const world = new World();
+      if (swap !== "") world.addSwap();
       const random = new Random(seed * 7919);
       const log: string[] = [];
       for (let i = 0; i < 3000; i++) {
         try {
+          if (swap !== "" && random.below(6) === 0) log.push(stepSwap(world, random));
           log.push(step(world, random));
           if (i % 100 === 0) recount(world);
         } catch (e) {
           throw new Error(`step ${i}; before it:\n${log.slice(-25).join("\n")}`, { cause: e });
         }
       }
+      const { swap: space } = world.sys;
+      if (swap !== "") expect(Math.min(space.outs, space.ins)).toBeGreaterThan(50);
       for (const { vm } of world.spaces) vmspaceFree(vm);
+      expect(space.used).toBe(0);
       expect(world.file.held).toBe(0);
       world.file.object.terminate();
       expect(world.sys.freePages()).toBe(world.freeAtStart);

@@ -3,7 +3,8 @@
 import { closeSync, openSync, writeFileSync, writeSync } from "node:fs";
 import { NodePlatform } from "@vkernel/hostkernel/node";
 import { bootKernel, BootError, NFS_PORT, type CpuModelName, type MountSpec, type RunResult, type VirtualKernel } from "@vkernel/vkernel";
-import { toByteString } from "@vkernel/hammer";
+import { isHammerError, toByteString } from "@vkernel/hammer";
+import { FileDevice } from "@vkernel/hammer/node";
 import { ControlServer } from "../control/server.ts";
 import { SharedPlatform } from "../control/shared-terminal.ts";
 import { cpuDebug, reportCpuDebug, type CpuDebugOptions } from "../cpu-debug.ts";
@@ -21,6 +22,7 @@ export interface RunOptions extends CpuDebugOptions {
   readonly root?: string;
   readonly memory: string;
   readonly changes?: string;
+  readonly swap?: string[];
   readonly cpu: CpuModelName;
   readonly volume?: string[];
   readonly env?: string[];
@@ -75,6 +77,8 @@ function environment(options: RunOptions, home: string, user: string, tty: boole
   }
   return [...env].map(([name, value]) => toByteString(`${name}=${value}`));
 }
+
+const PAGE_SIZE = 4096;
 
 /** Deaths that shells do not comment on. Native numbers. */
 const SIGINT = 2;
@@ -137,6 +141,20 @@ function traceTo(file: string): { write(line: string): void; end(): void } {
   };
 }
 
+/** The image of --swap. Throws CliError. */
+function swapFile(file: string): FileDevice {
+  let disk: FileDevice;
+  try {
+    disk = new FileDevice(file, { readOnly: false });
+  } catch (error) {
+    if (!isHammerError(error)) throw error;
+    throw new CliError("--swap", error.message, `truncate -s 1g ${file}`);
+  }
+  if (disk.size >= PAGE_SIZE) return disk;
+  disk.close();
+  throw new CliError("--swap", `${file} has no room for a page`, `truncate -s 1g ${file}`);
+}
+
 /** Runs the program; resolves to the exit status of the command. */
 export async function runProgram(program: string, args: readonly string[], options: RunOptions): Promise<number> {
   const control = options.name === undefined ? null : await ControlServer.listen(options.name, options.kind ?? "run");
@@ -156,13 +174,16 @@ export async function runProgram(program: string, args: readonly string[], optio
     ...(options.changes === undefined ? {} : { changes: parseSize(options.changes, "--changes") }),
   });
   let vk: VirtualKernel;
+  const swap: FileDevice[] = [];
   try {
+    for (const file of options.swap ?? []) swap.push(swapFile(file));
     const user = guestUser(options.user, (file) => root.text(file));
     vk = await bootKernel({
       platform,
       ramBytes: ram,
       cpu: options.cpu,
       root: root.mount,
+      swap,
       mounts: [...standardMounts(), ...volumes, ...(options.mounts ?? [])],
       ...(served === null ? {} : { nfs: served.nfs }),
       jit: JIT[options.jit],
@@ -191,6 +212,7 @@ export async function runProgram(program: string, args: readonly string[], optio
     });
   } catch (error) {
     control?.close();
+    for (const disk of swap) disk.close();
     root.close();
     gdb?.end();
     trace?.end();
@@ -210,6 +232,7 @@ export async function runProgram(program: string, args: readonly string[], optio
     reportCpuDebug(vk, options);
     return status;
   } finally {
+    for (const disk of swap) disk.close();
     control?.close();
     gdb?.end();
     trace?.end();

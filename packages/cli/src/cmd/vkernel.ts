@@ -68,6 +68,7 @@ Examples:
     .passThroughOptions()
     .option("--root <src>", "HAMMER image (changes persist), host directory (changes stay in memory) or DIR:rw")
     .option("-m, --memory <size>", "memory of the virtual machine", "512m")
+    .option("--swap <file>", "disk image for pages that memory has no room for; repeatable ('truncate -s 1g FILE' makes one)", collect)
     .option("--changes <size>", "most memory for changes to a host directory used as root", "1g")
     .addOption(cpuOption())
     .option("-v, --volume <host:guest[:ro]>", "show a host directory in the guest; repeatable", collect)

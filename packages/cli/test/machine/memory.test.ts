@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The host's memory is bounded by the machine's: a guest that takes all it can get costs at most 256 MiB more (R9). */
 import { spawn } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
-import { checkout, debianRoot, NO_ROOTS } from "./harness.ts";
+import { checkout, debianRoot, NO_ROOTS, scratch } from "./harness.ts";
 
 const root = debianRoot("busybox");
 const reason =
@@ -14,6 +14,7 @@ const reason =
 function run(
   script: string,
   memoryMib: number,
+  options: string[] = [],
 ): Promise<{ output: string; status: number | null; peakMib: number }> {
   return new Promise((resolve, reject) => {
     const command = path.join(checkout, "packages/cli/bin/vkernel.js");
@@ -24,6 +25,7 @@ function run(
       root!,
       "-m",
       `${memoryMib}m`,
+      ...options,
       "--",
       "/bin/busybox",
       "sh",
@@ -61,5 +63,17 @@ describe.skipIf(reason !== null)(`host memory${reason === null ? "" : `: ${reaso
     expect(status).toBe(4);
     expect(peakMib).toBeGreaterThan(128);
     expect(peakMib).toBeLessThan(128 + 256);
+  });
+
+  it("with --swap what has no room goes to the disk image", async () => {
+    const file = path.join(scratch(), "swap");
+    writeFileSync(file, "");
+    truncateSync(file, 256 << 20);
+    const script = "export PATH=/bin; busybox dd if=/dev/zero bs=120M count=1 2>/dev/null | busybox wc -c; busybox grep Swap /proc/meminfo";
+    const without = await run(script, 64);
+    expect(without.output).toMatch(/^0\nSwapTotal: +0 kB\n/m);
+    const { output, peakMib } = await run(script, 64, ["--swap", file]);
+    expect(output).toMatch(/^125829120\nSwapTotal: +262144 kB\nSwapFree: +262144 kB\n$/);
+    expect(peakMib).toBeLessThan(64 + 256);
   });
 });

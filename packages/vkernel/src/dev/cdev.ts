@@ -25,6 +25,8 @@ export abstract class Cdev {
   gid = 0;
   /** A disk: VBLK rather than VCHR. */
   readonly isDisk: boolean = false;
+  /** A disk that answers at once: pages may go to it. */
+  readonly takesSwap: boolean = false;
   /** The terminal behind the device, for job control and controlling terminals. */
   readonly tty: Tty | null = null;
   /** Reads and writes move the file position (memory devices, disks); size in bytes of a disk. */

@@ -15,6 +15,8 @@ import { Cdev } from "./cdev.ts";
 
 /** DragonFly's major of vkd (sys/conf/majors). */
 const VKD_MAJOR = 97;
+/** Device number of /dev/vkd<unit>. */
+export const vkdNumber = (unit: number): number => makedev(VKD_MAJOR, unit << 3);
 const SECTOR = 512;
 const CHUNK = 65536;
 /** FIODTYPE: a disk. */
@@ -33,16 +35,18 @@ export interface DiskImage {
 
 export class Vkd extends Cdev {
   override readonly isDisk = true;
+  override readonly takesSwap: boolean;
   override readonly seekable = true;
   override readonly size: number;
   private readonly image: DiskImage;
   private readonly log: (line: string) => void;
 
-  /** Disk `unit` (/dev/vkdN). What goes wrong with the image is logged; processes see EIO. */
-  constructor(unit: number, image: DiskImage, log: (line: string) => void) {
-    super(`vkd${unit}`, makedev(VKD_MAJOR, unit << 3), 0o640);
+  /** Disk `unit` (/dev/vkdN). What goes wrong with the image is logged; processes see EIO. `takesSwap`: the image never makes its users wait. */
+  constructor(unit: number, image: DiskImage, log: (line: string) => void, takesSwap = false) {
+    super(`vkd${unit}`, vkdNumber(unit), 0o640);
     this.image = image;
     this.size = image.size;
+    this.takesSwap = takesSwap && !image.readOnly;
     this.log = log;
   }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * Out of memory: no page is free and none can be reclaimed. The largest process ends, with a message; the first process
+ * Out of memory: no page is free, none can be reclaimed, and swap space is full or not there. The largest process ends, with a message; the first process
  * only when it is the only one that holds memory.
  *
  * Counterpart: DragonFly 2.0 sys/vm/vm_pageout.c ("killed: out of swap space").
@@ -31,7 +31,9 @@ function largest(k: Kernel, mayBeInit: boolean): Proc | null {
 export function outOfMemory(lp: Lwp): void {
   const k = lp.k;
   const victim = largest(k, false) ?? largest(k, true) ?? lp.proc;
-  k.log(`pid ${victim.pid} (${victim.comm}), uid ${victim.cred.uid}, was killed: out of memory`);
+  const { swap, totalPages } = k.vm;
+  const room = swap.total === 0 ? "no swap space" : `${swap.total >> 8} MiB of swap space full`;
+  k.tell(`pid ${victim.pid} (${victim.comm}), uid ${victim.cred.uid}, was killed: out of memory (${totalPages >> 8} MiB, ${room})`);
   psignal(victim, SIGKILL);
   if (victim !== lp.proc) lp.ast |= AST_RESCHED;
 }

@@ -112,7 +112,7 @@ export function copyoutForced(vm: Vmspace, src: Uint8Array, off: number, uaddr: 
     const at = pmapOwnPte(vm.pmap, va);
     if (at === 0) throw ENOMEM;
     const pte = phys.u32[at]!;
-    const own = pte >>> 12 !== 0 && (pte & VPTE_MANAGED) === 0 && pages.refs[pte >>> 12] === 1;
+    const own = pte >>> 12 !== 0 && (pte & (VPTE_V | VPTE_MANAGED)) === VPTE_V && pages.refs[pte >>> 12] === 1;
     if (entry !== null && (entry.prot & PROT_WRITE) !== 0) copyout(vm, src, off, va, n);
     else if (own) {
       const pa = ((pte & FRAME) >>> 0) + (va & 0xfff);

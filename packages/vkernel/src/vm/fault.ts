@@ -24,6 +24,7 @@ import {
   pteBits as pteBits_,
   pteDrop,
 } from "./pmap.ts";
+import { isSwapped as isSwapped_, swapIn } from "./pageout.ts";
 import type { Vmspace } from "./vmspace.ts";
 
 const PAGE_SIZE = PAGE_SIZE_,
@@ -34,6 +35,7 @@ const PAGE_BEYOND = PAGE_BEYOND_;
 const M = VPTE_M_,
   MANAGED = VPTE_MANAGED_,
   W = VPTE_W_;
+const isSwapped = isSwapped_;
 const pmapOwnPte = pmapOwnPte_,
   pteBits = pteBits_;
 
@@ -94,7 +96,8 @@ function resolve(vm: Vmspace, entry: VmMapEntry, va: number, write: boolean, fet
   const prot = entry.prot;
   if (fetch) {
     if ((prot & PROT_EXEC) === 0) return FAULT_ACCERR;
-    if (pmapPte(vm.pmap, va) >>> 12 !== 0) return allowFetch(vm, va);
+    const pte = pmapPte(vm.pmap, va);
+    if (pte >>> 12 !== 0 && !isSwapped(pte)) return allowFetch(vm, va);
   }
   if (entry.object !== null) return objectFault(vm, entry, entry.object, va, write);
 
@@ -110,7 +113,21 @@ function resolve(vm: Vmspace, entry: VmMapEntry, va: number, write: boolean, fet
     sys.faults++;
     return FAULT_OK;
   }
+  if (isSwapped(pte)) return fromSwap(vm, va, prot);
   return write ? anonymousWrite(vm, va, at, pte, prot) : FAULT_OK;
+}
+
+/** The page is in swap space. */
+function fromSwap(vm: Vmspace, va: number, prot: number): number {
+  try {
+    if (!swapIn(vm, va, prot)) return FAULT_NOMEM;
+  } catch (e) {
+    if (e instanceof Errno) return FAULT_BUSERR;
+    throw e;
+  }
+  vm.sys.faults++;
+  vm.sys.pageIns++;
+  return FAULT_OK;
 }
 
 /** The page is there and was entered before its mapping became executable. */
@@ -165,12 +182,14 @@ function objectFault(vm: Vmspace, entry: VmMapEntry, object: VmObject, va: numbe
   const prot = entry.prot;
   const present = pmapPte(vm.pmap, va);
   if (present >>> 12 !== 0) {
+    if (isSwapped(present)) return fromSwap(vm, va, prot);
     // Present in a table that may be shared: only stores are left to resolve.
     if (!write) return FAULT_OK;
     const at = pmapOwnPte(vm.pmap, va);
     if (at === 0) return FAULT_NOMEM;
     const pte = u32[at]!;
-    if (pte >>> 12 === 0) return FAULT_OK;
+    // Making room for a table took it away; the access repeats.
+    if (pte >>> 12 === 0 || isSwapped(pte)) return FAULT_OK;
     if ((pte & MANAGED) === 0) return anonymousWrite(vm, va, at, pte, prot);
     if (!entry.shared) return copyPage(vm, va, at, pte, prot);
     u32[at] = pte | W | M;

@@ -28,6 +28,8 @@ export class VmMapEntry implements ObjectMapping {
   offset: number;
   /** What fork does with it: INHERIT_COPY, INHERIT_NONE or INHERIT_ZERO. */
   inherit = INHERIT_COPY;
+  /** Its pages stay in memory: mlock(2). */
+  wired = false;
   /** The heap (brk) or a stack, for /proc/PID/maps. */
   tag: "" | "heap" | "stack" = "";
 
@@ -72,6 +74,7 @@ export class VmMapEntry implements ObjectMapping {
     const copy = new VmMapEntry(pmap, start, end, this.prot, this.maxProt, this.shared, this.object, offset);
     copy.inherit = this.inherit;
     copy.tag = this.tag;
+    copy.wired = this.wired;
     return copy;
   }
 
@@ -85,6 +88,7 @@ export class VmMapEntry implements ObjectMapping {
       this.object === next.object &&
       this.inherit === next.inherit &&
       this.tag === next.tag &&
+      this.wired === next.wired &&
       (this.object === null || this.offset + (this.end - this.start) === next.offset)
     );
   }

@@ -22,10 +22,13 @@ import {
   PAGE_MASK,
   PAGE_SIZE,
   PROT_ALL,
+  PROT_WRITE,
   VM_MAX_USER_ADDRESS,
 } from "../sys/mman.ts";
+import { FAULT_NOMEM, vmFault } from "./fault.ts";
 import { VmMapEntry } from "./map-entry.ts";
 import { VmObject } from "./object.ts";
+import { isSwapped } from "./pageout.ts";
 import { VPTE_A, VPTE_M, pmapMove, pmapProtect, pmapPte, pmapRemove } from "./pmap.ts";
 import type { Vmspace } from "./vmspace.ts";
 
@@ -95,6 +98,7 @@ export function mmap(vm: Vmspace, req: MmapRequest): number {
     object === null ? 0 : offset,
   );
   entry.tag = req.tag ?? "";
+  entry.wired = vm.wireFuture;
   vm.map.insert(entry);
   return start;
 }
@@ -199,6 +203,7 @@ export function mremap(
     offset,
   );
   target.inherit = source.inherit;
+  target.wired = source.wired;
   vm.map.insert(target);
   if (!pmapMove(vm.pmap, old, start, moved)) throw ENOMEM;
   vm.map.remove(old, old + moved);
@@ -220,6 +225,7 @@ function insertLike(vm: Vmspace, entry: VmMapEntry, start: number, end: number):
   );
   more.inherit = entry.inherit;
   more.tag = entry.tag;
+  more.wired = entry.wired;
   vm.map.insert(more);
 }
 
@@ -263,7 +269,8 @@ export function mincore(vm: Vmspace, addr: number, len: number, out: Uint8Array)
   for (let va = addr, i = 0; va < end; va += PAGE_SIZE, i++) {
     const pte = pmapPte(vm.pmap, va);
     let bits = 0;
-    if (pte >>> 12 !== 0) {
+    if (isSwapped(pte)) bits = 0;
+    else if (pte >>> 12 !== 0) {
       bits = MINCORE_INCORE;
       if ((pte & VPTE_A) !== 0) bits |= MINCORE_REFERENCED;
       if ((pte & VPTE_M) !== 0) bits |= MINCORE_MODIFIED;
@@ -274,6 +281,38 @@ export function mincore(vm: Vmspace, addr: number, len: number, out: Uint8Array)
     }
     out[i] = bits;
   }
+}
+
+/** Pages that [start, end) has to have in memory, brought there. Throws ENOMEM, IoMiss. */
+function populate(vm: Vmspace, entry: VmMapEntry, start: number, end: number): void {
+  if (entry.prot === 0) return;
+  const write = (entry.prot & PROT_WRITE) !== 0 && !entry.shared;
+  for (let va = start; va < end; va += PAGE_SIZE) if (vmFault(vm, va, write) === FAULT_NOMEM) throw ENOMEM;
+}
+
+/** Keeps the pages of a range in memory, or no longer. Throws ENOMEM (hole; memory), IoMiss. */
+export function mlock(vm: Vmspace, addr: number, len: number, lock: boolean): void {
+  const start = addr - (addr % PAGE_SIZE);
+  const end = rangeEnd(start, len + (addr - start), ENOMEM);
+  if (!vm.map.isCovered(start, end)) throw ENOMEM;
+  if (lock) vm.hasWired = true;
+  forEntries(vm, start, end, (entry) => {
+    entry.wired = lock;
+    if (lock) populate(vm, entry, entry.start, entry.end);
+  });
+  vm.map.simplify(start, end);
+}
+
+/** mlockall(2): what is mapped now, and what will be; munlockall(2) with two times false. Throws ENOMEM, IoMiss. */
+export function mlockAll(vm: Vmspace, now: boolean, future: boolean): void {
+  vm.wireFuture = future;
+  if (now || future) vm.hasWired = true;
+  if (!now && future) return;
+  for (const entry of vm.map.entries) {
+    entry.wired = now;
+    if (now) populate(vm, entry, entry.start, entry.end);
+  }
+  vm.map.simplify(0, VM_MAX_USER_ADDRESS);
 }
 
 /** What fork does with a range: INHERIT_COPY, INHERIT_NONE or, of private anonymous memory, INHERIT_ZERO. Throws EINVAL, ENOMEM (hole). */
@@ -302,6 +341,7 @@ export function brk(vm: Vmspace, newEnd: number, limit = Infinity): number {
     if (!vm.map.isFree(oldTop, newTop)) return vm.brkEnd;
     const entry = new VmMapEntry(vm.pmap, oldTop, newTop, vm.heapProt, PROT_ALL, false, null, 0);
     entry.tag = "heap";
+    entry.wired = vm.wireFuture;
     vm.map.insert(entry);
   } else if (newTop < oldTop) {
     vm.map.remove(newTop, oldTop);

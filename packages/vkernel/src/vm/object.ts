@@ -35,6 +35,8 @@ export interface ObjectMapping {
   /** Whether stores reach the object, and the most that the mapping may be allowed. */
   readonly shared: boolean;
   readonly maxProt: number;
+  /** Pages that it maps stay in memory. */
+  readonly wired: boolean;
   /** Removes what page tables hold for pages [first, first + count), private copies included if `copies`. */
   unmapObjectPages(first: number, count: number, copies: boolean): void;
   /** Moves M marks of these pages into PG_DIRTY. */
@@ -230,6 +232,7 @@ export class VmObject implements PageOwner, DirtyObject {
     const pages = this.sys.pages;
     const pn = this.#pages.get(pindex)!;
     if (this.pager === null) return false;
+    for (const mapping of this.mappings) if (mapping.wired) return false;
     for (const mapping of this.mappings) mapping.collectModified(pindex, 1);
     if ((pages.flags[pn]! & PG_DIRTY) !== 0) {
       try {

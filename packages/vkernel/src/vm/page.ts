@@ -10,6 +10,7 @@
  *   PG2  objectOf[pn] is the object that holds the page, null for anonymous pages, page tables and free pages.
  *   PG3  free + held = total at every moment between two kernel operations (I-PAGES).
  *   PG4  Page 0 is never given out, so frame 0 in a page table entry means "no page".
+ *   PG5  Numbers behind the last page's are slots of swap space, of which only `refs` is kept here (SW2).
  * @module
  */
 import type { PhysMem } from "./physmem.ts";
@@ -24,10 +25,13 @@ export interface PageOwner {
 
 /** pages.flags: the page differs from what its pager holds. */
 export const PG_DIRTY = 1;
+/** pages.flags: the kernel uses the page's address at the moment; it stays. */
+export const PG_HELD = 2;
 
 export class VmPages {
   readonly total: number;
-  readonly refs: Int32Array;
+  /** Replaced by a longer one when swap space is added. */
+  refs: Int32Array;
   readonly flags: Uint8Array;
   readonly objectOf: (PageOwner | null)[];
   /** Page index within objectOf[pn]. */
@@ -39,10 +43,14 @@ export class VmPages {
   #fresh = 1;
   /** Asked for pages when none is left; returns whether it freed any. Set by VmSystem. */
   reclaim: () => boolean = () => false;
+  /** Told when the last reference of a slot of swap space is gone. Set by VmSystem. */
+  slotFreed: (slot: number) => void = () => {};
+  readonly #npages: number;
 
   constructor(phys: PhysMem) {
     const npages = phys.npages;
     this.#phys = phys;
+    this.#npages = npages;
     this.total = npages - 1;
     this.refs = new Int32Array(npages);
     this.flags = new Uint8Array(npages);
@@ -53,7 +61,7 @@ export class VmPages {
   }
 
   get freeCount(): number {
-    return this.#freeCount + this.refs.length - this.#fresh;
+    return this.#freeCount + this.#npages - this.#fresh;
   }
 
   /** Pages that were ever in use: the most memory that was needed at one time, roughly. */
@@ -64,7 +72,7 @@ export class VmPages {
   /** A page with one reference and unspecified contents, or 0 when memory is exhausted. The caller overwrites all of it. */
   alloc(): number {
     if (this.#freeCount === 0) {
-      if (this.#fresh < this.refs.length) {
+      if (this.#fresh < this.#npages) {
         const fresh = this.#fresh++;
         this.refs[fresh] = 1;
         return fresh;
@@ -78,7 +86,7 @@ export class VmPages {
 
   /** A page of zeros with one reference, or 0. */
   allocZeroed(): number {
-    if (this.#freeCount === 0 && this.#fresh < this.refs.length) {
+    if (this.#freeCount === 0 && this.#fresh < this.#npages) {
       const fresh = this.#fresh++;
       this.refs[fresh] = 1;
       return fresh;
@@ -88,11 +96,21 @@ export class VmPages {
     return pn;
   }
 
-  /** Drops one reference of an anonymous page or page table; the last one frees it. */
+  /** Drops one reference of an anonymous page, page table or slot; the last one frees it. */
   drop(pn: number): void {
     const left = --this.refs[pn]!;
-    if (left === 0) this.#free[this.#freeCount++] = pn;
-    else if (left < 0) throw new Error(`I-REF: page ${pn} was released twice`);
+    if (left === 0) {
+      if (pn < this.#npages) this.#free[this.#freeCount++] = pn;
+      else this.slotFreed(pn);
+    } else if (left < 0) throw new Error(`I-REF: page ${pn} was released twice`);
+  }
+
+  /** Makes `refs` count for numbers below `numbers`. */
+  extend(numbers: number): void {
+    if (numbers <= this.refs.length) return;
+    const longer = new Int32Array(numbers);
+    longer.set(this.refs);
+    this.refs = longer;
   }
 
   /** Frees an object's page that no page table names any more. */

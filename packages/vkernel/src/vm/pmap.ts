@@ -17,6 +17,7 @@
  *        mappings. Losing W or the frame is followed by an invalidation before anything runs.
  *   PT4  Only frames that the mapping's owner may see are entered: never page tables, directories or other kernel
  *        pages (I-NOKERN).
+ *   PT5  An entry with a frame but without V names a slot of swap space (SW2); it has no R, W, X or MANAGED.
  *
  * Entry format: DragonFly 1.8 … 3.4 sys/sys/vkernel.h. Counterpart: sys/platform/vkernel/platform/pmap.c.
  * @module
@@ -263,7 +264,8 @@ export function pmapProtect(pm: Pmap, start: number, end: number, prot: number):
     if (table === 0) return false;
     for (let at = (table << 10) + first; at <= (table << 10) + last; at++) {
       const pte = u32[at]!;
-      if (pte >>> 12 === 0) continue;
+      // What is in swap space gets its rights when it comes back
+      if (pte >>> 12 === 0 || (pte & V) === 0) continue;
       // Object pages regain W through a fault, which knows whether the mapping is shared.
       const writable = (pte & MANAGED) === 0 && pages.refs[pte >>> 12] === 1;
       u32[at] = (pte & ~(R | W | X)) | pteBits(prot, writable);
@@ -309,14 +311,15 @@ export function pmapFork(parent: Pmap, child: Pmap): void {
   parent.sys.host.withdrawWrite(parent.id, 0, VM_MAX_USER_ADDRESS);
 }
 
-/** Pages that the entries name, shared ones included. */
-export function pmapResidentCount(pm: Pmap): number {
+/** Pages that the entries name, shared ones included; with `swapped` slots of swap space instead. */
+export function pmapResidentCount(pm: Pmap, swapped = false): number {
   const { u32 } = pm.sys.phys;
+  const valid = swapped ? 0 : V;
   let count = 0;
   for (let slot = 0; slot < USER_PDES; slot++) {
     const table = u32[pm.pdirWord + slot]! >>> 12;
     if (table === 0) continue;
-    for (let at = table << 10; at < (table + 1) << 10; at++) if (u32[at]! >>> 12 !== 0) count++;
+    for (let at = table << 10; at < (table + 1) << 10; at++) if (u32[at]! >>> 12 !== 0 && (u32[at]! & V) === valid) count++;
   }
   return count;
 }

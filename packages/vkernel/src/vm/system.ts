@@ -5,6 +5,8 @@
  */
 import { VmPages } from "./page.ts";
 import { PhysMem, type RamImage } from "./physmem.ts";
+import { SwapSpace } from "./swap.ts";
+import type { Vmspace } from "./vmspace.ts";
 
 /** What the pmap asks of the host kernel. Ids name VM spaces. */
 export interface PmapHost {
@@ -27,6 +29,9 @@ export class VmSystem {
   readonly phys: PhysMem;
   readonly pages: VmPages;
   readonly host: PmapHost;
+  readonly swap: SwapSpace;
+  /** All address spaces, oldest first. */
+  readonly spaces = new Set<Vmspace>();
   /** Objects that hold modified file pages. */
   readonly dirtyObjects = new Set<DirtyObject>();
   /** Buffer for reading clusters of pages; valid only within one call. */
@@ -41,6 +46,8 @@ export class VmSystem {
   constructor(image: RamImage, host: PmapHost) {
     this.phys = new PhysMem(image);
     this.pages = new VmPages(this.phys);
+    this.swap = new SwapSpace(this.pages, this.phys);
+    this.pages.slotFreed = (slot) => this.swap.free(slot);
     this.host = host;
   }
 

@@ -14,6 +14,7 @@
 import { EFAULT } from "../sys/errno.ts";
 import { VM_MAX_USER_ADDRESS } from "../sys/mman.ts";
 import { copyin, readablePa, writablePa } from "./copyio.ts";
+import { PG_HELD } from "./page.ts";
 import type { Vmspace } from "./vmspace.ts";
 
 const NO_BYTES = new Uint8Array(0);
@@ -107,7 +108,12 @@ export class Uio {
     let va = this.#base;
     const pa = write ? writablePa(vm, va) : readablePa(vm, va);
     let len = Math.min(want, 4096 - (va & 0xfff));
-    // Pages that happen to lie side by side make one piece; a page that cannot be had ends it here.
+    const { flags } = vm.sys.pages;
+    const first = pa >>> 12;
+    let last = first;
+    flags[first]! |= PG_HELD;
+    // Pages that happen to lie side by side make one piece; a page that cannot be had ends it here. Making room for one
+    // must not take those before it: they are held meanwhile.
     while (len < want && len < 65536) {
       va = this.#base + len;
       let next: number;
@@ -119,7 +125,9 @@ export class Uio {
       }
       if (next !== pa + len) break;
       len = Math.min(want, len + 4096);
+      flags[++last]! |= PG_HELD;
     }
+    for (let pn = first; pn <= last; pn++) flags[pn]! &= ~PG_HELD;
     this.u8 = vm.sys.phys.u8;
     this.off = pa;
     this.len = len;

@@ -31,12 +31,18 @@ export class Vmspace {
   /** New mappings without an address are placed downward from here. */
   mmapTop = VM_MAX_USER_ADDRESS - DEFAULT_STACK_ROOM;
 
+  /** Some of it was locked in memory: mlock(2). */
+  hasWired = false;
+  /** What is mapped from now on is locked, too: mlockall(MCL_FUTURE). */
+  wireFuture = false;
+
   /** Use vmspaceAlloc(). */
   constructor(sys: VmSystem, pmap: Pmap) {
     this.sys = sys;
     this.pmap = pmap;
     this.map = new VmMap(pmap);
     this.serial = sys.nextSerial();
+    sys.spaces.add(this);
   }
 
   /** Id of the host's VM space that runs it. */
@@ -59,6 +65,11 @@ export class Vmspace {
     return this.#peakPages;
   }
 
+  /** Pages in swap space; walks the page tables. */
+  swappedPages(): number {
+    return pmapResidentCount(this.pmap, true);
+  }
+
   /** Bytes mapped. */
   sizeBytes(): number {
     return this.map.size;
@@ -68,7 +79,10 @@ export class Vmspace {
 
   /** For vmspaceFree() only; may be called again after it has thrown. */
   tearDown(): void {
-    if (this.#running) pmapDestroy(this.pmap);
+    if (this.#running) {
+      pmapDestroy(this.pmap);
+      this.sys.spaces.delete(this);
+    }
     this.#running = false;
     const entries = this.map.entries;
     while (entries.length !== 0) entries.pop()!.detach();
@@ -103,6 +117,8 @@ export function vmspaceFork(vm: Vmspace): Vmspace {
       if (entry.inherit === INHERIT_NONE) continue;
     }
     const copy = entry.slice(child.pmap, entry.start, entry.end);
+    // Locks are not inherited
+    copy.wired = false;
     child.map.entries.push(copy);
     copy.attach();
   }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** pidfds, execveat's errors, lseek for holes, attributes of scheduling: Linux's values. */
 import { expect, it } from "vitest";
+import { linuxProcfs } from "../../src/abi/linux/procfs.ts";
+import { ROOT_CRED } from "../../src/sys/ucred.ts";
+import { NLC_FOLLOW, Nlookup, nlookup } from "../../src/vfs/nlookup.ts";
 import { DATA, type Program, sys, UserBench } from "./user-bench.ts";
 
 const EPERM = -1, ENOENT = -2, ESRCH = -3, ENXIO = -6, EBADF = -9, ECHILD = -10, EACCES = -13, EFAULT = -14, EINVAL = -22, ELOOP = -40;
@@ -95,6 +98,32 @@ it("the child is there although its id cannot be stored", async () => {
     expect(yield sys("wait4", pid, A, 0, 0)).toBe(pid);
     expect(u.word(A) >>> 8).toBe(5);
   });
+});
+
+it("a directory of /proc stands for its process when a signal is sent", async () => {
+  const bench = new UserBench();
+  const proc = linuxProcfs(bench.k);
+  await bench.run(
+    bench.start(function* (u) {
+      yield sys("mkdir", u.text(PATH, "/proc"), 0o755);
+      const { root } = bench.k.mounts;
+      bench.k.mounts.mountOn(proc, nlookup(new Nlookup(ROOT_CRED, root, root), "/proc", NLC_FOLLOW));
+      u.child(function* () {
+        yield sys("pause");
+      });
+      const pid = yield sys("fork");
+      const dir = yield sys("open", u.text(PATH, `/proc/${pid}`), O_RDONLY);
+      const thread = yield sys("open", u.text(PATH, `/proc/${pid}/task/${pid}`), O_RDONLY);
+      const other = yield sys("open", u.text(PATH, "/proc/sys"), O_RDONLY);
+      expect(Math.min(dir, thread, other)).toBeGreaterThanOrEqual(0);
+      for (const fd of [thread, other]) expect(yield sys("pidfd_send_signal", fd, 15, 0, 0)).toBe(EBADF);
+      expect(yield sys("pidfd_send_signal", dir, 15, 0, 0)).toBe(0);
+      expect(yield sys("waitid", P_PIDFD, dir, A + 64, WEXITED, 0)).toBe(EBADF);
+      expect(yield sys("wait4", pid, A, 0, 0)).toBe(pid);
+      expect(u.word(A)).toBe(15);
+      expect(yield sys("pidfd_send_signal", dir, 15, 0, 0)).toBe(ESRCH);
+    }),
+  );
 });
 
 it("execveat looks its file up from a directory or takes the descriptor itself", async () => {

@@ -6,14 +6,14 @@
  * No file system here has access lists, attributes of the old kind, quotas or whiteouts: the calls find the file, check
  * what they are given, and fail as they do on HAMMER.
  */
-import { EBUSY, EINVAL, ENOENT, ENOSPC, ENOTBLK, EOPNOTSUPP } from "../../sys/errno.ts";
+import { EINVAL, ENOENT, ENOSPC, EOPNOTSUPP } from "../../sys/errno.ts";
 import { AT_FDCWD } from "../../sys/fcntl.ts";
 import { MNT_LOCAL, MNT_NODEV, MNT_NOEXEC, MNT_NOSUID, MNT_RDONLY, MNT_SYNCHRONOUS, type Mount } from "../../vfs/mount.ts";
 import { NLC_FOLLOW, NLC_NAME } from "../../vfs/nlookup.ts";
-import { VBLK, VCHR } from "../../vfs/vnode.ts";
 import type { Lwp } from "../../kern/proc.ts";
 import { suser } from "../../kern/prot.ts";
 import { kernRevoke } from "../../kern/revoke.ts";
+import { kernSwapoff, kernSwapon } from "../../kern/sys-swap.ts";
 import { vnodeOfFd } from "../../kern/sys-vfs-attr.ts";
 import { kernStatfs } from "../../kern/sys-vfs-mount.ts";
 import { checkWritableMount, withPath } from "../../kern/sys-vfs.ts";
@@ -128,26 +128,13 @@ function sysUndelete(lp: Lwp, a: Int32Array): number {
 // ---------------------------------------------------------------------------------------------------------
 // Swap
 
-const NOT_SWAPPED = "no device takes pages";
-function sysSwapon(lp: Lwp, a: Int32Array): number {
-  suser(lp.proc);
-  return withPath(lp, AT_FDCWD, getPath(lp, a[0]!), NLC_FOLLOW, (vp) => {
-    if (vp.type !== VCHR && vp.type !== VBLK) throw ENOTBLK;
-    throw EBUSY;
-  });
-}
-function sysSwapoff(lp: Lwp, a: Int32Array): number {
-  suser(lp.proc);
-  return withPath(lp, AT_FDCWD, getPath(lp, a[0]!), NLC_FOLLOW, () => {
-    throw EINVAL;
-  });
-}
+const SWAP_NOTE = "disks given to the machine for swap space";
 
 const NO_LISTS = "no file system has access lists: EOPNOTSUPP, as on HAMMER";
 const NO_ATTRIBUTES = "no file system has them: EOPNOTSUPP, as on HAMMER";
 export const ADMIN_ROWS: readonly Sysent[] = [
   plain(56, "revoke", [path], (lp, a) => kernRevoke(lp, getPath(lp, a[0]!))),
-  partial(plain(85, "swapon", [path], sysSwapon), NOT_SWAPPED),
+  partial(plain(85, "swapon", [path], (lp, a) => kernSwapon(lp, getPath(lp, a[0]!), false)), SWAP_NOTE),
   partial(
     plain(148, "quotactl", [path, int, int, uptr], (lp, a) => (kernStatfs(lp, getPath(lp, a[0]!)), unsupported())),
     "no file system has quotas: EOPNOTSUPP, as on HAMMER",
@@ -169,6 +156,6 @@ export const ADMIN_ROWS: readonly Sysent[] = [
   partial(plain(357, "extattr_get_file", [path, uptr, uptr, uint], sysExtattrGet), NO_ATTRIBUTES),
   partial(plain(358, "extattr_delete_file", [path, uptr], sysExtattr), NO_ATTRIBUTES),
   partial(plain(468, "mountctl", [path, int, fd, uptr, size, uptr, size], sysMountctl), "mount flags and statvfs; no journals, no exports"),
-  partial(plain(529, "swapoff", [path], sysSwapoff), NOT_SWAPPED),
+  partial(plain(529, "swapoff", [path], (lp, a) => kernSwapoff(lp, getPath(lp, a[0]!))), SWAP_NOTE),
   partial(plain(530, "vquotactl", [path, uptr], unsupported), "as with sysctl vfs.quota_enabled 0: EOPNOTSUPP"),
 ];

@@ -19,7 +19,7 @@ import {
   VM_MAX_USER_ADDRESS,
 } from "../../sys/mman.ts";
 import { copyout } from "../../vm/copyio.ts";
-import { madvise, mincore, minherit, mprotect, munmap } from "../../vm/mmap.ts";
+import { madvise, mincore, mlock, mlockAll, minherit, mprotect, munmap } from "../../vm/mmap.ts";
 import type { Vmspace } from "../../vm/vmspace.ts";
 import type { Lwp } from "../../kern/proc.ts";
 import { suser } from "../../kern/prot.ts";
@@ -162,17 +162,27 @@ function sysMinherit(lp: Lwp, a: Int32Array): number {
   for (const part of mapped(vm, start, end)) minherit(vm, part.start, part.end - part.start, a[2]!);
   return 0;
 }
-/** Memory is never paged out while it is mapped: locking it checks the right, and that it is there. */
-function sysMlock(lp: Lwp, a: Int32Array): number {
+const locking = (lock: boolean) => (lp: Lwp, a: Int32Array): number => {
   const { start, end } = pageRange(a);
   suser(lp.proc);
-  if (!lp.proc.vmspace!.map.isCovered(start, end)) throw ENOMEM;
+  mlock(lp.proc.vmspace!, start, end - start, lock);
   return 0;
-}
+};
 const unsupported = (): number => {
   throw EOPNOTSUPP;
 };
-const lockAll = (): number => 0;
+/** MCL_CURRENT and MCL_FUTURE. */
+function sysMlockall(lp: Lwp, a: Int32Array): number {
+  suser(lp.proc);
+  if (a[0] === 0 || (a[0]! & ~3) !== 0) throw EINVAL;
+  mlockAll(lp.proc.vmspace!, (a[0]! & 1) !== 0, (a[0]! & 2) !== 0);
+  return 0;
+}
+function sysMunlockall(lp: Lwp): number {
+  suser(lp.proc);
+  mlockAll(lp.proc.vmspace!, false, false);
+  return 0;
+}
 
 export const MEMORY_ROWS: readonly Sysent[] = [
   plain(17, "break", [uaddr], sysBreak),
@@ -184,10 +194,10 @@ export const MEMORY_ROWS: readonly Sysent[] = [
   plain(75, "madvise", [uaddr, sizeArg, int], sysMadvise),
   plain(78, "mincore", [uaddr, sizeArg, uptr], sysMincore),
   plain(197, "mmap", [uaddr, sizeArg, hex, hex, fdArg, int, off64], sysMmap),
-  plain(203, "mlock", [uaddr, sizeArg], sysMlock),
-  plain(204, "munlock", [uaddr, sizeArg], sysMlock),
+  plain(203, "mlock", [uaddr, sizeArg], locking(true)),
+  plain(204, "munlock", [uaddr, sizeArg], locking(false)),
   partial(plain(250, "minherit", [uaddr, sizeArg, int], sysMinherit), "private memory cannot become shared"),
   sleeps(277, "netbsd_msync", [uaddr, sizeArg, hex], sysMsync, waitDurable),
-  plain(324, "mlockall", [hex], lockAll),
-  plain(325, "munlockall", [], lockAll),
+  plain(324, "mlockall", [hex], sysMlockall),
+  plain(325, "munlockall", [], sysMunlockall),
 ];

@@ -141,6 +141,7 @@ function statusText(p: Proc, lp: Lwp | null): string {
       `VmPin:\t${kb(0)}`,
       `VmHWM:\t${kb(vm.peakResidentPages() * 4096)}`,
       `VmRSS:\t${kb(rss)}`,
+      `VmSwap:\t${kb(vm.swappedPages() * 4096)}`,
     );
   }
   lines.push(
@@ -397,7 +398,7 @@ export function pidDir(p: Proc, thread: Lwp | null, mount: () => Mount): ProcDir
     fdinfo: fdDir(p, (fd, fp) => ({ kind: "file", mode: 0o400, ident: fp, owner, read: () => fdinfoText(p, fd, fp) }), "file"),
   };
   if (thread === null) nodes["task"] = taskDir(p, mount);
-  return { ...procDir(0o555, nodes, p), owner };
+  return { ...procDir(0o555, nodes, thread ?? p), owner };
 }
 
 function taskDir(p: Proc, mount: () => Mount): ProcDir {

@@ -25,10 +25,11 @@ function file(read: () => string, mode = 0o444, write?: (text: string) => void):
 function meminfo(k: Kernel): string {
   const total = k.vm.totalPages * PAGE_KB;
   const free = k.vm.freePages() * PAGE_KB;
+  const { swap } = k.vm;
   const row = (name: string, kb: number): string => `${`${name}:`.padEnd(16)}${String(Math.floor(kb)).padStart(8)} kB\n`;
   return (
     row("MemTotal", total) + row("MemFree", free) + row("MemAvailable", free) + row("Buffers", 0) + row("Cached", 0) +
-    row("SwapCached", 0) + row("Active", total - free) + row("Inactive", 0) + row("SwapTotal", 0) + row("SwapFree", 0) +
+    row("SwapCached", 0) + row("Active", total - free) + row("Inactive", 0) + row("SwapTotal", swap.total * PAGE_KB) + row("SwapFree", (swap.total - swap.used) * PAGE_KB) +
     row("Dirty", 0) + row("Writeback", 0) + row("AnonPages", total - free) + row("Mapped", 0) + row("Shmem", 0) +
     row("Slab", 0) + row("SReclaimable", 0) + row("SUnreclaim", 0) + row("CommitLimit", total) + row("Committed_AS", total - free)
   );
@@ -57,12 +58,19 @@ function statText(k: Kernel): string {
   );
 }
 
-/** What is counted of what Linux counts; there is no swap. */
+/** What is counted of what Linux counts. */
 function vmstat(k: Kernel): string {
   const rows: readonly (readonly [string, number])[] = [
-    ["nr_free_pages", k.vm.freePages()], ["pswpin", 0], ["pswpout", 0], ["pgfault", k.stats.pageFaults],
+    ["nr_free_pages", k.vm.freePages()], ["pswpin", k.vm.swap.ins], ["pswpout", k.vm.swap.outs], ["pgfault", k.stats.pageFaults],
   ];
   return rows.map(([name, value]) => `${name} ${value}\n`).join("");
+}
+
+function swaps(k: Kernel): string {
+  const rows = k.vm.swap.areas.map(
+    ({ device, pages, used }, i) => `${device.name.padEnd(40)}partition\t${pages * PAGE_KB}\t\t${used * PAGE_KB}\t\t${-2 - i}\n`,
+  );
+  return `Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n${rows.join("")}`;
 }
 
 function loadavg(k: Kernel): string {
@@ -174,7 +182,7 @@ function rootDir(k: Kernel, mount: () => Mount): ProcDir {
     loadavg: file(() => loadavg(k)),
     meminfo: file(() => meminfo(k)),
     stat: file(() => statText(k)),
-    swaps: file(() => "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"),
+    swaps: file(() => swaps(k)),
     uptime: file(() => `${(k.nanouptime() / 1e9).toFixed(2)} ${(k.stats.idleNs / 1e9).toFixed(2)}\n`),
     vmstat: file(() => vmstat(k)),
     version: file(() => `Linux version ${LINUX_RELEASE} ${LINUX_VERSION}\n`),

@@ -20,7 +20,7 @@ import {
   VM_MAX_USER_ADDRESS,
 } from "../../sys/mman.ts";
 import { copyinWords, copyout } from "../../vm/copyio.ts";
-import { madvise, mincore, minherit, mprotect, mremap, munmap } from "../../vm/mmap.ts";
+import { madvise, mincore, mlock, mlockAll, minherit, mprotect, mremap, munmap } from "../../vm/mmap.ts";
 import type { Lwp } from "../../kern/proc.ts";
 import { READ_IMPLIES_EXEC } from "../../kern/proc.ts";
 import { RLIMIT_MEMLOCK } from "../../kern/resource.ts";
@@ -189,26 +189,33 @@ function sysBrk(lp: Lwp, a: Int32Array): number {
   return kernBrk(lp, a[0]! >>> 0) | 0;
 }
 
-/** Nothing is ever paged out to a place that others could read: locking checks its range and is done. */
-function sysMlock(lp: Lwp, a: Int32Array, locks = true): number {
+/** Locks or unlocks the range of the first two arguments. */
+const locking = (lock: boolean) => (lp: Lwp, a: Int32Array): number => {
   const start = (a[0]! >>> 0) - ((a[0]! >>> 0) % PAGE_SIZE);
   const len = pageAlign((a[1]! + (a[0]! >>> 0) - start) | 0);
   checkRange(start, len);
   const { limits, cred } = lp.proc;
-  if (locks && cred.uid !== 0 && len > limits.cur[RLIMIT_MEMLOCK]!) throw limits.cur[RLIMIT_MEMLOCK] === 0 ? EPERM : ENOMEM;
-  if (len > 0) madvise(lp.proc.vmspace!, start, len, MADV_NORMAL);
+  if (lock && cred.uid !== 0 && len > limits.cur[RLIMIT_MEMLOCK]!) throw limits.cur[RLIMIT_MEMLOCK] === 0 ? EPERM : ENOMEM;
+  if (len > 0) mlock(lp.proc.vmspace!, start, len, lock);
   return 0;
-}
+};
+const sysMlock = locking(true);
 /** Of flags it has MLOCK_ONFAULT. */
 function sysMlock2(lp: Lwp, a: Int32Array): number {
   if ((a[2]! & ~1) !== 0) throw EINVAL;
   return sysMlock(lp, a);
 }
-function sysMlockall(_lp: Lwp, a: Int32Array): number {
-  if (a[0] === 0 || (a[0]! & ~7) !== 0) throw EINVAL;
+const MCL_CURRENT = 1;
+const MCL_FUTURE = 2;
+const MCL_ONFAULT = 4;
+function sysMlockall(lp: Lwp, a: Int32Array): number {
+  const flags = a[0]!;
+  if ((flags & ~(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT)) !== 0 || (flags & ~MCL_ONFAULT) === 0) throw EINVAL;
+  mlockAll(lp.proc.vmspace!, (flags & MCL_CURRENT) !== 0, (flags & MCL_FUTURE) !== 0);
   return 0;
 }
-function sysMunlockall(): number {
+function sysMunlockall(lp: Lwp): number {
+  mlockAll(lp.proc.vmspace!, false, false);
   return 0;
 }
 
@@ -221,7 +228,7 @@ function sysMembarrier(_lp: Lwp, a: Int32Array): number {
   return 0;
 }
 
-const LOCK_NOTE = "checks the range; memory is never paged out to swap";
+const LOCK_NOTE = "RLIMIT_MEMLOCK bounds each call, not their sum; with ONFAULT, too, all is locked at once";
 export const MEMORY_ROWS: readonly Sysent[] = [
   plain(45, "brk", [uptr], sysBrk),
   plain(90, "mmap", [uptr], sysOldMmap),
@@ -229,9 +236,9 @@ export const MEMORY_ROWS: readonly Sysent[] = [
   plain(125, "mprotect", [uptr, size, hex], sysMprotect),
   sleeps(144, "msync", [uptr, size, hex], sysMsync, waitDurable),
   partial(plain(150, "mlock", [uptr, size], sysMlock), LOCK_NOTE),
-  partial(plain(151, "munlock", [uptr, size], (lp, a) => sysMlock(lp, a, false)), LOCK_NOTE),
+  plain(151, "munlock", [uptr, size], locking(false)),
   partial(plain(152, "mlockall", [hex], sysMlockall), LOCK_NOTE),
-  partial(plain(153, "munlockall", [], sysMunlockall), LOCK_NOTE),
+  plain(153, "munlockall", [], sysMunlockall),
   plain(163, "mremap", [uptr, size, size, hex, uptr], sysMremap),
   plain(192, "mmap2", [uptr, size, hex, hex, fd, uint], sysMmap2),
   plain(218, "mincore", [uptr, size, uptr], sysMincore),

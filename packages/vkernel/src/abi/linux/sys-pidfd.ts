@@ -6,11 +6,13 @@ import { copyinWords } from "../../vm/copyio.ts";
 import { fdrop, fhold } from "../../kern/file.ts";
 import { canSignal } from "../../kern/kill.ts";
 import { PidFile } from "../../kern/pidfd.ts";
-import { type Lwp, type Proc, SZOMB } from "../../kern/proc.ts";
+import { type Lwp, Proc, SZOMB } from "../../kern/proc.ts";
 import { mayTrace } from "../../kern/ptrace.ts";
 import { ksiginfo, psignal } from "../../kern/sig.ts";
 import { fd, hex, pid, plain, sig, type Sysent, uptr } from "../../kern/sysent.ts";
 import { SI_USER } from "../../sys/signal.ts";
+import { VnodeFile } from "../../kern/vnode-file.ts";
+import { procIdent } from "../../vfs/procfs/procfs.ts";
 import { nativeSigno } from "./signo.ts";
 
 const PIDFD_NONBLOCK = 0o4000;
@@ -20,6 +22,13 @@ export function pidfdTarget(lp: Lwp, n: number): Proc {
   const fp = lp.proc.fd!.get(n);
   if (!(fp instanceof PidFile)) throw EBADF;
   return fp.target;
+}
+
+/** Who a signal goes to: a directory /proc/PID serves as well. Throws EBADF. */
+function signalTarget(lp: Lwp, n: number): Proc {
+  const fp = lp.proc.fd!.get(n);
+  const p = fp instanceof VnodeFile ? procIdent(fp.vp) : null;
+  return p instanceof Proc ? p : pidfdTarget(lp, n);
 }
 
 function sysPidfdOpen(lp: Lwp, a: Int32Array): number {
@@ -38,7 +47,7 @@ function sysPidfdOpen(lp: Lwp, a: Int32Array): number {
 
 function sysPidfdSendSignal(lp: Lwp, a: Int32Array): number {
   if (a[3] !== 0) throw EINVAL;
-  const p = pidfdTarget(lp, a[0]!);
+  const p = signalTarget(lp, a[0]!);
   const s = nativeSigno(a[1]!);
   if (a[1] !== 0 && s === 0) throw EINVAL;
   const info = ksiginfo(s, SI_USER);

@@ -6,7 +6,9 @@ import { copyin, copyinWords, copyout, copyoutWords, suword } from "../../vm/cop
 import type { KernelFrame, Lwp } from "../../kern/proc.ts";
 import { suser } from "../../kern/prot.ts";
 import { FOREVER, PCATCH, tsleep } from "../../kern/sleep.ts";
-import { hex, int, partial, pid, plain, size, sleeps, type Sysent, uptr } from "../../kern/sysent.ts";
+import { kernSwapoff, kernSwapon } from "../../kern/sys-swap.ts";
+import { hex, int, partial, path, pid, plain, size, sleeps, type Sysent, uptr } from "../../kern/sysent.ts";
+import { pathArg } from "./file-flags.ts";
 import { LINUX_RELEASE, LINUX_VERSION } from "./version.ts";
 
 const UTS_LEN = 65;
@@ -51,11 +53,22 @@ function sysSysinfo(lp: Lwp, a: Int32Array): number {
   k.loadAverages().forEach((load, i) => (w[1 + i] = Math.floor(load * 65536)));
   w[4] = k.vm.totalPages;
   w[5] = k.vm.freePages();
+  w[8] = k.vm.swap.total;
+  w[9] = k.vm.swap.total - k.vm.swap.used;
   w[10] = k.procs.size & 0xffff; // procs, 16 bits
   w[13] = 4096; // mem_unit: the sizes above count pages
   copyoutWords(lp.proc.vmspace!, w, a[0]!, 16);
   return 0;
 }
+
+/** Priorities and discarding, which mean nothing here. */
+const SWAP_FLAGS = 0x7_ffff;
+function sysSwapon(lp: Lwp, a: Int32Array): number {
+  if ((a[1]! & ~SWAP_FLAGS) !== 0) throw EINVAL;
+  return kernSwapon(lp, pathArg(lp, a[0]!), true);
+}
+const sysSwapoff = (lp: Lwp, a: Int32Array): number => kernSwapoff(lp, pathArg(lp, a[0]!));
+const SWAP_NOTE = "disks given to the machine for swap space, with mkswap's header";
 
 const GRND_NONBLOCK = 1;
 const GRND_RANDOM = 2;
@@ -299,6 +312,8 @@ export const SYSTEM_ROWS: readonly Sysent[] = [
   partial(plain(103, "syslog", [int, uptr, int], sysSyslog), "reading the buffer; levels have no effect"),
   plain(109, "olduname", [uptr], uname(5, UTS_LEN)),
   partial(plain(111, "vhangup", [], sysVhangup), "no effect"),
+  partial(plain(87, "swapon", [path, hex], sysSwapon), SWAP_NOTE),
+  partial(plain(115, "swapoff", [path], sysSwapoff), SWAP_NOTE),
   plain(116, "sysinfo", [uptr], sysSysinfo),
   plain(121, "setdomainname", [uptr, size], sysSetdomainname),
   plain(122, "uname", [uptr], uname(6, UTS_LEN)),

@@ -110,6 +110,11 @@ function fileidOf(key: string): number {
   return (h >>> 0) + 2;
 }
 
+/** What a directory of /proc stands for (ProcNode.ident), null for other files. */
+export function procIdent(vp: Vnode): unknown {
+  return vp instanceof ProcVnode && vp.type === VDIR ? vp.ident : null;
+}
+
 class ProcVnode extends Vnode {
   declare readonly mount: ProcfsMount;
   private readonly up: ProcVnode | null;
@@ -126,6 +131,10 @@ class ProcVnode extends Vnode {
     this.node = node;
     this.madeUs = mount.now();
     if (up !== null) vref(up);
+  }
+
+  get ident(): unknown {
+    return this.node.ident;
   }
 
   override getattr(): Vattr {

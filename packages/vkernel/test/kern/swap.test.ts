@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** Swap space: what does not fit into memory goes to a disk and comes back; swapon, swapoff, mlock; Linux's values. */
+import { expect, it } from "vitest";
+import { Vkd } from "../../src/dev/vkd.ts";
+import { installReclaim } from "../../src/vm/reclaim.ts";
+import { DATA, dfly, type Program, sys, type User, UserBench } from "./user-bench.ts";
+
+const EPERM = -1, ENOMEM = -12, ENOTBLK = -15, EBUSY = -16, EINVAL = -22;
+const PAGE = 4096, A = DATA, VEC = DATA + 0x2000;
+/** The machine has 16 MiB; the disk adds 12, of which mkswap's header takes a page. */
+const DISK_PAGES = 3072;
+const BIG = 20 << 20;
+const S_IFBLK = 0o60000, S_IFCHR = 0o20000;
+const UNIT = 5;
+/** Linux's number of /dev/vkd5: its major is 97, in the range for local use. */
+const DEVICE = ((UNIT << 3) & 0xff) | ((240 + 97) << 8);
+const NULL_DEVICE = (1 << 8) | 3;
+
+class SwapBench extends UserBench {
+  readonly disk = new Uint8Array(DISK_PAGES * PAGE);
+  broken = false;
+  constructor(takesSwap = true) {
+    super();
+    installReclaim(this.k.vm);
+    const image = {
+      name: "swap", size: this.disk.length, readOnly: false,
+      read: (at: number, buf: Uint8Array) => buf.set(this.disk.subarray(at, at + buf.length)),
+      write: (at: number, buf: Uint8Array) => {
+        if (this.broken) throw Object.assign(new Error("torn out"), { code: "EIO" });
+        this.disk.set(buf, at);
+      },
+      flush: () => {},
+    };
+    this.k.devsw.add(new Vkd(UNIT, image, (line) => this.log.push(line), takesSwap));
+  }
+  /** What mkswap writes. */
+  header(lastPage: number, version = 1): void {
+    new DataView(this.disk.buffer).setUint32(1024, version, true);
+    new DataView(this.disk.buffer).setUint32(1028, lastPage, true);
+    this.disk.set(Uint8Array.from("SWAPSPACE2", (c) => c.charCodeAt(0)), PAGE - 10);
+  }
+  async program(program: Program, abi: "linux" | "dragonfly" = "linux"): Promise<void> {
+    await this.run(this.start(program, undefined, abi));
+  }
+}
+
+function* node(u: User): Generator<ReturnType<typeof sys>, void, number> {
+  expect(yield sys("mknod", u.text(A, "/swap"), S_IFBLK | 0o600, DEVICE)).toBe(0);
+  expect(yield sys("mknod", u.text(A + 64, "/null"), S_IFCHR | 0o600, NULL_DEVICE)).toBe(0);
+}
+/** Anonymous memory. */
+const map = (len: number): ReturnType<typeof sys> => sys("mmap2", 0, len, 3, 0x22, -1, 0);
+
+it("memory that does not fit goes to the disk and comes back, also for a child; its end frees all of it", async () => {
+  const bench = new SwapBench();
+  bench.header(DISK_PAGES - 1);
+  await bench.program(function* (u) {
+    yield* node(u);
+    expect(yield sys("swapon", A, 0)).toBe(0);
+    expect(bench.k.vm.swap.total).toBe(DISK_PAGES - 1);
+    const at = (yield map(BIG)) >>> 0;
+    for (let i = 0; i < BIG; i += PAGE) u.setWord(at + i, i ^ 0x5a5a);
+    expect(bench.k.vm.swap.used).toBeGreaterThan(1000);
+    for (let i = 0; i < BIG; i += PAGE) if (u.word(at + i) !== (i ^ 0x5a5a)) throw new Error(`page ${i / PAGE}`);
+    u.child(function* (c) {
+      for (let i = 0; i < BIG; i += 64 * PAGE) expect(c.word(at + i)).toBe(i ^ 0x5a5a);
+      for (let i = 0; i < BIG; i += 64 * PAGE) c.setWord(at + i, 1);
+      yield sys("exit_group", 0);
+    });
+    yield sys("fork");
+    expect(yield sys("wait4", -1, 0, 0, 0)).toBeGreaterThan(0);
+    for (let i = 0; i < BIG; i += 64 * PAGE) expect(u.word(at + i)).toBe(i ^ 0x5a5a);
+    yield sys("sysinfo", VEC);
+    expect([u.word(VEC + 32), u.word(VEC + 36)]).toEqual([DISK_PAGES - 1, DISK_PAGES - 1 - bench.k.vm.swap.used]);
+    // All of it does not fit into memory.
+    expect(yield sys("swapoff", A)).toBe(ENOMEM);
+    expect(yield sys("munmap", at + PAGE, BIG - 1024 * PAGE)).toBe(0);
+    expect(yield sys("swapoff", A)).toBe(0);
+    expect(u.word(at)).toBe(0x5a5a);
+    expect(u.word(at + BIG - PAGE)).toBe((BIG - PAGE) ^ 0x5a5a);
+    expect(yield sys("swapoff", A)).toBe(EINVAL);
+  });
+  expect(bench.k.vm.swap.used).toBe(0);
+});
+
+it("without room left the call that needs memory fails; a disk that fails is no room", async () => {
+  const bench = new SwapBench();
+  await bench.program(function* (u) {
+    expect(yield dfly("mknod", u.text(A, "/swap"), S_IFBLK | 0o600, (97 << 8) | (UNIT << 3))).toBe(0);
+    expect(yield dfly("swapon", A)).toBe(0);
+    expect(bench.k.vm.swap.total).toBe(DISK_PAGES);
+    bench.broken = true;
+    const at = (yield dfly("mmap", 0, BIG, 3, 0x1002, -1, 0, 0, 0)) >>> 0;
+    expect(() => {
+      for (let i = 0; i < BIG; i += PAGE) u.setWord(at + i, 1);
+    }).toThrow("Cannot allocate memory");
+    expect(bench.k.vm.swap.used).toBe(0);
+    expect(bench.log.some((line) => line.includes("torn out"))).toBe(true);
+    bench.broken = false;
+    for (let i = 0; i < BIG; i += PAGE) u.setWord(at + i, i);
+    for (let i = 0; i < BIG; i += PAGE) if (u.word(at + i) !== i) throw new Error(`page ${i / PAGE}`);
+  }, "dragonfly");
+});
+
+it("what is locked stays: mlock, mlockall for what is mapped later, munlock", async () => {
+  const bench = new SwapBench();
+  bench.header(DISK_PAGES - 1);
+  await bench.program(function* (u) {
+    yield* node(u);
+    yield sys("swapon", A, 0);
+    const locked = (yield map(16 * PAGE)) >>> 0;
+    expect(yield sys("mlock", locked + 100, 15 * PAGE)).toBe(0);
+    expect(yield sys("mlock", locked, BIG)).toBe(ENOMEM);
+    const resident = function* (at: number, pages: number): Generator<ReturnType<typeof sys>, number, number> {
+      yield sys("mincore", at, pages * PAGE, VEC);
+      return [...u.read(VEC, pages)].filter((c) => c === "\x01").length;
+    };
+    expect(yield* resident(locked, 16)).toBe(16);
+    expect(yield sys("mlockall", 2)).toBe(0);
+    const later = (yield map(16 * PAGE)) >>> 0;
+    expect(yield sys("mlockall", 8)).toBe(EINVAL);
+    for (let i = 0; i < 16; i++) u.setWord(later + i * PAGE, i);
+    const pressure = function* (): Generator<ReturnType<typeof sys>, void, number> {
+      const at = (yield map(BIG)) >>> 0;
+      for (let round = 0; round < 2; round++) for (let i = 0; i < BIG; i += PAGE) u.setWord(at + i, i);
+      yield sys("munmap", at, BIG);
+    };
+    // What is mapped from here on is not locked.
+    yield sys("munlockall");
+    yield sys("mlock", locked, 16 * PAGE);
+    yield sys("mlock", later, 16 * PAGE);
+    yield* pressure();
+    expect(yield* resident(locked, 16)).toBe(16);
+    expect(yield* resident(later, 16)).toBe(16);
+    expect(yield sys("munlock", later, 16 * PAGE)).toBe(0);
+    yield* pressure();
+    expect(yield* resident(locked, 16)).toBe(16);
+    expect(yield* resident(later, 16)).toBeLessThan(16);
+    for (let i = 0; i < 16; i++) expect(u.word(later + i * PAGE)).toBe(i);
+  });
+});
+
+it("swapon refuses what is no disk, has no header, is in use or may make its users wait; only root may", async () => {
+  const bench = new SwapBench();
+  await bench.program(function* (u) {
+    yield* node(u);
+    expect(yield sys("swapon", A + 64, 0)).toBe(ENOTBLK);
+    expect(yield sys("swapon", u.text(A + 128, "/"), 0)).toBe(ENOTBLK);
+    expect(yield sys("swapon", A, 0)).toBe(EINVAL);
+    bench.header(10, 2);
+    expect(yield sys("swapon", A, 0)).toBe(EINVAL);
+    bench.header(10);
+    expect(yield sys("swapon", A, 0x80000)).toBe(EINVAL);
+    expect(yield sys("swapon", A, 0)).toBe(0);
+    expect(bench.k.vm.swap.total).toBe(10);
+    expect(yield sys("swapon", A, 0)).toBe(EBUSY);
+    yield sys("setresuid", 1000, 1000, 1000);
+    expect(yield sys("swapoff", A)).toBe(EPERM);
+    expect(yield sys("swapon", A, 0)).toBe(EPERM);
+  });
+  await new SwapBench(false).program(function* (u) {
+    yield* node(u);
+    expect(yield sys("swapon", A, 0)).toBe(EINVAL);
+  });
+});
