@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:f
 import os from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
-import { updateDocument, updateHammer, updateServe } from "./bench/document.mjs";
+import { updateDocument, updateHammer, updateServe, updateServers } from "./bench/document.mjs";
 import { Inputs } from "./bench/inputs.mjs";
 import { MORE_PEERS, USUAL_PEERS, makePeer } from "./bench/peers.mjs";
 import { hammerTables, measureHammer } from "./bench/hammer.mjs";
@@ -31,9 +31,10 @@ natively, under qemu-user, and in the peers named with --peer. Peers that cannot
 What is needed is fetched and made under --cache; nothing is installed.
 
   --suite LIST        of boundary, cpu, real, hammer, servers, serve (default: boundary,cpu); servers: redis, nginx and PostgreSQL with
-                      their own clients, natively, in the vkernel and under qemu-user; hammer by itself measures the file system beside
-                      memfs, fuse2fs, e2tools, debugfs, cp and node:fs, and needs nothing of the rest; serve: one client of an
-                      SMB and an NFS server, make -j8 and a mailer on a HAMMER root, natively (as root) and under qemu-user
+                      their own clients, and nginx with the host's wrk, natively, in the vkernel and under qemu-user; hammer by itself
+                      measures the file system beside memfs, fuse2fs, e2tools, debugfs, cp and node:fs, and needs nothing of the rest;
+                      serve: one client of an SMB and an NFS server, make -j8 and a mailer on a HAMMER root, natively (as root) and
+                      under qemu-user
   --peer NAME         add a peer: ${MORE_PEERS.join(", ")}; repeatable
   --full              --suite boundary,cpu,real,hammer --peer v86 --peer uml
   --only TEXT         only rows whose name contains TEXT
@@ -165,6 +166,7 @@ if (opt.suites.includes("servers")) {
   const servers = await measureServers(inputs, { rounds: opt.rounds, limit: opt.limit, only: opt.only, cache: opt.cache, say });
   process.stdout.write(`${asText(serverTable(servers))}\n\n`);
   for (const note of servers.notes) say(note);
+  if (opt.update !== undefined) updateServers(opt.update, servers, { host: hostFigures(), command: command(), rounds: opt.rounds });
   if (!opt.suites.some((suite) => GUEST_SUITES.includes(suite))) {
     if (opt.json !== undefined) writeFileSync(opt.json, `${JSON.stringify({ servers }, null, 2)}\n`);
     // A server that did not run in the vkernel is a failure; peers that are absent are said and no more.

@@ -5,12 +5,15 @@ import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { hammerTables } from "./hammer.mjs";
 import { serveTable } from "./serve.mjs";
+import { serverTable } from "./servers.mjs";
 import { asMarkdown, tables } from "./table.mjs";
 import { judge, targetTable } from "./targets.mjs";
 
 const BEGIN = "<!-- measured tables: made by tooling/bench, do not edit -->";
 const END = "<!-- end of measured tables -->";
 const HAMMER_BEGIN = "<!-- measured tables of HAMMER: made by tooling/bench, do not edit -->";
+const SERVERS_BEGIN = "<!-- measured table of servers: made by tooling/bench, do not edit -->";
+const SERVERS_END = "<!-- end of measured table of servers -->";
 const HAMMER_END = "<!-- end of measured tables of HAMMER -->";
 const SERVE_BEGIN = "<!-- measured table of servers and workloads: made by tooling/bench, do not edit -->";
 const SERVE_END = "<!-- end of measured table of servers and workloads -->";
@@ -61,6 +64,14 @@ export function updateServe(file, serve, { host, command }) {
   const head = `\`${command}\` on ${host.cores} cores of ${host.model}, ${host.system}, load before ${host.load.toFixed(1)}; best of the passes.`;
   const notes = serve.notes.map((note) => `- ${note}`).join("\n");
   replaceMarked(file, SERVE_BEGIN, SERVE_END, [head, asMarkdown(serveTable(serve)), ...(notes === "" ? [] : [`Notes:\n\n${notes}`])].join("\n\n"));
+/** Rewrites the table of servers in `file`. */
+export function updateServers(file, servers, { host, command, rounds }) {
+  const head =
+    `\`${command}\` on ${host.cores} cores of ${host.model}, ${host.system}, load before ${host.load.toFixed(1)}; ` +
+    `best of ${rounds} interleaved round(s).`;
+  const notes = servers.notes.map((note) => `- ${note}`).join("\n");
+  const text = [head, asMarkdown(serverTable(servers)), notes === "" ? "" : `Notes:\n\n${notes}`].filter((part) => part !== "").join("\n\n");
+  replaceMarked(file, SERVERS_BEGIN, SERVERS_END, text);
 }
 
 /** Rewrites the marked part of `file`; returns the rows that miss a target and are not named in the rest of the file. */

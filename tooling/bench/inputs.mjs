@@ -1,6 +1,6 @@
 // What the benchmarks need and where it lies: the guest root of Debian i386 programs, and the peers' own files.
 // Everything is fetched and built under one folder (default scratch/bench); nothing is installed on the host.
-import { cpSync, existsSync, mkdirSync, realpathSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, realpathSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { Apt, output } from "../apt.mjs";
 
@@ -88,6 +88,18 @@ export class Inputs {
   /** qemu-i386 that runs inside a chroot: statically linked. */
   qemuUser() {
     return this.#fromPackage("qemu-user-static", "usr/bin/qemu-i386-static");
+  }
+
+  /** wrk, with the library that it brings: { program, libraries } for LD_LIBRARY_PATH. */
+  wrk() {
+    const target = path.join(this.dir, "packages", "wrk");
+    const program = path.join(target, "usr/bin/wrk");
+    if (!existsSync(program)) {
+      this.log("fetching wrk");
+      for (const name of ["libluajit-5.1-2", "wrk"]) this.apt.unpack(this.apt.fetch(name), target);
+    }
+    const [libraries] = readdirSync(path.join(target, "usr/lib")).filter((name) => name.includes("-linux-"));
+    return { program, libraries: path.join(target, "usr/lib", libraries) };
   }
 
   /** User-mode Linux as a 32-bit program; the 64-bit one runs no i386 programs. */

@@ -1,5 +1,6 @@
-// The suite "servers": what Debian's i386 redis, nginx and PostgreSQL serve their own clients over the loopback interface, in the
-// vkernel, natively and under qemu-user, interleaved. Client and server share the processor in every peer.
+// The suite "servers": what Debian's i386 redis, nginx and PostgreSQL serve, in the vkernel, natively and under qemu-user,
+// interleaved: to their own clients over the loopback interface, where client and server share the processor in every peer, and
+// nginx to the host's wrk, which reaches the vkernel's through a published port.
 import { mkdirSync, mkdtempSync, rmdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -7,6 +8,7 @@ import { Apt } from "../apt.mjs";
 import { debianRoot } from "../debian-root.mjs";
 import { aloneInRoot, inRoot } from "../namespace.mjs";
 import { root as checkout } from "../pnpm.mjs";
+import { measureWrk } from "./wrk.mjs";
 import { runCommand } from "./run.mjs";
 
 const PACKAGES = [
@@ -97,6 +99,12 @@ export async function measureServers(inputs, { rounds, limit, only, cache, say }
       }
     }
   }
+  if ("wrk".includes(only) || "nginx".includes(only)) {
+    const loaded = await measureWrk(inputs, rootfs, { rounds, vkernel, qemu, limit, say });
+    Object.assign(rows, loaded.rows);
+    for (const note of loaded.notes) notes.add(note);
+    failed ||= loaded.failed;
+  }
   return { rows, notes: [...notes], failed };
 }
 
@@ -106,7 +114,8 @@ const times = (native, x) => (native === undefined || x === undefined ? "" : `${
 /** The table { title, head, body } as tooling/bench/table.mjs renders it. */
 export function serverTable({ rows }) {
   return {
-    title: "Servers with their own clients over loopback: requests or transactions a second, and how much slower than native",
+    title:
+      "Servers: requests or transactions a second, and how much slower than native (`wrk.FILE@CONNECTIONS`: the host's wrk; else their own clients over loopback)",
     head: ["row", "native", "qemu-user", "**vkernel**", "qemu-user", "**vkernel**"],
     body: Object.entries(rows).map(([name, row]) => [
       name, rate(row.native), rate(row["qemu-user"]), rate(row.vkernel), times(row.native, row["qemu-user"]), times(row.native, row.vkernel),

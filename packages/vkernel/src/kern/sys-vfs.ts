@@ -249,7 +249,10 @@ export function removeDirectory(lp: Lwp, nd: Nlookup, path: string): number {
   const nch = nlookup(nd, path, NLC_NAME);
   try {
     const vp = nch.vp!;
-    if (vp.type !== VDIR) throw ENOTDIR;
+    if (vp.type !== VDIR) {
+      checkRemovable(lp.proc, nch);
+      throw ENOTDIR;
+    }
     if (nd.last === LAST_DOT) throw EINVAL;
     if (nd.last === LAST_DOTDOT) throw ENOTEMPTY;
     if (nd.last !== LAST_NORM || nch.mount.rootNch === nch) throw EBUSY;

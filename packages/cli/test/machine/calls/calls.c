@@ -10,11 +10,12 @@
 #define NOBODY 65534
 #define WNOHANG 1
 #define SIGKILL 9
+#define PR_SET_PDEATHSIG 1
 
 enum {
 	sys_exit = 1, sys_fork = 2, sys_read = 3, sys_write = 4, sys_open = 5, sys_close = 6, sys_unlink = 10, sys_chdir = 12, sys_setsid = 66,
 	sys_mkdir = 39, sys_rmdir = 40, sys_pipe = 42, sys_dup2 = 63, sys_symlink = 83, sys_wait4 = 114, sys_setitimer = 104, sys_socketcall = 102,
-	sys_setresuid = 208, sys_setresgid = 210, sys_setgroups = 206, sys_chmod = 15, sys_kill = 37, sys_nanosleep = 162,
+	sys_setresuid = 208, sys_setresgid = 210, sys_setgroups = 206, sys_chmod = 15, sys_kill = 37, sys_nanosleep = 162, sys_prctl = 172, sys_pause = 29,
 };
 
 static long call6(long nr, long a, long b, long c, long d, long e, long f)
@@ -34,6 +35,8 @@ static long call6(long nr, long a, long b, long c, long d, long e, long f)
 #define call(nr, a, b, c) call6(nr, (long)(a), (long)(b), (long)(c), 0, 0, 0)
 
 static char path_file[] = "f", path_dir[] = "d", path_link[] = "l", path_free[] = "new", path_none[] = "none/x", path_empty[] = "", path_long[5000];
+/* What is root's: a file that others may read, one that they may not, one in a directory that is closed to them, a name to be made. */
+static char path_owned[] = "owned/plain", path_secret[] = "owned/secret", path_closed[] = "owned/closed/x", path_owned_new[] = "owned/new";
 static char zeros[65536] __attribute__((aligned(4096)));
 /* Values that cases.h names, besides numbers. */
 #define FILE_PATH ((long)path_file)
@@ -43,9 +46,16 @@ static char zeros[65536] __attribute__((aligned(4096)));
 #define NONE_PATH ((long)path_none)
 #define EMPTY_PATH ((long)path_empty)
 #define LONG_PATH ((long)path_long)
+#define OWNED_PATH ((long)path_owned)
+#define SECRET_PATH ((long)path_secret)
+#define CLOSED_PATH ((long)path_closed)
+#define OWNED_NEW_PATH ((long)path_owned_new)
 #define ZEROS ((long)zeros)
-/* Descriptors: a file, a directory, two ends of a socket, of a pipe. */
-enum { FD_FILE = 10, FD_DIR, FD_SOCKET, FD_PEER, FD_READER, FD_WRITER };
+/* Descriptors: a file, a directory, two ends of a socket, of a pipe, root's file that is open for reading. */
+enum { FD_FILE = 10, FD_DIR, FD_SOCKET, FD_PEER, FD_READER, FD_WRITER, FD_OWNED };
+/* Stands for the process of root's; its number is known at run time. */
+#define ROOT_PID 0x5250
+static long root_pid;
 
 struct test {
 	const char *name;
@@ -105,6 +115,28 @@ static void prepare(void)
 	call(sys_pipe, pair, 0, 0);
 	move(pair[0], FD_READER);
 	move(pair[1], FD_WRITER);
+	move(call(sys_open, path_owned, 0, 0), FD_OWNED);
+}
+
+/* As root: its files, and a process that ends with this one. */
+static void prepare_root(void)
+{
+	call(sys_mkdir, "owned", 0755, 0);
+	call(sys_close, call(sys_open, path_owned, O_RDWR | O_CREAT, 0644), 0, 0);
+	call(sys_close, call(sys_open, path_secret, O_RDWR | O_CREAT, 0600), 0, 0);
+	call(sys_mkdir, "owned/closed", 0700, 0);
+	call(sys_close, call(sys_open, path_closed, O_RDWR | O_CREAT, 0644), 0, 0);
+	root_pid = call(sys_fork, 0, 0, 0);
+	if (root_pid == 0) {
+		call(sys_prctl, PR_SET_PDEATHSIG, SIGKILL, 0);
+		for (;;)
+			call(sys_pause, 0, 0, 0);
+	}
+}
+
+static long word(long v)
+{
+	return v == ROOT_PID ? root_pid : v;
 }
 
 static void one(const struct test *t)
@@ -120,7 +152,7 @@ static void one(const struct test *t)
 		prepare();
 		call(sys_dup2, 1, 20, 0);
 		call(sys_setitimer, 0, timer, 0);
-		r = call6(t->nr, t->args[0], t->args[1], t->args[2], t->args[3], t->args[4], t->args[5]);
+		r = call6(t->nr, word(t->args[0]), word(t->args[1]), word(t->args[2]), word(t->args[3]), word(t->args[4]), word(t->args[5]));
 		call(sys_dup2, 20, 1, 0);
 		text(t->name);
 		if (r < 0 && r > -4096) {
@@ -154,6 +186,7 @@ void _start(void)
 	call(sys_mkdir, "calls.tmp", 0777, 0);
 	call(sys_chmod, "calls.tmp", 0777, 0);
 	call(sys_chdir, "calls.tmp", 0, 0);
+	prepare_root();
 	call(sys_setgroups, 0, 0, 0);
 	call(sys_setresgid, NOBODY, NOBODY, NOBODY);
 	call(sys_setresuid, NOBODY, NOBODY, NOBODY);

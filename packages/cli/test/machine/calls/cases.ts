@@ -19,12 +19,12 @@ const RIGHT: Readonly<Record<string, readonly string[]>> = {
 const RIGHT_OF: Readonly<Record<string, Readonly<Record<number, string>>>> = { sendfile: { 0: "FD_PEER" }, sendfile64: { 0: "FD_PEER" } };
 /** Values that are tried in a place. */
 const TRIED: Readonly<Record<string, readonly string[]>> = {
-  fd: ["-1", "99", "FD_DIR", "FD_SOCKET", "FD_READER", "FD_WRITER"],
-  path: ["0", "16", "0xc0000000", "EMPTY_PATH", "NONE_PATH", "LONG_PATH", "DIR_PATH", "LINK_PATH", "FREE_PATH"],
+  fd: ["-1", "99", "FD_DIR", "FD_SOCKET", "FD_READER", "FD_WRITER", "FD_OWNED"],
+  path: ["OWNED_PATH", "SECRET_PATH", "CLOSED_PATH", "OWNED_NEW_PATH", "0", "16", "0xc0000000", "EMPTY_PATH", "NONE_PATH", "LONG_PATH", "DIR_PATH", "LINK_PATH", "FREE_PATH"],
   ptr: ["0", "16", "0xc0000000"],
   size: ["0", "-1"],
   off64: ["-1"],
-  pid: ["-1", "0x7fffffff"],
+  pid: ["-1", "0x7fffffff", "ROOT_PID"],
   signal: ["-1", "65", "9999"],
 };
 const NUMBERS = ["-1", "1", "2", "0x7fffffff"];

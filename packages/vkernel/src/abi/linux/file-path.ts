@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Names and attributes of files for Linux programs (Linux fs/namei.c, fs/open.c, fs/utimes.c, fs/namespace.c). */
-import { E2BIG, EINVAL, ENAMETOOLONG, ENODEV, ENOENT, EOPNOTSUPP, EPERM, ERANGE } from "../../sys/errno.ts";
+import { E2BIG, EACCES, EINVAL, ENAMETOOLONG, ENODEV, ENOENT, EOPNOTSUPP, EPERM, ERANGE } from "../../sys/errno.ts";
 import { AT_FDCWD } from "../../sys/fcntl.ts";
 import { AF_INET6, AF_NETLINK, AF_UNIX, SOCK_STREAM } from "../../sys/socket.ts";
+import { VREAD, VWRITE } from "../../sys/ucred.ts";
 import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK } from "../../sys/stat.ts";
 import type { Lwp } from "../../kern/proc.ts";
 import {
+  checkWritableMount,
   kernAccess,
   kernChdir,
   kernChroot,
@@ -27,12 +29,13 @@ import {
 import { fdSetMode, fdSetOwner, kernTruncate, type NewTime, onVnode, setMode, setOwner, setTimes } from "../../kern/sys-vfs-attr.ts";
 import { waitDurable } from "../../kern/durable.ts";
 import { suser } from "../../kern/prot.ts";
+import { VnodeFile } from "../../kern/vnode-file.ts";
 import { SocketFile } from "../../kern/socket-file.ts";
 import { kernMount, kernRemount, kernSync, kernUnmount } from "../../kern/sys-vfs-mount.ts";
 import { fd, hex, int, octal, off64, partial, path, plain, size, sleeps, type Sysent, uint, uptr } from "../../kern/sysent.ts";
 import { MNT_NODEV, MNT_NOEXEC, MNT_NOSUID, MNT_RDONLY, MNT_SYNCHRONOUS } from "../../vfs/mount.ts";
 import { NLC_EMPTY, NLC_FOLLOW } from "../../vfs/nlookup.ts";
-import type { Vtype } from "../../vfs/vnode.ts";
+import type { Vnode, Vtype } from "../../vfs/vnode.ts";
 import { VBLK, VCHR, VFIFO, VLNK, VREG, VSOCK } from "../../vfs/vnode.ts";
 import { copyin, copyinWords, copyout, copyinstr } from "../../vm/copyio.ts";
 import {
@@ -295,29 +298,40 @@ function umount(lp: Lwp, uaddr: number, flags: number): number {
 const XATTR_NAME_MAX = 255;
 const XATTR_SIZE_MAX = 65_536;
 const XATTR_FLAGS = 3;
-/** An attribute's name, and what setxattr would give it. Throws EINVAL, ERANGE, E2BIG, EFAULT. */
-function checkXattr(lp: Lwp, a: Int32Array, sets: boolean): void {
+/** An attribute's name, after what setxattr would give it was checked. Throws EINVAL, ERANGE, E2BIG, EFAULT. */
+function checkXattr(lp: Lwp, a: Int32Array, sets: boolean): string {
   if (sets && (a[4]! & ~XATTR_FLAGS) !== 0) throw EINVAL;
   const vm = lp.proc.vmspace!;
-  if (textArg(lp, a[1]!, XATTR_NAME_MAX, ERANGE) === "") throw ERANGE;
-  if (!sets) return;
+  const name = textArg(lp, a[1]!, XATTR_NAME_MAX, ERANGE);
+  if (name === "") throw ERANGE;
+  if (!sets) return name;
   const len = a[3]! >>> 0;
   if (len > XATTR_SIZE_MAX) throw E2BIG;
   copyin(vm, a[2]!, new Uint8Array(len), 0, len);
+  return name;
 }
-/** Extended attributes: no file system here has any; the file must exist all the same. */
+/** May the process look at (VREAD) or change (VWRITE) an attribute of that name? Throws EPERM, EACCES, EROFS. */
+function xattrRights(lp: Lwp, vp: Vnode, name: string, want: number): void {
+  if (want === VWRITE) checkWritableMount(vp);
+  if (name.startsWith("security.") || name.startsWith("system.")) return;
+  const { cred } = lp.proc;
+  if (name.startsWith("trusted.") && cred.uid !== 0) throw want === VWRITE ? EPERM : EOPNOTSUPP;
+  if (!vp.access(want, cred)) throw EACCES;
+}
+/** Extended attributes: no file system here has any; the file must exist all the same, and be the caller's to ask. */
 const noXattr =
-  (follow: boolean, sets = false) =>
+  (follow: boolean, want: number, sets = false) =>
   (lp: Lwp, a: Int32Array): number => {
-    checkXattr(lp, a, sets);
-    kernStat(lp, AT_FDCWD, pathArg(lp, a[0]!), follow ? NLC_FOLLOW : 0);
+    const name = checkXattr(lp, a, sets);
+    withPath(lp, cwd, pathArg(lp, a[0]!), follow ? NLC_FOLLOW : 0, (vp) => xattrRights(lp, vp, name, want));
     throw EOPNOTSUPP;
   };
 const noFxattr =
   (sets = false) =>
   (lp: Lwp, a: Int32Array): number => {
-    lp.proc.fd!.get(a[0]!);
-    checkXattr(lp, a, sets);
+    const fp = lp.proc.fd!.get(a[0]!);
+    const name = checkXattr(lp, a, sets);
+    if (fp instanceof VnodeFile) xattrRights(lp, fp.vp, name, VWRITE);
     throw EOPNOTSUPP;
   };
 const listNone =
@@ -352,8 +366,9 @@ function sysFlistxattr(lp: Lwp, a: Int32Array): number {
 }
 function sysFgetxattr(lp: Lwp, a: Int32Array): number {
   const fp = lp.proc.fd!.get(a[0]!);
-  checkXattr(lp, a, false);
-  if (!(fp instanceof SocketFile) || textArg(lp, a[1]!, XATTR_NAME_MAX, ERANGE) !== SOCKET_ATTRIBUTE) throw EOPNOTSUPP;
+  const name = checkXattr(lp, a, false);
+  if (fp instanceof VnodeFile) xattrRights(lp, fp.vp, name, VREAD);
+  if (!(fp instanceof SocketFile) || name !== SOCKET_ATTRIBUTE) throw EOPNOTSUPP;
   return putAttribute(lp, protocolName(fp), a[2]!, a[3]!);
 }
 
@@ -391,17 +406,17 @@ export const FILE_PATH_ROWS: readonly Sysent[] = [
   plain(198, "lchown32", [path, uint, uint], chown(0, same)),
   plain(207, "fchown32", [fd, uint, uint], fchown(same)),
   plain(212, "chown32", [path, uint, uint], chown(NLC_FOLLOW, same)),
-  plain(226, "setxattr", [path, path, uptr, size, hex], noXattr(true, true)),
-  plain(227, "lsetxattr", [path, path, uptr, size, hex], noXattr(false, true)),
+  plain(226, "setxattr", [path, path, uptr, size, hex], noXattr(true, VWRITE, true)),
+  plain(227, "lsetxattr", [path, path, uptr, size, hex], noXattr(false, VWRITE, true)),
   plain(228, "fsetxattr", [fd, path, uptr, size, hex], noFxattr(true)),
-  plain(229, "getxattr", [path, path, uptr, size], noXattr(true)),
-  plain(230, "lgetxattr", [path, path, uptr, size], noXattr(false)),
+  plain(229, "getxattr", [path, path, uptr, size], noXattr(true, VREAD)),
+  plain(230, "lgetxattr", [path, path, uptr, size], noXattr(false, VREAD)),
   plain(231, "fgetxattr", [fd, path, uptr, size], sysFgetxattr),
   plain(232, "listxattr", [path, uptr, size], listNone(true)),
   plain(233, "llistxattr", [path, uptr, size], listNone(false)),
   plain(234, "flistxattr", [fd, uptr, size], sysFlistxattr),
-  plain(235, "removexattr", [path, path], noXattr(true)),
-  plain(236, "lremovexattr", [path, path], noXattr(false)),
+  plain(235, "removexattr", [path, path], noXattr(true, VWRITE)),
+  plain(236, "lremovexattr", [path, path], noXattr(false, VWRITE)),
   plain(237, "fremovexattr", [fd, path], noFxattr()),
   plain(271, "utimes", [path, uptr], (lp, a) => utimes(lp, cwd, pathArg(lp, a[0]!), a[1]!, 4)),
   plain(296, "mkdirat", [fd, path, octal], (lp, a) => kernMkdir(lp, dirFd(a[0]!), pathArg(lp, a[1]!), a[2]!)),

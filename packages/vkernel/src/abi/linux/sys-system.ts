@@ -125,6 +125,11 @@ function schedPriority(lp: Lwp, uaddr: number): number {
   copyin(lp.proc.vmspace!, uaddr, buf, 0, 4);
   return new DataView(buf.buffer).getInt32(0, true);
 }
+/** Throws EPERM unless the process is the caller's own, or the caller the superuser. */
+function mayReschedule(lp: Lwp, proc: Lwp["proc"]): void {
+  const { uid } = lp.proc.cred;
+  if (uid !== 0 && uid !== proc.cred.uid && uid !== proc.cred.ruid) throw EPERM;
+}
 function sysSchedSetscheduler(lp: Lwp, a: Int32Array): number {
   const { proc } = target(lp, a[0]!);
   const prio = schedPriority(lp, a[2]!);
@@ -134,14 +139,15 @@ function sysSchedSetscheduler(lp: Lwp, a: Int32Array): number {
   if (realtime ? prio < 1 || prio > 99 : prio !== 0) throw EINVAL;
   // There is no real-time class to give.
   if (realtime) throw EPERM;
-  const { uid } = lp.proc.cred;
-  if (uid !== 0 && uid !== proc.cred.uid && uid !== proc.cred.ruid) throw EPERM;
+  mayReschedule(lp, proc);
   proc.schedPolicy = policy;
   return 0;
 }
 function sysSchedSetparam(lp: Lwp, a: Int32Array): number {
-  target(lp, a[0]!);
-  if (schedPriority(lp, a[1]!) !== 0) throw EINVAL;
+  const { proc } = target(lp, a[0]!);
+  const prio = schedPriority(lp, a[1]!);
+  mayReschedule(lp, proc);
+  if (prio !== 0) throw EINVAL;
   return 0;
 }
 function sysSchedGetscheduler(lp: Lwp, a: Int32Array): number {
@@ -169,9 +175,9 @@ function sysSchedGetaffinity(lp: Lwp, a: Int32Array): number {
   return 4;
 }
 function sysSchedSetaffinity(lp: Lwp, a: Int32Array): number {
-  anyTarget(lp, a[0]!);
   const buf = new Uint8Array(Math.min(a[1]! >>> 0, 128));
   copyin(lp.proc.vmspace!, a[2]!, buf, 0, buf.length);
+  mayReschedule(lp, anyTarget(lp, a[0]!).proc);
   if (buf.length === 0 || (buf[0]! & 1) === 0) throw EINVAL;
   return 0;
 }
