@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * Every Linux call with wrong arguments, here and on the host's own kernel: errors must be the same, where the host can run
- * programs for i386. What differs with a reason is listed.
+ * Every Linux call with wrong arguments and with what the caller has no right to, and every call that waits interrupted by a signal,
+ * here and on the host's own kernel: results must be the same, where the host can run programs for i386. What differs with a reason
+ * is listed.
  */
 import { execFileSync, spawnSync } from "node:child_process";
 import { chmodSync, writeFileSync } from "node:fs";
@@ -14,12 +15,12 @@ import { KNOWN } from "./calls/different.ts";
 
 const SOURCES = path.join(checkout, "packages/cli/test/machine/calls");
 
-/** Builds calls.c with its table in `dir`. */
-function build(dir: string, all: readonly Case[]): string {
-  const program = path.join(dir, "calls");
+/** Builds `name`.c, with the table of cases, in `dir`. */
+function build(dir: string, name: string, all: readonly Case[]): string {
+  const program = path.join(dir, name);
   writeFileSync(path.join(dir, "cases.h"), caseTable(all));
   const flags = ["-m32", "-O1", "-nostdlib", "-static", "-fno-pie", "-no-pie", "-fno-stack-protector", "-fcf-protection=none"];
-  execFileSync("gcc", [...flags, "-I", dir, "-o", program, path.join(SOURCES, "calls.c")], { stdio: "pipe" });
+  execFileSync("gcc", [...flags, "-I", dir, "-o", program, path.join(SOURCES, `${name}.c`)], { stdio: "pipe" });
   return program;
 }
 
@@ -30,7 +31,7 @@ const UNSHARE = ["--ipc", "--pid", "--net", "--fork", "--kill-child"];
 function cannotRun(): string | null {
   const dir = scratch();
   try {
-    const program = build(dir, []);
+    const program = build(dir, "calls", []);
     chmodSync(dir, 0o755);
     execFileSync("unshare", [...UNSHARE, program], { cwd: dir, stdio: "pipe" });
     return null;
@@ -50,7 +51,7 @@ describe.skipIf(reason !== null)(`Linux calls, as the host's kernel answers them
     const all = cases(systemCalls());
     const dir = scratch();
     chmodSync(dir, 0o755);
-    const program = build(dir, all);
+    const program = build(dir, "calls", all);
     const here = vkernel(["run", "--root", dir, "-w", "/", "--", "/calls"], { timeoutMs: 170_000 });
     const native = spawnSync("unshare", [...UNSHARE, program], { cwd: dir, encoding: "latin1", maxBuffer: 1 << 28, timeout: 100_000, killSignal: "SIGKILL" });
     const [ours, theirs] = [parse(here.stdout), parse(native.stdout)];
@@ -64,5 +65,15 @@ describe.skipIf(reason !== null)(`Linux calls, as the host's kernel answers them
     expect(unknown.map(({ name }) => `${name}: ${ours.get(name) ?? "nothing"}, natively ${theirs.get(name) ?? "nothing"}`)).toEqual([]);
     const names = new Set(all.map(({ name }) => name));
     expect([...known.keys()].filter((name) => !names.has(name))).toEqual([]);
+  });
+
+  it("calls that wait end with EINTR or go on after a signal, as SA_RESTART and the call have it", () => {
+    const dir = scratch();
+    chmodSync(dir, 0o755);
+    const program = build(dir, "restarts", []);
+    const here = vkernel(["run", "--root", dir, "-w", "/", "--", "/restarts"], { timeoutMs: 120_000 });
+    const native = spawnSync("unshare", [...UNSHARE, program], { cwd: dir, encoding: "latin1", timeout: 60_000, killSignal: "SIGKILL" });
+    expect(native.stdout.split("\n").length).toBeGreaterThan(100);
+    expect(here.stdout.split("\n")).toEqual(native.stdout.split("\n"));
   });
 });

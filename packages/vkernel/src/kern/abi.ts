@@ -90,6 +90,8 @@ export interface Abi {
 
   /** What sending on a TCP socket that was never connected fails with. */
   readonly unconnectedSend: Errno;
+  /** A socket call that waits for a limited time (SO_RCVTIMEO, SO_SNDTIMEO) is EINTR after a signal, whatever the handler says. */
+  readonly timedSocketsInterrupt: boolean;
 
   /** Where exec looks for the ELF interpreter and scripts' interpreters first ("" = nowhere else). */
   readonly prefix: string;

@@ -18,7 +18,7 @@ import { fdrop, fhold, type File } from "./file.ts";
 import type { KernelFrame, Lwp } from "./proc.ts";
 import type { Protocol } from "./protocol.ts";
 import { lwpsignal } from "./sig.ts";
-import { PCATCH, SLEEP_TIMEOUT, tsleep } from "./sleep.ts";
+import { PCATCH, PNORESTART, SLEEP_TIMEOUT, tsleep } from "./sleep.ts";
 import { FileRights, SocketFile } from "./socket-file.ts";
 import { INET } from "./socket-inet.ts";
 import { LOCAL } from "./socket-local.ts";
@@ -78,6 +78,11 @@ export function kernBind(lp: Lwp, fd: number, name: SocketName): number {
   return 0;
 }
 
+/** How a socket call sleeps that waits for at most `timeoutNs`. */
+function sleepFlags(lp: Lwp, timeoutNs: number): number {
+  return timeoutNs !== Infinity && lp.proc.abi.timedSocketsInterrupt ? PCATCH | PNORESTART : PCATCH;
+}
+
 /** connect(2), plain half. `nonblock`: as the descriptor says, unless the call says otherwise. */
 export function connectTry(lp: Lwp, fd: number, name: SocketName, nonblock = isNonblocking(lp, fd)): number {
   const fp = socketOf(lp, fd);
@@ -100,7 +105,7 @@ export function* connectSlow(lp: Lwp, fd: number, name: SocketName): KernelFrame
         const r = connectAgain(lp, fp, name);
         if (r !== WOULDBLOCK) return r;
       }
-      yield* tsleep(lp, protocol.connectChannel(lp, fp, name), PCATCH, fp.sendTimeoutNs);
+      yield* tsleep(lp, protocol.connectChannel(lp, fp, name), sleepFlags(lp, fp.sendTimeoutNs), fp.sendTimeoutNs);
     }
   } finally {
     fdrop(fp, lp);
@@ -157,7 +162,7 @@ export function* acceptSlow(lp: Lwp, fd: number): Generator<void, Socket, void> 
     for (;;) {
       const s = fp.socket.accept();
       if (s !== WOULDBLOCK) return s;
-      if ((yield* tsleep(lp, fp.socket.readChan, PCATCH, fp.recvTimeoutNs)) === SLEEP_TIMEOUT) throw EAGAIN;
+      if ((yield* tsleep(lp, fp.socket.readChan, sleepFlags(lp, fp.recvTimeoutNs), fp.recvTimeoutNs)) === SLEEP_TIMEOUT) throw EAGAIN;
     }
   } finally {
     fdrop(fp, lp);
@@ -233,7 +238,7 @@ export function* sendSlow(lp: Lwp): KernelFrame {
   const fp = fhold(socketOf(lp, io.fd));
   try {
     for (;;) {
-      if ((yield* tsleep(lp, fp.protocol.sendChannel(lp, fp, io.to), PCATCH, fp.sendTimeoutNs)) === SLEEP_TIMEOUT) throw EAGAIN;
+      if ((yield* tsleep(lp, fp.protocol.sendChannel(lp, fp, io.to), sleepFlags(lp, fp.sendTimeoutNs), fp.sendTimeoutNs)) === SLEEP_TIMEOUT) throw EAGAIN;
       if (sendSome(lp, fp, io)) return io.done;
     }
   } catch (e) {
@@ -276,7 +281,7 @@ export function* recvSlow(lp: Lwp, io: MessageIo): KernelFrame {
   const fp = fhold(socketOf(lp, io.fd));
   try {
     for (;;) {
-      if ((yield* tsleep(lp, fp.socket.readChan, PCATCH, fp.recvTimeoutNs)) === SLEEP_TIMEOUT) throw EAGAIN;
+      if ((yield* tsleep(lp, fp.socket.readChan, sleepFlags(lp, fp.recvTimeoutNs), fp.recvTimeoutNs)) === SLEEP_TIMEOUT) throw EAGAIN;
       const n = recvSome(fp, io);
       if (n !== WOULDBLOCK) return n;
     }

@@ -4,6 +4,8 @@
  * as an unprivileged user, and prints what each returns: an error's number, "ok", or the signal that ended it. Without a C
  * library: the same bytes run on any Linux kernel for i386.
  */
+#include "bare.h"
+
 #define O_RDWR 2
 #define O_CREAT 0100
 #define O_DIRECTORY 0200000
@@ -13,26 +15,11 @@
 #define PR_SET_PDEATHSIG 1
 
 enum {
-	sys_exit = 1, sys_fork = 2, sys_read = 3, sys_write = 4, sys_open = 5, sys_close = 6, sys_unlink = 10, sys_chdir = 12, sys_setsid = 66,
+	sys_exit = 1, sys_fork = 2, sys_read = 3, sys_open = 5, sys_close = 6, sys_unlink = 10, sys_chdir = 12, sys_setsid = 66,
 	sys_mkdir = 39, sys_rmdir = 40, sys_pipe = 42, sys_dup2 = 63, sys_symlink = 83, sys_wait4 = 114, sys_setitimer = 104, sys_socketcall = 102,
 	sys_setresuid = 208, sys_setresgid = 210, sys_setgroups = 206, sys_chmod = 15, sys_kill = 37, sys_nanosleep = 162, sys_prctl = 172, sys_pause = 29,
 };
 
-static long call6(long nr, long a, long b, long c, long d, long e, long f)
-{
-	long args[7] = { nr, a, b, c, d, e, f }, r;
-
-	__asm__ volatile(
-	    "pushl %%ebp\n\tpushl %%ebx\n\t"
-	    "movl %1, %%eax\n\t"
-	    "movl 4(%%eax), %%ebx\n\tmovl 8(%%eax), %%ecx\n\tmovl 12(%%eax), %%edx\n\tmovl 16(%%eax), %%esi\n\tmovl 20(%%eax), %%edi\n\t"
-	    "movl 24(%%eax), %%ebp\n\tmovl 0(%%eax), %%eax\n\t"
-	    "int $0x80\n\t"
-	    "popl %%ebx\n\tpopl %%ebp"
-	    : "=&a"(r) : "r"(args) : "ecx", "edx", "esi", "edi", "memory", "cc");
-	return r;
-}
-#define call(nr, a, b, c) call6(nr, (long)(a), (long)(b), (long)(c), 0, 0, 0)
 
 static char path_file[] = "f", path_dir[] = "d", path_link[] = "l", path_free[] = "new", path_none[] = "none/x", path_empty[] = "", path_long[5000];
 /* What is root's: a file that others may read, one that they may not, one in a directory that is closed to them, a name to be made. */
@@ -64,29 +51,6 @@ struct test {
 static const struct test tests[] = {
 #include "cases.h"
 };
-
-static int length(const char *s)
-{
-	int n = 0;
-
-	while (s[n] != '\0')
-		n++;
-	return n;
-}
-static void text(const char *s)
-{
-	call(sys_write, 1, s, length(s));
-}
-static void number(long v)
-{
-	char digits[12], *p = digits + sizeof(digits) - 1;
-
-	*p = '\0';
-	do
-		*--p = (char)('0' + v % 10);
-	while ((v /= 10) != 0);
-	text(p);
-}
 
 static void move(long from, int to)
 {

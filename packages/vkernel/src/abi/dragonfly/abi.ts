@@ -107,6 +107,7 @@ export function dragonflyAbi(): Abi {
     sendsig: dflySendsig,
     sigframeFault: SIGILL,
     unconnectedSend: ENOTCONN,
+    timedSocketsInterrupt: false,
     files: {
       openSocket: EOPNOTSUPP,
       unlinkDirectory: EPERM,

@@ -84,6 +84,7 @@ export class LinuxAbi implements Abi {
   readonly scriptOneArgument = true;
   readonly sigframeFault = SIGSEGV;
   readonly unconnectedSend = EPIPE;
+  readonly timedSocketsInterrupt = true;
   readonly files = {
     openSocket: ENXIO,
     unlinkDirectory: EISDIR,
