@@ -64,6 +64,8 @@ export function updateServe(file, serve, { host, command }) {
   const head = `\`${command}\` on ${host.cores} cores of ${host.model}, ${host.system}, load before ${host.load.toFixed(1)}; best of the passes.`;
   const notes = serve.notes.map((note) => `- ${note}`).join("\n");
   replaceMarked(file, SERVE_BEGIN, SERVE_END, [head, asMarkdown(serveTable(serve)), ...(notes === "" ? [] : [`Notes:\n\n${notes}`])].join("\n\n"));
+}
+
 /** Rewrites the table of servers in `file`. */
 export function updateServers(file, servers, { host, command, rounds }) {
   const head =
