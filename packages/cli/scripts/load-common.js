@@ -69,10 +69,11 @@ export class LoadedServer {
     if (peak !== null) this.peakKiB = Math.max(this.peakKiB, Number(peak[1]));
   }
 
-  /** Ends it by a signal; its exit status, or null. */
+  /** Ends it by a signal; its exit status, null for a signal's or when it does not run. */
   async end(signal) {
     this.noteMemory();
     const child = this.#child;
+    if (child === null) return null;
     this.#child = null;
     const ended = new Promise((resolve) => child.once("exit", resolve));
     child.kill(signal);
