@@ -62,7 +62,7 @@ export const CHECK_PAGES = -0x8000_0000;
 
 /**
  * A power of two: how often regions leave for an address without region until the compiler hears of it: such a passage costs some 30 ns
- * more than one between regions, and hearing of it 200 ns.
+ * more than one between regions, and hearing of it some µs as long as the JavaScript that hears it is not optimised.
  */
 export const HOT_EXITS = 256;
 

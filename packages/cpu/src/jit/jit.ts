@@ -381,13 +381,10 @@ export class Jit {
   }
   /** Whether what waits to be compiled or is on its way has a property. */
   #waits(has: (waiting: Queued) => boolean): boolean {
-    if (this.#queue.some(has)) return true;
-    for (const placed of this.#pipeline.waiting()) if (!placed.dead && has(placed)) return true;
-    return false;
+    return this.#queue.some(has) || this.#pipeline.beside.some((placed) => !placed.dead && has(placed));
   }
   #isBeingCompiled(record: number): boolean {
-    if (!this.#pipeline.isBusy) return false;
-    for (const { dead, outline } of this.#pipeline.waiting()) if (!dead && outline.offsetOf.has(record)) return true;
+    for (const { dead, outline } of this.#pipeline.beside) if (!dead && outline.offsetOf.has(record)) return true;
     return false;
   }
   #clearQueue(rest: Queued[]): void {
@@ -431,7 +428,6 @@ export class Jit {
   }
   #forgetWaiting(isDead: (waiting: Queued) => boolean): void {
     if (this.#queue.length > 0) this.#clearQueue(this.#queue.filter((waiting) => !isDead(waiting)));
-    if (!this.#pipeline.isBusy) return;
-    for (const placed of this.#pipeline.waiting()) if (isDead(placed)) placed.dead = true;
+    for (const placed of this.#pipeline.beside) if (isDead(placed)) placed.dead = true;
   }
 }

@@ -62,7 +62,9 @@ export class RegionPipeline<T extends PlacedOutline> {
   readonly #start: Q.StartCompiler | null;
   #service: Q.CompileService | null = null;
   #inPlace: RegionCompiler | null = null;
-  /** Batches that the service has, by their requests. */
+  /** All that the service has. */
+  beside: readonly T[] = [];
+  /** The same in batches, by their requests. */
   readonly #waiting = new Map<number, Waiting<T>>();
   #lastId = 0;
 
@@ -78,11 +80,7 @@ export class RegionPipeline<T extends PlacedOutline> {
   }
   /** The service has something to do. */
   get isBusy(): boolean {
-    return this.#waiting.size > 0;
-  }
-  /** All that the service has. */
-  *waiting(): Generator<T> {
-    for (const { batch } of this.#waiting.values()) yield* batch;
+    return this.beside.length > 0;
   }
   /** Has the service ready by the time it is needed. */
   prepare(): void {
@@ -98,21 +96,24 @@ export class RegionPipeline<T extends PlacedOutline> {
       return;
     }
     this.#waiting.set(request.id, { batch, request });
+    this.beside = [...this.beside, ...batch];
     this.#service.post(request);
   }
 
   /** Takes in what the service has done. When it has failed, what it had is compiled in place. */
   poll(): void {
     const service = this.#service;
-    if (service === null || this.#waiting.size === 0) return;
+    if (service === null || !this.isBusy) return;
     for (let reply = service.receive(); reply !== null; reply = service.receive()) {
       const { batch } = this.#waiting.get(reply.id)!;
       this.#waiting.delete(reply.id);
+      this.beside = [...this.#waiting.values()].flatMap((waiting) => waiting.batch);
       this.#finish(batch, reply);
     }
     if (!service.failed) return;
     const left = [...this.#waiting.values()];
     this.#waiting.clear();
+    this.beside = [];
     for (const { batch, request } of left) this.#finish(batch, this.#compileHere(batch, request));
   }
 
