@@ -11,7 +11,7 @@
  * machine of its own (namespaces, where the host can run i386 programs), then in a vkernel on the image; exit status and what it
  * prints must agree. Without the native half, a case passes when its script ends with its expected status (0).
  *
- * --only TEXT  cases whose name contains TEXT; may be repeated
+ * --only TEXT  cases whose name contains TEXT, or is what follows '='; may be repeated
  * --verbose    what both halves printed, on standard error
  * --keep       leave the image for a look
  * --patience   how many times its native limit a case may take in the vkernel (default 3); more on a busy machine
@@ -52,7 +52,9 @@ function chosen() {
     return {
       ...suite,
       name,
-      cases: suite.cases.filter((each) => values.only.some((text) => each.name.includes(text))),
+      cases: suite.cases.filter(({ name: each }) =>
+        values.only.some((text) => (text.startsWith("=") ? each === text.slice(1) : each.includes(text))),
+      ),
     };
   });
 }
