@@ -59,6 +59,16 @@ function bind(lp: Lwp, fp: SocketFile, name: SocketName): void {
   cacheDrop(nch);
 }
 
+/** Binds a socket that has no name yet to an abstract one that nobody has. */
+export function autobind(lp: Lwp, fp: SocketFile): void {
+  const domain = lp.k.unixDomain;
+  if (fp.socket.name !== "") return;
+  let name: string;
+  do name = `\0${(domain.nextName = (domain.nextName + 1) & 0xf_ffff).toString(16).padStart(5, "0")}`;
+  while (!domain.bindName(name, fp.socket));
+  fp.socket.name = name;
+}
+
 function release(fp: SocketFile): void {
   const { socket, boundTo } = fp;
   const domain = fp.k.unixDomain;

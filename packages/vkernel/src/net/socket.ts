@@ -57,6 +57,12 @@ export interface NetlinkName {
 /** Address of a socket: in the local domain a path, or an abstract name that begins with NUL, "" = none. */
 export type SocketName = string | InetName | NetlinkName;
 
+/** What an IPv6 packet's header says besides addresses. */
+export interface PacketFields {
+  readonly hopLimit: number;
+  readonly trafficClass: number;
+}
+
 interface Message {
   data: Uint8Array;
   /** Bytes of it that have been read. */
@@ -64,6 +70,7 @@ interface Message {
   readonly from: SocketName;
   rights: Rights | null;
   readonly cred: PeerCred;
+  readonly fields: PacketFields | null;
 }
 
 /** Bytes that may wait in a receive queue. */
@@ -112,6 +119,7 @@ export class Socket {
   from: SocketName = "";
   rights: Rights | null = null;
   truncated = false;
+  fields: PacketFields | null = null;
   /** Length of the packet, whatever there was room for. */
   packetLength = 0;
   cred: PeerCred;
@@ -287,7 +295,7 @@ export class Socket {
       const len = this.isPackets ? n : done < plain ? Math.min(plain - done, STREAM_PIECE) : 1;
       const data = new Uint8Array(len);
       from.get(data, 0, len);
-      target.queue.push({ data, off: 0, from: this.name, rights: first, cred });
+      target.queue.push({ data, off: 0, from: this.name, rights: first, cred, fields: null });
       target.queued += len;
       first = null;
       done += len;
@@ -356,6 +364,7 @@ export class Socket {
   recv(to: ByteSink, peek: boolean): number {
     this.from = "";
     this.rights = null;
+    this.fields = null;
     this.truncated = false;
     if (this.listening) throw EINVAL;
     if (!peek && this.passed === 1) {
@@ -414,6 +423,7 @@ export class Socket {
   private note(m: Message, peek: boolean): void {
     this.from = m.from;
     this.cred = m.cred;
+    this.fields = m.fields;
     if (peek) return;
     this.rights = m.rights;
     m.rights = null;

@@ -531,3 +531,40 @@ describe("datagram sockets without a peer again", () => {
     });
   });
 });
+
+it("IPv6 datagrams carry hop limit and traffic class as control messages; what has no room is cut", async () => {
+  const IPPROTO_IPV6 = 41, RECVHOPLIMIT = 51, HOPLIMIT = 52, RECVTCLASS = 66, TCLASS = 67, CTRUNC = 8;
+  const MSG = DATA + 0x3000, CONTROL = DATA + 0x3100, IOV = DATA + 0x3200;
+  await run(function* (u) {
+    const server = yield sys("socket", INET6, DGRAM, 0);
+    const client = yield sys("socket", INET6, DGRAM, 0);
+    yield sys("bind", server, A, address(u, A, "::1", 9000));
+    u.setWord(OTHER, 1);
+    for (const option of [RECVHOPLIMIT, RECVTCLASS]) expect(yield sys("setsockopt", server, IPPROTO_IPV6, option, OTHER, 4)).toBe(0);
+    const send = function* (...control: number[]): Generator<ReturnType<typeof sys>, number, number> {
+      u.words(CONTROL, ...control);
+      u.words(IOV, BUF, 3);
+      u.words(MSG, A, 28, IOV, 1, control.length === 0 ? 0 : CONTROL, control.length * 4, 0);
+      return yield sys("sendmsg", client, MSG, 0);
+    };
+    const receive = function* (room: number): Generator<ReturnType<typeof sys>, number[], number> {
+      u.words(CONTROL, ...Array.from({ length: 16 }, () => -1));
+      u.words(IOV, BUF, 3);
+      u.words(MSG, 0, 0, IOV, 1, CONTROL, room, 0);
+      expect(yield sys("recvmsg", server, MSG, 0)).toBe(3);
+      return [u.word(MSG + 20), u.word(MSG + 24), ...Array.from({ length: u.word(MSG + 20) / 4 }, (_, i) => u.word(CONTROL + 4 * i))];
+    };
+    expect(yield* send()).toBe(3);
+    expect(yield* receive(64)).toEqual([32, 0, 16, IPPROTO_IPV6, HOPLIMIT, 64, 16, IPPROTO_IPV6, TCLASS, 0]);
+    expect(yield* send(16, IPPROTO_IPV6, TCLASS, 7, 16, IPPROTO_IPV6, HOPLIMIT, 3)).toBe(3);
+    expect(yield* receive(32)).toEqual([32, 0, 16, IPPROTO_IPV6, HOPLIMIT, 3, 16, IPPROTO_IPV6, TCLASS, 7]);
+    expect(yield* send(17, IPPROTO_IPV6, TCLASS, 7, 0)).toBe(EINVAL);
+    expect(yield* send(16, IPPROTO_IPV6, HOPLIMIT, 256)).toBe(EINVAL);
+    u.setWord(OTHER, 9);
+    expect(yield sys("setsockopt", client, IPPROTO_IPV6, TCLASS, OTHER, 4)).toBe(0);
+    expect(yield* send()).toBe(3);
+    expect(yield* receive(28)).toEqual([28, CTRUNC, 16, IPPROTO_IPV6, HOPLIMIT, 64, 12, IPPROTO_IPV6, TCLASS]);
+    expect(yield* send()).toBe(3);
+    expect(yield* receive(20)).toEqual([16, CTRUNC, 16, IPPROTO_IPV6, HOPLIMIT, 64]);
+  });
+});

@@ -290,3 +290,20 @@ describe("errors", () => {
     });
   });
 });
+
+it("a local socket bound to no name gets an abstract one", async () => {
+  await run(function* (u) {
+    const names = new Set<string>();
+    for (let i = 0; i < 2; i++) {
+      const fd = yield sys("socket", 1, STREAM, 0);
+      u.setWord(A, 1);
+      expect(yield sys("bind", fd, A, 2)).toBe(0);
+      expect(yield sys("bind", fd, A, 2)).toBe(0);
+      u.setWord(A + 64, 100);
+      yield sys("getsockname", fd, A + 128, A + 64);
+      expect(u.word(A + 64)).toBe(2 + 6);
+      names.add(u.read(A + 130, 6));
+    }
+    expect(names).toEqual(new Set(["\0" + "00001", "\0" + "00002"]));
+  });
+});

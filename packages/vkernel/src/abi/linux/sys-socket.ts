@@ -12,6 +12,8 @@ import {
 } from "../../sys/errno.ts";
 import { O_NONBLOCK } from "../../sys/fcntl.ts";
 import {
+  AF_INET6,
+  IPPROTO_IPV6,
   MSG_CMSG_CLOEXEC,
   MSG_CTRUNC,
   MSG_DONTWAIT,
@@ -26,12 +28,14 @@ import {
   SOCK_STREAM,
 } from "../../sys/socket.ts";
 import { IoMiss, WOULDBLOCK } from "../../sys/wait.ts";
-import type { Socket, SocketName } from "../../net/socket.ts";
+import type { InetSocket } from "../../net/inet/socket.ts";
+import type { PacketFields, Socket, SocketName } from "../../net/socket.ts";
 import { copyin, copyinWords, copyout, copyoutWords, suword } from "../../vm/copyio.ts";
 import { Uio } from "../../vm/uio.ts";
 import { fdrop, type File } from "../../kern/file.ts";
 import type { KernelFrame, Lwp } from "../../kern/proc.ts";
 import { FileRights } from "../../kern/socket-file.ts";
+import { autobind } from "../../kern/socket-local.ts";
 import {
   acceptSlow,
   acceptTry,
@@ -55,6 +59,7 @@ import {
 import { type ArgType, fd, hex, int, partial, plain, type PlainFn, size, sleeps, type SlowFn, type Sysent, uptr } from "../../kern/sysent.ts";
 import { getTimespec, getTimespec64 } from "./guest-struct.ts";
 import { checkName, getName, nativeFamily, putName, putSender } from "./sockaddr.ts";
+import { parseField, putFields } from "./packet-fields.ts";
 import { SOL_SOCKET, sysGetsockopt, sysSetsockopt } from "./sys-sockopt.ts";
 
 const LINUX_SOCK_NONBLOCK = 0o4000;
@@ -111,8 +116,11 @@ function sysSocketpair(lp: Lwp, a: Int32Array): number {
   return 0;
 }
 function sysBind(lp: Lwp, a: Int32Array): number {
-  const { socket } = socketOf(lp, a[0]!);
-  return kernBind(lp, a[0]!, getName(lp, socket, a[1]!, a[2]!));
+  const fp = socketOf(lp, a[0]!);
+  const name = getName(lp, fp.socket, a[1]!, a[2]!);
+  if (name !== "") return kernBind(lp, a[0]!, name);
+  autobind(lp, fp);
+  return 0;
 }
 function sysConnect(lp: Lwp, a: Int32Array): number {
   lp.proc.fd!.get(a[0]!);
@@ -252,9 +260,14 @@ const SCM_MAX_FD = 253;
 const CONTROL_MAX = 65_536;
 const align4 = (n: number): number => (n + 3) & ~3;
 
-/** The files that a message's control data names. */
-function controlFiles(lp: Lwp, h: Msghdr): File[] {
-  const out: File[] = [];
+/** What a message's control data names. */
+interface Control {
+  readonly files: File[];
+  fields: Partial<PacketFields> | null;
+}
+function parseControl(lp: Lwp, h: Msghdr, socket: Socket): Control {
+  const out: Control = { files: [], fields: null };
+  const hasFields = socket.family === AF_INET6 && socket.kind === SOCK_DGRAM;
   if (h.control === 0 || h.controllen === 0) return out;
   if (h.controllen > CONTROL_MAX) throw EINVAL;
   const buf = new Uint8Array(h.controllen);
@@ -265,23 +278,32 @@ function controlFiles(lp: Lwp, h: Msghdr): File[] {
     if (len < CMSG_HDR || at + len > buf.length) throw EINVAL;
     const level = dv.getInt32(at + 4, true);
     const type = dv.getInt32(at + 8, true);
-    if (level !== SOL_SOCKET) throw EINVAL;
-    if (type === SCM_RIGHTS) {
-      for (let i = at + CMSG_HDR; i + 4 <= at + len; i += 4) out.push(lp.proc.fd!.get(dv.getInt32(i, true)));
+    if (level === IPPROTO_IPV6 && hasFields) out.fields = { ...out.fields, ...parseField(dv, at, len) };
+    else if (level !== SOL_SOCKET) throw EINVAL;
+    else if (type === SCM_RIGHTS) {
+      for (let i = at + CMSG_HDR; i + 4 <= at + len; i += 4) out.files.push(lp.proc.fd!.get(dv.getInt32(i, true)));
     } else if (type !== SCM_CREDENTIALS) throw EINVAL;
     at += align4(len);
   }
-  if (out.length > SCM_MAX_FD) throw EINVAL;
+  if (out.files.length > SCM_MAX_FD) throw EINVAL;
   return out;
 }
 
 function sysSendmsg(lp: Lwp, a: Int32Array): number {
-  socketOf(lp, a[0]!);
+  const { socket } = socketOf(lp, a[0]!);
   const h = getMsghdr(lp, a[1]!);
   const to = h.name === 0 || h.namelen === 0 ? null : recipient(lp, a[0]!, h.name, h.namelen);
   const io = message(lp, a[0]!, h.uio, a[2]!, to);
-  io.files = controlFiles(lp, h);
-  return sendTry(lp, io);
+  const { files, fields } = parseControl(lp, h, socket);
+  io.files = files;
+  if (fields === null) return sendTry(lp, io);
+  const s = socket as InetSocket;
+  s.nextFields = fields;
+  try {
+    return sendTry(lp, io);
+  } finally {
+    s.nextFields = null;
+  }
 }
 
 /** Stores name, control data and flags of a received message. */
@@ -321,6 +343,9 @@ function finishRecvmsg(lp: Lwp, a: Int32Array, n: number): number {
       at += CMSG_HDR + 4 * fds.length;
     }
   }
+  const { end, cut } = putFields(s, out, at);
+  at = end;
+  if (cut) flags |= LINUX_MSG_CTRUNC;
   copyout(vm, out, 0, w[4]!, at);
   suword(vm, a[1]! + 20, at);
   suword(vm, a[1]! + 24, flags);

@@ -84,7 +84,12 @@ function keepOption(s: InetSocket, option: number, value: number): void {
 
 // Options of TCP, IP and IPv6, which are kept for whoever asks; they mean nothing where no packets are made.
 
+const IPV6_UNICAST_HOPS = 16;
 const IPV6_V6ONLY = 26;
+export const IPV6_RECVHOPLIMIT = 51;
+export const IPV6_HOPLIMIT = 52;
+export const IPV6_RECVTCLASS = 66;
+export const IPV6_TCLASS = 67;
 const TCP_INFO = 11;
 const TCP_CONGESTION = 13;
 /** struct tcp_info: state, then counters and times. */
@@ -111,6 +116,11 @@ function setInetOption(lp: Lwp, s: InetSocket, a: Int32Array): number {
   if (level === IPPROTO_IPV6 && option === IPV6_V6ONLY) {
     if (s.bound) throw EINVAL;
     s.onlySix = value !== 0;
+  }
+  if (level === IPPROTO_IPV6 && (option === IPV6_UNICAST_HOPS || option === IPV6_TCLASS)) {
+    if (value < -1 || value > 255) throw EINVAL;
+    if (option === IPV6_UNICAST_HOPS) s.hopLimit = value < 0 ? 64 : value;
+    else s.trafficClass = Math.max(0, value);
   }
   s.keepOption(level!, option!, value);
   return 0;

@@ -293,7 +293,7 @@ export class InetDomain {
     } else if (outside === null) {
       const target = this.#find(s.ports, there, (other) => !other.closed);
       if (target === null) s.refuse();
-      else target.deliver(data, this.#source(s, there), cred);
+      else target.deliver(data, this.#source(s, there), cred, s.fieldsTo(there.host));
     } else this.#hostDatagrams(s, there, outside.network).send(data, outside.to);
     return data.length;
   }

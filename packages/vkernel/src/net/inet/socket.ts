@@ -14,10 +14,12 @@ import { EALREADY, ECONNREFUSED, EISCONN, ENOTCONN, EPIPE } from "../../sys/errn
 import { POLLOUT } from "../../sys/poll.ts";
 import { AF_INET6, SHUT_RD, SHUT_WR, SOCK_DGRAM, SOCK_STREAM } from "../../sys/socket.ts";
 import { WOULDBLOCK } from "../../sys/wait.ts";
-import { Socket, type ByteSink, type ByteSource, type InetName, type PeerCred, type Rights } from "../socket.ts";
-import { ANY4, ANY6 } from "./address.ts";
+import { Socket, type ByteSink, type ByteSource, type InetName, type PacketFields, type PeerCred, type Rights } from "../socket.ts";
+import { ANY4, ANY6, isInet4 } from "./address.ts";
 import type { HostDatagrams } from "./host.ts";
 
+/** IPV6_UNICAST_HOPS unless it is set. */
+const DEFAULT_HOPS = 64;
 /** Beside those of SOCK_STREAM and SOCK_DGRAM. */
 const LITE_PORTS = 3;
 
@@ -28,6 +30,10 @@ export class InetSocket extends Socket {
   /** What of its name was asked for, by bind(2): it stays when the socket has no peer any more. */
   hostAsked = false;
   portAsked = false;
+  /** What IPv6 datagrams that it sends say, and what the one being sent says instead. */
+  hopLimit = DEFAULT_HOPS;
+  trafficClass = 0;
+  nextFields: Partial<PacketFields> | null = null;
   /** UDP-Lite, which has ports of its own. */
   readonly lite: boolean;
   /** The other end's address; stays when that has gone. */
@@ -120,14 +126,19 @@ export class InetSocket extends Socket {
   }
 
   /** Puts a datagram into the queue; without room it is lost, as on any network. */
-  deliver(data: Uint8Array, from: InetName, cred: PeerCred): void {
+  deliver(data: Uint8Array, from: InetName, cred: PeerCred, fields: PacketFields | null = null): void {
     if (this.closed || this.readShut) return;
     const { remote } = this;
     if (remote !== null && (remote.host !== from.host || remote.port !== from.port)) return;
     if (this.queued + data.length > this.limit) return;
-    this.queue.push({ data, off: 0, from, rights: null, cred });
+    this.queue.push({ data, off: 0, from, rights: null, cred, fields });
     this.queued += data.length;
     this.readChan.wakeup();
+  }
+  /** What a datagram that goes to `host` now says. */
+  fieldsTo(host: string): PacketFields | null {
+    if (isInet4(host)) return null;
+    return { hopLimit: this.nextFields?.hopLimit ?? this.hopLimit, trafficClass: this.nextFields?.trafficClass ?? this.trafficClass };
   }
   /** Nobody has the port that a datagram went to; told to connected senders only. */
   refuse(): void {

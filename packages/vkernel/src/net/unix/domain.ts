@@ -9,6 +9,8 @@ import type { Socket } from "../socket.ts";
 export class UnixDomain {
   private readonly byNode = new Map<object, Socket>();
   private readonly byName = new Map<string, Socket>();
+  /** Number of the last name given to a socket that did not ask for one. */
+  nextName = 0;
 
   bindNode(node: object, s: Socket): void {
     this.byNode.set(node, s);
