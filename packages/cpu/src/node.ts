@@ -37,8 +37,14 @@ const machines = new FinalizationRegistry<{ readonly port: MessagePort; readonly
 function startWorker(): Worker | null {
   // Running from source there is none: Node does not run TypeScript in threads.
   if (worker !== null || !existsSync(WORKER)) return worker;
-  // Options of the command line are about the main program; some would keep a thread from starting.
-  const started = new Worker(WORKER, { execArgv: [], resourceLimits: HEAP_LIMITS, name: "vkernel compiler" });
+  let started: Worker;
+  try {
+    // Options of the command line are about the main program; some would keep a thread from starting.
+    started = new Worker(WORKER, { execArgv: [], resourceLimits: HEAP_LIMITS, name: "vkernel compiler" });
+  } catch {
+    // Node's permission model forbids threads, or the host has no more of them: the machine can do without.
+    return null;
+  }
   const ended = (): void => {
     if (worker !== started) return;
     worker = null;

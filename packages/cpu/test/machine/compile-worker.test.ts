@@ -28,9 +28,13 @@ function machine() {
   return { cpu, run };
 }
 `;
-function execute(program: string): string {
+function execute(program: string, ...options: string[]): string {
   const script = `${MACHINE}\n${program}`;
-  return execFileSync(process.execPath, ["--expose-gc", "--input-type=module", "-e", script], { encoding: "utf8", timeout: 60_000 });
+  return execFileSync(process.execPath, ["--expose-gc", ...options, "--input-type=module", "-e", script], {
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "pipe"],
+    timeout: 60_000,
+  });
 }
 
 test("replies come while the machine runs, without a turn of the event loop", () => {
@@ -79,4 +83,18 @@ test("the thread forgets machines that are no more", () => {
     console.log(JSON.stringify([sums.every((sum) => sum === 200_000), closed >= 40]));
   `);
   expect(JSON.parse(out)).toEqual([true, true]);
+});
+
+test("where threads are forbidden regions are compiled in place", () => {
+  const permission = process.allowedNodeEnvironmentFlags.has("--permission") ? "--permission" : "--experimental-permission";
+  const out = execute(
+    `
+    const { cpu, run } = machine();
+    const sum = run(20_000_000);
+    console.log(JSON.stringify([sum, cpu.jitStatistics.regions, process.permission.has("worker")]));
+  `,
+    permission,
+    "--allow-fs-read=*",
+  );
+  expect(JSON.parse(out)).toEqual([20_000_000, 1, false]);
 });
