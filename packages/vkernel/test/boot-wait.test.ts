@@ -2,7 +2,7 @@
 /** A system whose disk answers late, by an interrupt, boots and ends all the same. */
 import { expect, it } from "vitest";
 import { SimPlatform } from "@vkernel/hostkernel";
-import { bootKernel, type MountContext, TmpfsMount } from "../src/index.ts";
+import { bootKernel, isKernelPanic, type MountContext, TmpfsMount } from "../src/index.ts";
 import { IoMiss } from "../src/sys/wait.ts";
 
 // A static i386 Linux program: write(1, "hello\n", 6), exit(7).
@@ -106,4 +106,24 @@ it("starts further programs from a late disk while others run, sleep and are wok
   expect([session.terminal.output.text, waits >= 3]).toEqual(["hello\n", true]);
   vk.terminate();
   expect((await run).signal).toBeGreaterThan(0);
+});
+
+it("a fault of the kernel while it starts a further program is the end of the machine", async () => {
+  const platform = new SimPlatform();
+  const session = new SimPlatform();
+  const vk = await bootKernel({
+    platform,
+    ramBytes: 64 << 20,
+    root: (ctx) => {
+      const fs = new TmpfsMount("faulty", 0, { maxBytes: 1 << 20, now: ctx.now });
+      fs.root().create("broken", { type: 1, mode: 0o755, uid: 0, gid: 0 }).getattr = () => {
+        throw new TypeError("a fault of the kernel");
+      };
+      return fs;
+    },
+  });
+  const run = vk.run().catch((e: unknown) => e);
+  const spawned = await vk.spawn({ path: "/broken", argv: ["broken"], env: [], terminal: session.terminal }).catch((e: unknown) => e);
+  expect(isKernelPanic(spawned)).toBe(true);
+  expect(await run).toBe(spawned);
 });
