@@ -18,7 +18,7 @@ const PACKAGES = [
 const HOSTNAME = "bench";
 const vkernel = path.join(checkout, "packages", "cli", "bin", "vkernel.js");
 
-/** Prints `S name value`, requests or transactions a second; `n` scales how many. */
+/** Prints `S name value`, requests or transactions a second, and `N why` for what cannot be measured; `n` scales how many. */
 const START = `cd /tmp && export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp
 await() { for i in $(seq 300); do python3 -c "import socket,sys; sys.exit(socket.socket().connect_ex(('127.0.0.1', $1)))" && return; sleep 0.1; done; echo "port $1 does not answer" >&2; exit 1; }`;
 const SERVERS = {
@@ -34,6 +34,7 @@ ab -q -c 10 -n ${500 * n} http://127.0.0.1:8080/small | awk '/^Requests per seco
 nginx -c /tmp/conf -s quit`,
   postgres: (n) => `export PATH=/usr/lib/postgresql/15/bin:$PATH PGDATA=/tmp/data; chown postgres /tmp
 as() { setpriv --reuid=postgres --regid=postgres --clear-groups "$@"; }
+as true 2> /dev/null || { echo "N the server does not run as root, and the user namespace of this peer has no other id"; exit 0; }
 as initdb -D $PGDATA --no-locale -E UTF8 -A trust > init.log 2>&1 && as pg_ctl -D $PGDATA -o "-k /tmp" -l pg.log -w start > start.log 2>&1 || { cat init.log start.log >&2; exit 1; }
 export PGHOST=/tmp PGUSER=postgres; pgbench -i -s 1 -q postgres > pgi.log 2>&1 || cat pgi.log >&2
 pgbench -S -c 2 -t ${300 * n} postgres 2> /dev/null | awk '/^tps/ { print "S pgbench.select", $3 }'
@@ -92,7 +93,8 @@ export async function measureServers(inputs, { rounds, limit, only, cache, say }
           if (kind === "S") {
             const row = (rows[name] ??= {});
             row[peer.name] = Math.max(row[peer.name] ?? 0, Number(rest[0]));
-          } else if (kind === "F") notes.add(`${peer.name} ${name}: ${rest.join(" ")}`);
+          } else if (kind === "N") notes.add(`${peer.name} ${server}: ${line.trim().slice(2)}`);
+          else if (kind === "F") notes.add(`${peer.name} ${name}: ${rest.join(" ")}`);
         }
         if (ended !== null && peer.name === "vkernel") failed = true;
         if (ended !== null) notes.add(`${peer.name} ${server}: ${ended} (${stderr.trim().split("\n").at(-1)})`);
