@@ -13,6 +13,8 @@ import { measureWorkloads } from "./workloads.mjs";
 
 const MIB = 256;
 const SMALL_FILES = 1000;
+/** Seconds that one visit may take at least: these are whole workloads, not programs of a second. */
+const LEAST_LIMIT = 1200;
 const SMB_CONF = "/etc/samba/vkernel.conf";
 
 /** Environment: WORK, a folder for a tmpfs; CLIENTS; ROOT and QEMU for servers of a root of their own, else empty. */
@@ -147,6 +149,7 @@ class Rows {
 /** `rounds` interleaved rounds; { rows, notes, failed }. `only`: part of "smb", "nfs", or a workload's name. */
 export async function measureServe(inputs, { rounds, limit, only, cache, say }) {
   const made = await serveInputs(path.join(cache, "serve"), say);
+  const seconds = Math.max(limit, LEAST_LIMIT);
   const rows = new Rows();
   let qemu = null;
   try {
@@ -159,10 +162,10 @@ export async function measureServe(inputs, { rounds, limit, only, cache, say }) 
     for (const name of Object.keys(SERVERS).filter((each) => each.includes(only))) {
       for (const peer of peers) {
         say(`round ${round}: ${name}, ${peer}`);
-        rows.take(peer, name, await visitServer(name, peer, made, qemu, limit));
+        rows.take(peer, name, await visitServer(name, peer, made, qemu, seconds));
       }
     }
-    await measureWorkloads(made, { peers, qemu, only, limit, say, round, rows });
+    await measureWorkloads(made, { peers, qemu, only, limit: seconds, say, round, rows });
   }
   return { rows: rows.rows, notes: [...rows.notes], failed: rows.failed };
 }

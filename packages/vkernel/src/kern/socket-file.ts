@@ -11,7 +11,7 @@
  */
 import { ENOTTY, ETOOMANYREFS } from "../sys/errno.ts";
 import { FREAD, FWRITE } from "../sys/fcntl.ts";
-import { FIONREAD, SIOCATMARK } from "../sys/ioctl.ts";
+import { FIONREAD, SIOCATMARK, TIOCOUTQ } from "../sys/ioctl.ts";
 import type { WaitChannel } from "../sys/wait.ts";
 import type { PeerCred, Rights, Socket } from "../net/socket.ts";
 import type { Vattr, Vnode } from "../vfs/vnode.ts";
@@ -116,11 +116,16 @@ export class SocketFile extends File {
     return write ? this.socket.roomOf(null) : this.socket.readChan;
   }
   override ioctl(cmd: number, data: Uint8Array): number {
-    const word = cmd >>> 0;
-    if (word !== FIONREAD && (word !== SIOCATMARK || !this.protocol.hasUrgent(this))) throw ENOTTY;
-    const n = word === FIONREAD ? this.socket.readableBytes : this.socket.atMark ? 1 : 0;
-    new DataView(data.buffer, data.byteOffset).setInt32(0, n, true);
+    new DataView(data.buffer, data.byteOffset).setInt32(0, this.#count(cmd >>> 0), true);
     return 0;
+  }
+  #count(cmd: number): number {
+    const { socket } = this;
+    if (cmd === FIONREAD) return socket.readableBytes;
+    // Linux's SIOCOUTQ: smbd tells by it whether a client has received what it was sent.
+    if (cmd === TIOCOUTQ) return socket.untakenBytes;
+    if (cmd === SIOCATMARK && this.protocol.hasUrgent(this)) return socket.atMark ? 1 : 0;
+    throw ENOTTY;
   }
   override stat(): Vattr {
     return this.node.getattr();

@@ -321,6 +321,11 @@ export class Socket {
     return this.mark !== null && this.queue[0] === this.mark;
   }
 
+  /** Bytes of a stream that were sent and that the other end has not taken yet. */
+  get untakenBytes(): number {
+    return this.isPackets || this.peer === null ? 0 : this.peer.queued;
+  }
+
   /** Bytes that can be read before the stream ends or the urgent byte comes; of packets the first one's. */
   get readableBytes(): number {
     if (this.isPackets) return this.queue[0]?.data.length ?? 0;

@@ -7,7 +7,7 @@ const ESRCH = -3, EPERM = -1, EAGAIN = -11, EINVAL = -22, EOPNOTSUPP = -95;
 const A = DATA, BUF = DATA + 0x1000, MASK = DATA + 0x2000, INFO = DATA + 0x3000, ZERO = DATA + 0x4000;
 const INET = 2, STREAM = 1, NONBLOCK = 0o4000, MSG_OOB = 1, MSG_PEEK = 2, MSG_DONTWAIT = 0x40;
 const F_SETFL = 4, F_SETOWN = 8, F_GETOWN = 9, F_SETSIG = 10, F_GETSIG = 11, F_SETOWN_EX = 15, F_GETOWN_EX = 16, O_ASYNC = 0o20000;
-const SIOCATMARK = 0x8905, FIONREAD = 0x541b, SOL_SOCKET = 1, SO_OOBINLINE = 10, POLLIN = 1, POLLPRI = 2;
+const SIOCATMARK = 0x8905, FIONREAD = 0x541b, SIOCOUTQ = 0x5411, SOL_SOCKET = 1, SO_OOBINLINE = 10, POLLIN = 1, POLLPRI = 2;
 const SIGURG = 23, SIGIO = 29, RT = 40, SI_KERNEL = 0x80, POLL_IN = 1, POLL_OUT = 2;
 
 async function run(program: Program): Promise<void> {
@@ -97,6 +97,27 @@ it("SO_OOBINLINE leaves the urgent byte among the others", async () => {
     expect((yield* state(u, a))[0]).toBe(1);
     expect(yield* recv(u, a, 10)).toBe("bc");
     expect(yield* state(u, a)).toEqual([0, 0, 0]);
+  });
+});
+
+it("SIOCOUTQ: what the other end has not taken of a local stream; nothing of TCP inside the machine, where it has arrived", async () => {
+  await run(function* (u) {
+    const waiting = function* (fd: number): Steps<number> {
+      expect(yield sys("ioctl", fd, SIOCOUTQ, INFO)).toBe(0);
+      return u.word(INFO);
+    };
+    yield sys("socketpair", 1, STREAM, 0, A);
+    const [one, two] = [u.word(A), u.word(A + 4)];
+    expect(yield* waiting(one)).toBe(0);
+    yield* send(u, one, "hello");
+    expect([yield* waiting(one), yield* waiting(two)]).toEqual([5, 0]);
+    expect(yield* recv(u, two, 3)).toBe("hel");
+    expect(yield* waiting(one)).toBe(2);
+    yield sys("close", two);
+    expect(yield* waiting(one)).toBe(0);
+    const [c, a] = yield* tcp(u);
+    yield* send(u, c, "hello");
+    expect([yield* waiting(c), yield* waiting(a)]).toEqual([0, 0]);
   });
 });
 

@@ -169,6 +169,11 @@ export class InetSocket extends Socket {
     return n;
   }
 
+  /** Inside the machine what was sent has arrived, whoever reads it; for other machines the host still has to take it. */
+  override get untakenBytes(): number {
+    return this.peer instanceof InetSocket ? 0 : super.untakenBytes;
+  }
+
   override recv(to: ByteSink, peek: boolean): number {
     if (this.listening) throw ENOTCONN;
     // That nobody reads any more is no news for who reads.
