@@ -106,6 +106,11 @@ describe("/proc/PID", () => {
       const maps = String(yield* cat(u, "/proc/self/maps"));
       expect(maps).toMatch(/^10000000-10100000 rw-p 00000000 00:00 0 *\n/m);
       for (const line of maps.split("\n").slice(0, -1)) expect(line).toMatch(/^[0-9a-f]{8}-[0-9a-f]{8} [r-][w-][x-][sp] [0-9a-f]{8} \w\w:\w\w \d+ /);
+      const smaps = String(yield* cat(u, "/proc/self/smaps"));
+      const sizes = /^10000000-10100000 .*\nSize: +(\d+) kB\n(?:.*\n)*?Rss: +(\d+) kB\n/m.exec(smaps)!;
+      expect(sizes[1]).toBe("1024");
+      expect(Number(sizes[2])).toBeGreaterThan(0);
+      expect(smaps.split("\n").filter((line) => maps.includes(`${line}\n`) && line !== "")).toHaveLength(maps.split("\n").length - 1);
     }));
 
   it("has the process's directories and descriptors as links that lead there", () =>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** /proc/PID as Linux programs read it (proc(5); Linux fs/proc/array.c, base.c, task_mmu.c). */
 import { EFAULT, EINVAL, EIO, EPERM, ESRCH } from "../../sys/errno.ts";
-import { PAGE_SIZE, PROT_EXEC, PROT_READ, PROT_WRITE } from "../../sys/mman.ts";
+import { PAGE_SIZE } from "../../sys/mman.ts";
 import { SIG_DFL, SIG_IGN, sigaddset, sigset, type Sigset } from "../../sys/signal.ts";
 import { procTimes } from "../../kern/resource.ts";
 import type { File } from "../../kern/file.ts";
@@ -14,11 +14,10 @@ import { FileRefVnode } from "../../vfs/file-ref.ts";
 import type { Mount } from "../../vfs/mount.ts";
 import { cacheFullpath, cacheHold, type Nchandle } from "../../vfs/namecache.ts";
 import { type ProcDir, procDir, type ProcFile, type ProcLink, type ProcNode } from "../../vfs/procfs/procfs.ts";
-import { VnodePager } from "../../vfs/vnode-pager.ts";
 import { copyin, copyoutForced } from "../../vm/copyio.ts";
-import { mapEntries, type Vmspace } from "../../vm/vmspace.ts";
-import { linuxDev, linuxOpenFlags, linuxRdev } from "./file-flags.ts";
-import { ino32 } from "./file-stat.ts";
+import type { Vmspace } from "../../vm/vmspace.ts";
+import { linuxOpenFlags, linuxRdev } from "./file-flags.ts";
+import { mapsText, smapsText } from "./procfs-maps.ts";
 import { mountLines, mountinfoLines } from "./procfs-mounts.ts";
 import { linuxSigset } from "./signo.ts";
 
@@ -209,34 +208,6 @@ function memoryBytes(p: Proc): NonNullable<ProcFile["bytes"]> {
   };
 }
 
-function mapsText(p: Proc): string {
-  if (p.vmspace === null) return "";
-  const h8 = (n: number): string => n.toString(16).padStart(8, "0");
-  let out = "";
-  for (const e of mapEntries(p.vmspace)) {
-    const pager = e.object?.pager ?? null;
-    const vp = pager instanceof VnodePager ? pager.vp : null;
-    const prot =
-      ((e.prot & PROT_READ) !== 0 ? "r" : "-") +
-      ((e.prot & PROT_WRITE) !== 0 ? "w" : "-") +
-      ((e.prot & PROT_EXEC) !== 0 ? "x" : "-") +
-      (e.shared ? "s" : "p");
-    let dev = "00:00";
-    let ino = 0;
-    let name = e.tag === "" ? "" : `[${e.tag}]`;
-    if (vp !== null) {
-      const va = vp.getattr();
-      const st = linuxDev(0, va.fsid);
-      dev = `${((st >> 8) & 0xfff).toString(16).padStart(2, "0")}:${(st & 0xff).toString(16).padStart(2, "0")}`;
-      ino = ino32(va.fileid);
-      name = (vp.nch === null ? null : cacheFullpath(vp.nch, p.k.mounts.root)) ?? "(deleted)";
-    }
-    const line = `${h8(e.start)}-${h8(e.end)} ${prot} ${h8(e.offset)} ${dev} ${ino} `;
-    out += name === "" ? `${line}\n` : `${line.padEnd(49)}${name}\n`;
-  }
-  return out;
-}
-
 const LIMITS: readonly (readonly [string, number, string])[] = [
   ["Max cpu time", rl.RLIMIT_CPU, "seconds"],
   ["Max file size", rl.RLIMIT_FSIZE, "bytes"],
@@ -366,6 +337,7 @@ export function pidDir(p: Proc, thread: Lwp | null, mount: () => Mount): ProcDir
     }),
     mem: { ...file(0o600, () => ""), bytes: memoryBytes(p) },
     maps: file(0o444, () => mapsText(p)),
+    smaps: file(0o444, () => smapsText(p)),
     limits: file(0o444, () => limitsText(p)),
     mounts: file(0o444, () => mountLines(p)),
     mountinfo: file(0o444, () => mountinfoLines(p)),
