@@ -30,6 +30,7 @@ import {
   choose,
   eq,
   eqz,
+  extendU,
   geS,
   i32,
   load,
@@ -45,7 +46,7 @@ import {
 } from "../wasm/expr.ts";
 import type { Func } from "../wasm/func.ts";
 import type { ModuleBuilder } from "../wasm/module.ts";
-import { I32, I32_LOAD, I32_LOAD16_U, I32_STORE, I32_STORE16 } from "../wasm/opcodes.ts";
+import { I32, I32_LOAD, I32_LOAD16_U, I32_STORE, I32_STORE16, I64, I64_LOAD } from "../wasm/opcodes.ts";
 import { X_DEAD, X_HOT, X_JUMP, X_PASSAGE, X_STALE } from "./exits.ts";
 
 export const LINE_SHIFT = 4;
@@ -89,6 +90,7 @@ export function regionDispatcher(m: ModuleBuilder, stateBase: number, regionType
     const slot = f.local();
     const entry = f.local();
     const code = f.local();
+    const left = f.local();
     const put = (offset: number, value: Expr): void => f.store(I32_STORE, line, value, offset);
     const put16 = (offset: number, value: Expr): void => f.store(I32_STORE16, line, value, offset);
     const word = (offset: number): Expr => load(I32_LOAD, I32, line, offset);
@@ -117,7 +119,9 @@ export function regionDispatcher(m: ModuleBuilder, stateBase: number, regionType
       f.if(geS(state(S.COUNTER), 0), () => f.ret(i32(X_JUMP)));
       f.set(eip, state(S.EIP));
       f.set(line, add(cache, lineOf(eip)));
-      f.if(or(ne(word(LINE_EIP), eip), ne(word(LINE_EPOCH), state(S.EPOCH))), () => {
+      // EIP and EPOCH in one comparison.
+      const key = load(I64_LOAD, I64, line, LINE_EIP);
+      f.if(ne(xor(key, extendU(eip)), load(I64_LOAD, I64, i32(0), stateBase + S.EPOCH_KEY)), () => {
         put(LINE_EIP, eip);
         put(LINE_EPOCH, state(S.EPOCH));
         put16(LINE_SLOT, i32(0));
@@ -132,8 +136,9 @@ export function regionDispatcher(m: ModuleBuilder, stateBase: number, regionType
         f.store(I32_STORE, i32(0), slot, stateBase + S.REGION_FROM_SLOT);
         f.ret(i32(X_HOT));
       });
-      f.store(I32_STORE, i32(0), sub(state(S.PASSAGES), 1), stateBase + S.PASSAGES);
-      f.if(ltS(state(S.PASSAGES), 0), () => {
+      f.set(left, sub(state(S.PASSAGES), 1));
+      f.store(I32_STORE, i32(0), left, stateBase + S.PASSAGES);
+      f.if(ltS(left, 0), () => {
         f.store(I32_STORE, i32(0), i32(PASSAGE_INTERVAL - 1), stateBase + S.PASSAGES);
         f.store(I32_STORE, i32(0), base, stateBase + S.REGION_FROM);
         f.store(I32_STORE, i32(0), slot, stateBase + S.REGION_FROM_SLOT);
