@@ -114,12 +114,13 @@ async function visitServer(name, peer, inputs, qemu, seconds) {
   if (peer !== "vkernel") {
     return apart(PRELUDE + server.direct + server.client, { ...env, ROOT: inputs[server.root], QEMU: peer === "qemu-user" ? qemu : "" }, seconds);
   }
-  const image = path.join(path.dirname(inputs.files), "served.img");
-  output("cp", ["--sparse=always", inputs.files, image]);
+  const dir = mkdtempSync(path.join(path.dirname(inputs.files), "served-"));
+  const image = path.join(dir, "files.img");
   try {
+    output("cp", ["--sparse=always", inputs.files, image]);
     return await apart(PRELUDE + server.vkernel + server.client, { ...env, IMAGE: image }, seconds);
   } finally {
-    rmSync(image);
+    rmSync(dir, { recursive: true });
   }
 }
 

@@ -62,6 +62,8 @@ export class NfsClient {
   }
 
   call(prog, proc, args) {
+    // Who ended the connection while nothing was under way told nobody.
+    if (this.#socket.destroyed) return Promise.reject(new Error("the connection has ended"));
     const xid = this.#xid++ >>> 0;
     const cred = Buffer.concat([words(0), text("load"), words(0, 0, 0)]);
     const body = Buffer.concat([words(xid, 0, 2, prog, 3, proc, 1), opaque(cred), words(0, 0), args]);
