@@ -7,12 +7,16 @@ const BEGIN = "<!-- results of programs.js: written by --report, not by hand -->
 const END = "<!-- end of results -->";
 const COLUMNS = ["case", "result", "tests", "native s", "vkernel s", "day", "differences, each with its cause"];
 
+/** Differences of a case that are told one by one. */
+const NOTES = 6;
+
 const cell = (text) => text.replaceAll("|", "\\|").replaceAll("\n", " ");
 const seconds = (ms) => (ms === null ? "" : (ms / 1000).toFixed(1));
 
 /** One line of the table: a case { suite, name } and how it ended. */
 function row({ suite, name, word, tests, nativeMs, vkernelMs, day, lines, known }) {
-  const notes = [...lines, ...known.map((text) => `known: ${text}`)];
+  const all = [...lines, ...known.map((text) => `known: ${text}`)];
+  const notes = all.length > NOTES ? [...all.slice(0, NOTES - 1), `and ${all.length - NOTES + 1} more`] : all;
   const cells = [`${suite} ${name}`, word, tests, seconds(nativeMs), seconds(vkernelMs), day, notes.join("; ")];
   return `| ${cells.map(cell).join(" | ")} |`;
 }

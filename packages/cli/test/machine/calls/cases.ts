@@ -6,7 +6,8 @@ import type { SystemCall } from "@vkernel/vkernel";
 export const NOT_CALLED: Readonly<Record<string, string>> = {
   exit: "ends the process that should print", exit_group: "ends the process that should print", fork: "prints twice", vfork: "prints twice",
   clone: "prints twice", clone3: "prints twice", sigreturn: "takes registers from the stack", rt_sigreturn: "takes registers from the stack",
-  reboot: "is not asked for where it could be granted", sync: "waits for the whole machine's disks", syncfs: "waits for the whole machine's disks",
+  reboot: "is not asked for where it could be granted", swapon: "is not asked for where it could be granted", swapoff: "is not asked for where it could be granted",
+  sync: "waits for the whole machine's disks", syncfs: "waits for the whole machine's disks",
   fallocate: "takes room on the disk", ptrace: "stops the process that should print", seccomp: "is for good",
   unshare: "depends on how the native half is set apart", setns: "depends on how the native half is set apart",
 };

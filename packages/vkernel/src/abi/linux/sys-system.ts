@@ -65,9 +65,13 @@ function sysSysinfo(lp: Lwp, a: Int32Array): number {
 const SWAP_FLAGS = 0x7_ffff;
 function sysSwapon(lp: Lwp, a: Int32Array): number {
   if ((a[1]! & ~SWAP_FLAGS) !== 0) throw EINVAL;
+  suser(lp.proc);
   return kernSwapon(lp, pathArg(lp, a[0]!), true);
 }
-const sysSwapoff = (lp: Lwp, a: Int32Array): number => kernSwapoff(lp, pathArg(lp, a[0]!));
+function sysSwapoff(lp: Lwp, a: Int32Array): number {
+  suser(lp.proc);
+  return kernSwapoff(lp, pathArg(lp, a[0]!));
+}
 const SWAP_NOTE = "disks given to the machine for swap space, with mkswap's header";
 
 const GRND_NONBLOCK = 1;
