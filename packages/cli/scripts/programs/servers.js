@@ -96,7 +96,7 @@ psql -U postgres -d postgres -X -t -c 'select count(*) from pgbench_history' -c 
   },
   {
     name: "memcached",
-    script: `memcached -u nobody -l 127.0.0.1 -p 11311 -t 2 -d -P /tmp/pid; ${AWAIT}await 11311
+    script: `memcached -u nobody -l 127.0.0.1 -p 11311 -t 2 -d -P /tmp/pid; ${AWAIT}await 11311; while [ ! -s /tmp/pid ]; do sleep 0.1; done
 python3 - <<'END'
 import socket
 s = socket.create_connection(("127.0.0.1", 11311)); f = s.makefile("rwb")
