@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Debian's own programs for the host, unpacked beside the tests with the host's apt; nothing is installed. */
-import { execFileSync, spawnSync } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { checkout } from "./harness.ts";
@@ -38,11 +38,20 @@ export class HostProgram {
     for (const file of readdirSync(archives).filter((f) => f.endsWith(".deb"))) execFileSync("dpkg-deb", ["-x", path.join(archives, file), this.#root]);
   }
 
-  /** Runs it; standard output and error together, and the exit status. */
-  run(args: readonly string[], cwd: string): { text: string; status: number | null } {
+  get #env(): NodeJS.ProcessEnv {
     const triplet = readdirSync(path.join(this.#root, "usr/lib")).find((sub) => /-linux-gnu/.test(sub))!;
     const libraries = [`usr/lib/${triplet}`, `usr/lib/${triplet}/samba`, `lib/${triplet}`].map((sub) => path.join(this.#root, sub)).join(":");
-    const result = spawnSync(this.#program, args, { cwd, encoding: "latin1", env: { ...process.env, LD_LIBRARY_PATH: libraries }, timeout: 120_000 });
+    return { ...process.env, LD_LIBRARY_PATH: libraries };
+  }
+
+  /** Starts it beside the test, its output line by line. */
+  start(args: readonly string[], cwd: string): ChildProcess {
+    return spawn("stdbuf", ["-oL", this.#program, ...args], { cwd, env: this.#env, stdio: ["ignore", "pipe", "inherit"] });
+  }
+
+  /** Runs it; standard output and error together, and the exit status. */
+  run(args: readonly string[], cwd: string): { text: string; status: number | null } {
+    const result = spawnSync(this.#program, args, { cwd, encoding: "latin1", env: this.#env, timeout: 120_000 });
     if (result.error) throw result.error;
     return { text: result.stdout + result.stderr, status: result.status };
   }
