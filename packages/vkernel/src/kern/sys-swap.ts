@@ -72,12 +72,12 @@ export function kernSwapon(lp: Lwp, path: string, header: boolean): number {
   return 0;
 }
 
-/** Brings back what is on a disk and takes it out of use. Throws EPERM, ENOTBLK, ENXIO, EINVAL (not in use), ENOMEM, EIO. */
+/** Brings back what is on a disk and takes it out of use. Throws EPERM, EINVAL (not in use), ENOMEM, EIO. */
 export function kernSwapoff(lp: Lwp, path: string): number {
   suser(lp.proc);
   const { vm } = lp.k;
-  const name = `/dev/${diskAt(lp, path).name}`;
-  const area = vm.swap.areas.find(({ device }) => device.name === name);
+  const dev = withPath(lp, AT_FDCWD, path, NLC_FOLLOW, (vp) => (vp.type === VCHR || vp.type === VBLK ? lp.k.devsw.find(vp.getattr().rdev) : null));
+  const area = dev === null ? undefined : vm.swap.areas.find(({ device }) => device.name === `/dev/${dev.name}`);
   if (area === undefined) throw EINVAL;
   if (!new PageOut(vm).empty(area)) throw ENOMEM;
   vm.swap.remove(area);
