@@ -30,8 +30,18 @@ import { canRunNatively, compare, runInVkernel, runNatively } from "./programs-r
 import { SUITES } from "./programs/suites.js";
 
 const checkout = fileURLToPath(new URL("../../../", import.meta.url));
-const { values } = parseArgs({
-  options: {
+const USAGE =
+  "usage: programs.js [--only TEXT]… [--suite NAME,…] [--list] [--no-native] [--verbose] [--keep] [--dir DIR] [--patience N] [--report FILE]";
+
+/** Ends with status 2. */
+function refuse(why) {
+  process.stderr.write(`programs: ${why}\n${USAGE}\n`);
+  process.exit(2);
+}
+
+const { values } = parseOptions();
+function parseOptions() {
+  const options = {
     only: { type: "string", multiple: true, default: [""] },
     suite: { type: "string", default: Object.keys(SUITES).join(",") },
     dir: { type: "string", default: path.join(checkout, "scratch/programs") },
@@ -41,14 +51,24 @@ const { values } = parseArgs({
     keep: { type: "boolean", default: false },
     patience: { type: "string", default: "3" },
     report: { type: "string" },
-  },
-});
+    help: { type: "boolean", default: false },
+  };
+  try {
+    return parseArgs({ options });
+  } catch (e) {
+    return refuse(e.message);
+  }
+}
+if (values.help) {
+  process.stdout.write(`${USAGE}\nThe head of this file tells what each does.\n`);
+  process.exit(0);
+}
 
 /** The suites asked for, with the cases that are to run. */
 function chosen() {
   return values.suite.split(",").map((name) => {
     const suite = SUITES[name];
-    if (suite === undefined) throw new Error(`--suite ${name}: there are ${Object.keys(SUITES).join(", ")}`);
+    if (suite === undefined) refuse(`--suite ${name}: there are ${Object.keys(SUITES).join(", ")}`);
     return {
       ...suite,
       name,
@@ -60,7 +80,7 @@ function chosen() {
 }
 
 const patience = Number(values.patience);
-if (!(patience > 0)) throw new Error(`--patience ${values.patience}: not a positive number`);
+if (!(patience > 0)) refuse(`--patience ${values.patience}: not a positive number`);
 
 const tally = { cases: 0, different: 0, known: 0 };
 
