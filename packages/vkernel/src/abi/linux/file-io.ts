@@ -289,12 +289,13 @@ function copyFiles(
   while (moved < len) {
     const want = Math.min(buf.length, len - moved);
     const start = fromAt !== null ? fromAt.offset : from.seek(0, SEEK_CUR);
-    const inn = Uio.kernel(buf, 0, want);
-    const got = from.pread(inn, start, lp);
-    if (got <= 0) break;
-    const out = Uio.kernel(buf, 0, got);
+    let got: number;
     let put: number;
+    // What has been moved has been moved: whatever ends it then, a wait for the disk included, the call must not begin anew.
     try {
+      got = from.pread(Uio.kernel(buf, 0, want), start, lp);
+      if (got <= 0) break;
+      const out = Uio.kernel(buf, 0, got);
       put = toAt !== null ? to.pwrite(out, toAt.offset, lp) : to.write(out, lp);
     } catch (e) {
       if (moved > 0) break;
