@@ -141,6 +141,24 @@ it.each<[string, (u: User) => Generator<Call, number, number>]>([
   });
 });
 
+it("sendfile moves each piece once, wherever it waits for the disk", async () => {
+  await machine(function* (u) {
+    const from = yield sys("open", u.text(P, "/d/big"), 0);
+    const to = yield sys("open", u.text(P, "/out"), O_RDWR | O_CREAT, 0o644);
+    u.words(P + 128, 0);
+    for (;;) {
+      const moved = yield sys("sendfile", to, from, P + 128, 1 << 20);
+      expect(moved).toBeGreaterThanOrEqual(0);
+      if (moved === 0) break;
+    }
+    expect([u.word(P + 128), yield sys("lseek", to, 0, 1)]).toEqual([1 << 20, 1 << 20]);
+    for (let block = 0; block < 16; block++) {
+      expect(yield sys("pread64", to, BUF, 1, block * 65536, 0)).toBe(1);
+      expect(u.read(BUF, 1).charCodeAt(0)).toBe(1 + block);
+    }
+  });
+});
+
 it("a process that waits for a flush does not stop another one, which may write meanwhile", async () => {
   await machine(function* (u, device) {
     const fds: number[] = [];
