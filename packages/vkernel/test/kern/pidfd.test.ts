@@ -167,6 +167,8 @@ it("sched_getattr tells the nice value, sched_setattr sets it; ioprio is checked
     u.words(A + 4, 1);
     expect(yield sys("sched_setattr", 0, A, 0)).toBe(EPERM);
     expect(yield sys("sched_getaffinity", -1, 4, A)).toBe(ESRCH);
+    expect(yield sys("sched_getaffinity", 1, 4, A)).toBe(4);
+    expect(u.word(A)).toBe(1);
     expect(yield sys("ioprio_get", 1, 0)).toBe(0);
     expect(yield sys("ioprio_get", 4, 0)).toBe(EINVAL);
     expect(yield sys("ioprio_set", 1, 0, 4 << 13)).toBe(EINVAL);

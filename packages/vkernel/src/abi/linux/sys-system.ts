@@ -3,13 +3,14 @@
 import { E2BIG, EFAULT, EINTR, EINVAL, EPERM, ESRCH } from "../../sys/errno.ts";
 import { WOULDBLOCK } from "../../sys/wait.ts";
 import { copyin, copyinWords, copyout, copyoutWords, suword } from "../../vm/copyio.ts";
-import type { KernelFrame, Lwp } from "../../kern/proc.ts";
+import type { KernelFrame, Lwp, Proc } from "../../kern/proc.ts";
 import { suser } from "../../kern/prot.ts";
 import { FOREVER, PCATCH, tsleep } from "../../kern/sleep.ts";
 import { kernSwapoff, kernSwapon } from "../../kern/sys-swap.ts";
 import { hex, int, partial, path, pid, plain, size, sleeps, type Sysent, uptr } from "../../kern/sysent.ts";
 import { pathArg } from "./file-flags.ts";
 import { LINUX_RELEASE, LINUX_VERSION } from "./version.ts";
+import { findProc } from "./sys-process.ts";
 
 const UTS_LEN = 65;
 
@@ -171,9 +172,13 @@ function sysSchedPriorityMin(_lp: Lwp, a: Int32Array): number {
   if (!knownPolicy(a[0]!)) throw EINVAL;
   return a[0] === SCHED_FIFO || a[0] === SCHED_RR ? 1 : 0;
 }
+/** A thread's process; that of the system, which has no threads, too. Throws ESRCH. */
+function affinityTarget(lp: Lwp, tid: number): Proc {
+  return tid === 0 ? lp.proc : findProc(lp, tid);
+}
 /** The result is the number of bytes written: one word, in which processor 0 is set. */
 function sysSchedGetaffinity(lp: Lwp, a: Int32Array): number {
-  anyTarget(lp, a[0]!);
+  affinityTarget(lp, a[0]!);
   if (a[1]! < 4 || (a[1]! & 3) !== 0) throw EINVAL;
   suword(lp.proc.vmspace!, a[2]!, 1);
   return 4;
@@ -181,7 +186,7 @@ function sysSchedGetaffinity(lp: Lwp, a: Int32Array): number {
 function sysSchedSetaffinity(lp: Lwp, a: Int32Array): number {
   const buf = new Uint8Array(Math.min(a[1]! >>> 0, 128));
   copyin(lp.proc.vmspace!, a[2]!, buf, 0, buf.length);
-  mayReschedule(lp, anyTarget(lp, a[0]!).proc);
+  mayReschedule(lp, affinityTarget(lp, a[0]!));
   if (buf.length === 0 || (buf[0]! & 1) === 0) throw EINVAL;
   return 0;
 }
