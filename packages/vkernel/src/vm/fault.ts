@@ -85,7 +85,9 @@ export function vmFaultForced(vm: Vmspace, va: number): number {
 export function vmEnterResident(vm: Vmspace, va: number): boolean {
   const entry = va < VM_MAX_USER_ADDRESS ? vm.map.find(va) : null;
   if (entry === null || (entry.prot & PROT_EXEC) === 0 || entry.object === null) return false;
-  if (pmapPte(vm.pmap, va) >>> 12 === 0) {
+  const pte = pmapPte(vm.pmap, va);
+  if (isSwapped(pte)) return false;
+  if (pte >>> 12 === 0) {
     const pindex = Math.floor((entry.offset + (va - entry.start)) / PAGE_SIZE);
     if (entry.object.resident(pindex) === 0) return false;
   }
