@@ -1,22 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { describe, expect, it } from "vitest";
-import { DATA, type Program, sys, UserBench } from "./user-bench.ts";
+import { DATA, run, sys } from "./user-bench.ts";
 
-const EBADF = -9,
-  EAGAIN = -11,
-  EFAULT = -14,
-  EINVAL = -22,
-  EPIPE = -32;
+const EBADF = -9, EAGAIN = -11, EFAULT = -14, EINVAL = -22, EPIPE = -32;
 const SIGPIPE = 13;
 const A = DATA;
-
-/** Runs one program as the superuser; returns bench and wait status. */
-async function run(program: Program): Promise<{ bench: UserBench; status: number }> {
-  const bench = new UserBench();
-  const p = bench.start(program);
-  const status = await bench.run(p);
-  return { bench, status };
-}
 
 describe("pipes", () => {
   it("P3: end of file after the last writer, EPIPE and SIGPIPE after the last reader", async () => {

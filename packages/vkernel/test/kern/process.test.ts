@@ -1,30 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { describe, expect, it } from "vitest";
 import { psignal } from "../../src/kern/sig.ts";
-import { DATA, type Program, sys, UserBench } from "./user-bench.ts";
+import { DATA, type Program, run, sys, UserBench } from "./user-bench.ts";
 
-const EPERM = -1,
-  ESRCH = -3,
-  ECHILD = -10,
-  EAGAIN = -11,
-  EINVAL = -22,
-  ENOSYS = -38;
-const SIGTERM = 15,
-  SIGCHLD = 17,
-  SIGCONT = 18,
-  SIGSTOP = 19;
-const WNOHANG = 1,
-  WUNTRACED = 2,
-  WCONTINUED = 8;
+const EPERM = -1, ESRCH = -3, ECHILD = -10, EAGAIN = -11, EINVAL = -22, ENOSYS = -38;
+const SIGTERM = 15, SIGCHLD = 17, SIGCONT = 18, SIGSTOP = 19;
+const WNOHANG = 1, WUNTRACED = 2, WCONTINUED = 8;
 const A = DATA;
-
-/** Runs one program as the superuser; returns bench and wait status. */
-async function run(program: Program): Promise<{ bench: UserBench; status: number }> {
-  const bench = new UserBench();
-  const p = bench.start(program);
-  const status = await bench.run(p);
-  return { bench, status };
-}
 
 describe("exit and wait", () => {
   it.each([

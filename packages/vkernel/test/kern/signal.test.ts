@@ -1,30 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { describe, expect, it } from "vitest";
-import { compute, DATA, type Program, sys, UserBench } from "./user-bench.ts";
+import { compute, DATA, run, sys } from "./user-bench.ts";
 
-const EPERM = -1,
-  ESRCH = -3,
-  EINTR = -4,
-  EAGAIN = -11,
-  EFAULT = -14,
-  EINVAL = -22;
+const EPERM = -1, ESRCH = -3, EINTR = -4, EAGAIN = -11, EFAULT = -14, EINVAL = -22;
 const CLOCK_PROCESS_CPUTIME_ID = 2;
-const SIGHUP = 1,
-  SIGUSR1 = 10,
-  SIGCONT = 18,
-  SIGTSTP = 20;
-const SA_RESTART = 0x1000_0000,
-  SA_SIGINFO = 4,
-  SA_NODEFER = 0x4000_0000;
+const SIGHUP = 1, SIGUSR1 = 10, SIGCONT = 18, SIGTSTP = 20;
+const SA_RESTART = 0x1000_0000, SA_SIGINFO = 4, SA_NODEFER = 0x4000_0000;
 const A = DATA;
-
-/** Runs one program as the superuser; returns bench and wait status. */
-async function run(program: Program): Promise<{ bench: UserBench; status: number }> {
-  const bench = new UserBench();
-  const p = bench.start(program);
-  const status = await bench.run(p);
-  return { bench, status };
-}
 
 describe("signals", () => {
   it("a handler runs with its number, and the interrupted registers come back", async () => {

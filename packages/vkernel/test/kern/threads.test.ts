@@ -1,21 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { describe, expect, it } from "vitest";
-import { DATA, type Program, sys, UserBench } from "./user-bench.ts";
+import { DATA, run, sys } from "./user-bench.ts";
 
-const EPERM = -1,
-  EAGAIN = -11,
-  EFAULT = -14,
-  EINVAL = -22,
-  ENOSYS = -38;
+const EPERM = -1, EAGAIN = -11, EFAULT = -14, EINVAL = -22, ENOSYS = -38;
 const A = DATA;
-
-/** Runs one program as the superuser; returns bench and wait status. */
-async function run(program: Program): Promise<{ bench: UserBench; status: number }> {
-  const bench = new UserBench();
-  const p = bench.start(program);
-  const status = await bench.run(p);
-  return { bench, status };
-}
 
 describe("threads and futexes", () => {
   const THREAD = 0x100 | 0x200 | 0x400 | 0x800 | 0x1_0000 | 0x4_0000;

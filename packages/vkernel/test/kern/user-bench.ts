@@ -344,3 +344,11 @@ export class UserBench implements Machine {
     tf[TF_EBP] = a[5] ?? 0;
   }
 }
+
+/** Runs one program as the superuser; returns bench and wait status. */
+export async function run(program: Program): Promise<{ bench: UserBench; status: number }> {
+  const bench = new UserBench();
+  const p = bench.start(program);
+  const status = await bench.run(p);
+  return { bench, status };
+}
