@@ -17,7 +17,7 @@ import { waitForLoad } from "./sleep.ts";
 import type { Sysent } from "./sysent.ts";
 
 /** One call in this many is timed when calls of its kind are short; long ones are timed always. */
-const SAMPLE = 16;
+const SAMPLE = 64;
 /** Calls that take longer than this on average, ns, are timed always. */
 const SHORT_NS = 3000;
 /** Numbers up to this have their own slots in the per-ABI tables. */
