@@ -133,7 +133,6 @@ function isWoken(nodes: readonly WaitNode[]): boolean {
   return false;
 }
 
-/** Waits until data from outside has come in. The failure of a load surfaces in the operation that runs again. */
 /** Does something that may need what is not in memory, again after each load; it must change nothing before it throws. */
 export function* whenLoaded<T>(lp: Lwp, f: () => T): Generator<void, T, void> {
   for (;;) {
@@ -145,6 +144,8 @@ export function* whenLoaded<T>(lp: Lwp, f: () => T): Generator<void, T, void> {
     }
   }
 }
+
+/** Waits until data from outside has come in. The failure of a load surfaces in the operation that runs again. */
 export function* waitForLoad(lp: Lwp, miss: IoMiss): Generator<void, number, void> {
   const done = new WaitChannel("biord");
   let finished = false;

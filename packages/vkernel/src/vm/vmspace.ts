@@ -70,6 +70,13 @@ export class Vmspace {
     return pmapResidentCount(this.pmap, true);
   }
 
+  /** Bytes of mappings whose pages stay in memory: mlock(2). */
+  lockedBytes(): number {
+    let bytes = 0;
+    for (const { start, end, wired } of this.map.entries) if (wired) bytes += end - start;
+    return bytes;
+  }
+
   /** Bytes mapped. */
   sizeBytes(): number {
     return this.map.size;

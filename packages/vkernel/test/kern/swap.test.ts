@@ -2,6 +2,7 @@
 /** Swap space: what does not fit into memory goes to a disk and comes back; swapon, swapoff, mlock; Linux's values. */
 import { expect, it } from "vitest";
 import { Vkd } from "../../src/dev/vkd.ts";
+import { pidDir } from "../../src/abi/linux/procfs-pid.ts";
 import { installReclaim } from "../../src/vm/reclaim.ts";
 import { DATA, dfly, type Program, sys, type User, UserBench } from "./user-bench.ts";
 
@@ -47,6 +48,22 @@ class SwapBench extends UserBench {
 function* node(u: User): Generator<ReturnType<typeof sys>, void, number> {
   expect(yield sys("mknod", u.text(A, "/swap"), S_IFBLK | 0o600, DEVICE)).toBe(0);
   expect(yield sys("mknod", u.text(A + 64, "/null"), S_IFCHR | 0o600, NULL_DEVICE)).toBe(0);
+}
+/** What /proc shows of a process. */
+function texts({ k }: UserBench, pid: number): { smaps: string; status: string } {
+  const proc = k.procs.get(pid)!;
+  const nodes = pidDir(proc, null, () => k.mounts.root.mount);
+  const text = (name: string): string => {
+    const node = nodes.find(name);
+    if (node?.kind !== "file") throw new Error(name);
+    return String(node.read());
+  };
+  return { smaps: text("smaps"), status: text("status") };
+}
+/** kB by name of the mapping at an address in smaps. */
+function rows(smaps: string, at: number): Record<string, number> {
+  const block = new RegExp(`^${at.toString(16).padStart(8, "0")}-.*\n((?:[A-Z].*\n)*)`, "m").exec(smaps)![1]!;
+  return Object.fromEntries([...block.matchAll(/^(\w+): +(\d+) kB$/gm)].map(([, name, kb]) => [name!, Number(kb)]));
 }
 /** Anonymous memory. */
 const map = (len: number): ReturnType<typeof sys> => sys("mmap2", 0, len, 3, 0x22, -1, 0);
@@ -135,7 +152,12 @@ it("what is locked stays: mlock, mlockall for what is mapped later, munlock", as
     expect(yield sys("munlock", later, 16 * PAGE)).toBe(0);
     yield* pressure();
     expect(yield* resident(locked, 16)).toBe(16);
-    expect(yield* resident(later, 16)).toBeLessThan(16);
+    const there = yield* resident(later, 16);
+    expect(there).toBeLessThan(16);
+    const { smaps, status } = texts(bench, yield sys("getpid"));
+    expect(rows(smaps, locked)).toMatchObject({ Size: 64, Rss: 64, Swap: 0, Locked: 64 });
+    expect(rows(smaps, later)).toMatchObject({ Size: 64, Rss: 4 * there, Swap: 64 - 4 * there, Locked: 0 });
+    expect(status).toMatch(/^VmLck:\t *64 kB$/m);
     for (let i = 0; i < 16; i++) expect(u.word(later + i * PAGE)).toBe(i);
   });
 });

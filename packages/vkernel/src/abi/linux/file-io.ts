@@ -214,15 +214,14 @@ const CLOSE_RANGE_CLOEXEC = 4;
  * descriptors are one thread's alone; threads cannot part with what they share.
  */
 function sysCloseRange(lp: Lwp, a: Int32Array): number {
-  const CLOEXEC = CLOSE_RANGE_CLOEXEC;
   const first = a[0]! >>> 0;
   const last = a[1]! >>> 0;
-  if (first > last || (a[2]! & ~(CLOEXEC | CLOSE_RANGE_UNSHARE)) !== 0) throw EINVAL;
+  if (first > last || (a[2]! & ~(CLOSE_RANGE_CLOEXEC | CLOSE_RANGE_UNSHARE)) !== 0) throw EINVAL;
   if ((a[2]! & CLOSE_RANGE_UNSHARE) !== 0 && lp.proc.lwps.size > 1) throw EINVAL;
   const fdp = lp.proc.fd!;
   for (let d = first; d <= last && d < fdp.files.length; d++) {
     if (fdp.files[d] === null) continue;
-    if ((a[2]! & CLOEXEC) !== 0) fdp.cloexec[d] = 1;
+    if ((a[2]! & CLOSE_RANGE_CLOEXEC) !== 0) fdp.cloexec[d] = 1;
     else kernClose(lp, d);
   }
   return 0;

@@ -5,6 +5,7 @@ import type { Proc } from "../../kern/proc.ts";
 import { cacheFullpath } from "../../vfs/namecache.ts";
 import { VnodePager } from "../../vfs/vnode-pager.ts";
 import type { VmMapEntry } from "../../vm/map-entry.ts";
+import { isSwapped } from "../../vm/pageout.ts";
 import { type Pmap, pmapPte, VPTE_M, VPTE_V, VPTE_W } from "../../vm/pmap.ts";
 import { mapEntries } from "../../vm/vmspace.ts";
 import { linuxDev } from "./file-flags.ts";
@@ -48,6 +49,8 @@ interface Resident {
   privateClean: number;
   privateDirty: number;
   anonymous: number;
+  /** In swap space, that is not in memory. */
+  swapped: number;
 }
 
 /**
@@ -55,11 +58,14 @@ interface Resident {
  * file behind it counts as modified, since it is nowhere else.
  */
 function residentOf(pm: Pmap, e: VmMapEntry): Resident {
-  const r: Resident = { sharedClean: 0, sharedDirty: 0, privateClean: 0, privateDirty: 0, anonymous: 0 };
+  const r: Resident = { sharedClean: 0, sharedDirty: 0, privateClean: 0, privateDirty: 0, anonymous: 0, swapped: 0 };
   const isFile = e.object?.pager instanceof VnodePager;
   for (let va = e.start; va < e.end; va += PAGE_SIZE) {
     const pte = pmapPte(pm, va);
-    if ((pte & VPTE_V) === 0) continue;
+    if ((pte & VPTE_V) === 0) {
+      if (isSwapped(pte)) r.swapped++;
+      continue;
+    }
     const modified = (pte & VPTE_M) !== 0;
     if (e.shared) {
       if (modified) r.sharedDirty++;
@@ -86,7 +92,7 @@ export function smapsText(p: Proc): string {
       ["Size", (e.end - e.start) / PAGE_SIZE], ["KernelPageSize", 1], ["MMUPageSize", 1], ["Rss", rss], ["Pss", rss],
       ["Shared_Clean", r.sharedClean], ["Shared_Dirty", r.sharedDirty], ["Private_Clean", r.privateClean],
       ["Private_Dirty", r.privateDirty], ["Referenced", rss], ["Anonymous", r.anonymous], ["LazyFree", 0], ["AnonHugePages", 0],
-      ["Swap", 0], ["SwapPss", 0], ["Locked", 0],
+      ["Swap", r.swapped], ["SwapPss", r.swapped], ["Locked", e.wired ? rss : 0],
     ];
     out += mapLine(p, e);
     for (const [name, pages] of rows) out += `${`${name}:`.padEnd(16)}${String(pages * KB).padStart(8)} kB\n`;

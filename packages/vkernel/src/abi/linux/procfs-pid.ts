@@ -136,7 +136,7 @@ function statusText(p: Proc, lp: Lwp | null): string {
     lines.push(
       `VmPeak:\t${kb(vm.sizeBytes())}`,
       `VmSize:\t${kb(vm.sizeBytes())}`,
-      `VmLck:\t${kb(0)}`,
+      `VmLck:\t${kb(vm.lockedBytes())}`,
       `VmPin:\t${kb(0)}`,
       `VmHWM:\t${kb(vm.peakResidentPages() * 4096)}`,
       `VmRSS:\t${kb(rss)}`,

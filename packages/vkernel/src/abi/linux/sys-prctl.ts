@@ -20,6 +20,10 @@ const PR_GET_SECCOMP = 21;
 const PR_CAPBSET_READ = 23;
 const PR_CAPBSET_DROP = 24;
 const PR_GET_SECUREBITS = 27;
+const PR_SET_CHILD_SUBREAPER = 36;
+const PR_GET_CHILD_SUBREAPER = 37;
+const PR_SET_NO_NEW_PRIVS = 38;
+const PR_GET_NO_NEW_PRIVS = 39;
 const PR_CAP_AMBIENT = 47;
 const AMBIENT_IS_SET = 1;
 const AMBIENT_RAISE = 2;
@@ -45,11 +49,6 @@ function capAmbient(p: Proc, how: number, cap: number): number {
       throw EINVAL;
   }
 }
-const PR_SET_CHILD_SUBREAPER = 36;
-const PR_GET_CHILD_SUBREAPER = 37;
-const PR_SET_NO_NEW_PRIVS = 38;
-const PR_GET_NO_NEW_PRIVS = 39;
-const PR_SET_VMA = 0x5356_4d41;
 
 function sysPrctl(lp: Lwp, a: Int32Array): number {
   const p = lp.proc;
@@ -109,8 +108,6 @@ function sysPrctl(lp: Lwp, a: Int32Array): number {
       return 0;
     case PR_GET_NO_NEW_PRIVS:
       return p.noNewPrivs ? 1 : 0;
-    case PR_SET_VMA:
-      throw EINVAL;
     default:
       throw EINVAL;
   }
@@ -184,7 +181,7 @@ export const PRCTL_ROWS: readonly Sysent[] = [
     plain(310, "unshare", [hex], sysUnshare),
     "EINVAL: threads share descriptors and directories, processes share nothing",
   ),
-  partial(plain(136, "personality", [hex], sysPersonality), "stored, without effect"),
+  partial(plain(136, "personality", [hex], sysPersonality), "kept; of its bits READ_IMPLIES_EXEC has an effect"),
   partial(
     plain(172, "prctl", [int, hex, hex, hex, hex], sysPrctl),
     "names, death signal, dumpable, subreaper, no_new_privs, capability sets",

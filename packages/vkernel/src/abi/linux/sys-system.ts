@@ -318,7 +318,7 @@ function sysRestartSyscall(): number {
   throw EINTR;
 }
 
-const ONE_CLASS = "no real-time class: EPERM; the idle policy counts as nice 19, the batch policy as the normal one";
+const ONE_CLASS = "no real-time class: EPERM; the idle policy comes after all niceness, the batch policy as the normal one";
 export const SYSTEM_ROWS: readonly Sysent[] = [
   plain(0, "restart_syscall", [], sysRestartSyscall),
   plain(59, "oldolduname", [uptr], uname(5, 9)),
