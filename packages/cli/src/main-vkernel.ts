@@ -8,9 +8,13 @@ import { vkernelCommand } from "./cmd/vkernel.ts";
 import { report } from "./ui/errors.ts";
 import { tuneEngine } from "./v8-flags.ts";
 
+/** Verbs that pass a program's exit status on, and so have one of their own for what they fail at themselves. */
+const PASS_ON: ReadonlySet<string | undefined> = new Set(["run", "boot", "exec"]);
+
 /** Runs the command line; resolves to the exit status. */
 export async function main(argv: string[]): Promise<number> {
   tuneEngine();
+  const failure = PASS_ON.has(argv[0]) ? 125 : 1;
   let status = 0;
   const command = vkernelCommand((code) => {
     status = code;
@@ -20,7 +24,7 @@ export async function main(argv: string[]): Promise<number> {
     return status;
   } catch (error) {
     // commander has printed its message; help and version end with 0
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : argv[0] === "run" ? 125 : 1;
-    return report("vkernel", error, argv[0] === "run" ? 125 : 1);
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : failure;
+    return report("vkernel", error, failure);
   }
 }

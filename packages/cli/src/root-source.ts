@@ -113,7 +113,7 @@ export function rootSource(platform: HostPlatform, spec: string | undefined, opt
   if (spec === undefined) return worldRoot(platform);
   const { file, option } = splitOption(spec, ["rw", "ro"]);
   const stat = statSync(file, { throwIfNoEntry: false });
-  if (stat === undefined) throw new CliError(file, "no such file or directory", "--root takes a HAMMER image or a directory");
+  if (stat === undefined) throw new CliError(file, "no such file or directory", "a HAMMER image or a directory is what can be a root");
   if (stat.isDirectory()) return directoryRoot(file, options.readOnly === true ? "ro" : option === null ? "overlay" : (option as "rw" | "ro"), options.changes);
   if (option === "rw") throw new CliError(spec, "':rw' is for directories", "changes to an image always persist");
   return imageRoot(platform, [file], { ...options, discard: option === "ro" });

@@ -3,13 +3,15 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { ImageLock } from "@vkernel/hammer/node";
 import { create } from "../src/cmd/image/create.ts";
 import { writeText } from "../src/cmd/image/files.ts";
 import { withImage } from "../src/cmd/image/open.ts";
 import { mountLines } from "../src/cmd/serve/nfs.ts";
 import { connectLines, serveSmb } from "../src/cmd/serve/smb.ts";
+import { swapFile } from "../src/cmd/run.ts";
+import { main } from "../src/main-vkernel.ts";
 import { bracketed, publishedPort } from "../src/network.ts";
 import { runtimeDir } from "../src/control/runtime-dir.ts";
 import { machineFileOf } from "../src/machine-file.ts";
@@ -51,6 +53,38 @@ describe("image create --force", () => {
     await expect(create(image, { size: "128m", memory: "512m", force: true })).rejects.toThrow(`is in use by process ${process.pid}`);
     lock.release();
     rmSync(dir, { recursive: true });
+  });
+});
+
+describe("run --swap", () => {
+  it("refuses a file system, and leaves it as it is", async () => {
+    const dir = mkdtempSync(path.join(os.tmpdir(), "vk-"));
+    const image = path.join(dir, "home.img");
+    await create(image, { size: "128m", memory: "512m" });
+    const before = readFileSync(image);
+    expect(() => swapFile(image)).toThrow(`--swap: ${image} holds a HAMMER file system`);
+    expect(readFileSync(image).equals(before)).toBe(true);
+    expect(readdirSync(dir)).toEqual(["home.img"]);
+    rmSync(dir, { recursive: true });
+  });
+});
+
+describe("the exit status of what fails before a program runs", () => {
+  it.each([
+    [125, "run --root /nowhere/root.img -- /bin/sh", "/nowhere/root.img: no such file or directory"],
+    [125, "run", "missing required argument 'program'"],
+    [125, "boot -f /nowhere/machine.json", "/nowhere/machine.json: no such file or directory"],
+    [125, "exec no-such-machine sh", "no-such-machine: no machine of this name is running"],
+    [125, "exec", "missing required argument 'name'"],
+    [1, "stop no-such-machine", "no-such-machine: no machine of this name is running"],
+    [1, "frob", "unknown command 'frob'"],
+    [1, "image create /nowhere/new.img", "/nowhere/new.img: there is no such folder to make it in"],
+  ])("%i: vkernel %s", async (status, line, message) => {
+    const written: string[] = [];
+    const write = vi.spyOn(process.stderr, "write").mockImplementation((text) => written.push(String(text)) > 0);
+    const result = await main(line.split(" ")).finally(() => write.mockRestore());
+    expect(written.join("")).toContain(`vkernel: ${message}`);
+    expect(result).toBe(status);
   });
 });
 

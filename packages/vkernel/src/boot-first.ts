@@ -66,7 +66,7 @@ export async function startProgram(lp: Lwp, consoles: ConsoleSet, first: FirstPr
         p.fd!.cdir = nch;
       }, wait);
     } catch (e) {
-      throw bootError("ENOENT", `working directory ${first.cwd}`, e);
+      throw bootError("EOTHER", `working directory ${first.cwd}`, e);
     }
   }
   await withLoads(k, () => consoles.openStdio(lp, first.stdio), wait);

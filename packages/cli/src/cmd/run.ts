@@ -7,6 +7,7 @@ import { isHammerError, toByteString } from "@vkernel/hammer";
 import { FileDevice } from "@vkernel/hammer/node";
 import { ControlServer } from "../control/server.ts";
 import { SharedPlatform } from "../control/shared-terminal.ts";
+import { holdsHammer } from "../holds-hammer.ts";
 import { cpuDebug, reportCpuDebug, type CpuDebugOptions } from "../cpu-debug.ts";
 import { awaitGdb } from "../gdb-link.ts";
 import { network } from "../network.ts";
@@ -141,18 +142,23 @@ function traceTo(file: string): { write(line: string): void; end(): void } {
   };
 }
 
-/** The image of --swap. Throws CliError. */
-function swapFile(file: string): FileDevice {
+/** The image of --swap, for which a file system is too good. Throws CliError. */
+export function swapFile(file: string): FileDevice {
   let disk: FileDevice;
   try {
     disk = new FileDevice(file, { readOnly: false });
   } catch (error) {
     if (!isHammerError(error)) throw error;
-    throw new CliError("--swap", error.message, `truncate -s 1g ${file}`);
+    throw new CliError("--swap", error.message, error.code === "ENOENT" ? `truncate -s 1g ${file}` : undefined);
   }
-  if (disk.size >= PAGE_SIZE) return disk;
-  disk.close();
-  throw new CliError("--swap", `${file} has no room for a page`, `truncate -s 1g ${file}`);
+  try {
+    if (disk.size < PAGE_SIZE) throw new CliError("--swap", `${file} has no room for a page`, `truncate -s 1g ${file}`);
+    if (holdsHammer(disk)) throw new CliError("--swap", `${file} holds a HAMMER file system`, "pages would overwrite it: name another file");
+    return disk;
+  } catch (error) {
+    disk.close();
+    throw error;
+  }
 }
 
 /** Runs the program; resolves to the exit status of the command. */

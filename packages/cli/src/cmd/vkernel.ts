@@ -57,7 +57,11 @@ Examples:
   vkernel run --root DIR -- /bin/ls -l   run one program, changes stay in memory
   vkernel image create disk.img --from DIR`,
     )
-    .action(async (options: ClassicOptions) => exit(await bootClassic(options)));
+    .allowExcessArguments()
+    .action(async (options: ClassicOptions, command: Command) => {
+      if (command.args.length > 0) command.error(`unknown command '${command.args[0]}'`);
+      exit(await bootClassic(options));
+    });
 
   vkernel
     .command("run")
@@ -135,7 +139,9 @@ A machine file is JSON; paths in it are relative to the file. Its schema: ${sche
     "exports": { "paths": [{ "path": "/data" }] },
     "environment": { "LANG": "C.UTF-8" },
     "start": ["/usr/sbin/nginx", "-g", "daemon off;"]
-  }`,
+  }
+
+Exit status: as of vkernel run.`,
     )
     .action(async (name: string | undefined, options: BootOptions) => exit(await bootMachine(name, options)));
 

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** What all commands share: commander set up so that it throws instead of exiting, and the package's version. */
-import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { Command } from "commander";
 
 /** Version of the cli package. */
 export function version(): string {
-  const manifest = new URL("../package.json", import.meta.url);
-  return (JSON.parse(readFileSync(manifest, "utf8")) as { version: string }).version;
+  return (createRequire(import.meta.url)("@vkernel/cli/package.json") as { version: string }).version;
 }
 
 /** A top-level command of that name: errors on standard error as `name: …`, and the nearest match suggested. */

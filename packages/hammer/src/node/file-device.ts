@@ -76,7 +76,8 @@ export class FileDevice implements BackgroundDevice {
     } catch (cause) {
       const code = (cause as NodeJS.ErrnoException).code;
       if (code === "EEXIST") throw new HammerError("EEXIST", `${path}: the file exists already`, { path, cause });
-      if (code === "ENOENT") throw new HammerError("ENOENT", `${path}: no such file`, { path, cause });
+      if (code === "ENOENT")
+        throw new HammerError("ENOENT", `${path}: ${options.create === true ? "there is no such folder to make it in" : "no such file"}`, { path, cause });
       throw new HammerError("EIO", `${path}: cannot be opened for ${this.readOnly ? "reading" : "writing"}: `
         + (cause as Error).message, { path, cause });
     }

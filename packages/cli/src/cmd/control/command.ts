@@ -96,6 +96,7 @@ export function addControlCommands(vkernel: Command, exit: (status: number) => v
     .option("-w, --workdir <dir>", "working directory in the guest")
     .option("-u, --user <user>", "user name or uid[:gid] in the guest")
     .option("-T, --no-tty", "streams and no terminal, though the caller has one")
+    .addHelpText("after", "\nExit status: as of vkernel run; 125 also when the machine does not answer.")
     .action(async (name: string, program: string, args: string[], options: ExecOptions) =>
       exit(await execInMachine(name, program, args, options)),
     );

@@ -2,21 +2,12 @@
 /** `hammer` volume-add and volume-del. Source: DragonFly sbin/hammer/cmd_volume.c. */
 import { existsSync, rmSync } from "node:fs";
 import path from "node:path";
-import { addVolume, isHammerError, removeVolume, volumeHeaders, type BlockDevice, type HammerMount } from "@vkernel/hammer";
+import { addVolume, removeVolume, type HammerMount } from "@vkernel/hammer";
 import { FileDevice, openImage } from "@vkernel/hammer/node";
+import { holdsHammer } from "../../holds-hammer.ts";
 import { CliError } from "../../ui/errors.ts";
 import { parseSize } from "../../ui/size.ts";
 import { confirm, pacing, rehearse, type CommandOptions, type GlobalOptions } from "./admin-context.ts";
-
-function holdsHammer(device: BlockDevice): boolean {
-  try {
-    volumeHeaders([device]);
-    return true;
-  } catch (e) {
-    if (isHammerError(e, "E_NOT_HAMMER")) return false;
-    throw e;
-  }
-}
 
 /** `hammer volume-add device [fs]`. */
 export function volumeAdd(volumes: string[], g: GlobalOptions, file: string, o: { size?: string }): void {

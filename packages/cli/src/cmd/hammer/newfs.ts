@@ -8,8 +8,9 @@
 import { randomFillSync } from "node:crypto";
 import { existsSync, rmSync, statSync } from "node:fs";
 import type { Command } from "commander";
-import { isHammerError, newfs, sizeToStr, uuidText, volumeHeaders, type NewfsResult } from "@vkernel/hammer";
+import { newfs, sizeToStr, uuidText, type NewfsResult } from "@vkernel/hammer";
 import { FileDevice, systemNow } from "@vkernel/hammer/node";
+import { holdsHammer } from "../../holds-hammer.ts";
 import { topCommand } from "../../ui/command.ts";
 import { CliError } from "../../ui/errors.ts";
 import { parseSize } from "../../ui/size.ts";
@@ -78,16 +79,6 @@ function openVolumes(names: string[], o: Options, made: string[]): FileDevice[] 
     return devices;
   } catch (e) {
     for (const d of devices) d.close();
-    throw e;
-  }
-}
-
-function holdsHammer(device: FileDevice): boolean {
-  try {
-    volumeHeaders([device]);
-    return true;
-  } catch (e) {
-    if (isHammerError(e, "E_NOT_HAMMER")) return false;
     throw e;
   }
 }
