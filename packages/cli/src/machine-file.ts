@@ -68,6 +68,8 @@ export async function readMachineFile(file: string): Promise<MachineFile> {
     value = JSON.parse(readFileSync(file, "utf8"));
   } catch (error) {
     if (error instanceof SyntaxError) throw new CliError(file, error.message, "a machine file is a JSON object");
+    // Node does not name what it was that it could open and not read.
+    if ((error as NodeJS.ErrnoException).code === "EISDIR") throw new CliError(file, "is a directory, not a machine file");
     throw error;
   }
   // Only this command needs the validator.

@@ -3,11 +3,11 @@
 import { CommanderError } from "commander";
 import { hammerCommand, type CommandResult } from "./cmd/hammer/command.ts";
 import { report } from "./ui/errors.ts";
-import { endOnClosedOutput } from "./ui/output.ts";
+import { endOnLostOutput } from "./ui/output.ts";
 
 /** Runs the command line; resolves to the exit status: 0, 1 or, for some commands as in the original, 2. */
 export async function main(argv: string[]): Promise<number> {
-  endOnClosedOutput();
+  endOnLostOutput("hammer");
   const result: CommandResult = { status: 0, failureStatus: 1 };
   try {
     await hammerCommand(result).parseAsync(argv, { from: "user" });

@@ -3,11 +3,11 @@
 import { CommanderError } from "commander";
 import { undoCommand } from "./cmd/hammer/undo.ts";
 import { report } from "./ui/errors.ts";
-import { endOnClosedOutput } from "./ui/output.ts";
+import { endOnLostOutput } from "./ui/output.ts";
 
 /** Runs the command line; resolves to the exit status, 0 or 1. */
 export async function main(argv: string[]): Promise<number> {
-  endOnClosedOutput();
+  endOnLostOutput("undo");
   try {
     await undoCommand().parseAsync(argv, { from: "user" });
     return 0;

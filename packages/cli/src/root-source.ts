@@ -125,7 +125,7 @@ export function volume(spec: string): { on: string; mount: MountFactory } {
   if (match === null) throw new CliError("-v", `'${spec}' is no volume`, "HOST:GUEST[:ro], GUEST an absolute path");
   const [, host, guest, mode] = match;
   const stat = statSync(host!, { throwIfNoEntry: false });
-  if (stat === undefined) throw new CliError(host!, "no such directory", "-v HOST:GUEST[:ro]");
-  if (!stat.isDirectory()) throw new CliError(host!, "not a directory", "-v shows directories");
+  if (stat === undefined) throw new CliError(host!, "no such directory");
+  if (!stat.isDirectory()) throw new CliError(host!, "not a directory, which alone can be shown in the guest");
   return { on: toByteString(guest!), mount: hostFs(toByteString(path.resolve(host!)), mode === "ro") };
 }

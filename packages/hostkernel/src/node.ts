@@ -5,6 +5,8 @@
  */
 import * as fs from "node:fs";
 import { randomFillSync } from "node:crypto";
+import { Socket } from "node:net";
+import type { Writable } from "node:stream";
 // Not the global of the same name, which is a getter: the clock is read in system calls.
 import { performance } from "node:perf_hooks";
 import { startCompiler } from "@vkernel/cpu/node";
@@ -225,10 +227,13 @@ class NodeInput implements HostInput {
 
 class NodeOutput implements HostOutput {
   readonly #stream: NodeJS.WriteStream;
+  /** Descriptor of a file or a device, which takes what it takes at once; null for terminals, pipes and sockets. */
+  readonly #fd: number | null;
   readonly #drained: (() => void)[] = [];
   #broken = false;
-  constructor(stream: NodeJS.WriteStream) {
+  constructor(stream: NodeJS.WriteStream & { readonly fd: number }) {
     this.#stream = stream;
+    this.#fd = (stream as Writable) instanceof Socket ? null : stream.fd;
     const drain = (): void => {
       for (const callback of this.#drained) callback();
     };
@@ -243,6 +248,12 @@ class NodeOutput implements HostOutput {
     return this.#stream.isTTY === true;
   }
   write(bytes: Uint8Array): boolean {
+    if (this.#fd !== null) {
+      // Written here, so that whoever writes hears of a full disk.
+      const fd = this.#fd;
+      for (let at = 0; at < bytes.length; ) at += guard(() => fs.writeSync(fd, bytes, at));
+      return true;
+    }
     if (this.#broken) {
       // A terminal that has gone also hangs up, which ends its programs; a pipe has this error alone.
       if (this.isTTY) return true;

@@ -48,7 +48,7 @@ export interface HostOutput {
   readonly isTTY: boolean;
   /**
    * Takes all bytes, copied. Returns false when the writer should wait for onDrain before writing more. Throws
-   * HostFileError EPIPE when the reader has gone.
+   * HostFileError: EPIPE when the reader has gone, of a file what the host says (ENOSPC).
    */
   write(bytes: Uint8Array): boolean;
   /** Called whenever output that had returned false has drained. */

@@ -7,6 +7,7 @@
 import { CPU_MODELS } from "@vkernel/vkernel";
 import { Option, type Command } from "commander";
 import { topCommand } from "../ui/command.ts";
+import { endOnLostOutput } from "../ui/output.ts";
 import { schemaPath } from "../machine-file.ts";
 import { bootMachine, type BootOptions } from "./boot.ts";
 import { bootClassic, type ClassicOptions } from "./classic.ts";
@@ -147,6 +148,7 @@ Exit status: as of vkernel run.`,
 
   vkernel
     .command("syscalls")
+    .hook("preAction", () => endOnLostOutput("vkernel"))
     .description("list the system calls that programs find: whole, partial (with what is missing), or not there")
     .option("--abi <name>", "linux or dragonfly; both unless told")
     .option("--support <what>", "only full, partial or none")

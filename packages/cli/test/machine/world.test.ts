@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The embedded world as `npm start` boots it: programs of our own, through the DragonFly ABI, from a HAMMER root. */
-import { execFileSync } from "node:child_process";
-import { readdirSync } from "node:fs";
+import { execFileSync, spawnSync } from "node:child_process";
+import { closeSync, existsSync, openSync, readdirSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
 import { checkout, scratch, vkernel } from "./harness.ts";
@@ -46,6 +46,16 @@ describe("a piped session", () => {
     const r = world("halt\nsleep 60\necho never\n");
     expect(r.stdout).toBe("");
     expect(r.status).toBe(0);
+  });
+
+  it.runIf(existsSync("/dev/full"))("programs and commands hear of a standard output that takes nothing", () => {
+    const full = openSync("/dev/full", "w");
+    const to = (args: string[]) => spawnSync(process.execPath, [path.join(checkout, "packages/cli/bin/vkernel.js"), ...args], { stdio: ["ignore", full, "pipe"], encoding: "utf8" });
+    const program = to(["run", "sh", "-c", "echo lost || exit 9"]);
+    expect([program.status, program.stderr]).toEqual([9, expect.stringMatching(/No space left/)]);
+    const command = to(["syscalls"]);
+    expect([command.status, command.stderr]).toEqual([1, "vkernel: standard output: no space left on the host's device\n"]);
+    closeSync(full);
   });
 
   it("keeps output and errors apart", () => {

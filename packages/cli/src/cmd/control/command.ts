@@ -5,6 +5,7 @@ import type { ProcessInfo } from "@vkernel/vkernel";
 import { ask, openMachine, readMessage, runningMachines } from "../../control/client.ts";
 import { DATA, MESSAGE, onFrames, sendMessage, type Request } from "../../control/frames.ts";
 import { CliError } from "../../ui/errors.ts";
+import { endOnLostOutput } from "../../ui/output.ts";
 import { visible } from "../../ui/visible.ts";
 import { display } from "../image/open.ts";
 import { attachToMachine, execInMachine, type ExecOptions } from "./session.ts";
@@ -76,8 +77,10 @@ async function stopMachine(name: string, time: string): Promise<void> {
 /** Adds the commands to `vkernel`. */
 export function addControlCommands(vkernel: Command, exit: (status: number) => void): void {
   const collect = (value: string, list: string[] = []): string[] => [...list, value];
+  const watchOutput = (): void => endOnLostOutput("vkernel");
   vkernel
     .command("ps")
+    .hook("preAction", watchOutput)
     .description("list running machines, or the processes of one")
     .argument("[name]", "machine; all of them unless given")
     .option("--json", "one JSON object")
@@ -107,6 +110,7 @@ export function addControlCommands(vkernel: Command, exit: (status: number) => v
     .action(async (name: string) => exit(await attachToMachine(name)));
   vkernel
     .command("logs")
+    .hook("preAction", watchOutput)
     .description("print what a machine has written, as far as it is kept (1 MiB)")
     .argument("<name>", "machine")
     .option("-f, --follow", "go on as more is written")

@@ -2,7 +2,7 @@
 /** `vkernel image …`: HAMMER images without booting anything. */
 import { Command } from "commander";
 import { topCommand } from "../../ui/command.ts";
-import { endOnClosedOutput } from "../../ui/output.ts";
+import { endOnLostOutput } from "../../ui/output.ts";
 import { cat } from "./cat.ts";
 import { create, type CreateOptions } from "./create.ts";
 import { cp, mkdir, rm, type CpOptions, type MkdirOptions, type RmOptions } from "./edit.ts";
@@ -14,7 +14,7 @@ import { ls, type LsOptions } from "./ls.ts";
 export function imageCommand(): Command {
   const image = new Command("image").copyInheritedSettings(topCommand("vkernel"));
   image
-    .hook("preAction", endOnClosedOutput)
+    .hook("preAction", () => endOnLostOutput("vkernel"))
     .description("make, read and change HAMMER images without booting them")
     .addHelpText("after", `
 IMAGE is a file, or the volumes of a file system joined by colons. Paths inside may carry @@0x<tid> to name the past.
