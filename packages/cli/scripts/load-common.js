@@ -2,6 +2,7 @@
 /** What the load tests of file servers share: contents from seeds, and a server that is started, killed and watched. */
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
+import { EventEmitter, once } from "node:events";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
@@ -34,6 +35,8 @@ export class LoadedServer {
   #env;
   #name;
   #child = null;
+  #isReady = false;
+  #events = new EventEmitter().setMaxListeners(0);
 
   /** `ready`: what it prints when clients may come; `name`: the test's, for messages. */
   constructor(name, args, ready, env) {
@@ -41,6 +44,11 @@ export class LoadedServer {
     this.#args = args;
     this.#ready = ready;
     this.#env = env;
+  }
+
+  /** Resolves when it runs and clients may come. */
+  async running() {
+    while (!this.#isReady) await once(this.#events, "ready");
   }
 
   async start() {
@@ -60,6 +68,8 @@ export class LoadedServer {
       process.exit(1);
     });
     this.#child = child;
+    this.#isReady = true;
+    this.#events.emit("ready");
   }
 
   /** Notes how much memory the server has taken. */
@@ -75,6 +85,7 @@ export class LoadedServer {
     const child = this.#child;
     if (child === null) return null;
     this.#child = null;
+    this.#isReady = false;
     const ended = new Promise((resolve) => child.once("exit", resolve));
     child.kill(signal);
     return ended;

@@ -34,8 +34,11 @@ const [CLIENTS, FILES, ROUNDS, KILLS, SILENT, PORT] = [values.clients, values.fi
 /** When clients end by the clock, ms; 0: after their rounds. */
 const LENGTH = Number(values.minutes) * 60_000;
 const MOST_BYTES = 200_000;
-/** Of a process of smbclient, ms; one that a killed server has left alone is ended by it. */
-const PATIENCE_MS = 120_000;
+/** Of a process of smbclient, ms; on a busy machine a tree takes minutes. */
+const PATIENCE_MS = 600_000;
+/** Of one request of smbclient, s. Logging in has 20 s, which no option changes; so clients start one after the other. */
+const REQUEST_PATIENCE_S = 300;
+const BETWEEN_STARTS_MS = 200;
 const USER = "load";
 const PASSWORD = "load";
 
@@ -53,10 +56,21 @@ const server = new LoadedServer(MACHINE, [
   ...["--snapshot-every", "never", "-m", values.memory],
 ], "smbclient:", env);
 
+let nextStart = 0;
+/** Waits until the server runs and it is a client's turn to start. */
+async function turn() {
+  await server.running();
+  const now = Date.now();
+  nextStart = Math.max(now, nextStart + BETWEEN_STARTS_MS);
+  await pause(nextStart - now);
+}
+
 /** Runs smbclient's commands with `cwd` as its folder; whether all went well, and what it said. */
-function smbclient(commands, cwd) {
+async function smbclient(commands, cwd) {
+  await turn();
   return new Promise((resolve, reject) => {
-    const child = spawn(values.smbclient, ["-s", "/dev/null", "-p", String(PORT), "-A", login, "//127.0.0.1/load", "-c", commands], {
+    const options = ["-s", "/dev/null", "-p", String(PORT), "-t", String(REQUEST_PATIENCE_S), "-A", login];
+    const child = spawn(values.smbclient, [...options, "//127.0.0.1/load", "-c", commands], {
       cwd, stdio: ["ignore", "pipe", "pipe"], timeout: PATIENCE_MS, killSignal: "SIGKILL",
     });
     let text = "";
@@ -120,7 +134,6 @@ async function worker(i) {
       if (good) break;
       // The server was killed: what it had is copied anew, over what is there or not.
       again++;
-      await pause(500);
       await smbclient(`deltree ${name}`, local);
     }
     whole.set(name, hashes);
@@ -135,7 +148,9 @@ async function worker(i) {
 const lost = new Set();
 async function killer(stop) {
   for (let i = 0; i < KILLS; i++) {
-    await pause(LENGTH > 0 ? (LENGTH * (0.5 + random(100) / 100)) / (KILLS + 1) : 4000 + random(8000));
+    if (LENGTH > 0) await pause((LENGTH * (0.5 + random(100) / 100)) / (KILLS + 1));
+    // In the middle of the work, however long it takes.
+    else while (!stop() && whole.size < ((i + 1) * CLIENTS * ROUNDS) / (KILLS + 1)) await pause(100);
     if (stop()) return;
     const before = [...whole.keys()];
     const sync = spawnSync(process.execPath, [bin("vkernel"), "exec", MACHINE, "sync"], { env, encoding: "utf8" });

@@ -13,13 +13,13 @@ export interface HostAddress {
 
 export interface HostConnection {
   readonly remote: HostAddress;
-  /** Delivers what arrives from now on; null when the other side has ended its direction. */
+  /** Delivers what arrives from now on, bytes that are the receiver's then; null when the other side has ended its direction. */
   onData(sink: (bytes: Uint8Array | null) => void): void;
   /** Stops delivery until resume(). */
   pause(): void;
   resume(): void;
-  /** Takes all bytes, which are the connection's then. Returns false when the writer should wait for onDrain. */
-  write(bytes: Uint8Array): boolean;
+  /** Takes all pieces, whose bytes are the connection's then. Returns false when the writer should wait for onDrain. */
+  write(pieces: readonly Uint8Array[]): boolean;
   onDrain(callback: () => void): void;
   /** Ends this direction behind what was written. */
   end(): void;

@@ -13,6 +13,9 @@ function codeOf(error: unknown): string {
   return typeof code === "string" ? code : "EIO";
 }
 
+/** Bytes that may wait here for the host to take them. */
+const MOST_WAITING = 65_536;
+
 class NodeConnection implements HostConnection {
   readonly remote: HostAddress;
   readonly #socket: Socket;
@@ -35,8 +38,15 @@ class NodeConnection implements HostConnection {
   resume(): void {
     this.#socket.resume();
   }
-  write(bytes: Uint8Array): boolean {
-    return this.#socket.write(bytes);
+  write(pieces: readonly Uint8Array[]): boolean {
+    const socket = this.#socket;
+    // One system call for all of them.
+    if (pieces.length > 1) socket.cork();
+    for (const piece of pieces) socket.write(piece);
+    if (pieces.length > 1) socket.uncork();
+    // Not what write() returns: that is false for any long piece, even one that the host has taken by now, and the writer would
+    // wait for a turn of the event loop.
+    return socket.writableLength < MOST_WAITING;
   }
   onDrain(callback: () => void): void {
     this.#socket.on("drain", callback);

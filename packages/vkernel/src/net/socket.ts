@@ -12,7 +12,8 @@
  *   UX4  A packet is taken as a whole; what did not fit into the receiver's buffer is lost, and `truncated` says so.
  *   UX5  `mark` is a message of one byte in `queue`, the stream's newest urgent byte, or null; reading ends before it once,
  *        and unless `oobInline` passes it by.
- *   UX6  Nothing waits: WOULDBLOCK, and channels that are woken when it may be tried again.
+ *   UX6  What lies in a queue is not written to any more: its bytes may belong to several.
+ *   UX7  Nothing waits: WOULDBLOCK, and channels that are woken when it may be tried again.
  * @module
  */
 import { ECONNREFUSED, ECONNRESET, EDESTADDRREQ, EINVAL, EISCONN, EMSGSIZE, ENOTCONN, EOPNOTSUPP, EPIPE, EPROTOTYPE, type Errno } from "../sys/errno.ts";
@@ -40,6 +41,8 @@ export interface ByteSink {
 }
 export interface ByteSource {
   get(dst: Uint8Array, off: number, len: number): number;
+  /** Gives away the next bytes as they lie, at least one and at most `most`: nobody will change them. Absent where they must be copied. */
+  take?(most: number): Uint8Array;
   readonly resid: number;
 }
 
@@ -293,12 +296,11 @@ export class Socket {
     let done = 0;
     do {
       const len = this.isPackets ? n : done < plain ? Math.min(plain - done, STREAM_PIECE) : 1;
-      const data = new Uint8Array(len);
-      from.get(data, 0, len);
+      const data = this.isPackets || from.take === undefined ? copied(from, len) : from.take(len);
       target.queue.push({ data, off: 0, from: this.name, rights: first, cred, fields: null });
-      target.queued += len;
+      target.queued += data.length;
       first = null;
-      done += len;
+      done += data.length;
     } while (done < n);
     if (mark) target.markLast();
     target.readChan.wakeup();
@@ -467,6 +469,45 @@ export class Socket {
 
 /** Packets that may wait in one queue. */
 const PACKETS_MAX = 1024;
+
+function copied(from: ByteSource, len: number): Uint8Array {
+  const data = new Uint8Array(len);
+  from.get(data, 0, len);
+  return data;
+}
+
+/** Bytes that are given away to whom they are sent: pieces that nobody will change. */
+export class GivenBytes implements ByteSource {
+  resid = 0;
+  readonly #pieces: readonly Uint8Array[];
+  #index = 0;
+  #at = 0;
+
+  constructor(pieces: readonly Uint8Array[]) {
+    this.#pieces = pieces;
+    for (const piece of pieces) this.resid += piece.length;
+  }
+  take(most: number): Uint8Array {
+    let piece = this.#pieces[this.#index]!;
+    while (this.#at === piece.length) {
+      piece = this.#pieces[++this.#index]!;
+      this.#at = 0;
+    }
+    const given = piece.subarray(this.#at, this.#at + most);
+    this.#at += given.length;
+    this.resid -= given.length;
+    return given;
+  }
+  get(dst: Uint8Array, off: number, len: number): number {
+    let done = 0;
+    while (done < len && this.resid > 0) {
+      const given = this.take(len - done);
+      dst.set(given, off + done);
+      done += given.length;
+    }
+    return done;
+  }
+}
 
 /** Connects two sockets to each other (socketpair). */
 export function pair(a: Socket, b: Socket): void {

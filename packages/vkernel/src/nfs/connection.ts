@@ -11,14 +11,16 @@
 import { Errno } from "../sys/errno.ts";
 import { WaitNode, WOULDBLOCK, type WaitChannel } from "../sys/wait.ts";
 import type { InetSocket } from "../net/inet/socket.ts";
-import type { PeerCred } from "../net/socket.ts";
+import { GivenBytes, type PeerCred } from "../net/socket.ts";
 import { Uio } from "../vm/uio.ts";
 import { MAX_DATA } from "./nfs3-proto.ts";
-import { marked, RecordReader } from "./rpc.ts";
+import { marked, RecordReader, type MessageBuffers } from "./rpc.ts";
 import { GarbageArgs } from "./xdr.ts";
 
 /** Bytes of a call besides its data. */
 const MOST_HEAD = 8192;
+/** Bytes of the longest call. */
+export const MOST_CALL = MAX_DATA + MOST_HEAD;
 /** Calls of one client that wait to be answered together. */
 const MOST_WAITING = 32;
 const KERNEL: PeerCred = { pid: 0, uid: 0, gid: 0 };
@@ -27,8 +29,8 @@ export class NfsConnection {
   readonly socket: InetSocket;
   /** Address of the client. */
   readonly client: string;
-  readonly #reader = new RecordReader(MAX_DATA + MOST_HEAD);
-  readonly #out: Uio[] = [];
+  readonly #reader: RecordReader;
+  readonly #out: GivenBytes[] = [];
   readonly #readNode: WaitNode;
   readonly #roomNode: WaitNode;
   /** In the queue of connections with work, and in the hands of a thread. */
@@ -47,7 +49,8 @@ export class NfsConnection {
 
   readonly #onClose: (c: NfsConnection) => void;
 
-  constructor(socket: InetSocket, now: number, onWork: (c: NfsConnection) => void, onClose: (c: NfsConnection) => void) {
+  constructor(socket: InetSocket, buffers: MessageBuffers, now: number, onWork: (c: NfsConnection) => void, onClose: (c: NfsConnection) => void) {
+    this.#reader = new RecordReader(MOST_CALL, buffers);
     this.#onClose = onClose;
     this.socket = socket;
     this.client = socket.remote?.host ?? "";
@@ -65,9 +68,9 @@ export class NfsConnection {
     this.socket.readChan.add(this.#readNode);
   }
 
-  /** Bytes of a call that is not whole yet. */
+  /** Bytes that a call takes up that is not whole yet. */
   get held(): number {
-    return this.#reader.held;
+    return this.#reader.capacity;
   }
   get isPartial(): boolean {
     return this.#reader.isPartial;
@@ -116,11 +119,10 @@ export class NfsConnection {
     }
   }
 
-  /** Sends a reply, now or when there is room. */
-  send(reply: Uint8Array): void {
+  /** Sends a reply, now or when there is room. It is not changed any more. */
+  send(reply: readonly Uint8Array[]): void {
     if (this.closed) return;
-    const record = marked(reply);
-    this.#out.push(Uio.kernel(record, 0, record.length));
+    this.#out.push(new GivenBytes(marked(reply)));
     this.flush();
   }
 
@@ -148,6 +150,7 @@ export class NfsConnection {
     if (this.closed) return;
     this.closed = true;
     this.#out.length = 0;
+    this.#reader.drop();
     for (const node of [this.#readNode, this.#roomNode]) node.channel?.remove(node);
     this.socket.close();
     this.#onClose(this);

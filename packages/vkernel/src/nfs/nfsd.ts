@@ -25,7 +25,8 @@ import { Errno } from "../sys/errno.ts";
 import { AF_INET, SOCK_STREAM, SOMAXCONN } from "../sys/socket.ts";
 import { IoMiss, WaitChannel, WaitNode, WOULDBLOCK } from "../sys/wait.ts";
 import type { Mount } from "../vfs/mount.ts";
-import { NfsConnection } from "./connection.ts";
+import { MOST_CALL, NfsConnection } from "./connection.ts";
+import { MessageBuffers } from "./rpc.ts";
 import { NfsServer, type NfsServerOptions, type Reply } from "./server.ts";
 
 const THREADS = 4;
@@ -38,7 +39,6 @@ const KERNEL = { pid: 0, uid: 0, gid: 0 };
 
 interface Pending {
   readonly connection: NfsConnection;
-  readonly message: Uint8Array;
   readonly reply: Reply;
 }
 
@@ -48,6 +48,7 @@ export class NfsService {
   readonly #listener: InetSocket;
   readonly #listenNode: WaitNode;
   readonly #connections = new Set<NfsConnection>();
+  readonly #buffers = new MessageBuffers(MOST_CALL);
   /** Connections with something to do, and whether there are new ones. */
   readonly #work: NfsConnection[] = [];
   #arrived = false;
@@ -119,7 +120,7 @@ export class NfsService {
       const socket = this.#listener.accept();
       if (socket === WOULDBLOCK) return;
       if (isFull) this.#evict((c) => this.#canGo(c, now));
-      const connection = new NfsConnection(socket as InetSocket, now, (c) => this.#enqueue(c), (c) => this.#gone(c));
+      const connection = new NfsConnection(socket as InetSocket, this.#buffers, now, (c) => this.#enqueue(c), (c) => this.#gone(c));
       this.#connections.add(connection);
       this.#enqueue(connection);
     }
@@ -181,18 +182,19 @@ export class NfsService {
     const message = connection.mayCall ? this.#receive(connection) : null;
     if (message === null) return;
     const answer = yield* this.server.handle(lp, message, connection.client);
+    this.#buffers.free(message);
     if (answer === null) connection.close();
-    else if (!("bytes" in answer)) {
+    else if (!("pieces" in answer)) {
       if (answer.reply === null) {
         connection.waiting++;
         answer.waiting.push((reply) => this.#answerLate(connection, reply));
       } else connection.send(answer.reply);
     } else if (answer.changed.size > 0) {
       connection.waiting++;
-      this.#pending.push({ connection, message, reply: answer });
+      this.#pending.push({ connection, reply: answer });
     } else {
-      if (answer.kept !== null) this.server.requests.finish(answer.kept, answer.bytes);
-      connection.send(answer.bytes);
+      if (answer.kept !== null) this.server.requests.finish(answer.kept, answer.pieces);
+      connection.send(answer.pieces);
     }
   }
 
@@ -208,7 +210,7 @@ export class NfsService {
   }
 
   /** Answers a call that its connection counts among those that wait. */
-  #answerLate(connection: NfsConnection, reply: Uint8Array): void {
+  #answerLate(connection: NfsConnection, reply: readonly Uint8Array[]): void {
     connection.waiting--;
     connection.send(reply);
     if (connection.hasInput) this.#enqueue(connection);
@@ -232,14 +234,14 @@ export class NfsService {
   }
   #answerAll(batch: readonly Pending[], written: ReadonlySet<Mount>): void {
     const { requests } = this.server;
-    for (const { connection, message, reply } of batch) {
+    for (const { connection, reply } of batch) {
       const lasts = [...reply.changed].every((mount) => written.has(mount));
-      const bytes = lasts ? reply.bytes : NfsServer.failed(message);
+      const pieces = lasts ? reply.pieces : NfsServer.failed(reply);
       if (reply.kept !== null) {
-        if (lasts) requests.finish(reply.kept, bytes);
-        else requests.forget(reply.kept, bytes);
+        if (lasts) requests.finish(reply.kept, pieces);
+        else requests.forget(reply.kept, pieces);
       }
-      this.#answerLate(connection, bytes);
+      this.#answerLate(connection, pieces);
     }
   }
 

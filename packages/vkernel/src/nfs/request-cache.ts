@@ -20,9 +20,10 @@ const COMPARED = 256;
 export interface CachedCall {
   readonly key: string;
   readonly since: number;
-  reply: Uint8Array | null;
+  /** In pieces. */
+  reply: readonly Uint8Array[] | null;
   /** Whoever sent it again meanwhile. */
-  readonly waiting: ((reply: Uint8Array) => void)[];
+  readonly waiting: ((reply: readonly Uint8Array[]) => void)[];
 }
 
 export class RequestCache {
@@ -65,16 +66,16 @@ export class RequestCache {
   }
 
   /** The answer has been made. */
-  finish(entry: CachedCall, reply: Uint8Array): void {
+  finish(entry: CachedCall, reply: readonly Uint8Array[]): void {
     this.#answer(entry, reply);
     this.#trim();
   }
   /** There is no answer that is worth keeping: those who wait get this one, and the call may be carried out again. */
-  forget(entry: CachedCall, reply: Uint8Array): void {
+  forget(entry: CachedCall, reply: readonly Uint8Array[]): void {
     this.#entries.delete(entry.key);
     this.#answer(entry, reply);
   }
-  #answer(entry: CachedCall, reply: Uint8Array): void {
+  #answer(entry: CachedCall, reply: readonly Uint8Array[]): void {
     entry.reply = reply;
     for (const tell of entry.waiting.splice(0)) tell(reply);
   }

@@ -62,17 +62,17 @@ export function acceptedHead(to: Encoder, xid: number, stat: number): void {
   to.uint32(stat);
 }
 
-/** A reply of the head and some more words. */
-export function acceptedReply(xid: number, stat: number, ...words: number[]): Uint8Array {
+/** A reply of the head and some more words, in one piece. */
+export function acceptedReply(xid: number, stat: number, ...words: number[]): Uint8Array[] {
   const to = new Encoder(64);
   acceptedHead(to, xid, stat);
   for (const word of words) to.uint32(word);
-  return to.bytes;
+  return to.pieces;
 }
-export function deniedReply(xid: number, stat: number, ...words: number[]): Uint8Array {
+export function deniedReply(xid: number, stat: number, ...words: number[]): Uint8Array[] {
   const to = new Encoder(64);
   for (const word of [xid, REPLY, MSG_DENIED, stat, ...words]) to.uint32(word);
-  return to.bytes;
+  return to.pieces;
 }
 
 /** What a reply says, for clients: its status, and a decoder that stands at the results. */
@@ -86,38 +86,73 @@ export function readReply(bytes: Uint8Array): { xid: number; denied: boolean; st
 }
 
 const LAST_FRAGMENT = 0x8000_0000;
+const MARK = 4;
 
-/** Puts a message into one fragment of a stream. */
-export function marked(message: Uint8Array): Uint8Array {
-  const record = new Uint8Array(4 + message.length);
-  new DataView(record.buffer).setUint32(0, (LAST_FRAGMENT | message.length) >>> 0);
-  record.set(message, 4);
-  return record;
+/** Puts a message, which lies in pieces, into one fragment of a stream; the mark and the first piece are one then. */
+export function marked(message: readonly Uint8Array[]): Uint8Array[] {
+  const [head, ...others] = message as [Uint8Array, ...Uint8Array[]];
+  const first = new Uint8Array(MARK + head.length);
+  first.set(head, MARK);
+  let { length } = head;
+  for (const piece of others) length += piece.length;
+  new DataView(first.buffer).setUint32(0, (LAST_FRAGMENT | length) >>> 0);
+  return [first, ...others];
 }
 
-const MARK = 4;
 const LEAST_ROOM = 1024;
+/** Messages of which so much has arrived are put together in a buffer for the longest ones. */
+const LONG_MESSAGE = 16_384;
+/** Such buffers that wait to be used again. */
+const MOST_SPARE = 8;
+
+/** Buffers for long messages. They are used again, since messages of a file's data come by the thousand. */
+export class MessageBuffers {
+  readonly #size: number;
+  readonly #spare: Uint8Array[] = [];
+
+  /** `size`: bytes of the longest message. */
+  constructor(size: number) {
+    this.#size = size;
+  }
+  take(): Uint8Array {
+    return this.#spare.pop() ?? new Uint8Array(this.#size);
+  }
+  /** Nobody needs the message any more. */
+  free(message: Uint8Array): void {
+    if (message.buffer.byteLength === this.#size && this.#spare.length < MOST_SPARE) this.#spare.push(new Uint8Array(message.buffer as ArrayBuffer));
+  }
+}
+
+const NOTHING = new Uint8Array(0);
 
 /**
  * Puts messages together from the fragments of a stream.
  *
  * Invariants
- *   RR1  It holds at most twice what has arrived of the current message, however long that claims to be.
+ *   RR1  It holds at most twice what has arrived of the current message, however long that claims to be, or from LONG_MESSAGE on a buffer
+ *        for the longest one; `capacity` tells.
  *   RR2  space() never reaches beyond the current message, so the next one stays in the stream.
  */
 export class RecordReader {
   readonly #most: number;
+  readonly #buffers: MessageBuffers;
   readonly #mark = new Uint8Array(MARK);
   #markBytes = 0;
-  #message = new Uint8Array(0);
+  #message: Uint8Array = NOTHING;
   /** Bytes of the current message that are here. */
   held = 0;
   #fragmentLeft = 0;
   #isLast = false;
 
-  /** `most`: bytes of the longest message. */
-  constructor(most: number) {
+  /** `most`: bytes of the longest message, and of `buffers`. */
+  constructor(most: number, buffers: MessageBuffers = new MessageBuffers(most)) {
     this.#most = most;
+    this.#buffers = buffers;
+  }
+
+  /** Bytes that the current message takes up. */
+  get capacity(): number {
+    return this.#message.length;
   }
 
   /** Whether a message has begun and is not whole. */
@@ -131,7 +166,8 @@ export class RecordReader {
     const end = this.held + Math.min(available, this.#fragmentLeft);
     if (end > this.#message.length) {
       const whole = this.held + this.#fragmentLeft;
-      const grown = new Uint8Array(Math.min(whole, Math.max(end, 2 * this.held, LEAST_ROOM)));
+      const size = Math.min(whole, Math.max(end, 2 * this.held, LEAST_ROOM));
+      const grown = size < LONG_MESSAGE ? new Uint8Array(size) : this.#buffers.take();
       grown.set(this.#message.subarray(0, this.held));
       this.#message = grown;
     }
@@ -159,8 +195,15 @@ export class RecordReader {
     }
     if (this.#fragmentLeft > 0 || !this.#isLast) return null;
     const message = this.#message.subarray(0, this.held);
-    this.#message = new Uint8Array(0);
+    this.#message = NOTHING;
     this.held = 0;
     return message;
+  }
+
+  /** Gives up what has arrived of the current message. */
+  drop(): void {
+    this.#buffers.free(this.#message);
+    this.#message = NOTHING;
+    this.held = 0;
   }
 }

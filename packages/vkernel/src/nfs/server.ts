@@ -103,13 +103,13 @@ const MOUNT_STATUS: Readonly<Record<string, number>> = {
 };
 
 export interface Reply {
-  readonly bytes: Uint8Array;
+  readonly pieces: readonly Uint8Array[];
   readonly changed: ReadonlySet<Mount>;
   /** Where the answer is to be kept, since the call must not be carried out twice. */
   readonly kept: CachedCall | null;
 }
 const NOTHING_CHANGED: ReadonlySet<Mount> = new Set();
-const plainReply = (bytes: Uint8Array): Reply => ({ bytes, changed: NOTHING_CHANGED, kept: null });
+const plainReply = (pieces: readonly Uint8Array[]): Reply => ({ pieces, changed: NOTHING_CHANGED, kept: null });
 
 export interface NfsServerOptions {
   /** Key of file handles, 16 bytes: clients keep their handles over restarts as long as it stays the same. Random unless given. */
@@ -148,7 +148,7 @@ export class NfsServer {
 
   /**
    * Carries a call out; null when what came is none (NS1). `client` is the sender's address. A call that came before gets what
-   * the cache has of it.
+   * the cache has of it. Nothing of `message` is needed afterwards.
    */
   *handle(lp: Lwp, message: Uint8Array, client: string): Generator<void, Reply | CachedCall | null, void> {
     const from = new Decoder(message);
@@ -208,7 +208,7 @@ export class NfsServer {
       if (kept !== null) this.requests.forget(kept, acceptedReply(xid, SYSTEM_ERR));
       throw e;
     }
-    return { bytes: to.bytes, changed: call.changed, kept };
+    return { pieces: to.pieces, changed: call.changed, kept };
   }
 
   /** Carries a procedure out and encodes its results, or its failure where that is the caller's matter. */
@@ -228,7 +228,7 @@ export class NfsServer {
     }
   }
 
-  *#mount(call: NfsCall, { xid, proc }: CallHead, from: Decoder, client: string): Generator<void, Uint8Array, void> {
+  *#mount(call: NfsCall, { xid, proc }: CallHead, from: Decoder, client: string): Generator<void, readonly Uint8Array[], void> {
     const to = new Encoder();
     acceptedHead(to, xid, SUCCESS);
     switch (proc) {
@@ -253,7 +253,7 @@ export class NfsServer {
       default:
         return acceptedReply(xid, proc === MOUNTPROC3_NULL ? SUCCESS : PROC_UNAVAIL);
     }
-    return to.bytes;
+    return to.pieces;
   }
 
   *#mnt(call: NfsCall, path: string, client: string, to: Encoder): Generator<void, void, void> {
@@ -282,7 +282,7 @@ export class NfsServer {
     mountOk.encode(to, { handle, flavors: [AUTH_SYS, AUTH_NONE] });
   }
 
-  #portmap({ xid, proc }: CallHead, from: Decoder): Uint8Array {
+  #portmap({ xid, proc }: CallHead, from: Decoder): readonly Uint8Array[] {
     const all = [...VERSIONS].map(([prog, vers]) => ({ prog, vers, prot: IPPROTO_TCP, port: this.#options.port }));
     const to = new Encoder();
     acceptedHead(to, xid, SUCCESS);
@@ -292,12 +292,12 @@ export class NfsServer {
       to.uint32(known?.port ?? 0);
     } else if (proc === PMAPPROC_DUMP) mappings.encode(to, all);
     else return acceptedReply(xid, proc === PMAPPROC_NULL ? SUCCESS : PROC_UNAVAIL);
-    return to.bytes;
+    return to.pieces;
   }
 
   /** The reply to a call of which nobody can say whether it will last: its file system could not be written back. */
-  static failed(message: Uint8Array): Uint8Array {
-    return acceptedReply(new Decoder(message).uint32(), SYSTEM_ERR);
+  static failed({ pieces }: Reply): readonly Uint8Array[] {
+    return acceptedReply(new Decoder(pieces[0]!).uint32(), SYSTEM_ERR);
   }
 
   close(): void {

@@ -29,20 +29,51 @@ export type Decoded<X> = X extends Xdr<infer T> ? T : never;
 const TWO32 = 4294967296;
 const padding = (length: number): number => -length & 3;
 
+/** Bytes of an opaque value from which on it is referred to instead of copied. */
+const LONG_OPAQUE = 4096;
+
+/** Pieces as one; the only one is not copied. */
+export function joined(pieces: readonly Uint8Array[]): Uint8Array {
+  if (pieces.length === 1) return pieces[0]!;
+  let length = 0;
+  for (const piece of pieces) length += piece.length;
+  const all = new Uint8Array(length);
+  length = 0;
+  for (const piece of pieces) {
+    all.set(piece, length);
+    length += piece.length;
+  }
+  return all;
+}
+
 /** Collects encoded values. */
 export class Encoder {
   #bytes: Uint8Array;
   #view: DataView;
+  /** Encoded bytes without the long values. */
   length = 0;
+  /** Long values, and behind how many of the other bytes each of them stands. */
+  readonly #long: { readonly at: number; readonly value: Uint8Array }[] = [];
 
   /** `room`: bytes to begin with; it grows. */
   constructor(room = 512) {
     this.#bytes = new Uint8Array(room);
     this.#view = new DataView(this.#bytes.buffer);
   }
-  /** What has been encoded; valid until more is. */
+  /** What has been encoded, in pieces: long values as they are. Valid until more is encoded, or a value changes. */
+  get pieces(): Uint8Array[] {
+    const pieces: Uint8Array[] = [];
+    let at = 0;
+    for (const long of this.#long) {
+      pieces.push(this.#bytes.subarray(at, long.at), long.value);
+      at = long.at;
+    }
+    if (at < this.length || at === 0) pieces.push(this.#bytes.subarray(at, this.length));
+    return pieces;
+  }
+  /** The same in one piece. */
   get bytes(): Uint8Array {
-    return this.#bytes.subarray(0, this.length);
+    return joined(this.pieces);
   }
   /** Makes room for `n` bytes and returns where they go. */
   #take(n: number): number {
@@ -67,17 +98,20 @@ export class Encoder {
   /** Bytes and their padding, without a length. */
   raw(value: Uint8Array): void {
     const pad = padding(value.length);
+    if (value.length >= LONG_OPAQUE) {
+      this.#long.push({ at: this.length, value });
+      const at = this.#take(pad);
+      this.#bytes.fill(0, at, at + pad);
+      return;
+    }
     const at = this.#take(value.length + pad);
     this.#bytes.set(value, at);
     this.#bytes.fill(0, at + value.length, at + value.length + pad);
   }
   /** Takes back what was encoded since `length` was `mark`. */
   rewind(mark: number): void {
+    while ((this.#long.at(-1)?.at ?? -1) >= mark) this.#long.pop();
     this.length = mark;
-  }
-  /** Puts a word where one was encoded before. */
-  patch(at: number, value: number): void {
-    this.#view.setUint32(at, value);
   }
 }
 

@@ -308,9 +308,11 @@ class Echo implements HostConnection {
   }
   pause(): void {}
   resume(): void {}
-  write(bytes: Uint8Array): boolean {
-    this.taken += bytes.length;
-    this.#sink(bytes.map((b) => b - 32));
+  write(pieces: readonly Uint8Array[]): boolean {
+    for (const bytes of pieces) {
+      this.taken += bytes.length;
+      this.#sink(bytes.map((b) => b - 32));
+    }
     return true;
   }
   onDrain(callback: () => void): void {

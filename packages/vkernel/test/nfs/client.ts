@@ -10,7 +10,7 @@ import {
 } from "../../src/nfs/nfs3-proto.ts";
 import { AUTH_NONE, AUTH_SYS, authSys, CALL, callHead, NO_AUTH, readReply, RPC_VERSION } from "../../src/nfs/rpc.ts";
 import { NfsServer } from "../../src/nfs/server.ts";
-import { encoded, Encoder, type Xdr } from "../../src/nfs/xdr.ts";
+import { encoded, Encoder, joined, type Xdr } from "../../src/nfs/xdr.ts";
 import { WaitChannel } from "../../src/sys/wait.ts";
 import { UserBench } from "../kern/user-bench.ts";
 
@@ -47,10 +47,10 @@ export class Service {
     if (step.done !== true) throw new Error("a call waits, though nothing here is ever loaded");
     const answer = step.value;
     if (answer === null) return null;
-    if (!("bytes" in answer)) return answer.reply;
+    if (!("pieces" in answer)) return answer.reply === null ? null : joined(answer.reply);
     for (const mount of answer.changed) mount.sync();
-    if (answer.kept !== null) this.server.requests.finish(answer.kept, answer.bytes);
-    return answer.bytes;
+    if (answer.kept !== null) this.server.requests.finish(answer.kept, answer.pieces);
+    return joined(answer.pieces);
   }
 }
 

@@ -4,12 +4,12 @@ import { describe, expect, it } from "vitest";
 import { NFS3, type Nfs3Ok } from "../../src/nfs/nfs3-proto.ts";
 import { RequestCache } from "../../src/nfs/request-cache.ts";
 import { readReply, SYSTEM_ERR } from "../../src/nfs/rpc.ts";
-import type { Encoder } from "../../src/nfs/xdr.ts";
+import { joined, type Encoder } from "../../src/nfs/xdr.ts";
 import { EIO } from "../../src/sys/errno.ts";
 import { Client, Service, UNCHANGED } from "./client.ts";
 
 const MOST_ENTRIES = 2048;
-const REPLY = Uint8Array.of(1);
+const REPLY = [Uint8Array.of(1)];
 
 describe("the cache", () => {
   it("keeps the latest answers, however long an older call is under way", () => {
@@ -65,17 +65,17 @@ describe("a call that fails when its results are encoded", () => {
   it("leaves nothing behind, and those who sent it again are told, when the failure is the kernel's own", () => {
     const { requests } = service.server;
     const before = requests.size;
-    const told: Uint8Array[] = [];
+    const told: (readonly Uint8Array[])[] = [];
     const bug = new TypeError("a bug");
     const repeat = (): void => {
       const { value } = service.server.handle(service.lp, mkdir("b", 1001), "10.0.2.2").next();
-      if (value === undefined || value === null || "bytes" in value) throw new Error("the call is not found under way");
+      if (value === undefined || value === null || "pieces" in value) throw new Error("the call is not found under way");
       expect(value.reply).toBeNull();
       value.waiting.push((reply) => told.push(reply));
       throw bug;
     };
     expect(() => encoding(repeat, () => service.send(mkdir("b", 1001)))).toThrow(bug);
-    expect(told.map((reply) => readReply(reply).stat)).toEqual([SYSTEM_ERR]);
+    expect(told.map((reply) => readReply(joined(reply)).stat)).toEqual([SYSTEM_ERR]);
     expect(requests.size).toBe(before);
     // It is carried out when it comes once more: the directory is there by now.
     const NFS3ERR_EXIST = 17;

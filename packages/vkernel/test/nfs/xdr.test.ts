@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** XDR and record marking: the encodings that RFC 4506 and RFC 5531 write down, and what must be refused. */
 import { describe, expect, it } from "vitest";
-import { RecordReader } from "../../src/nfs/rpc.ts";
+import { marked, MessageBuffers, RecordReader } from "../../src/nfs/rpc.ts";
 import { siphash } from "../../src/nfs/siphash.ts";
 import {
-  array, bool, Decoder, encoded, enumeration, fixedOpaque, GarbageArgs, list, opaque, optional, size64, string, struct, uint32, uint64,
+  array, bool, Decoder, encoded, Encoder, enumeration, fixedOpaque, GarbageArgs, joined, list, opaque, optional, size64, string, struct, uint32, uint64,
   union, voidType, type Xdr,
 } from "../../src/nfs/xdr.ts";
 
@@ -48,6 +48,28 @@ describe("XDR", () => {
   it.each(cases)("%s", (_name, type, value, wire) => {
     expect(hex(encoded(type, value as never))).toBe(wire);
     expect(decode(type, wire)).toEqual(value);
+  });
+
+  it("does not copy long values, and takes them back with the rest", () => {
+    const data = Uint8Array.from({ length: 5001 }, (_, i) => i);
+    const type = struct({ head: uint32, first: opaque(8192), between: string(10), second: opaque(8192) });
+    const value = { head: 7, first: data, between: "abc", second: data.subarray(1) };
+    const to = new Encoder();
+    uint32.encode(to, 1);
+    const start = to.length;
+    type.encode(to, value);
+    to.rewind(start);
+    expect(hex(to.bytes)).toBe("00000001");
+    type.encode(to, value);
+    const { pieces } = to;
+    expect(pieces.filter((piece) => piece.buffer === data.buffer)).toHaveLength(2);
+    const all = joined(pieces);
+    expect(all.length).toBe(4 + 4 + (4 + 5004) + 8 + (4 + 5000));
+    const from = new Decoder(all);
+    expect(from.uint32()).toBe(1);
+    expect(type.decode(from)).toEqual(value);
+    expect(from.left).toBe(0);
+    expect(hex(joined(marked(pieces)).subarray(0, 8))).toBe((0x8000_0000 + all.length).toString(16) + "00000001");
   });
 
   it.each<[string, Xdr<unknown>, string]>([
@@ -101,6 +123,39 @@ describe("record marking", () => {
   it("refuses a message that is too long before it has come, in one fragment or in many", () => {
     expect(() => messages(bytes("80000401" + "00".repeat(8)), 4)).toThrow(GarbageArgs);
     expect(() => messages(bytes("00000300" + "00".repeat(0x300) + "80000300" + "00"), 64)).toThrow(GarbageArgs);
+  });
+
+  it("puts long messages together in buffers that are used again, whatever was in them", () => {
+    const most = 100_000;
+    const buffers = new MessageBuffers(most);
+    const reader = new RecordReader(most, buffers);
+    let buffer: ArrayBufferLike | null = null;
+    for (const length of [90_000, 20_000, most]) {
+      const sent = Uint8Array.from({ length }, (_, i) => i * length);
+      const stream = joined(marked([sent]));
+      let message: Uint8Array | null = null;
+      for (let at = 0; at < stream.length; ) {
+        const space = reader.space(Math.min(7000, stream.length - at));
+        space.set(stream.subarray(at, at + space.length));
+        at += space.length;
+        message = reader.filled(space.length);
+      }
+      expect(message).toEqual(sent);
+      expect(reader.capacity).toBe(0);
+      expect(message!.buffer).toBe((buffer ??= message!.buffer));
+      buffers.free(message!);
+    }
+    // One that is given up is free, too; one that is still needed is not.
+    reader.space(4).set(bytes("80010000"));
+    reader.filled(4);
+    expect(reader.space(30_000).buffer).toBe(buffer);
+    reader.filled(30_000);
+    expect(reader.capacity).toBe(most);
+    reader.drop();
+    expect(reader.capacity).toBe(0);
+    const again = buffers.take();
+    expect(again.buffer).toBe(buffer);
+    expect(buffers.take().buffer).not.toBe(buffer);
   });
 
   it("holds no more than twice what has come of a message that claims to be long", () => {

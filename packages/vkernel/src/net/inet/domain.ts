@@ -232,7 +232,7 @@ export class InetDomain {
       onData: (sink) => connection.onData((bytes) => post(() => sink(bytes))),
       pause: () => connection.pause(),
       resume: () => connection.resume(),
-      write: (bytes) => connection.write(bytes),
+      write: (pieces) => connection.write(pieces),
       onDrain: (callback) => connection.onDrain(() => post(callback)),
       end: () => connection.end(),
       destroy: () => connection.destroy(),

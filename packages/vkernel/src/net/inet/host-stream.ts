@@ -8,12 +8,17 @@
 import { ECONNRESET, Errno, errnoByName } from "../../sys/errno.ts";
 import { SHUT_WR } from "../../sys/socket.ts";
 import { WaitNode, WOULDBLOCK, type WaitChannel } from "../../sys/wait.ts";
-import { pair, Socket, type ByteSink, type ByteSource, type PeerCred } from "../socket.ts";
+import { GivenBytes, pair, Socket, type ByteSink, type PeerCred } from "../socket.ts";
 import type { HostConnection } from "./host.ts";
 import type { InetSocket } from "./socket.ts";
 
 /** Bytes handed to the host at once. */
-const PIECE = 65_536;
+const MOST_AT_ONCE = 262_144;
+/** Pieces up to this length are copied to stand beside each other, */
+const SHORT = 2048;
+/** as many as fit. */
+const TOGETHER = 16_384;
+const NO_BYTES = new Uint8Array(0);
 
 /** Calls back at every wakeup of a channel. */
 function watch(channel: WaitChannel, callback: () => void): () => void {
@@ -27,36 +32,40 @@ function watch(channel: WaitChannel, callback: () => void): () => void {
   return () => node.channel?.remove(node);
 }
 
-class Collector implements ByteSink {
-  readonly bytes: Uint8Array;
-  length = 0;
-  constructor(size: number) {
-    this.bytes = new Uint8Array(size);
-  }
-  get resid(): number {
-    return this.bytes.length - this.length;
-  }
+/** Collects what the guest sent as it lies in the queue; short pieces that follow each other are put together. */
+class Outgoing implements ByteSink {
+  readonly pieces: Uint8Array[] = [];
+  resid = MOST_AT_ONCE;
+  /** Room behind the last piece, which is a copy; else empty. */
+  #room: Uint8Array = NO_BYTES;
+  #lastIsShort = false;
+
   put(src: Uint8Array, off: number, len: number): number {
     const n = Math.min(len, this.resid);
-    this.bytes.set(src.subarray(off, off + n), this.length);
-    this.length += n;
+    this.resid -= n;
+    const piece = src.subarray(off, off + n);
+    const isShort = n <= SHORT;
+    if (isShort && this.#lastIsShort) this.#append(piece);
+    else {
+      this.pieces.push(piece);
+      this.#room = NO_BYTES;
+    }
+    this.#lastIsShort = isShort;
     return n;
   }
-}
-class Pending implements ByteSource {
-  readonly #bytes: Uint8Array;
-  #at = 0;
-  constructor(bytes: Uint8Array) {
-    this.#bytes = bytes;
-  }
-  get resid(): number {
-    return this.#bytes.length - this.#at;
-  }
-  get(dst: Uint8Array, off: number, len: number): number {
-    const n = Math.min(len, this.resid);
-    dst.set(this.#bytes.subarray(this.#at, this.#at + n), off);
-    this.#at += n;
-    return n;
+  #append(piece: Uint8Array): void {
+    const last = this.pieces.at(-1)!;
+    if (this.#room.length < last.length + piece.length) {
+      if (this.#room.length > 0) {
+        this.pieces.push(piece);
+        this.#room = NO_BYTES;
+        return;
+      }
+      this.#room = new Uint8Array(TOGETHER);
+      this.#room.set(last);
+    }
+    this.#room.set(piece, last.length);
+    this.pieces[this.pieces.length - 1] = this.#room.subarray(0, last.length + piece.length);
   }
 }
 
@@ -65,7 +74,7 @@ export class HostStream {
   readonly #far: Socket;
   readonly #connection: HostConnection;
   readonly #cred: PeerCred;
-  readonly #incoming: Pending[] = [];
+  readonly #incoming: GivenBytes[] = [];
   readonly #unwatch: (() => void)[];
   /** The host has sent its last byte; the guest has been told so. */
   #inEnded = false;
@@ -91,7 +100,7 @@ export class HostStream {
     ];
     connection.onData((bytes) => {
       if (bytes === null) this.#inEnded = true;
-      else this.#incoming.push(new Pending(bytes));
+      else this.#incoming.push(new GivenBytes([bytes]));
       this.#receive();
     });
     connection.onDrain(() => {
@@ -104,7 +113,7 @@ export class HostStream {
   /** From the guest to the host. */
   #send(): void {
     while (!this.#outBlocked && !this.#outEnded && !this.#over) {
-      const sink = new Collector(Math.min(this.#far.queued, PIECE));
+      const sink = new Outgoing();
       let n: number;
       try {
         n = this.#far.recv(sink, false);
@@ -118,7 +127,7 @@ export class HostStream {
       if (n === 0) {
         this.#outEnded = true;
         this.#connection.end();
-      } else this.#outBlocked = !this.#connection.write(sink.bytes.subarray(0, n));
+      } else this.#outBlocked = !this.#connection.write(sink.pieces);
     }
   }
 
