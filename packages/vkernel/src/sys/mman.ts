@@ -2,6 +2,8 @@
 /** Memory mapping constants, native numbers (DragonFly 2.0 sys/sys/mman.h), and the bounds of user memory. @module */
 
 export const PAGE_SIZE = 4096;
+/** First address given to mappings without one; below it only the superuser maps (Linux vm.mmap_min_addr). */
+export const MMAP_MIN_ADDR = 0x1_0000;
 export const PAGE_MASK = 0xfff;
 export const PAGE_SHIFT = 12;
 /** First address above user memory (VM_MAX_USER_ADDRESS of a vkernel guest). */

@@ -23,6 +23,7 @@ import {
   PAGE_SIZE,
   PROT_ALL,
   PROT_WRITE,
+  MMAP_MIN_ADDR,
   VM_MAX_USER_ADDRESS,
 } from "../sys/mman.ts";
 import { FAULT_NOMEM, vmFault } from "./fault.ts";
@@ -47,9 +48,6 @@ export interface MmapRequest {
   readonly maxProt?: number;
   readonly tag?: VmMapEntry["tag"];
 }
-
-/** First address given to mappings without an address. */
-const MMAP_FLOOR = 0x1_0000;
 
 function roundPage(n: number): number {
   return Math.ceil(n / PAGE_SIZE) * PAGE_SIZE;
@@ -104,9 +102,9 @@ export function mmap(vm: Vmspace, req: MmapRequest): number {
 }
 
 function chooseAddress(vm: Vmspace, hint: number, size: number): number {
-  if (hint >= MMAP_FLOOR && hint + size <= VM_MAX_USER_ADDRESS && vm.map.isFree(hint, hint + size))
+  if (hint >= MMAP_MIN_ADDR && hint + size <= VM_MAX_USER_ADDRESS && vm.map.isFree(hint, hint + size))
     return hint;
-  let start = vm.map.findSpaceBelow(vm.mmapTop, size, MMAP_FLOOR);
+  let start = vm.map.findSpaceBelow(vm.mmapTop, size, MMAP_MIN_ADDR);
   if (start < 0) start = vm.map.findSpaceAbove(vm.mmapTop, size);
   if (start < 0) throw ENOMEM;
   return start;

@@ -40,8 +40,11 @@ import { TIME_ROWS } from "./sys-time.ts";
 
 /** Length of `int $0x80`. */
 const SYSCALL_INSN = 2;
-/** Where position-independent programs go. */
-const PIE_BASE = 0x0804_8000;
+/**
+ * Where position-independent programs go: two thirds of the 4 GiB that a 64-bit Linux gives to an i386 program (Linux
+ * arch/x86/include/asm/elf.h, ELF_ET_DYN_BASE). Below it emulators of processors find room at the addresses their programs want.
+ */
+const PIE_BASE = 0x5655_5000;
 /** What a tracer sees of interrupted calls (include/linux/errno.h). */
 const ERESTARTSYS = 512;
 const ERESTARTNOHAND = 514;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** /proc as Linux programs expect it (proc(5)): the directories of processes, and what concerns the whole system. */
 import { EPERM, ESRCH } from "../../sys/errno.ts";
+import { MMAP_MIN_ADDR } from "../../sys/mman.ts";
 import type { Kernel } from "../../kern/kernel.ts";
 import { type Proc, LSRUN } from "../../kern/proc.ts";
 import type { Mount } from "../../vfs/mount.ts";
@@ -139,6 +140,7 @@ function sysDir(k: Kernel): ProcDir {
     vm: procDir(0o555, {
       overcommit_memory: fixed("1"),
       max_map_count: fixed("65530"),
+      mmap_min_addr: fixed(String(MMAP_MIN_ADDR)),
       swappiness: fixed("60"),
     }),
     fs: procDir(0o555, {

@@ -14,6 +14,7 @@ import {
   INHERIT_NONE,
   INHERIT_ZERO,
   MINCORE_INCORE,
+  MMAP_MIN_ADDR,
   PAGE_SIZE,
   PROT_EXEC,
   PROT_READ,
@@ -23,10 +24,11 @@ import { copyinWords, copyout } from "../../vm/copyio.ts";
 import { madvise, mincore, mlock, mlockAll, minherit, mprotect, mremap, munmap } from "../../vm/mmap.ts";
 import type { Lwp } from "../../kern/proc.ts";
 import { READ_IMPLIES_EXEC } from "../../kern/proc.ts";
+import { suser } from "../../kern/prot.ts";
 import { RLIMIT_MEMLOCK } from "../../kern/resource.ts";
 import { waitDurable } from "../../kern/durable.ts";
 import { kernBrk, kernMmap, kernMsync } from "../../kern/sys-mmap.ts";
-import { fd, hex, int, partial, plain, size, sleeps, type Sysent, uint, uptr } from "../../kern/sysent.ts";
+import { fd, hex, int, obsolete, partial, plain, size, sleeps, type Sysent, uint, uptr } from "../../kern/sysent.ts";
 
 const LINUX_MAP_TYPE = 0x0f;
 const LINUX_MAP_SHARED = 0x01;
@@ -68,6 +70,7 @@ const pageAlign = (len: number): number => ((len + PAGE_SIZE - 1) & ~(PAGE_SIZE 
 function mapIt(lp: Lwp, addr: number, len: number, prot: number, flags: number, d: number, offset: number): number {
   if ((flags & LINUX_MAP_ANONYMOUS) === 0) lp.proc.fd!.get(d);
   if (len !== 0 && pageAlign(len) === 0) throw ENOMEM;
+  if ((flags & (LINUX_MAP_FIXED | LINUX_MAP_FIXED_NOREPLACE)) !== 0 && addr >>> 0 < MMAP_MIN_ADDR) suser(lp.proc);
   const r = kernMmap(lp, {
     addr: addr >>> 0, len: len >>> 0, prot: prot & PROT_MASK, flags: mapFlags(flags), fd: d, offset,
   });
@@ -229,6 +232,7 @@ function sysMembarrier(_lp: Lwp, a: Int32Array): number {
 }
 
 const LOCK_NOTE = "RLIMIT_MEMLOCK bounds each call, not their sum; with ONFAULT, too, all is locked at once";
+const NUMA_NOTE = "as of a kernel without NUMA: ENOSYS";
 export const MEMORY_ROWS: readonly Sysent[] = [
   plain(45, "brk", [uptr], sysBrk),
   plain(90, "mmap", [uptr], sysOldMmap),
@@ -243,6 +247,12 @@ export const MEMORY_ROWS: readonly Sysent[] = [
   plain(192, "mmap2", [uptr, size, hex, hex, fd, uint], sysMmap2),
   plain(218, "mincore", [uptr, size, uptr], sysMincore),
   plain(219, "madvise", [uptr, size, int], sysMadvise),
+  obsolete(274, "mbind", NUMA_NOTE),
+  obsolete(275, "get_mempolicy", NUMA_NOTE),
+  obsolete(276, "set_mempolicy", NUMA_NOTE),
+  obsolete(294, "migrate_pages", NUMA_NOTE),
+  obsolete(317, "move_pages", NUMA_NOTE),
   plain(375, "membarrier", [int, hex], sysMembarrier),
   partial(plain(376, "mlock2", [uptr, size, hex], sysMlock2), LOCK_NOTE),
+  obsolete(450, "set_mempolicy_home_node", NUMA_NOTE),
 ];
