@@ -26,6 +26,13 @@ export const TEXT = 0x0804_8000;
 export const STACK_TOP = 0x0806_0000;
 export const DATA = 0x0805_0000;
 
+// Instructions as bytes.
+export const INT80 = [0xcd, 0x80];
+export const le32 = (n: number): number[] => [n & 0xff, (n >> 8) & 0xff, (n >> 16) & 0xff, n >>> 24];
+export const movEax = (n: number): number[] => [0xb8, ...le32(n)];
+export const storeEax = (va: number): number[] => [0xa3, ...le32(va)];
+export const loadEax = (va: number): number[] => [0xa1, ...le32(va)];
+
 export class Tiny {
   readonly platform = new SimPlatform();
   readonly host: HostKernel;
