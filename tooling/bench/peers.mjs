@@ -2,6 +2,7 @@
 //
 // A peer either runs one command at a time (`exec`: argument vector in, output out) or boots a machine that runs a list
 // of shell commands (`boot`). All of them see the same files at the same paths.
+import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
@@ -112,7 +113,8 @@ function ish(guest, inputs, program) {
     prepare() {
       if (program === undefined)
         throw new Error("no Debian or npm package; build it and give its path with --ish");
-      return { version: "iSH, given" };
+      const commit = spawnSync("git", ["-C", path.dirname(program), "log", "-1", "--format=%h of %cs"], { encoding: "utf8" });
+      return { version: commit.status === 0 ? `iSH, commit ${firstLine(commit.stdout)}` : "iSH, given" };
     },
     exec: (commands, seconds) =>
       runCommand(["bash", path.join(inputs.shared, "run-ish.sh"), guest, program, ...commands], {

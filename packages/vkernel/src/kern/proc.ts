@@ -53,8 +53,6 @@ export const AST_RESCHED = 0x02;
 export const AST_EXIT = 0x04;
 /** sigsuspend and its kin: `oldmask` is to be reinstated after the signal frame has been built. */
 export const AST_OLDMASK = 0x10;
-/** Stop at a trace stop or at a job control stop. */
-export const AST_STOP = 0x20;
 
 /** Scheduling classes (DragonFly 2.0 sys/sys/rtprio.h). */
 export const RTP_PRIO_REALTIME = 0;

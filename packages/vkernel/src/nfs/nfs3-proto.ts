@@ -224,5 +224,4 @@ export type Fattr3 = Decoded<typeof fattr3>;
 export type Sattr3 = Decoded<typeof sattr3>;
 export type WccData = Decoded<typeof wccData>;
 export type WccAttr = Decoded<typeof wccAttr>;
-export type Nfstime3 = Decoded<typeof time3>;
 export type DirOpArgs = Decoded<typeof diropargs3>;
