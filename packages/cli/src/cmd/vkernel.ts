@@ -36,7 +36,7 @@ export function vkernelCommand(exit: (status: number) => void): Command {
     .addOption(cpuOption())
     .option("-i <file>", "file that receives the memory when the machine stops")
     .option("-e <name=value:…>", "set variables of the kernel environment; repeatable", collect)
-    .option("-I <interface>", "network interface (refused: there is no network)", collect)
+    .option("-I <interface>", "network interface (refused: 'vkernel run --net' needs none)", collect)
     .option("-n <cpus>", "number of virtual CPUs (one is used)")
     .option("-p <file>", "write the process id to a file")
     .option("-s", "boot to single user mode")
