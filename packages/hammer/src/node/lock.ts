@@ -124,6 +124,7 @@ export class ImageLock {
     try {
       writeFileSync(draft, this.#text, { flag: "wx" });
     } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code !== "EEXIST") rmSync(draft, { force: true });
       throw new HammerError("EIO", `${image}: cannot make the lock file that guards against a second writer `
         + `(${(cause as Error).message}); open it read-only, or make its folder writable`, { path: this.path, cause });
     }

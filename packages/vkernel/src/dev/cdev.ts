@@ -31,6 +31,8 @@ export abstract class Cdev {
   readonly tty: Tty | null = null;
   /** Reads and writes move the file position (memory devices, disks); size in bytes of a disk. */
   readonly seekable: boolean = false;
+  /** Of a seekable one: most bytes that a read gives, so that signals and other processes wait no longer than that takes. */
+  readonly readMost: number = Infinity;
   readonly size: number = 0;
 
   constructor(name: string, rdev: number, mode: number) {

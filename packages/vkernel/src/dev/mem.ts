@@ -51,6 +51,9 @@ export class FullDev extends ZeroDev {
 
 /** Random bytes from the machine's source; what is written is accepted and changes nothing. */
 export class RandomDev extends Cdev {
+  override readonly seekable = true;
+  /** random(4) of Linux. */
+  override readonly readMost = (32 << 20) - 1;
   private readonly entropy: (buf: Uint8Array) => void;
   constructor(name: "random" | "urandom", entropy: (buf: Uint8Array) => void) {
     super(name, name === "random" ? RANDOM_RDEV : URANDOM_RDEV, 0o666);

@@ -101,7 +101,7 @@ export class VnodeFile extends File implements LockOwner {
   private readSeekable(dev: Cdev, uio: Uio, offset: number): number {
     const total = uio.resid;
     try {
-      return objectRead(null, offset, uio, total, (at, buf, off, len) => dev.read(at, buf, off, len, -1));
+      return objectRead(null, offset, uio, Math.min(total, dev.readMost), (at, buf, off, len) => dev.read(at, buf, off, len, -1));
     } catch (e) {
       if (uio.resid === total) throw e;
       return total - uio.resid;

@@ -240,6 +240,22 @@ describe("positions and sizes", () => {
     }));
 });
 
+describe("random numbers", () => {
+  it("a read gives as many as are asked for, and there is one position", () =>
+    run(function* (u) {
+      const MIB = 1 << 20;
+      expect(yield onPath(u, "mknod", "/random", 0o20666, 0x109)).toBe(0);
+      const fd = yield open(u, "/random");
+      const at = (yield sys("mmap2", 0, MIB, 3, 0x22, -1, 0)) >>> 0;
+      expect(yield sys("read", fd, at, MIB)).toBe(MIB);
+      expect(new Set(u.read(at + MIB - 4096, 4096)).size).toBeGreaterThan(100);
+      expect(yield sys("lseek", fd, 0, 1)).toBe(0);
+      expect(yield sys("pread64", fd, at, 10, 5, 0)).toBe(10);
+      // Where a page is missing the rest goes nowhere.
+      expect(yield sys("read", fd, at, 2 * MIB)).toBe(MIB);
+    }));
+});
+
 describe("fifos", () => {
   it("open waits for the other side, and data goes through", () =>
     run(function* (u) {

@@ -2,7 +2,7 @@
 /** Reading, writing, positioning and closing for Linux programs (Linux fs/read_write.c, fs/open.c, fs/readdir.c). */
 import { E2BIG, EAGAIN, EBADF, EINVAL, EISDIR, ENOENT, ENOTDIR, EOPNOTSUPP, EOVERFLOW, ESPIPE } from "../../sys/errno.ts";
 import { AT_FDCWD, FREAD, O_APPEND, SEEK_CUR, SEEK_END, SEEK_SET } from "../../sys/fcntl.ts";
-import { FULL_RDEV, NULL_RDEV, ZERO_RDEV } from "../../dev/mem.ts";
+import { FULL_RDEV, NULL_RDEV, RANDOM_RDEV, URANDOM_RDEV, ZERO_RDEV } from "../../dev/mem.ts";
 import { VTTODT } from "../../sys/stat.ts";
 import { WOULDBLOCK } from "../../sys/wait.ts";
 import { fdrop, fhold, type File } from "../../kern/file.ts";
@@ -182,7 +182,7 @@ function sysOpenat2Slow(lp: Lwp, a: Int32Array): KernelFrame {
   return openSlow(lp, dirFd(a[0]!), pathArg(lp, a[1]!), nativeOpenFlags(how.flags), how.mode, how.resolve);
 }
 
-const ENDLESS: ReadonlySet<number> = new Set([NULL_RDEV, ZERO_RDEV, FULL_RDEV]);
+const ENDLESS: ReadonlySet<number> = new Set([NULL_RDEV, ZERO_RDEV, FULL_RDEV, RANDOM_RDEV, URANDOM_RDEV]);
 /** As kernLseek; a position beyond what files can have is EINVAL in Linux. */
 function seek(lp: Lwp, d: number, offset: number, whence: number): number {
   const fp = lp.proc.fd!.get(d);
