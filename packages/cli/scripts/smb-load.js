@@ -107,6 +107,7 @@ const whole = new Map();
 const stable = new Set();
 let failures = 0;
 let again = 0;
+let kills = 0;
 const fail = (text) => {
   failures++;
   console.log(text);
@@ -130,9 +131,12 @@ async function worker(i) {
     const local = path.join(dir, name);
     const hashes = makeTree(local, Number(values.seed) * 1_000_003 + i * 1009 + round);
     for (;;) {
-      const { good } = await smbclient(`mkdir ${name}; cd ${name}; recurse ON; prompt OFF; mput *`, local);
-      if (good) break;
-      // The server was killed: what it had is copied anew, over what is there or not.
+      const before = kills;
+      const { good, text } = await smbclient(`mkdir ${name}; cd ${name}; recurse ON; prompt OFF; mput *`, local);
+      // A copy that was whole when the server was killed, without anybody having seen it, is none.
+      if (good && kills === before) break;
+      // What the server had is copied anew, over what is there or not.
+      if (kills === before) console.log(`${name}: begun anew: ${text.trim().split("\n").at(-1)}`);
       again++;
       await smbclient(`deltree ${name}`, local);
     }
@@ -157,6 +161,7 @@ async function killer(stop) {
     if (sync.status !== 0) fail(`sync in the guest: ${sync.stderr}`);
     for (const name of before) stable.add(name);
     await pause(random(1000));
+    kills++;
     await server.end("SIGKILL");
     for (const name of whole.keys()) if (!stable.has(name)) lost.add(name);
     console.log(`killed after ${whole.size} trees, ${stable.size} of them stable`);
