@@ -4,7 +4,7 @@
  * @module
  */
 import { EADDRNOTAVAIL, EAFNOSUPPORT, EINPROGRESS, EINVAL, EOPNOTSUPP, EPROTONOSUPPORT, ESOCKTNOSUPPORT } from "../sys/errno.ts";
-import { AF_INET, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE, SOCK_DGRAM, SOCK_STREAM } from "../sys/socket.ts";
+import { AF_INET, AF_INET6, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE, SOCK_DGRAM, SOCK_STREAM } from "../sys/socket.ts";
 import { WOULDBLOCK } from "../sys/wait.ts";
 import type { InetName, SocketName } from "../net/socket.ts";
 import { ANY6, isInet4 } from "../net/inet/address.ts";
@@ -29,9 +29,9 @@ function nameFor(s: InetSocket, name: SocketName): InetName {
 export const INET: Protocol = {
   create(lp, family, type, protocol) {
     if (type !== SOCK_STREAM && type !== SOCK_DGRAM) throw ESOCKTNOSUPPORT;
-    const lite = type === SOCK_DGRAM && protocol === IPPROTO_UDPLITE;
-    if (protocol !== 0 && !lite && protocol !== (type === SOCK_STREAM ? IPPROTO_TCP : IPPROTO_UDP)) throw EPROTONOSUPPORT;
-    return new InetSocket(family, type, credOf(lp), lite);
+    const known = type === SOCK_STREAM ? [IPPROTO_TCP] : [IPPROTO_UDP, IPPROTO_UDPLITE, family === AF_INET6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP];
+    if (protocol !== 0 && !known.includes(protocol)) throw EPROTONOSUPPORT;
+    return new InetSocket(family, type, credOf(lp), protocol === 0 ? known[0] : protocol);
   },
   bind(lp, fp, name) {
     const s = inetOf(fp);

@@ -9,9 +9,11 @@ export const AF_INET6 = 28;
 export const AF_NETLINK = 0x1_0010;
 
 export const IPPROTO_IP = 0;
+export const IPPROTO_ICMP = 1;
 export const IPPROTO_TCP = 6;
 export const IPPROTO_UDP = 17;
 export const IPPROTO_IPV6 = 41;
+export const IPPROTO_ICMPV6 = 58;
 export const IPPROTO_UDPLITE = 136;
 
 export const SOCK_STREAM = 1;

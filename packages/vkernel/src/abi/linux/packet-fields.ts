@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** Hop limit and traffic class of IPv6 datagrams as control messages (RFC 3542; Linux net/ipv6/datagram.c, net/core/scm.c). */
+/**
+ * Hop limit and traffic class of datagrams as control messages (RFC 3542; Linux net/ipv6/datagram.c, net/ipv4/ip_sockglue.c,
+ * net/core/scm.c).
+ */
 import { EINVAL } from "../../sys/errno.ts";
-import { IPPROTO_IPV6 } from "../../sys/socket.ts";
+import { AF_INET, IPPROTO_IP, IPPROTO_IPV6 } from "../../sys/socket.ts";
 import { InetSocket } from "../../net/inet/socket.ts";
-import type { PacketFields, Socket } from "../../net/socket.ts";
-import { IPV6_HOPLIMIT, IPV6_RECVHOPLIMIT, IPV6_RECVTCLASS, IPV6_TCLASS } from "./sys-sockopt.ts";
+import { isInet4 } from "../../net/inet/address.ts";
+import type { InetName, PacketFields, Socket } from "../../net/socket.ts";
+import { IP_RECVTOS, IP_RECVTTL, IP_TOS, IP_TTL, IPV6_HOPLIMIT, IPV6_RECVHOPLIMIT, IPV6_RECVTCLASS, IPV6_TCLASS } from "./sys-sockopt.ts";
 
 /** struct cmsghdr: len, level, type. */
 const CMSG_HDR = 12;
@@ -28,19 +32,26 @@ export function putFields(s: Socket, out: Uint8Array, at: number): { end: number
   const { fields } = s;
   let cut = false;
   if (fields === null || !(s instanceof InetSocket)) return { end: at, cut };
-  const put = (type: number, value: number): void => {
+  const put = (level: number, type: number, value: Uint8Array): void => {
     const room = out.length - at;
     if (room < CMSG_HDR) {
       cut = true;
       return;
     }
-    const whole = new Int32Array([Math.min(room, CMSG_LEN), IPPROTO_IPV6, type, value]);
-    if (room < CMSG_LEN) cut = true;
-    const bytes = new Uint8Array(whole.buffer, 0, whole[0]);
-    out.set(bytes, at);
-    at += bytes.length;
+    const whole = CMSG_HDR + value.length;
+    if (room < whole) cut = true;
+    const len = Math.min(room, whole);
+    out.set(new Uint8Array(Int32Array.of(len, level, type).buffer), at);
+    out.set(value.subarray(0, len - CMSG_HDR), at + CMSG_HDR);
+    at += Math.min(room, (len + 3) & ~3);
   };
-  if (s.optionValue(IPPROTO_IPV6, IPV6_RECVHOPLIMIT, 0) !== 0) put(IPV6_HOPLIMIT, fields.hopLimit);
-  if (s.optionValue(IPPROTO_IPV6, IPV6_RECVTCLASS, 0) !== 0) put(IPV6_TCLASS, fields.trafficClass);
+  const int = (value: number): Uint8Array => new Uint8Array(Int32Array.of(value).buffer);
+  if (s.family === AF_INET) {
+    if (s.optionValue(IPPROTO_IP, IP_RECVTTL, 0) !== 0) put(IPPROTO_IP, IP_TTL, int(fields.hopLimit));
+    if (s.optionValue(IPPROTO_IP, IP_RECVTOS, 0) !== 0) put(IPPROTO_IP, IP_TOS, Uint8Array.of(fields.trafficClass));
+  } else if (!isInet4((s.from as InetName).host)) {
+    if (s.optionValue(IPPROTO_IPV6, IPV6_RECVHOPLIMIT, 0) !== 0) put(IPPROTO_IPV6, IPV6_HOPLIMIT, int(fields.hopLimit));
+    if (s.optionValue(IPPROTO_IPV6, IPV6_RECVTCLASS, 0) !== 0) put(IPPROTO_IPV6, IPV6_TCLASS, int(fields.trafficClass));
+  }
   return { end: at, cut };
 }

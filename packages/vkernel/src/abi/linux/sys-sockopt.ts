@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Socket options (Linux net/core/sock.c, sock_setsockopt; net/ipv4/tcp.c, ip_sockglue.c; net/ipv6/ipv6_sockglue.c). */
 import { EDOM, EINVAL, ENOPROTOOPT, EOPNOTSUPP } from "../../sys/errno.ts";
-import { IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE } from "../../sys/socket.ts";
-import { InetSocket } from "../../net/inet/socket.ts";
+import { IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, IPPROTO_UDPLITE } from "../../sys/socket.ts";
+import { DEFAULT_HOPS, InetSocket } from "../../net/inet/socket.ts";
 import { copyinWords, copyout, fubyte, fuword, suword } from "../../vm/copyio.ts";
 import type { Lwp } from "../../kern/proc.ts";
 import type { SocketFile } from "../../kern/socket-file.ts";
@@ -84,6 +84,10 @@ function keepOption(s: InetSocket, option: number, value: number): void {
 
 // Options of TCP, IP and IPv6, which are kept for whoever asks; they mean nothing where no packets are made.
 
+export const IP_TOS = 1;
+export const IP_TTL = 2;
+export const IP_RECVTTL = 12;
+export const IP_RECVTOS = 13;
 const IPV6_UNICAST_HOPS = 16;
 const IPV6_V6ONLY = 26;
 export const IPV6_RECVHOPLIMIT = 51;
@@ -103,7 +107,7 @@ const INET_OPTIONS: ReadonlyMap<number, ReadonlyMap<number, number>> = new Map([
   [IPPROTO_TCP, new Map([[1, 0], [2, 536], [3, 0], [4, 7200], [5, 75], [6, 9], [7, 6], [8, 60], [9, 0], [10, 65_535], [12, 1], [18, 0], [23, 0], [25, -1], [30, 0]])],
   // How much of a datagram its sum covers
   [IPPROTO_UDPLITE, new Map([[10, 0], [11, 0]])],
-  [IPPROTO_IP, new Map([[1, 0], [2, 64], [6, 0], [8, 0], [10, 0], [11, 0], [12, 0], [13, 0], [15, 0], [24, 0], [33, 1], [34, 1]])],
+  [IPPROTO_IP, new Map([[IP_TOS, 0], [IP_TTL, 64], [6, 0], [7, 0], [8, 0], [10, 0], [11, 0], [IP_RECVTTL, 0], [IP_RECVTOS, 0], [15, 0], [24, 0], [33, 1], [34, 1]])],
   [IPPROTO_IPV6, new Map([[16, 64], [18, 1], [19, 1], [23, 0], [25, 0], [IPV6_V6ONLY, 0], [49, 0], [51, 0], [66, 0], [67, 0]])],
 ]);
 
@@ -119,9 +123,14 @@ function setInetOption(lp: Lwp, s: InetSocket, a: Int32Array): number {
   }
   if (level === IPPROTO_IPV6 && (option === IPV6_UNICAST_HOPS || option === IPV6_TCLASS)) {
     if (value < -1 || value > 255) throw EINVAL;
-    if (option === IPV6_UNICAST_HOPS) s.hopLimit = value < 0 ? 64 : value;
+    if (option === IPV6_UNICAST_HOPS) s.hopLimit = value < 0 ? DEFAULT_HOPS : value;
     else s.trafficClass = Math.max(0, value);
   }
+  if (level === IPPROTO_IP && option === IP_TTL) {
+    if (value !== -1 && (value < 1 || value > 255)) throw EINVAL;
+    s.hopLimit = value < 0 ? DEFAULT_HOPS : value;
+  }
+  if (level === IPPROTO_IP && option === IP_TOS) s.trafficClass = value & 0xff;
   s.keepOption(level!, option!, value);
   return 0;
 }
@@ -165,7 +174,7 @@ function optionWords(fp: SocketFile, option: number): number[] {
     case SO_ACCEPTCONN:
       return [s.listening ? 1 : 0];
     case SO_PROTOCOL:
-      return [!(s instanceof InetSocket) ? 0 : s.isTcp ? IPPROTO_TCP : s.lite ? IPPROTO_UDPLITE : IPPROTO_UDP];
+      return [!(s instanceof InetSocket) ? 0 : s.protocol];
     case SO_DOMAIN:
       return [linuxFamily(s.family)];
     default:

@@ -11,9 +11,10 @@ import {
   EACCES, EADDRINUSE, EADDRNOTAVAIL, ECONNREFUSED, EDESTADDRREQ, EINVAL, EISCONN, EMSGSIZE, ENETUNREACH, EPIPE, errnoByName,
   ETIMEDOUT,
 } from "../../sys/errno.ts";
-import { AF_INET6, SOCK_DGRAM } from "../../sys/socket.ts";
+import { AF_INET6, IPPROTO_TCP, IPPROTO_UDP } from "../../sys/socket.ts";
 import { WOULDBLOCK } from "../../sys/wait.ts";
 import type { ByteSource, InetName, PeerCred } from "../socket.ts";
+import { echoReply } from "./echo.ts";
 import { ANY4, ANY6, isAny, isInet4, isLoopback, LOOPBACK4, LOOPBACK6, parseAddress } from "./address.ts";
 import type { HostConnection, HostDatagrams, HostNetwork } from "./host.ts";
 import { HostStream } from "./host-stream.ts";
@@ -70,7 +71,7 @@ const peerKey = ({ host, port }: InetName): string => `${host} ${port}`;
 
 export class InetDomain {
   readonly #options: InetOptions;
-  /** Bound sockets by port table and port. */
+  /** Bound sockets by protocol and port. */
   readonly #ports = new Map<number, InetSocket[]>();
   #nextPort = PORT_FIRST;
   readonly #stops: (() => void)[] = [];
@@ -86,8 +87,8 @@ export class InetDomain {
 
   // Ports -------------------------------------------------------------------------------------------------
 
-  #at(table: number, port: number): readonly InetSocket[] {
-    return this.#ports.get(table * 0x1_0000 + port) ?? [];
+  #at(protocol: number, port: number): readonly InetSocket[] {
+    return this.#ports.get(protocol * 0x1_0000 + port) ?? [];
   }
   #isLocal(host: string): boolean {
     return isAny(host) || isLoopback(host) || (this.hasNetwork && (host === MACHINE || host === MACHINE6));
@@ -103,14 +104,14 @@ export class InetDomain {
     return b === host || isAny(b) || isAny(host);
   }
   #isFree(s: InetSocket, name: InetName): boolean {
-    return this.#at(s.ports, name.port).every((other) => {
+    return this.#at(s.protocol, name.port).every((other) => {
       if (!this.#overlaps(other, name.host, s.onlySix)) return true;
       if (s.reusePort && other.reusePort) return true;
       return s.reuseAddress && other.reuseAddress && !other.listening;
     });
   }
   #enter(s: InetSocket, name: InetName): void {
-    const key = s.ports * 0x1_0000 + name.port;
+    const key = s.protocol * 0x1_0000 + name.port;
     const list = this.#ports.get(key);
     if (list === undefined) this.#ports.set(key, [s]);
     else list.push(s);
@@ -128,7 +129,7 @@ export class InetDomain {
     for (let tries = PORT_LAST - PORT_FIRST + 1; tries > 0; tries--) {
       const port = this.#nextPort;
       this.#nextPort = port === PORT_LAST ? PORT_FIRST : port + 1;
-      if (this.#at(s.ports, port).every((other) => !this.#overlaps(other, host, s.onlySix))) return port;
+      if (this.#at(s.protocol, port).every((other) => !this.#overlaps(other, host, s.onlySix))) return port;
     }
     throw EADDRNOTAVAIL;
   }
@@ -137,7 +138,7 @@ export class InetDomain {
   bind(s: InetSocket, name: InetName, cred: PeerCred): void {
     if (s.bound || s.peer !== null) throw EINVAL;
     if (!this.#isLocal(name.host)) throw EADDRNOTAVAIL;
-    if (name.port !== 0 && name.port < PORT_RESERVED && cred.uid !== 0) throw EACCES;
+    if (name.port !== 0 && name.port < PORT_RESERVED && cred.uid !== 0 && !s.isEcho) throw EACCES;
     const port = name.port === 0 ? this.#freePort(s, name.host) : name.port;
     const whole = { host: name.host, port };
     if (name.port !== 0 && !this.#isFree(s, whole)) throw EADDRINUSE;
@@ -153,9 +154,9 @@ export class InetDomain {
   }
 
   /** The socket that traffic for `name` goes to: one bound to the address itself rather than to any. */
-  #find(table: number, name: InetName, wanted: (s: InetSocket) => boolean): InetSocket | null {
+  #find(protocol: number, name: InetName, wanted: (s: InetSocket) => boolean): InetSocket | null {
     let general: InetSocket | null = null;
-    for (const s of this.#at(table, name.port)) {
+    for (const s of this.#at(protocol, name.port)) {
       if (!wanted(s)) continue;
       if (s.name.host === name.host) return s;
       if (this.#overlaps(s, name.host, false) && isAny(s.name.host)) general ??= s;
@@ -163,7 +164,7 @@ export class InetDomain {
     return general;
   }
   #listener(name: InetName): InetSocket | null {
-    return this.#find(1, name, (s) => s.listening && !s.closed);
+    return this.#find(IPPROTO_TCP, name, (s) => s.listening && !s.closed);
   }
 
   // Connections ---------------------------------------------------------------------------------------------
@@ -244,7 +245,7 @@ export class InetDomain {
 
   /** #outside() for datagrams: the host's network carries UDP. */
   #beyond(s: InetSocket, there: InetName): Outside {
-    if (s.lite) throw ENETUNREACH;
+    if (s.protocol !== IPPROTO_UDP) throw ENETUNREACH;
     return this.#outside(there);
   }
 
@@ -255,13 +256,13 @@ export class InetDomain {
       const { port } = s.name;
       if (!s.hostAsked) s.name = { host: s.family === AF_INET6 ? ANY6 : ANY4, port };
       if (s.bound && !s.portAsked) {
-        this.#leave(s, s.ports * 0x1_0000 + port);
+        this.#leave(s, s.protocol * 0x1_0000 + port);
         s.name = { host: s.name.host, port: 0 };
       }
       return;
     }
-    const there = this.#destination(name);
-    if (!this.#isLocal(there.host) && (s.lite || this.#answers(s, there) === null)) this.#beyond(s, there);
+    const there = this.#destination(s.isEcho ? { host: name.host, port: 0 } : name);
+    if (!this.#isLocal(there.host) && this.#answers(s, there) === null) this.#beyond(s, there);
     this.bindAny(s);
     s.name = this.#source(s, there);
     s.remote = there;
@@ -269,6 +270,7 @@ export class InetDomain {
 
   /** The published port through which `s` may answer `there`, without any other way out; null when there is none. */
   #answers(s: InetSocket, there: InetName): HostDatagrams | null {
+    if (s.protocol !== IPPROTO_UDP) return null;
     const published = s.bound ? this.#publishedDatagrams.get(s.name.port) : undefined;
     return published !== undefined && published.peers.has(peerKey(there)) ? published.link : null;
   }
@@ -280,10 +282,11 @@ export class InetDomain {
     const name = to ?? s.remote;
     if (name === null) throw EDESTADDRREQ;
     if (from.resid > DATAGRAM_MOST) throw EMSGSIZE;
+    if (s.isEcho) return this.#sendEcho(s, from, this.#destination(name), cred);
     if (name.port === 0) throw EINVAL;
     const there = this.#destination(name);
     const isHere = this.#isLocal(there.host);
-    const answered = isHere || s.lite ? null : this.#answers(s, there);
+    const answered = isHere ? null : this.#answers(s, there);
     const outside = isHere || answered !== null ? null : this.#beyond(s, there);
     this.bindAny(s);
     const data = new Uint8Array(from.resid);
@@ -291,11 +294,25 @@ export class InetDomain {
     if (answered !== null) {
       answered.send(data, { host: there.host === GATEWAY ? LOOPBACK4 : there.host, port: there.port });
     } else if (outside === null) {
-      const target = this.#find(s.ports, there, (other) => !other.closed);
+      const target = this.#find(s.protocol, there, (other) => !other.closed);
       if (target === null) s.refuse();
-      else target.deliver(data, this.#source(s, there), cred, s.fieldsTo(there.host));
+      else target.deliver(data, this.#source(s, there), cred, s.fieldsToSend);
     } else this.#hostDatagrams(s, there, outside.network).send(data, outside.to);
     return data.length;
+  }
+
+  /**
+   * An echo request: the machine's own addresses answer. The host lets no ordinary program send any to others.
+   * Throws EINVAL (not an echo request), ENETUNREACH.
+   */
+  #sendEcho(s: InetSocket, from: ByteSource, there: InetName, cred: PeerCred): number {
+    const message = new Uint8Array(from.resid);
+    from.get(message, 0, message.length);
+    this.bindAny(s);
+    const reply = echoReply(message, s.name.port, there.host);
+    if (!this.#isLocal(there.host)) this.#beyond(s, there);
+    s.deliver(reply, { host: there.host, port: 0 }, cred, s.fieldsToSend);
+    return message.length;
   }
 
   #hostDatagrams(s: InetSocket, there: InetName, network: HostNetwork): HostDatagrams {
@@ -364,7 +381,7 @@ export class InetDomain {
   #arriveDatagram({ peers }: PublishedDatagrams, port: number, bytes: Uint8Array, from: InetName): void {
     const isOpen = (s: InetSocket): boolean => !s.closed;
     const target =
-      this.#find(SOCK_DGRAM, { host: MACHINE, port }, isOpen) ?? this.#find(SOCK_DGRAM, { host: LOOPBACK4, port }, isOpen);
+      this.#find(IPPROTO_UDP, { host: MACHINE, port }, isOpen) ?? this.#find(IPPROTO_UDP, { host: LOOPBACK4, port }, isOpen);
     if (target === null) return;
     const key = peerKey(from);
     peers.delete(key);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * Sockets of the internet domain: TCP connections and UDP datagrams, as what a program can tell of them. There are no
+ * Sockets of the internet domain: TCP connections, UDP datagrams and ICMP echoes, as what a program can tell of them. There are no
  * segments: two sockets of one machine are each other's ends, and the end of a connection to elsewhere is played by a
  * connection of the host (host-stream.ts).
  *
@@ -12,16 +12,16 @@
  */
 import { EALREADY, ECONNREFUSED, EISCONN, ENOTCONN, EPIPE } from "../../sys/errno.ts";
 import { POLLOUT } from "../../sys/poll.ts";
-import { AF_INET6, SHUT_RD, SHUT_WR, SOCK_DGRAM, SOCK_STREAM } from "../../sys/socket.ts";
+import {
+  AF_INET6, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP, SHUT_RD, SHUT_WR, SOCK_DGRAM, SOCK_STREAM,
+} from "../../sys/socket.ts";
 import { WOULDBLOCK } from "../../sys/wait.ts";
 import { Socket, type ByteSink, type ByteSource, type InetName, type PacketFields, type PeerCred, type Rights } from "../socket.ts";
-import { ANY4, ANY6, isInet4 } from "./address.ts";
+import { ANY4, ANY6 } from "./address.ts";
 import type { HostDatagrams } from "./host.ts";
 
-/** IPV6_UNICAST_HOPS unless it is set. */
-const DEFAULT_HOPS = 64;
-/** Beside those of SOCK_STREAM and SOCK_DGRAM. */
-const LITE_PORTS = 3;
+/** IP_TTL and IPV6_UNICAST_HOPS unless they are set. */
+export const DEFAULT_HOPS = 64;
 
 export class InetSocket extends Socket {
   declare name: InetName;
@@ -30,12 +30,12 @@ export class InetSocket extends Socket {
   /** What of its name was asked for, by bind(2): it stays when the socket has no peer any more. */
   hostAsked = false;
   portAsked = false;
-  /** What IPv6 datagrams that it sends say, and what the one being sent says instead. */
+  /** What datagrams that it sends say, and what the one being sent says instead. */
   hopLimit = DEFAULT_HOPS;
   trafficClass = 0;
   nextFields: Partial<PacketFields> | null = null;
-  /** UDP-Lite, which has ports of its own. */
-  readonly lite: boolean;
+  /** IPPROTO_…; each has ports of its own. */
+  readonly protocol: number;
   /** The other end's address; stays when that has gone. */
   remote: InetName | null = null;
   connecting = false;
@@ -50,9 +50,9 @@ export class InetSocket extends Socket {
   /** Told when the socket ends. */
   onClosed: (s: InetSocket) => void = () => {};
 
-  constructor(family: number, kind: number, cred: PeerCred, lite = false) {
+  constructor(family: number, kind: number, cred: PeerCred, protocol = kind === SOCK_STREAM ? IPPROTO_TCP : IPPROTO_UDP) {
     super(family, kind, cred);
-    this.lite = lite;
+    this.protocol = protocol;
     this.name = { host: family === AF_INET6 ? ANY6 : ANY4, port: 0 };
   }
 
@@ -65,9 +65,9 @@ export class InetSocket extends Socket {
     return this.#options.get(level * 0x1_0000 + option) ?? initial;
   }
 
-  /** Which of the port tables is its own. */
-  get ports(): number {
-    return this.lite ? LITE_PORTS : this.kind;
+  /** For echoes of ICMP and ICMPv6 ("ping sockets", Linux net/ipv4/ping.c): its port is their identifier. */
+  get isEcho(): boolean {
+    return this.protocol === IPPROTO_ICMP || this.protocol === IPPROTO_ICMPV6;
   }
   get isTcp(): boolean {
     return this.kind === SOCK_STREAM;
@@ -135,9 +135,8 @@ export class InetSocket extends Socket {
     this.queued += data.length;
     this.readChan.wakeup();
   }
-  /** What a datagram that goes to `host` now says. */
-  fieldsTo(host: string): PacketFields | null {
-    if (isInet4(host)) return null;
+  /** What a datagram says that is sent now. */
+  get fieldsToSend(): PacketFields {
     return { hopLimit: this.nextFields?.hopLimit ?? this.hopLimit, trafficClass: this.nextFields?.trafficClass ?? this.trafficClass };
   }
   /** Nobody has the port that a datagram went to; told to connected senders only. */
