@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** What every boot shares: memory size, the file systems that every root gets, the end by panic. */
-import { devFs, KernelPanic, procFs, sysFs, type MountSpec } from "@vkernel/vkernel";
+import { devFs, KernelPanic, procFs, sysFs, UnwrittenError, type MountSpec } from "@vkernel/vkernel";
 import { CliError } from "./ui/errors.ts";
 import { parseSize } from "./ui/size.ts";
 
@@ -29,8 +29,13 @@ export function standardMounts(): MountSpec[] {
   ];
 }
 
-/** Prints the state of a kernel that panicked; returns the exit status. Anything else is thrown on. */
+/**
+ * Prints the state of a kernel that panicked; returns the exit status. Throws CliError when file systems could not be written back;
+ * anything else is thrown on.
+ */
 export function panicked(error: unknown): number {
+  if (error instanceof UnwrittenError)
+    throw new CliError(error.mounts.join(", "), "not everything could be written back", "what was not synced before is lost", undefined, error);
   if (!(error instanceof KernelPanic)) throw error;
   process.stderr.write(`vkernel: ${error.message}\n${error.state}\n`);
   if (process.env["VKERNEL_DEBUG"] === "1") process.stderr.write(`${(error.cause as Error)?.stack ?? error.stack ?? ""}\n`);

@@ -39,6 +39,17 @@ export class KernelPanic extends Error {
   }
 }
 
+/** The system has ended in order, but what programs had written could not all be brought to disk. */
+export class UnwrittenError extends Error {
+  /** Sources of the file systems that lack something. */
+  readonly mounts: readonly string[];
+  constructor(mounts: readonly string[]) {
+    super(`${mounts.join(", ")}: not everything could be written back`);
+    this.name = "UnwrittenError";
+    this.mounts = mounts;
+  }
+}
+
 /** How a plain operation outside of any process waits until a load has arrived. */
 export type LoadWait = (k: Kernel, miss: IoMiss) => Promise<void>;
 

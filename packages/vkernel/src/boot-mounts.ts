@@ -75,7 +75,7 @@ export function hammerFs(from: string, devices: readonly BlockDevice[], options:
     const clock = { post: (event: () => void): void => machine.post(event), now: (): number => machine.nanouptime(), awake: (): boolean => kernel.sched.started };
     const disks = devices.map((d) => backgroundDisk(d, clock));
     if (firstDisk !== undefined) disks.forEach((d, i) => ctx.devsw.add(new Vkd(firstDisk + i, waitingImage(d, ctx.log), ctx.log)));
-    return new HammerfsMount(from, disks, { ...rest, now: ctx.now, log: ctx.log });
+    return new HammerfsMount(from, disks, { ...rest, now: ctx.now, log: ctx.log, tell: (line) => kernel.tell(line) });
   };
 }
 

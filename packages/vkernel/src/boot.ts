@@ -12,7 +12,7 @@ import type { CpuidOption, DebugLink, HostPlatform, HostStats, JitOptions, Proce
 import { dragonflyAbi } from "./abi/dragonfly/abi.ts";
 import { LinuxAbi } from "./abi/linux/abi.ts";
 import { ConsoleSet } from "./boot-console.ts";
-import { BootError, bootError, KernelPanic, withLoads } from "./boot-error.ts";
+import { BootError, bootError, KernelPanic, UnwrittenError, withLoads } from "./boot-error.ts";
 import { startFirst, type FirstProgram } from "./boot-first.ts";
 import { processList, Spawner, type ProcessInfo, type SpawnedProgram, type SpawnOptions } from "./boot-spawn.ts";
 import { addSwap, registerFilesystems } from "./boot-mounts.ts";
@@ -31,7 +31,7 @@ import { NFS_PORT } from "./nfs/nfs3-proto.ts";
 import type { NfsExportOptions } from "./nfs/export.ts";
 import { NfsService } from "./nfs/nfsd.ts";
 import { publishPorts, type NetworkOptions } from "./boot-network.ts";
-import { ENOENT, ENOSPC, EROFS } from "./sys/errno.ts";
+import { ENOENT, ENOSPC, EROFS, Errno } from "./sys/errno.ts";
 import { SIGCONT, SIGHUP, SIGINT, SIGKILL, signalText, SIGTERM, SIGUSR1, SIGUSR2 } from "./sys/signal.ts";
 import type { BlockDevice } from "./vfs/hammer/devices.ts";
 import type { Mount } from "./vfs/mount.ts";
@@ -228,8 +228,8 @@ export class VirtualKernel {
   }
 
   /**
-   * Runs until the first program ends or the system is halted, then shuts down. Throws KernelPanic; file systems are
-   * then left as after a loss of power.
+   * Runs until the first program ends or the system is halted, then shuts down. Throws KernelPanic, after which file systems are
+   * left as after a loss of power, and UnwrittenError, after which those that it names are.
    */
   async run(): Promise<RunResult> {
     const k = this.kernel;
@@ -238,13 +238,14 @@ export class VirtualKernel {
       const request = k.shutdownRequest!;
       await this.endProcesses();
       this.nfs?.close();
-      if (!request.nosync) await this.unmountAll();
+      const lost = request.nosync ? [] : await this.unmountAll();
       const signal = request.how === "exit" ? this.firstSignal : 0;
       this.machine.debugEnded(k.exitStatus & 0xff, signal);
+      if (lost.length > 0) throw new UnwrittenError(lost);
       const guestSignal = signal === 0 || this.first === null ? 0 : this.first.abi.signo(signal);
       return { status: k.exitStatus & 0xff, signal, guestSignal, signalText: signalText(signal), how: request.how };
     } catch (e) {
-      if (e instanceof KernelPanic) throw e;
+      if (e instanceof KernelPanic || e instanceof UnwrittenError) throw e;
       throw new KernelPanic(panicState(k), e);
     } finally {
       this.ended = true;
@@ -281,11 +282,22 @@ export class VirtualKernel {
     for (const p of this.userProcs()) k.log(`shutdown: pid ${p.pid} (${p.comm}) does not end`);
   }
 
-  private async unmountAll(): Promise<void> {
+  /** Writes everything back and unmounts it, the last mounted first. Returns the sources of file systems for which that failed. */
+  private async unmountAll(): Promise<string[]> {
     const k = this.kernel;
-    await withLoads(k, () => vmSync(k.vm));
-    await withLoads(k, () => k.mounts.syncAll());
-    await withLoads(k, () => k.mounts.unmountAll());
+    const fails = async (step: () => void): Promise<boolean> => {
+      try {
+        await withLoads(k, step);
+        return false;
+      } catch (e) {
+        if (e instanceof Errno) return true;
+        throw e;
+      }
+    };
+    const unsynced = [await fails(() => vmSync(k.vm)), await fails(() => k.mounts.syncAll())].includes(true);
+    const lost: string[] = [];
+    for (const mount of [...k.mounts.list].reverse()) if (await fails(() => k.mounts.unmount(mount, true))) lost.push(mount.from);
+    return unsynced && lost.length === 0 ? ["a file system"] : lost;
   }
 
   /** The last entries into compiled guest code and exits from it, oldest first; kept when booted with `traceRegions`. */

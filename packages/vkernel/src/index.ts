@@ -3,7 +3,7 @@
  * The virtual kernel: boots on a host platform and runs unmodified i386 programs of Linux and DragonFly.
  * @packageDocumentation
  */
-export { BootError, isBootError, isKernelPanic, KernelPanic, type BootErrorCode } from "./boot-error.ts";
+export { BootError, isBootError, isKernelPanic, KernelPanic, UnwrittenError, type BootErrorCode } from "./boot-error.ts";
 export type { FirstProgram } from "./boot-first.ts";
 export {
   bootKernel,

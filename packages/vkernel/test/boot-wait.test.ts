@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** A system whose disk answers late, by an interrupt, boots and ends all the same. */
+/** A system whose disk answers late, by an interrupt, boots and ends all the same; one whose disk fails at the end says so. */
 import { expect, it } from "vitest";
 import { SimPlatform } from "@vkernel/hostkernel";
-import { bootKernel, isKernelPanic, type MountContext, TmpfsMount } from "../src/index.ts";
+import { bootKernel, isKernelPanic, type MountContext, TmpfsMount, UnwrittenError } from "../src/index.ts";
+import { EIO } from "../src/sys/errno.ts";
 import { IoMiss } from "../src/sys/wait.ts";
 
 // A static i386 Linux program: write(1, "hello\n", 6), exit(7).
@@ -106,6 +107,36 @@ it("starts further programs from a late disk while others run, sleep and are wok
   expect([session.terminal.output.text, waits >= 3]).toEqual(["hello\n", true]);
   vk.terminate();
   expect((await run).signal).toBeGreaterThan(0);
+});
+
+it("what cannot be written back at the end is named, and the rest is written back all the same", async () => {
+  const platform = new SimPlatform();
+  const ended: string[] = [];
+  class Disk extends TmpfsMount {
+    override sync(): void {
+      if (this.from === "broken") throw EIO;
+    }
+    override unmount(): void {
+      this.sync();
+      ended.push(this.from);
+    }
+  }
+  const disk = (name: string) => (ctx: MountContext): Disk => {
+    const fs = new Disk(name, 0, { maxBytes: 1 << 20, now: ctx.now });
+    fs.root().create("hello", { type: 1, mode: 0o755, uid: 0, gid: 0 }).write(0, HELLO, 0, HELLO.length);
+    return fs;
+  };
+  const vk = await bootKernel({
+    platform,
+    ramBytes: 64 << 20,
+    root: disk("root"),
+    mounts: [{ on: "/broken", create: true, mount: disk("broken") }, { on: "/sound", create: true, mount: disk("sound") }],
+    first: { path: "/hello", argv: ["hello"], env: [], stdio: "streams" },
+  });
+  const failure = await vk.run().catch((e: unknown) => e);
+  expect(failure).toBeInstanceOf(UnwrittenError);
+  expect((failure as UnwrittenError).mounts).toEqual(["broken"]);
+  expect([platform.terminal.output.text, ended]).toEqual(["hello\n", ["sound", "root"]]);
 });
 
 it("a fault of the kernel while it starts a further program is the end of the machine", async () => {

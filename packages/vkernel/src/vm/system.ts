@@ -3,6 +3,7 @@
  * The virtual memory system of one kernel: its RAM, its pages, and the host that runs page tables.
  * @module
  */
+import { Errno } from "../sys/errno.ts";
 import { VmPages } from "./page.ts";
 import { PhysMem, type RamImage } from "./physmem.ts";
 import { SwapSpace } from "./swap.ts";
@@ -67,5 +68,14 @@ export class VmSystem {
 
 /** Writes all modified file pages back: sync(2) and unmount. May throw IoMiss (call again) or Errno. */
 export function vmSync(sys: VmSystem): void {
-  for (const object of [...sys.dirtyObjects]) object.clean();
+  let failure: Errno | null = null;
+  for (const object of [...sys.dirtyObjects]) {
+    try {
+      object.clean();
+    } catch (e) {
+      if (!(e instanceof Errno)) throw e;
+      failure ??= e;
+    }
+  }
+  if (failure !== null) throw failure;
 }

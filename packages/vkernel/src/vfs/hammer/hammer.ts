@@ -54,6 +54,8 @@ export interface HammerfsOptions {
   /** Wall clock, µs since 1970. */
   now: () => number;
   log: (line: string) => void;
+  /** Receives the first failure of the disk or the image; the others go to the log, like everything when it is not given. */
+  tell?: (line: string) => void;
 }
 
 export class HammerfsMount extends Mount {
@@ -61,6 +63,8 @@ export class HammerfsMount extends Mount {
   readonly core: Core;
   readonly miss = new HammerMiss();
   private readonly log: (line: string) => void;
+  /** Where the next failure is said. */
+  private failed: (line: string) => void;
   private readonly vnodes = new Map<HammerInode, HammerVnode>();
   private readonly doomed = new Set<HammerInode>();
   /** Volumes that work beside the processor. */
@@ -75,6 +79,10 @@ export class HammerfsMount extends Mount {
   constructor(from: string, devices: readonly BlockDevice[], options: HammerfsOptions) {
     super(from, MNT_LOCAL | (options.readOnly === true ? MNT_RDONLY : 0));
     this.log = options.log;
+    this.failed = (line) => {
+      this.failed = options.log;
+      (options.tell ?? options.log)(line);
+    };
     this.disks = devices.filter((d) => d instanceof CothreadDisk);
     this.core = mountCore(devices, {
       now: () => BigInt(Math.floor(options.now())),
@@ -89,7 +97,7 @@ export class HammerfsMount extends Mount {
 
   /** An error of the core as the kernel's (HV2). */
   error(e: unknown): unknown {
-    return kernelError(e, this.miss, this.log);
+    return kernelError(e, this.miss, this.failed);
   }
 
   /** The vnode of an inode whose reference is handed over. Referenced. */
