@@ -111,6 +111,8 @@ function* teardownSlow(lp: Lwp, miss: IoMiss): KernelFrame {
 function teardown(lp: Lwp): void {
   const p = lp.proc;
   const k = lp.k;
+  // There is no end of the call to put stores off to
+  k.vm.late.armed = false;
   if (k.piFutexes.queues.size > 0) futexPiThreadExit(lp);
   futexThreadExit(lp);
   const last = p.lwps.size === 1;

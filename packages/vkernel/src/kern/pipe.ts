@@ -68,15 +68,13 @@ export class PipeRing {
     if (space === 0 || (want <= PIPE_BUF && space < want)) return WOULDBLOCK;
     const n = Math.min(want, space);
     this.reserve(this.len + n);
-    let done = 0;
-    while (done < n) {
-      let end = this.start + this.len;
-      if (end >= this.buf.length) end -= this.buf.length;
-      const piece = uio.get(this.buf, end, Math.min(n - done, this.buf.length - end));
-      if (piece === 0) break;
-      this.len += piece;
-      done += piece;
-    }
+    const end = (this.start + this.len) % this.buf.length;
+    const first = Math.min(n, this.buf.length - end);
+    // A write that must not be taken apart comes whole, also around the end of the buffer.
+    if (first < n && want <= PIPE_BUF) uio.prefault(false);
+    let done = uio.get(this.buf, end, first);
+    if (done < n && want <= PIPE_BUF) done += uio.get(this.buf, 0, n - done);
+    this.len += done;
     this.readChan.wakeup();
     return done;
   }

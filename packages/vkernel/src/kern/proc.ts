@@ -21,6 +21,7 @@ import type { Sleeper } from "../sys/wait.ts";
 import { WaitChannel, WaitNode } from "../sys/wait.ts";
 import type { Tty } from "../dev/tty.ts";
 import type { Vnode } from "../vfs/vnode.ts";
+import { type LateStore, NO_STORES } from "../vm/late-stores.ts";
 import type { Vmspace } from "../vm/vmspace.ts";
 import type { Abi } from "./abi.ts";
 import { Capabilities } from "./capability.ts";
@@ -116,6 +117,8 @@ export class Lwp implements Sleeper {
 
   /** What the plain half of a system call hands to its waiting half. */
   carry: unknown = null;
+  /** What its system call has stored and what is not in memory yet (late.ts). */
+  late: readonly LateStore[] = NO_STORES;
 
   state = LSRUN;
   ast = 0;

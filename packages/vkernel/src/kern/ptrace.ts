@@ -22,6 +22,7 @@ import { IoMiss, WOULDBLOCK } from "../sys/wait.ts";
 import type { KernelFrame, Lwp, Proc } from "./proc.ts";
 import { AST_EXIT, AST_SIG, LSSLEEP, LSSTOP, P_SUGID, P_SYSTEM, P_WEXIT, SSTOP, SZOMB } from "./proc.ts";
 import { type Ksiginfo, ksiginfo, lwpsignal, procUnstop, psignal, takeSignal } from "./sig.ts";
+import { dropLate, storeLate } from "./late.ts";
 import { FOREVER, tsleep, waitForLoad } from "./sleep.ts";
 import type { Sysent } from "./sysent.ts";
 import {
@@ -312,11 +313,17 @@ function* fetchRow(lp: Lwp): Generator<void, Sysent, void> {
 function* invoke(lp: Lwp, row: Sysent): KernelFrame {
   for (;;) {
     try {
-      const r = row.fn(lp, lp.args);
-      if (r !== WOULDBLOCK || row.slow === null) return r;
-      return yield* row.slow(lp, lp.args);
+      let r = row.fn(lp, lp.args);
+      if (r === WOULDBLOCK && row.slow !== null) r = yield* row.slow(lp, lp.args);
+      yield* storeLate(lp);
+      return r;
     } catch (e) {
-      if (!(e instanceof IoMiss)) throw e;
+      if (!(e instanceof IoMiss)) {
+        // The tracer looks at what the call has left, also when it failed
+        yield* storeLate(lp);
+        throw e;
+      }
+      dropLate(lp);
       yield* waitForLoad(lp, e);
     }
   }

@@ -51,11 +51,12 @@ export function readTry(lp: Lwp, fd: number, uio: Uio): number {
   if (tty !== null && isBackground(lp, tty)) return WOULDBLOCK;
   const n = fp.read(uio, lp);
   if (n === WOULDBLOCK && (fp.flags & O_NONBLOCK) !== 0) throw EAGAIN;
-  return n;
+  return uio.waits ? leave(lp, fp, uio, n, () => fp.read(uio, lp), false) : n;
 }
 
 /** read(2), waiting half. */
 export function* readSlow(lp: Lwp, fd: number, uio: Uio): Generator<void, number, void> {
+  if (isUnfinished(lp)) return yield* finishTransfer(lp);
   const fp = fhold(readableFile(lp, fd));
   const start = lp.k.nanouptime();
   try {
@@ -81,34 +82,53 @@ export function* readSlow(lp: Lwp, fd: number, uio: Uio): Generator<void, number
 }
 
 /** Whether a write through the file ends with fsync (SF4). */
-function isSynchronous(fp: File): fp is VnodeFile {
-  return (fp.flags & O_FSYNC) !== 0 && fp instanceof VnodeFile && fp.dev === null;
+function isSynchronous(fp: File, asked: boolean): boolean {
+  return (asked || (fp.flags & O_FSYNC) !== 0) && fp instanceof VnodeFile && fp.dev === null;
 }
 
-/** Bytes that the plain half has written, and that finishSynced() brings to stable storage. */
-export class Written {
+/** What the plain half leaves to finishTransfer(): `moved` bytes are moved, more than none. */
+class Transfer {
   readonly fp: VnodeFile;
-  readonly n: number;
-  constructor(fp: VnodeFile, n: number) {
+  readonly uio: Uio;
+  readonly moved: number;
+  /** Moves more, behind as many bytes as it is told. */
+  readonly move: (moved: number) => number;
+  /** To be brought to stable storage. */
+  readonly sync: boolean;
+  constructor(fp: VnodeFile, uio: Uio, moved: number, move: (moved: number) => number, sync: boolean) {
     this.fp = fp;
-    this.n = n;
+    this.uio = uio;
+    this.moved = moved;
+    this.move = move;
+    this.sync = sync;
   }
 }
 
-/** Leaves `n` written bytes of a file to finishSynced(). */
-export function synced(lp: Lwp, fp: VnodeFile, n: number): number {
-  fhold(fp);
-  lp.carry = new Written(fp, n);
+function leave(lp: Lwp, fp: File, uio: Uio, moved: number, move: (moved: number) => number, sync: boolean): number {
+  lp.carry = new Transfer(fhold(fp) as VnodeFile, uio, moved, move, sync);
   return WOULDBLOCK;
 }
 
-/** Waiting half of a positioned write to a synchronous file: the count. Throws the file system's error. */
-export function* finishSynced(lp: Lwp): Generator<void, number, void> {
-  const { fp, n } = lp.carry as Written;
+/** Whether the plain half has left something to finishTransfer(). */
+export const isUnfinished = (lp: Lwp): boolean => lp.carry instanceof Transfer;
+
+/** Waiting half of a read or write of a file (SF4, SF5): the count. Throws the file system's error. */
+export function* finishTransfer(lp: Lwp): Generator<void, number, void> {
+  const { fp, uio, moved, move, sync } = lp.carry as Transfer;
   lp.carry = null;
+  let done = moved;
   try {
-    yield* fsyncWaiting(lp, fp.vp);
-    return n;
+    while (uio.waits) {
+      try {
+        done += move(done);
+      } catch (e) {
+        // Another error comes with the next call
+        if (!(e instanceof IoMiss)) break;
+        yield* waitForLoad(lp, e);
+      }
+    }
+    if (sync) yield* fsyncWaiting(lp, fp.vp);
+    return done;
   } finally {
     fdrop(fp, lp);
   }
@@ -124,16 +144,14 @@ function writeSome(lp: Lwp, fp: File, uio: Uio): number {
   }
 }
 
-/** write(2), plain half. */
-export function writeTry(lp: Lwp, fd: number, uio: Uio): number {
+/** write(2), plain half. `sync`: as if the file were open with O_FSYNC. */
+export function writeTry(lp: Lwp, fd: number, uio: Uio, sync = false): number {
   const fp = writableFile(lp, fd);
   const tty = ttyOf(fp);
   if (tty !== null && mustStopWrite(lp, tty)) return WOULDBLOCK;
   const n = writeSome(lp, fp, uio);
-  if (n > 0 && isSynchronous(fp)) {
-    lp.rv1 = n;
-    return WOULDBLOCK;
-  }
+  const durable = isSynchronous(fp, sync);
+  if (n > 0 && (durable || uio.waits)) return leave(lp, fp, uio, n, () => writeSome(lp, fp, uio), durable);
   if (uio.resid === 0) return n;
   if ((fp.flags & O_NONBLOCK) !== 0) {
     fp.sigio?.expectRoom();
@@ -148,6 +166,7 @@ export function writeTry(lp: Lwp, fd: number, uio: Uio): number {
 
 /** write(2), waiting half (SF2). */
 export function* writeSlow(lp: Lwp, fd: number, uio: Uio): Generator<void, number, void> {
+  if (isUnfinished(lp)) return yield* finishTransfer(lp);
   let done = lp.rv1;
   lp.rv1 = 0;
   skip(uio, done);
@@ -169,7 +188,7 @@ export function* writeSlow(lp: Lwp, fd: number, uio: Uio): Generator<void, numbe
         else throw e;
       }
     }
-    if (isSynchronous(fp)) yield* fsyncWaiting(lp, fp.vp);
+    if (isSynchronous(fp, false)) yield* fsyncWaiting(lp, (fp as VnodeFile).vp);
     return done;
   } finally {
     fdrop(fp, lp);
@@ -186,19 +205,22 @@ function skip(uio: Uio, n: number): void {
 }
 
 /**
- * pread(2), pwrite(2): files that can be positioned wait for nothing but stable storage (finishSynced). `offset` in bytes;
- * negative is EINVAL. `sync`: as if the file were open with O_FSYNC.
+ * pread(2), pwrite(2), plain halves; finishTransfer() is their waiting half. `offset` in bytes; negative is EINVAL. `sync`: as if
+ * the file were open with O_FSYNC.
  */
 export function kernPread(lp: Lwp, fd: number, uio: Uio, offset: number): number {
   if (offset < 0) throw EINVAL;
-  return readableFile(lp, fd).pread(uio, offset, lp);
+  const fp = readableFile(lp, fd);
+  const n = fp.pread(uio, offset, lp);
+  return uio.waits ? leave(lp, fp, uio, n, (moved) => fp.pread(uio, offset + moved, lp), false) : n;
 }
 export function kernPwrite(lp: Lwp, fd: number, uio: Uio, offset: number, sync = false): number {
   if (offset < 0) throw EINVAL;
   const fp = writableFile(lp, fd);
   const n = fp.pwrite(uio, offset, lp);
-  if (n > 0 && (isSynchronous(fp) || (sync && fp instanceof VnodeFile && fp.dev === null))) return synced(lp, fp, n);
-  return n;
+  const durable = isSynchronous(fp, sync);
+  if (n === 0 || !(durable || uio.waits)) return n;
+  return leave(lp, fp, uio, n, (moved) => fp.pwrite(uio, offset + moved, lp), durable);
 }
 
 /** lseek(2). Returns the new position, below 2^53. */

@@ -11,14 +11,15 @@ import { EAFNOSUPPORT, EAGAIN, EISCONN, ENOTCONN, ENOTSOCK, EOPNOTSUPP, EPIPE } 
 import { O_NONBLOCK } from "../sys/fcntl.ts";
 import { SIGPIPE } from "../sys/signal.ts";
 import { AF_INET, AF_INET6, AF_NETLINK, AF_UNIX, MSG_DONTWAIT, MSG_NOSIGNAL, MSG_OOB, MSG_PEEK, MSG_WAITALL, SOCK_DGRAM, SOCK_STREAM } from "../sys/socket.ts";
-import { WOULDBLOCK } from "../sys/wait.ts";
+import { IoMiss, WOULDBLOCK } from "../sys/wait.ts";
 import { pair, type Socket, type SocketName } from "../net/socket.ts";
+import { bringIn } from "../vm/copyio.ts";
 import type { Uio } from "../vm/uio.ts";
 import { fdrop, fhold, type File } from "./file.ts";
 import type { KernelFrame, Lwp } from "./proc.ts";
 import type { Protocol } from "./protocol.ts";
 import { lwpsignal } from "./sig.ts";
-import { PCATCH, PNORESTART, SLEEP_TIMEOUT, tsleep } from "./sleep.ts";
+import { PCATCH, PNORESTART, SLEEP_TIMEOUT, tsleep, waitForLoad, whenLoaded } from "./sleep.ts";
 import { FileRights, SocketFile } from "./socket-file.ts";
 import { INET } from "./socket-inet.ts";
 import { LOCAL } from "./socket-local.ts";
@@ -147,19 +148,21 @@ function isNonblocking(lp: Lwp, fd: number): boolean {
   return (socketOf(lp, fd).flags & O_NONBLOCK) !== 0;
 }
 
-/** accept(2): the new socket, or WOULDBLOCK. */
-export function acceptTry(lp: Lwp, fd: number, nonblock = isNonblocking(lp, fd)): Socket | typeof WOULDBLOCK {
+/** accept(2): the new socket, or WOULDBLOCK. `lenAddr`: where the room for the peer's name stands, or 0. */
+export function acceptTry(lp: Lwp, fd: number, lenAddr: number, nonblock = isNonblocking(lp, fd)): Socket | typeof WOULDBLOCK {
   const fp = socketOf(lp, fd);
+  if (lenAddr !== 0) bringIn(lp.proc.vmspace!, lenAddr, 4);
   if (fp.socket.kind === SOCK_DGRAM) throw EOPNOTSUPP;
   lp.proc.fd!.reserve(lp, 1);
   const s = fp.socket.accept();
   if (s === WOULDBLOCK && nonblock) throw EAGAIN;
   return s;
 }
-export function* acceptSlow(lp: Lwp, fd: number): Generator<void, Socket, void> {
+export function* acceptSlow(lp: Lwp, fd: number, lenAddr: number): Generator<void, Socket, void> {
   const fp = fhold(socketOf(lp, fd));
   try {
     for (;;) {
+      if (lenAddr !== 0) yield* whenLoaded(lp, () => bringIn(lp.proc.vmspace!, lenAddr, 4));
       const s = fp.socket.accept();
       if (s !== WOULDBLOCK) return s;
       if ((yield* tsleep(lp, fp.socket.readChan, sleepFlags(lp, fp.recvTimeoutNs), fp.recvTimeoutNs)) === SLEEP_TIMEOUT) throw EAGAIN;
@@ -184,6 +187,11 @@ export interface MessageIo {
   files: readonly File[] | null;
   rights: FileRights | null;
   done: number;
+  /** What the rest of the bytes has to wait for, after some were sent. */
+  miss: IoMiss | null;
+  /** Memory of the process that is looked at when something has been received; 0 bytes of it: none. */
+  look: number;
+  lookBytes: number;
 }
 
 function mayWait(fp: SocketFile, io: MessageIo): boolean {
@@ -191,8 +199,8 @@ function mayWait(fp: SocketFile, io: MessageIo): boolean {
 }
 
 /**
- * Sends what there is room for. Returns true when all is sent; after false, the channel wakes when there is room: whoever takes
- * bytes may do so while they are sent, so room is looked for until there is none.
+ * Sends what there is room for. Returns true when all is sent; after false, the channel wakes when there is room, unless `miss` is to
+ * be waited for: whoever takes bytes may do so while they are sent, so room is looked for until there is none.
  */
 function sendSome(lp: Lwp, fp: SocketFile, io: MessageIo): boolean {
   const urgent = (io.flags & MSG_OOB) !== 0;
@@ -209,6 +217,10 @@ function sendSome(lp: Lwp, fp: SocketFile, io: MessageIo): boolean {
       if (io.uio.resid === 0) return true;
     }
   } catch (e) {
+    if (e instanceof IoMiss && io.done > 0) {
+      io.miss = e;
+      return false;
+    }
     disposeRights(io);
     if (e === EPIPE && (io.flags & MSG_NOSIGNAL) === 0 && fp.socket.kind !== SOCK_DGRAM) lwpsignal(lp, SIGPIPE);
     throw e;
@@ -223,7 +235,7 @@ function disposeRights(io: MessageIo): void {
 export function sendTry(lp: Lwp, io: MessageIo): number {
   const fp = socketOf(lp, io.fd);
   if (sendSome(lp, fp, io)) return io.done;
-  if (!mayWait(fp, io)) {
+  if (io.miss === null && !mayWait(fp, io)) {
     fp.sigio?.expectRoom();
     disposeRights(io);
     if (io.done > 0) return io.done;
@@ -238,7 +250,11 @@ export function* sendSlow(lp: Lwp): KernelFrame {
   const fp = fhold(socketOf(lp, io.fd));
   try {
     for (;;) {
-      if ((yield* tsleep(lp, fp.protocol.sendChannel(lp, fp, io.to), sleepFlags(lp, fp.sendTimeoutNs), fp.sendTimeoutNs)) === SLEEP_TIMEOUT) throw EAGAIN;
+      if (io.miss !== null) {
+        yield* waitForLoad(lp, io.miss);
+        io.miss = null;
+      } else if (!mayWait(fp, io)) return io.done;
+      else if ((yield* tsleep(lp, fp.protocol.sendChannel(lp, fp, io.to), sleepFlags(lp, fp.sendTimeoutNs), fp.sendTimeoutNs)) === SLEEP_TIMEOUT) throw EAGAIN;
       if (sendSome(lp, fp, io)) return io.done;
     }
   } catch (e) {
@@ -263,6 +279,7 @@ function recvSome(fp: SocketFile, io: MessageIo): number {
 /** recv(2): sender, rights and truncation are in the socket's fields afterwards. */
 export function recvTry(lp: Lwp, io: MessageIo): number {
   const fp = socketOf(lp, io.fd);
+  if (io.lookBytes > 0) bringIn(lp.proc.vmspace!, io.look, io.lookBytes);
   if ((io.flags & MSG_OOB) !== 0) {
     if (!fp.protocol.hasUrgent(fp)) throw EOPNOTSUPP;
     return fp.socket.recvUrgent(io.uio, (io.flags & MSG_PEEK) !== 0);
@@ -282,6 +299,7 @@ export function* recvSlow(lp: Lwp, io: MessageIo): KernelFrame {
   try {
     for (;;) {
       if ((yield* tsleep(lp, fp.socket.readChan, sleepFlags(lp, fp.recvTimeoutNs), fp.recvTimeoutNs)) === SLEEP_TIMEOUT) throw EAGAIN;
+      if (io.lookBytes > 0) yield* whenLoaded(lp, () => bringIn(lp.proc.vmspace!, io.look, io.lookBytes));
       const n = recvSome(fp, io);
       if (n !== WOULDBLOCK) return n;
     }

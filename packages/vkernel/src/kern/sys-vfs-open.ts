@@ -140,7 +140,7 @@ function* openUnnamed(
   const dir = yield* whenLoaded(lp, () => lookupPath(lp, dirfd, path, follow | resolve));
   try {
     if (dir.vp!.type !== VDIR) throw ENOTDIR;
-    const nch = yield* whenLoaded(lp, () => unusedName(lp, dir));
+    const nch = yield* unusedName(lp, dir);
     try {
       yield* whenLoaded(lp, () => createAt(lp, nch, VREG, mode, {}, true));
       const fp = new VnodeFile(fileFlags(flags), nch, null);
@@ -161,10 +161,11 @@ function* openUnnamed(
 }
 
 /** A name in the directory that nothing has, held. */
-function unusedName(lp: Lwp, dir: Nchandle): Nchandle {
+function* unusedName(lp: Lwp, dir: Nchandle): Generator<void, Nchandle, void> {
   const { cred, fd } = lp.proc;
   for (;;) {
-    const nch = nlookup(new Nlookup(cred, fd!.rdir, dir), `#${lp.k.nextPseudoIno++}`, NLC_CREATE);
+    const name = `#${lp.k.nextPseudoIno++}`;
+    const nch = yield* whenLoaded(lp, () => nlookup(new Nlookup(cred, fd!.rdir, dir), name, NLC_CREATE));
     if (nch.vp === null) return nch;
     cacheDrop(nch);
   }
@@ -196,13 +197,19 @@ export function openExisting(lp: Lwp, nch: Nchandle, flags: number): File {
   }
   if (vp.type === VCHR || vp.type === VBLK) return openDevice(lp, nch, flags, kept);
   if (writing) checkWritable(vp, kept, truncating);
+  const truncate = truncating && vp.type === VREG;
+  const locking = (flags & (O_SHLOCK | O_EXLOCK)) !== 0;
+  // What may have to wait for a disk comes before the file is open, since closing it again would be told.
+  if (truncate && !locking) truncateVnode(vp, 0);
   const fp = new VnodeFile(kept, nch, null);
-  try {
-    if ((flags & (O_SHLOCK | O_EXLOCK)) !== 0) flockTry(fp, (flags & O_EXLOCK) !== 0, true);
-    if (truncating && vp.type === VREG) truncateVnode(vp, 0);
-  } catch (e) {
-    fdrop(fp, lp);
-    throw e;
+  if (locking) {
+    try {
+      flockTry(fp, (flags & O_EXLOCK) !== 0, true);
+      if (truncate) truncateVnode(vp, 0);
+    } catch (e) {
+      fdrop(fp, lp);
+      throw e;
+    }
   }
   return opened(fp);
 }

@@ -7,10 +7,14 @@
  *   D1  A call's arguments are fetched once; a call that is run again after an IoMiss sees the same words.
  *   D2  An exception that is neither an Errno nor an IoMiss is a bug of the kernel and passes through: panic.
  *   D3  While `kcont` is set the thread does not execute user code.
+ *   D4  What a call has stored is in the memory of its process before the process goes on, and a store never makes a call begin
+ *       anew: stores that have to wait for a disk are put off to its end (late.ts).
  * @module
  */
 import { EJUSTRETURN, ERESTART, Errno } from "../sys/errno.ts";
 import { IoMiss, WOULDBLOCK } from "../sys/wait.ts";
+import { NO_STORES } from "../vm/late-stores.ts";
+import { dropLate, keepLate, storeLate } from "./late.ts";
 import type { KernelFrame, Lwp } from "./proc.ts";
 import { tracedCall } from "./ptrace.ts";
 import { waitForLoad } from "./sleep.ts";
@@ -76,24 +80,39 @@ export function syscall(lp: Lwp): boolean {
 
 function invoke(lp: Lwp, row: Sysent): boolean {
   const abi = lp.proc.abi;
+  const { late } = lp.k.vm;
   lp.rv1 = 0;
+  late.armed = true;
   try {
     const r = row.fn(lp, lp.args);
-    if (r !== WOULDBLOCK || row.slow === null) {
+    if (r === WOULDBLOCK && row.slow !== null) lp.kcont = row.slow(lp, lp.args);
+    else if (late.stores.length === 0) {
+      late.armed = false;
       abi.setReturn(lp, r);
       if (lp.traced !== null) lp.k.trace!.leave(lp, r);
       return true;
-    }
-    lp.kcont = row.slow(lp, lp.args);
+    } else lp.kcont = finish(lp, r, null);
   } catch (e) {
     if (e instanceof Errno) {
-      fail(lp, e);
-      return true;
-    }
-    if (!(e instanceof IoMiss)) throw e;
-    lp.kcont = retry(lp, row, e);
+      if (late.stores.length === 0) {
+        late.armed = false;
+        fail(lp, e);
+        return true;
+      }
+      lp.kcont = finish(lp, 0, e);
+    } else if (e instanceof IoMiss) {
+      dropLate(lp);
+      lp.kcont = retry(lp, row, e);
+    } else throw e;
   }
   return resumeKernel(lp);
+}
+
+/** The end of a call with stores that were put off. */
+function* finish(lp: Lwp, value: number, failure: Errno | null): KernelFrame {
+  yield* storeLate(lp);
+  if (failure !== null) throw failure;
+  return value;
 }
 
 function fail(lp: Lwp, e: Errno): void {
@@ -109,16 +128,32 @@ function fail(lp: Lwp, e: Errno): void {
  */
 export function resumeKernel(lp: Lwp): boolean {
   const frame = lp.kcont!;
+  const { late } = lp.k.vm;
+  late.armed = true;
   try {
     const r = frame.next();
+    late.armed = false;
+    if (late.stores.length !== 0) keepLate(lp);
     if (r.done !== true) return false;
+    if (lp.late !== NO_STORES) {
+      lp.kcont = finish(lp, r.value, null);
+      return resumeKernel(lp);
+    }
     if (lp.kcont === frame) lp.kcont = null;
     lp.proc.abi.setReturn(lp, r.value);
     if (lp.traced !== null) lp.k.trace!.leave(lp, r.value);
   } catch (e) {
+    late.armed = false;
     if (lp.kcont === frame) lp.kcont = null;
-    if (e instanceof Errno) fail(lp, e);
-    else if (e instanceof IoMiss) {
+    if (e instanceof Errno) {
+      if (late.stores.length !== 0) keepLate(lp);
+      if (lp.late !== NO_STORES) {
+        lp.kcont = finish(lp, 0, e);
+        return resumeKernel(lp);
+      }
+      fail(lp, e);
+    } else if (e instanceof IoMiss) {
+      dropLate(lp);
       lp.kcont = retry(lp, lp.proc.abi.row(lp.sysnr), e);
       return resumeKernel(lp);
     } else throw e;
@@ -130,12 +165,14 @@ export function resumeKernel(lp: Lwp): boolean {
 function* retry(lp: Lwp, row: Sysent, miss: IoMiss): KernelFrame {
   for (;;) {
     yield* waitForLoad(lp, miss);
+    lp.rv1 = 0;
     try {
       const r = row.fn(lp, lp.args);
       if (r !== WOULDBLOCK || row.slow === null) return r;
       return yield* row.slow(lp, lp.args);
     } catch (e) {
       if (!(e instanceof IoMiss)) throw e;
+      dropLate(lp);
       miss = e;
     }
   }

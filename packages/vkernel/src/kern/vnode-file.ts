@@ -6,7 +6,8 @@
  *   VF1  The file holds its name (nch), which holds the vnode; `offset` is where the next read or write goes.
  *   VF2  A regular file open for writing counts in vp.writeCount, so that nobody executes it meanwhile.
  *   VF3  For a device `dev` is what its open() returned, until it is revoked; every operation but stat goes there.
- *   VF4  Bytes that were moved before an error or a miss are reported, and the error comes with the next call.
+ *   VF4  Bytes that were moved before an error or a miss are reported. The error comes with the next call; of a miss tells
+ *        uio.waits, so that nobody takes the count for the end of the file (SF5).
  * @module
  */
 import { EBADF, EFAULT, EFBIG, EINVAL, EISDIR, ENOTDIR, ENOTTY, ENXIO, EOVERFLOW, ESPIPE } from "../sys/errno.ts";
@@ -17,7 +18,7 @@ import { POLLHUP, POLLIN, POLLOUT } from "../sys/poll.ts";
 import { SIGXFSZ } from "../sys/signal.ts";
 import { S_ISGID, S_ISUID, S_IXGRP } from "../sys/stat.ts";
 import type { WaitChannel } from "../sys/wait.ts";
-import { WOULDBLOCK } from "../sys/wait.ts";
+import { IoMiss, WOULDBLOCK } from "../sys/wait.ts";
 import type { Cdev } from "../dev/cdev.ts";
 import type { LockOwner } from "../vfs/lockf.ts";
 import { LOCK_EOF } from "../vfs/lockf.ts";
@@ -87,10 +88,12 @@ export class VnodeFile extends File implements LockOwner {
     if (this.vp.type === VDIR) throw EISDIR;
     const total = uio.resid;
     let moved: number;
+    uio.waits = false;
     try {
       moved = objectRead(this.vp.object, offset, uio, total, this.readDirect);
     } catch (e) {
       moved = total - uio.resid;
+      uio.waits = e instanceof IoMiss;
       // At the end of the file nothing is moved, so that the place for it does not matter.
       if (moved === 0 && !(e === EFAULT && this.vp.read(offset, new Uint8Array(1), 0, 1) === 0)) throw e;
     }
@@ -150,10 +153,12 @@ export class VnodeFile extends File implements LockOwner {
     const total = uio.resid;
     const extends_ = vp.klist !== null && offset + want > vp.size();
     let moved: number;
+    uio.waits = false;
     try {
       moved = objectWrite(vp.object, offset, uio, want, this.writeDirect);
     } catch (e) {
       moved = total - uio.resid;
+      uio.waits = e instanceof IoMiss;
       if (moved === 0) throw e;
     }
     if (moved > 0 && lp.proc.cred.uid !== 0) clearSetId(vp);

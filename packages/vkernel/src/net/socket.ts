@@ -292,11 +292,13 @@ export class Socket {
     // Sent in parts, the last of them has the urgent byte.
     const mark = urgent && n === want;
     const plain = mark ? n - 1 : n;
+    // What must be copied is fetched whole before anything is sent: the caller's memory may have to be waited for.
+    const bytes = this.isPackets || from.take === undefined ? copied(from, n) : null;
     let first: Rights | null = rights;
     let done = 0;
     do {
       const len = this.isPackets ? n : done < plain ? Math.min(plain - done, STREAM_PIECE) : 1;
-      const data = this.isPackets || from.take === undefined ? copied(from, len) : from.take(len);
+      const data = bytes === null ? from.take!(len) : len === n ? bytes : bytes.slice(done, done + len);
       target.queue.push({ data, off: 0, from: this.name, rights: first, cred, fields: null });
       target.queued += data.length;
       first = null;

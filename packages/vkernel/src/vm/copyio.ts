@@ -5,13 +5,15 @@
  *
  * User addresses may be given signed or unsigned. All functions throw EFAULT for memory that the process could not access
  * so itself, ENOMEM when a page could not be had, and IoMiss when a mapped file has to be read first; what has been
- * copied until then stays copied.
+ * copied until then stays copied. Stores of a system call that would have to wait are put off instead (late-stores.ts): the
+ * call need not ask before it changes anything whether its results can be stored.
  *
  * Counterpart: DragonFly 2.0 sys/platform/vkernel/platform/copyio.c.
  * @module
  */
-import { EFAULT, ENAMETOOLONG, ENOMEM } from "../sys/errno.ts";
+import { EFAULT, ENAMETOOLONG, ENOMEM, Errno } from "../sys/errno.ts";
 import { PROT_WRITE, VM_MAX_USER_ADDRESS as VM_MAX_USER_ADDRESS_ } from "../sys/mman.ts";
+import { IoMiss } from "../sys/wait.ts";
 import { FAULT_NOMEM, FAULT_OK, vmFault, vmFaultForced } from "./fault.ts";
 import { pmapOwnPte, VPTE_A, VPTE_FRAME as VPTE_FRAME_, VPTE_M, VPTE_MANAGED, VPTE_R, VPTE_V, VPTE_W } from "./pmap.ts";
 import type { Vmspace } from "./vmspace.ts";
@@ -39,6 +41,14 @@ export function readablePa(vm: Vmspace, va: number): number {
 
 /** Physical address of the user byte at `va` (unsigned) for writing; the page is marked modified. */
 export function writablePa(vm: Vmspace, va: number): number {
+  const pa = presentPa(vm, va);
+  if (pa >= 0) return pa;
+  faultSlow(vm, va, true);
+  return writablePa(vm, va);
+}
+
+/** writablePa() where the process may write without a fault, else −1. */
+function presentPa(vm: Vmspace, va: number): number {
   const pm = vm.pmap;
   const u32 = vm.sys.phys.u32;
   const pde = u32[pm.pdirWord + (va >>> 22)]!;
@@ -50,8 +60,25 @@ export function writablePa(vm: Vmspace, va: number): number {
       return ((pte & FRAME) >>> 0) + (va & 0xfff);
     }
   }
-  faultSlow(vm, va, true);
-  return writablePa(vm, va);
+  return -1;
+}
+
+/**
+ * writablePa(), or −1 when the `len` bytes at src[off…] are to be stored later: their page has to come from a disk, or others are
+ * to be stored before them.
+ */
+function storablePa(vm: Vmspace, va: number, src: Uint8Array, off: number, len: number): number {
+  const { late } = vm.sys;
+  if (!late.armed) return writablePa(vm, va);
+  if (late.stores.length === 0) {
+    try {
+      return writablePa(vm, va);
+    } catch (e) {
+      if (!(e instanceof IoMiss)) throw e;
+    }
+  }
+  late.stores.push({ vm, uaddr: va, bytes: src.slice(off, off + len) });
+  return -1;
 }
 
 function faultSlow(vm: Vmspace, va: number, write: boolean): void {
@@ -87,7 +114,9 @@ export function copyout(vm: Vmspace, src: Uint8Array, off: number, uaddr: number
   const phys = vm.sys.phys;
   const u8 = phys.u8;
   while (len > 0) {
-    const pa = writablePa(vm, va);
+    let pa = presentPa(vm, va);
+    if (pa < 0) pa = storablePa(vm, va, src, off, len);
+    if (pa < 0) return;
     const n = Math.min(len, 4096 - (va & 0xfff));
     if (n <= BYTEWISE) for (let i = 0; i < n; i++) u8[pa + i] = src[off + i]!;
     else u8.set(src.subarray(off, off + n), pa);
@@ -167,6 +196,19 @@ export function copyinstr(vm: Vmspace, uaddr: number, max: number): string {
   throw ENAMETOOLONG;
 }
 
+/**
+ * For calls that are going to look at `len` bytes at `uaddr` when they have changed something: throws IoMiss when that would have to
+ * wait for a disk. What is not there is no concern of this.
+ */
+export function bringIn(vm: Vmspace, uaddr: number, len: number): void {
+  const start = uaddr >>> 0;
+  try {
+    for (let va = start; va < start + len; va += 4096 - (va & 0xfff)) readablePa(vm, va);
+  } catch (e) {
+    if (!(e instanceof Errno)) throw e;
+  }
+}
+
 const $scratchWord = new Uint8Array(4);
 const $scratchView = new DataView($scratchWord.buffer);
 
@@ -182,10 +224,12 @@ export function fuword(vm: Vmspace, uaddr: number): number {
 export function suword(vm: Vmspace, uaddr: number, value: number): void {
   const va = uaddr >>> 0;
   if ((va & 3) === 0) {
-    const pa = writablePa(vm, va);
-    vm.sys.phys.i32[pa >>> 2] = value;
-    vm.sys.phys.written(pa, 4);
-    return;
+    const pa = presentPa(vm, va);
+    if (pa >= 0) {
+      vm.sys.phys.i32[pa >>> 2] = value;
+      vm.sys.phys.written(pa, 4);
+      return;
+    }
   }
   $scratchView.setInt32(0, value, true);
   copyout(vm, $scratchWord, 0, va, 4);
@@ -208,9 +252,8 @@ export function fubyte(vm: Vmspace, uaddr: number): number {
 }
 
 export function subyte(vm: Vmspace, uaddr: number, value: number): void {
-  const pa = writablePa(vm, uaddr >>> 0);
-  vm.sys.phys.u8[pa] = value;
-  vm.sys.phys.written(pa, 1);
+  $scratchWord[0] = value;
+  copyout(vm, $scratchWord, 0, uaddr, 1);
 }
 
 /** Copies `words` 32-bit words in. */

@@ -4,6 +4,7 @@
  * @module
  */
 import { Errno } from "../sys/errno.ts";
+import { LateStores } from "./late-stores.ts";
 import { VmPages } from "./page.ts";
 import { PhysMem, type RamImage } from "./physmem.ts";
 import { SwapSpace } from "./swap.ts";
@@ -31,6 +32,7 @@ export class VmSystem {
   readonly pages: VmPages;
   readonly host: PmapHost;
   readonly swap: SwapSpace;
+  readonly late = new LateStores();
   /** All address spaces, oldest first. */
   readonly spaces = new Set<Vmspace>();
   /** Objects that hold modified file pages. */

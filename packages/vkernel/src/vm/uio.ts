@@ -13,7 +13,7 @@
  */
 import { EFAULT } from "../sys/errno.ts";
 import { VM_MAX_USER_ADDRESS } from "../sys/mman.ts";
-import { copyin, readablePa, writablePa } from "./copyio.ts";
+import { copyin, copyout, readablePa, writablePa } from "./copyio.ts";
 import { PG_HELD } from "./page.ts";
 import type { Vmspace } from "./vmspace.ts";
 
@@ -24,6 +24,8 @@ export class Uio {
   resid: number;
   /** File offset that belongs to the next byte; for the file layer, unused here. */
   offset = 0;
+  /** What stopped the last transfer, after it had moved bytes, was only that the disk is slow; for the file layer. */
+  waits = false;
   /** The piece last given by window(): `len` bytes at u8[off]. */
   u8: Uint8Array = NO_BYTES;
   off = 0;
@@ -144,30 +146,51 @@ export class Uio {
     this.len -= n;
   }
 
-  /** Copies src[off, off + len) to the next bytes (read(2)); returns how many there was room for. */
+  /**
+   * Copies src[off, off + len) to the next bytes (read(2)); returns how many there was room for. Throws EFAULT, ENOMEM; inside a
+   * system call no IoMiss (late-stores.ts).
+   */
   put(src: Uint8Array, off: number, len: number): number {
+    const vm = this.#vm;
     let moved = 0;
-    while (moved < len) {
-      const n = Math.min(this.window(true), len - moved);
-      if (n === 0) break;
-      if (n <= 16) for (let i = 0; i < n; i++) this.u8[this.off + i] = src[off + moved + i]!;
-      else this.u8.set(src.subarray(off + moved, off + moved + n), this.off);
-      this.advance(n);
+    while (moved < len && this.resid > 0 && this.#seek()) {
+      const room = Math.min(this.#left, len - moved);
+      const n = vm === null ? room : Math.min(room, 4096 - (this.#base & 0xfff));
+      if (vm === null) this.#kernel.set(src.subarray(off + moved, off + moved + n), this.#base);
+      else copyout(vm, src, off + moved, this.#base, n);
+      this.#base += n;
+      this.#left -= n;
+      this.resid -= n;
       moved += n;
     }
     return moved;
   }
 
-  /** Copies the next bytes to dst[off, off + len) (write(2)); returns how many there were. */
+  /**
+   * Copies the next bytes to dst[off, off + len) (write(2)); returns how many there were. What it throws finds no byte taken: it
+   * stands where it stood.
+   */
   get(dst: Uint8Array, off: number, len: number): number {
+    const { resid } = this;
+    const index = this.#index;
+    const base = this.#base;
+    const left = this.#left;
     let moved = 0;
-    while (moved < len) {
-      const n = Math.min(this.window(false), len - moved);
-      if (n === 0) break;
-      if (n <= 16) for (let i = 0; i < n; i++) dst[off + moved + i] = this.u8[this.off + i]!;
-      else dst.set(this.u8.subarray(this.off, this.off + n), off + moved);
-      this.advance(n);
-      moved += n;
+    try {
+      while (moved < len) {
+        const n = Math.min(this.window(false), len - moved);
+        if (n === 0) break;
+        if (n <= 16) for (let i = 0; i < n; i++) dst[off + moved + i] = this.u8[this.off + i]!;
+        else dst.set(this.u8.subarray(this.off, this.off + n), off + moved);
+        this.advance(n);
+        moved += n;
+      }
+    } catch (e) {
+      this.resid = resid;
+      this.#index = index;
+      this.#base = base;
+      this.#left = left;
+      throw e;
     }
     return moved;
   }

@@ -25,6 +25,7 @@ import { copyin, copyinstr, copyout, fuword, subyte, suword } from "../../src/vm
 import { mmap } from "../../src/vm/mmap.ts";
 import { VmSystem } from "../../src/vm/system.ts";
 import { vmspaceAlloc } from "../../src/vm/vmspace.ts";
+import { Misses } from "./misses.ts";
 
 /** A thread's program: yields calls, receives eax. */
 export type Program = (u: User) => Generator<Call, void, number>;
@@ -148,6 +149,7 @@ export class UserBench implements Machine {
   readonly failures: unknown[] = [];
   /** What the host does while nothing is runnable; returns whether it did anything. */
   hostWork: () => boolean = () => false;
+  readonly misses: Misses | null;
   private now = 1_000_000;
   private readonly programs = new Map<Lwp, Activity[]>();
 
@@ -166,6 +168,7 @@ export class UserBench implements Machine {
       create: () => ++spaces, destroy: () => {}, inval: () => {}, withdrawWrite: () => {},
     });
     this.k = new Kernel({ machine: this, vm, log: (line) => this.log.push(line), ...(inet === undefined ? {} : { inet }) });
+    this.misses = Misses.forBench(this.k);
     this.k.abis.push(new LinuxAbi(), dragonflyAbi());
     addStandardDevices(this.k.devsw, { entropy: (b) => this.entropy(b), now: () => this.now });
     this.k.mounts.mountRoot(new TmpfsMount("root", 0, { maxBytes: 4 << 20, now: () => this.k.microtime() }));
@@ -218,7 +221,7 @@ export class UserBench implements Machine {
     this.timerNs = deadlineNs;
   }
   idle(deadlineNs: number): Promise<void> {
-    if (this.hostWork()) return Promise.resolve();
+    if (this.misses?.work() === true || this.hostWork()) return Promise.resolve();
     if (deadlineNs === Infinity) {
       this.failures.push(new Error(`deadlock: ${[...this.k.lwps.values()].map((l) => `${l.tid} ${l.wmesg}`).join(", ")}`));
     } else this.now = Math.max(this.now, deadlineNs);
@@ -272,6 +275,7 @@ export class UserBench implements Machine {
   private step(lp: Lwp, stack: Activity[], top: Activity): boolean {
     const { tf } = lp;
     let call: Call;
+    if (this.misses !== null) this.misses.active = false;
     if (top.pending !== null && tf[TF_EIP] === TEXT) {
       // eip points at the instruction again: the call is restarted with the registers as they are.
       if (tf[TF_EAX] !== top.pending.nr) throw new Error(`restart with eax ${tf[TF_EAX]}`);
@@ -289,16 +293,13 @@ export class UserBench implements Machine {
       if (r.done === true) {
         if (top.isHandler && lp.proc.abi.name === "dragonfly") {
           stack.pop();
-          this.load(lp, dfly("sigreturn", top.frame + 20));
-          return syscall(lp);
+          return this.call(lp, dfly("sigreturn", top.frame + 20));
         }
         if (top.isHandler) {
           stack.pop();
           // `ret` has taken the return address; the classic trampoline pops the signal number too.
           tf[TF_ESP]! += top.rt ? 4 : 8;
-          call = sys(top.rt ? "rt_sigreturn" : "sigreturn");
-          this.load(lp, call);
-          return syscall(lp);
+          return this.call(lp, sys(top.rt ? "rt_sigreturn" : "sigreturn"));
         }
         call = lp.proc.abi.name === "dragonfly" ? dfly("exit", 0) : sys("exit_group", 0);
       } else call = r.value;
@@ -309,10 +310,16 @@ export class UserBench implements Machine {
       }
       top.pending = call;
     }
-    this.load(lp, call);
-    const more = syscall(lp);
+    const more = this.call(lp, call);
     this.adopt();
     return more;
+  }
+
+  /** Makes a call. Returns what syscall() does. */
+  private call(lp: Lwp, call: Call): boolean {
+    this.load(lp, call);
+    this.misses?.begin(lp);
+    return syscall(lp);
   }
 
   /** Gives the program that stands ready to the thread that the last call has made. */

@@ -22,7 +22,7 @@ import { copyin, copyout } from "../../vm/copyio.ts";
 import { Uio } from "../../vm/uio.ts";
 import type { KernelFrame, Lwp } from "../../kern/proc.ts";
 import { makePipe } from "../../kern/pipe.ts";
-import { finishSynced, kernClose, kernLseek, kernPread, kernPwrite, readSlow, readTry, writeSlow, writeTry } from "../../kern/sys-file.ts";
+import { kernClose, kernLseek, kernPread, kernPwrite, readSlow, readTry, writeSlow, writeTry } from "../../kern/sys-file.ts";
 import { ioctlSlow, ioctlTry, kernDup, kernDup2, kernFcntl } from "../../kern/sys-file-ctl.ts";
 import { fcntlLockSlow, fcntlLockTry, flockOpSlow, flockOpTry, type FlockRequest } from "../../kern/sys-file-lock.ts";
 import { waitDurable } from "../../kern/durable.ts";
@@ -128,7 +128,6 @@ const extreadSlow = (make: MakeUio) =>
   };
 const extwriteSlow = (make: MakeUio) =>
   function* (lp: Lwp, a: Int32Array): KernelFrame {
-    if (off64At(a[4]!, a[5]!) !== -1) return yield* finishSynced(lp);
     return yield* writeSlow(lp, a[0]!, make(lp, a));
   };
 

@@ -76,19 +76,19 @@ function finishAccept(lp: Lwp, fd: number, s: Socket, uaddr: number, lenAddr: nu
 }
 /** (fd, name, namelen), the address in one of its forms; extaccept has flags in between. */
 const accept = (form: AddressForm) => (lp: Lwp, a: Int32Array): number => {
-  const s = acceptTry(lp, a[0]!);
+  const s = acceptTry(lp, a[0]!, a[1] === 0 ? 0 : a[2]!);
   return s === WOULDBLOCK ? WOULDBLOCK : finishAccept(lp, a[0]!, s, a[1]!, a[2]!, form);
 };
 const acceptWait = (form: AddressForm) =>
   function* (lp: Lwp, a: Int32Array): KernelFrame {
-    return finishAccept(lp, a[0]!, yield* acceptSlow(lp, a[0]!), a[1]!, a[2]!, form);
+    return finishAccept(lp, a[0]!, yield* acceptSlow(lp, a[0]!, a[1] === 0 ? 0 : a[2]!), a[1]!, a[2]!, form);
   };
 function sysExtaccept(lp: Lwp, a: Int32Array): number {
-  const s = acceptTry(lp, a[0]!, waitOverride(a[1]!));
+  const s = acceptTry(lp, a[0]!, a[2] === 0 ? 0 : a[3]!, waitOverride(a[1]!));
   return s === WOULDBLOCK ? WOULDBLOCK : finishAccept(lp, a[0]!, s, a[2]!, a[3]!, "bsd44");
 }
 function* sysExtacceptSlow(lp: Lwp, a: Int32Array): KernelFrame {
-  return finishAccept(lp, a[0]!, yield* acceptSlow(lp, a[0]!), a[2]!, a[3]!, "bsd44");
+  return finishAccept(lp, a[0]!, yield* acceptSlow(lp, a[0]!, a[2] === 0 ? 0 : a[3]!), a[2]!, a[3]!, "bsd44");
 }
 const getAddress = (peer: boolean, form: AddressForm) => (lp: Lwp, a: Int32Array): number => {
   const { socket, name } = socketAddress(lp, a[0]!, peer);
@@ -107,10 +107,10 @@ function sysShutdown(lp: Lwp, a: Int32Array): number {
 // ---------------------------------------------------------------------------------------------------------
 // Data
 
-function message(lp: Lwp, a: Int32Array, to: SocketName | null): MessageIo {
+function message(lp: Lwp, a: Int32Array, to: SocketName | null, lookBytes = 0): MessageIo {
   if (a[2]! < 0) throw EINVAL;
   const uio = Uio.user(lp.proc.vmspace!, a[1]!, a[2]!);
-  return { fd: a[0]!, uio, flags: a[3]!, to, files: null, rights: null, done: 0 };
+  return { fd: a[0]!, uio, flags: a[3]!, to, files: null, rights: null, done: 0, miss: null, look: a[5]!, lookBytes };
 }
 function sysSendto(lp: Lwp, a: Int32Array): number {
   const { socket } = socketOf(lp, a[0]!);
@@ -130,7 +130,7 @@ function finishRecvfrom(lp: Lwp, a: Int32Array, n: number, form: AddressForm | n
 }
 /** (fd, buf, len, flags, from, fromlen); without a form there are no addresses. */
 const recvfrom = (form: AddressForm | null) => (lp: Lwp, a: Int32Array): number => {
-  const n = recvTry(lp, message(lp, a, null));
+  const n = recvTry(lp, message(lp, a, null, form === null ? 0 : 4));
   return n === WOULDBLOCK ? n : finishRecvfrom(lp, a, n, form);
 };
 const recvfromWait = (form: AddressForm | null) =>

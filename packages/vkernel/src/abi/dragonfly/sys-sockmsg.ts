@@ -30,7 +30,7 @@ const CONTROL_MAX = 2048;
 
 function message(lp: Lwp, a: Int32Array, h: Int32Array): MessageIo {
   const uio = getIovec(lp, h[IOV]!, h[IOVLEN]!);
-  return { fd: a[0]!, uio, flags: a[2]!, to: null, files: null, rights: null, done: 0 };
+  return { fd: a[0]!, uio, flags: a[2]!, to: null, files: null, rights: null, done: 0, miss: null, look: a[1]!, lookBytes: 4 * MSGHDR_WORDS };
 }
 
 /** The files that a message's control data name: one control message, of descriptors. */

@@ -10,7 +10,8 @@ import type { KernelFrame, Lwp } from "../../kern/proc.ts";
 import { FOREVER, PCATCH, tsleep } from "../../kern/sleep.ts";
 import { waitDurable } from "../../kern/durable.ts";
 import {
-  finishSynced,
+  finishTransfer,
+  isUnfinished,
   kernClose,
   kernLseek,
   kernPread,
@@ -18,11 +19,9 @@ import {
   readableFile,
   readSlow,
   readTry,
-  synced,
   writableFile,
   writeSlow,
   writeTry,
-  Written,
 } from "../../kern/sys-file.ts";
 import { kernMemfd } from "../../kern/sys-memfd.ts";
 import { kernFallocate, kernFsync, kernFtruncate } from "../../kern/sys-vfs-attr.ts";
@@ -78,12 +77,14 @@ function sysReadv(lp: Lwp, a: Int32Array): number {
   const uio = iovUio(lp, a[1]!, a[2]!);
   return uio.resid === 0 ? readNothing(lp, a[0]!) : readTry(lp, a[0]!, uio);
 }
-const sysReadvSlow = (lp: Lwp, a: Int32Array): KernelFrame => readSlow(lp, a[0]!, iovUio(lp, a[1]!, a[2]!));
+const sysReadvSlow = (lp: Lwp, a: Int32Array): KernelFrame =>
+  isUnfinished(lp) ? finishTransfer(lp) : readSlow(lp, a[0]!, iovUio(lp, a[1]!, a[2]!));
 function sysWritev(lp: Lwp, a: Int32Array): number {
   requireFd(lp, a[0]!);
   return writeTry(lp, a[0]!, iovUio(lp, a[1]!, a[2]!));
 }
-const sysWritevSlow = (lp: Lwp, a: Int32Array): KernelFrame => writeSlow(lp, a[0]!, iovUio(lp, a[1]!, a[2]!));
+const sysWritevSlow = (lp: Lwp, a: Int32Array): KernelFrame =>
+  isUnfinished(lp) ? finishTransfer(lp) : writeSlow(lp, a[0]!, iovUio(lp, a[1]!, a[2]!));
 
 /** The offset of a positioned call. Throws EINVAL, EBADF, ESPIPE: before it matters which way the descriptor is open. */
 function position(lp: Lwp, a: Int32Array): number {
@@ -422,12 +423,8 @@ function sysPwritev2(lp: Lwp, a: Int32Array): number {
   const uio = iovUio(lp, a[1]!, a[2]!);
   if (uio.resid > 0) checkRwFlags(a[5]!);
   const sync = (a[5]! & (RWF_DSYNC | RWF_SYNC)) !== 0;
-  const n = writeTry(lp, a[0]!, uio);
-  const fp = lp.proc.fd!.get(a[0]!);
-  return n > 0 && sync && fp instanceof VnodeFile && fp.dev === null ? synced(lp, fp, n) : n;
+  return writeTry(lp, a[0]!, uio, sync);
 }
-const sysPwritev2Slow = (lp: Lwp, a: Int32Array): KernelFrame =>
-  lp.carry instanceof Written ? finishSynced(lp) : sysWritevSlow(lp, a);
 
 const MFD_CLOEXEC = 0x1;
 const MFD_ALLOW_SEALING = 0x2;
@@ -456,8 +453,8 @@ export const FILE_IO_ROWS: readonly Sysent[] = [
   sleeps(145, "readv", [fd, uptr, int], sysReadv, sysReadvSlow),
   sleeps(146, "writev", [fd, uptr, int], sysWritev, sysWritevSlow),
   sleeps(148, "fdatasync", [fd], (lp, a) => kernFsync(lp, a[0]!), waitDurable),
-  plain(180, "pread64", [fd, uptr, size, off64], sysPread),
-  sleeps(181, "pwrite64", [fd, uptr, size, off64], sysPwrite, finishSynced),
+  sleeps(180, "pread64", [fd, uptr, size, off64], sysPread, finishTransfer),
+  sleeps(181, "pwrite64", [fd, uptr, size, off64], sysPwrite, finishTransfer),
   sleeps(187, "sendfile", [fd, fd, uptr, size], sendfile(false), sendfileSlow(false)),
   plain(194, "ftruncate64", [fd, off64], (lp, a) => kernFtruncate(lp, a[0]!, off64Arg(a[1]!, a[2]!))),
   plain(220, "getdents64", [fd, uptr, size], (lp, a) => getdents(lp, a[0]!, a[1]!, a[2]!, true)),
@@ -468,11 +465,11 @@ export const FILE_IO_ROWS: readonly Sysent[] = [
   sleeps(295, "openat", [fd, path, hex, octal], sysOpenat, sysOpenatSlow),
   sleeps(314, "sync_file_range", [fd, off64, off64, hex], sysSyncFileRange, waitDurable),
   partial(plain(324, "fallocate", [fd, hex, off64, off64], sysFallocate), "mode 0 and KEEP_SIZE; storage is not reserved"),
-  plain(333, "preadv", [fd, uptr, int, off64], sysPreadv),
-  sleeps(334, "pwritev", [fd, uptr, int, off64], sysPwritev, finishSynced),
+  sleeps(333, "preadv", [fd, uptr, int, off64], sysPreadv, finishTransfer),
+  sleeps(334, "pwritev", [fd, uptr, int, off64], sysPwritev, finishTransfer),
   partial(plain(356, "memfd_create", [path, hex], sysMemfdCreate), "no huge pages, no execution seal"),
   sleeps(378, "preadv2", [fd, uptr, int, off64, hex], sysPreadv2, sysReadvSlow),
-  sleeps(379, "pwritev2", [fd, uptr, int, off64, hex], sysPwritev2, sysPwritev2Slow),
+  sleeps(379, "pwritev2", [fd, uptr, int, off64, hex], sysPwritev2, sysWritevSlow),
   plain(377, "copy_file_range", [fd, uptr, fd, uptr, size, hex], sysCopyFileRange),
   plain(436, "close_range", [uint, uint, hex], sysCloseRange),
   sleeps(437, "openat2", [fd, path, uptr, size], sysOpenat2, sysOpenat2Slow),

@@ -153,11 +153,11 @@ function finishAccept(lp: Lwp, a: Int32Array, s: Socket, flags: number): number 
 }
 function accept4(lp: Lwp, a: Int32Array, flags: number): number {
   if ((flags & ~(LINUX_SOCK_NONBLOCK | LINUX_SOCK_CLOEXEC)) !== 0) throw EINVAL;
-  const s = acceptTry(lp, a[0]!);
+  const s = acceptTry(lp, a[0]!, a[1] === 0 ? 0 : a[2]!);
   return s === WOULDBLOCK ? WOULDBLOCK : finishAccept(lp, a, s, flags);
 }
 function* accept4Slow(lp: Lwp, a: Int32Array, flags: number): KernelFrame {
-  return finishAccept(lp, a, yield* acceptSlow(lp, a[0]!), flags);
+  return finishAccept(lp, a, yield* acceptSlow(lp, a[0]!, a[1] === 0 ? 0 : a[2]!), flags);
 }
 
 const getAddress = (peer: boolean) => (lp: Lwp, a: Int32Array): number => {
@@ -173,9 +173,9 @@ function sysShutdown(lp: Lwp, a: Int32Array): number {
 // ---------------------------------------------------------------------------------------------------------
 // Data
 
-function message(lp: Lwp, d: number, uio: Uio, flags: number, to: SocketName | null): MessageIo {
+function message(lp: Lwp, d: number, uio: Uio, flags: number, to: SocketName | null, look = 0, lookBytes = 0): MessageIo {
   socketOf(lp, d);
-  return { fd: d, uio, flags: nativeFlags(flags), to, files: null, rights: null, done: 0 };
+  return { fd: d, uio, flags: nativeFlags(flags), to, files: null, rights: null, done: 0, miss: null, look, lookBytes };
 }
 /** Longest transfer of one call (Linux MAX_RW_COUNT). */
 const MAX_RW_COUNT = 0x7fff_f000;
@@ -216,7 +216,7 @@ function received(s: Socket, n: number, flags: number): number {
   return (flags & LINUX_MSG_TRUNC) !== 0 && s.kind !== SOCK_STREAM ? s.packetLength : n;
 }
 function recvfrom(lp: Lwp, a: Int32Array, nameAddr: number): number {
-  const n = recvTry(lp, message(lp, a[0]!, user(lp, a[1]!, a[2]!), a[3]!, null));
+  const n = recvTry(lp, message(lp, a[0]!, user(lp, a[1]!, a[2]!), a[3]!, null, a[5]!, nameAddr === 0 ? 0 : 4));
   return n === WOULDBLOCK ? n : finishRecvfrom(lp, a, n, nameAddr);
 }
 function* recvfromSlow(lp: Lwp, a: Int32Array, nameAddr: number): KernelFrame {
@@ -232,6 +232,7 @@ interface Msghdr {
   control: number;
   controllen: number;
 }
+const MSGHDR = 28;
 const UIO_MAXIOV = 1024;
 
 function getMsghdr(lp: Lwp, uaddr: number): Msghdr {
@@ -374,7 +375,7 @@ function takeRights(lp: Lwp, rights: FileRights, max: number, cloexec: boolean):
 
 function sysRecvmsg(lp: Lwp, a: Int32Array): number {
   socketOf(lp, a[0]!);
-  const n = recvTry(lp, message(lp, a[0]!, getMsghdr(lp, a[1]!).uio, a[2]!, null));
+  const n = recvTry(lp, message(lp, a[0]!, getMsghdr(lp, a[1]!).uio, a[2]!, null, a[1]!, MSGHDR));
   return n === WOULDBLOCK ? n : finishRecvmsg(lp, a, n);
 }
 function* sysRecvmsgSlow(lp: Lwp, a: Int32Array): KernelFrame {
@@ -385,7 +386,7 @@ function* sysRecvmsgSlow(lp: Lwp, a: Int32Array): KernelFrame {
 // Several messages at once: struct mmsghdr is a msghdr and the length of what was moved
 
 const MMSGHDR = 32;
-const MSG_LEN = 28;
+const MSG_LEN = MSGHDR;
 const MMSG_MOST = 1024;
 const LINUX_MSG_WAITFORONE = 0x1_0000;
 
@@ -400,7 +401,14 @@ function moreMessages(lp: Lwp, a: Int32Array, flags: number, done: number, one: 
     const at = a[1]! + done * MMSGHDR;
     try {
       const n = one(lp, Int32Array.of(a[0]!, at, flags));
-      if (n === WOULDBLOCK) return done === 0 ? WOULDBLOCK : done;
+      if (n === WOULDBLOCK) {
+        if (done === 0) return WOULDBLOCK;
+        // Sent in part, and the rest is not in memory
+        const { done: sent } = takeCarry(lp);
+        if (sent === 0) return done;
+        suword(lp.proc.vmspace!, at + MSG_LEN, sent);
+        return done + 1;
+      }
       suword(lp.proc.vmspace!, at + MSG_LEN, n);
     } catch (e) {
       if (done === 0 || !(e instanceof Errno || e instanceof IoMiss)) throw e;
