@@ -81,7 +81,7 @@ describe("the exit status of what fails before a program runs", () => {
     [125, "exec", "missing required argument 'name'"],
     [1, "stop no-such-machine", "no-such-machine: no machine of this name is running"],
     [1, "frob", "unknown command 'frob'"],
-    [1, "image create /nowhere/new.img", "/nowhere/new.img: there is no such folder to make it in"],
+    [1, "image create /nowhere/new.img", "/nowhere/new.img.new: there is no such folder to make it in"],
   ])("%i: vkernel %s", async (status, line, message) => {
     const written: string[] = [];
     const write = vi.spyOn(process.stderr, "write").mockImplementation((text) => written.push(String(text)) > 0);

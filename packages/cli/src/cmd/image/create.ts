@@ -92,7 +92,7 @@ function refuseInUse(image: string): void {
   if (holder !== null) throw new CliError(image, `is in use by process ${holder.pid} (${holder.command})`, "end it first");
 }
 
-async function importLayers(file: string, layers: readonly Source[]): Promise<void> {
+async function importLayers(file: string, image: string, layers: readonly Source[]): Promise<void> {
   await withImage(file, { write: true }, async (m) => {
     const progress = new ByteProgress("create");
     const importer = new Importer(m, { progress: (n) => progress.add(n) });
@@ -104,11 +104,14 @@ async function importLayers(file: string, layers: readonly Source[]): Promise<vo
     progress.end();
     importer.finish();
     m.rele(root);
-    for (const s of importer.skipped) process.stderr.write(`vkernel: ${file}: left out: ${s}\n`);
+    for (const s of importer.skipped) process.stderr.write(`vkernel: ${image}: left out: ${s}\n`);
   });
 }
 
-/** Makes the image. If it cannot be filled, no file is left behind, and one that was there stays what it was. */
+/**
+ * Makes the image, which is IMAGE.new until it is whole. If it cannot be filled, no file is left behind, and one that was there stays
+ * what it was.
+ */
 export async function create(image: string, options: CreateOptions): Promise<void> {
   const kinds = [options.world === true ? "--world" : "", options.from === undefined ? "" : "--from", options.debian === undefined ? "" : "--debian"].filter((k) => k !== "");
   if (kinds.length > 1) throw new CliError(kinds[0]!, `goes without ${kinds[1]}`, "one source at a time");
@@ -128,15 +131,15 @@ export async function create(image: string, options: CreateOptions): Promise<voi
     });
     return;
   }
-  const isThere = existsSync(image);
-  // What is there is replaced at the very end, by a file that is whole.
-  const file = isThere ? `${image}.new` : image;
+  // What has the name is whole, also after an interruption.
+  const file = `${image}.new`;
+  if (existsSync(file)) refuseInUse(file);
   rmSync(file, { force: true });
   try {
     createImage(file, { label, size, ...version });
     if (options.world === true) await withImage(file, { write: true }, fillWorld);
-    else if (layers.length > 0) await importLayers(file, layers);
-    if (isThere) renameSync(file, image);
+    else if (layers.length > 0) await importLayers(file, image, layers);
+    renameSync(file, image);
   } catch (e) {
     rmSync(file, { force: true });
     if (!isHammerError(e, "ENOSPC")) throw e;
