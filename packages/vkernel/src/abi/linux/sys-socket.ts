@@ -8,7 +8,6 @@ import {
   EISCONN,
   EMSGSIZE,
   EOPNOTSUPP,
-  Errno,
 } from "../../sys/errno.ts";
 import { O_NONBLOCK } from "../../sys/fcntl.ts";
 import {
@@ -27,7 +26,7 @@ import {
   SOCK_DGRAM,
   SOCK_STREAM,
 } from "../../sys/socket.ts";
-import { IoMiss, WOULDBLOCK } from "../../sys/wait.ts";
+import { WOULDBLOCK } from "../../sys/wait.ts";
 import type { InetSocket } from "../../net/inet/socket.ts";
 import type { PacketFields, Socket, SocketName } from "../../net/socket.ts";
 import { copyin, copyinWords, copyout, copyoutWords, suword } from "../../vm/copyio.ts";
@@ -60,6 +59,7 @@ import { type ArgType, fd, hex, int, partial, plain, type PlainFn, size, sleeps,
 import { getTimespec, getTimespec64 } from "./guest-struct.ts";
 import { checkName, getName, nativeFamily, putName, putSender } from "./sockaddr.ts";
 import { parseField, putFields } from "./packet-fields.ts";
+import { firstOnly, manySlow, moreMessages } from "./sys-mmsg.ts";
 import { SOL_SOCKET, sysGetsockopt, sysSetsockopt } from "./sys-sockopt.ts";
 
 const LINUX_SOCK_NONBLOCK = 0o4000;
@@ -84,7 +84,6 @@ function nativeFlags(f: number): number {
 const LINUX_MSG_OOB = 0x1;
 const LINUX_MSG_CTRUNC = 0x8;
 const LINUX_MSG_TRUNC = 0x20;
-const LINUX_MSG_DONTWAIT = 0x40;
 
 // ---------------------------------------------------------------------------------------------------------
 // Making and connecting
@@ -383,46 +382,8 @@ function* sysRecvmsgSlow(lp: Lwp, a: Int32Array): KernelFrame {
 }
 
 // ---------------------------------------------------------------------------------------------------------
-// Several messages at once: struct mmsghdr is a msghdr and the length of what was moved
+// Several messages at once
 
-const MMSGHDR = 32;
-const MSG_LEN = MSGHDR;
-const MMSG_MOST = 1024;
-const LINUX_MSG_WAITFORONE = 0x1_0000;
-
-/** One message of sendmmsg or recvmmsg: (fd, msghdr, flags). */
-type OneMessage = (lp: Lwp, a: Int32Array) => number;
-
-/** Goes on behind `done` messages without waiting; what stops it after the first is told next time. */
-function moreMessages(lp: Lwp, a: Int32Array, flags: number, done: number, one: OneMessage): number {
-  socketOf(lp, a[0]!);
-  const count = Math.min(a[2]! >>> 0, MMSG_MOST);
-  for (; done < count; done++) {
-    const at = a[1]! + done * MMSGHDR;
-    try {
-      const n = one(lp, Int32Array.of(a[0]!, at, flags));
-      if (n === WOULDBLOCK) {
-        if (done === 0) return WOULDBLOCK;
-        // Sent in part, and the rest is not in memory
-        const { done: sent } = takeCarry(lp);
-        if (sent === 0) return done;
-        suword(lp.proc.vmspace!, at + MSG_LEN, sent);
-        return done + 1;
-      }
-      suword(lp.proc.vmspace!, at + MSG_LEN, n);
-    } catch (e) {
-      if (done === 0 || !(e instanceof Errno || e instanceof IoMiss)) throw e;
-      return done;
-    }
-    flags |= LINUX_MSG_DONTWAIT;
-  }
-  return done;
-}
-function* manySlow(lp: Lwp, a: Int32Array, flags: number, one: OneMessage, slow: SlowFn): KernelFrame {
-  const n = yield* slow(lp, Int32Array.of(a[0]!, a[1]!, flags));
-  suword(lp.proc.vmspace!, a[1]! + MSG_LEN, n);
-  return moreMessages(lp, a, flags | LINUX_MSG_DONTWAIT, 1, one);
-}
 const sysSendmmsg: PlainFn = (lp, a) => moreMessages(lp, a, a[3]!, 0, sysSendmsg);
 const sysSendmmsgSlow: SlowFn = (lp, a) => manySlow(lp, a, a[3]!, sysSendmsg, sysSendSlow);
 /** Waits for the first message only, whatever its timeout says: what follows is taken as far as it is there. */
@@ -430,9 +391,9 @@ const recvmmsg =
   (readTime: (lp: Lwp, uaddr: number) => number): PlainFn =>
   (lp, a) => {
     if (a[4] !== 0) readTime(lp, a[4]!);
-    return moreMessages(lp, a, a[3]! & ~LINUX_MSG_WAITFORONE, 0, sysRecvmsg);
+    return moreMessages(lp, a, firstOnly(a[3]!), 0, sysRecvmsg);
   };
-const sysRecvmmsgSlow: SlowFn = (lp, a) => manySlow(lp, a, a[3]! & ~LINUX_MSG_WAITFORONE, sysRecvmsg, sysRecvmsgSlow);
+const sysRecvmmsgSlow: SlowFn = (lp, a) => manySlow(lp, a, firstOnly(a[3]!), sysRecvmsg, sysRecvmsgSlow);
 
 // ---------------------------------------------------------------------------------------------------------
 // The table, and socketcall over it
