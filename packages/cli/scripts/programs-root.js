@@ -48,10 +48,13 @@ export function makeImage(file, root, size, say) {
   output(process.execPath, [bin("vkernel"), "image", "create", file, "--size", size, "--from", root]);
 }
 
+/** HAMMER keeps what is removed until it is pruned, so there is room for all that a case with large files ever makes. */
+const IMAGE_SIZE = "32g";
+
 /** A fresh HAMMER image with the files of `root` beside it. */
 export function imageOf(root, say) {
   const file = path.join(path.dirname(root), `run-${process.pid}.hammer`);
-  makeImage(file, root, "8g", say);
+  makeImage(file, root, IMAGE_SIZE, say);
   return { file, remove: () => rmSync(file) };
 }
 

@@ -31,7 +31,7 @@ import { BlockCache, readFile, truncateFile, writeFile } from "./object/file.ts"
 import { HammerInode, InodeTable, decodeInode, objTypeOf } from "./object/inode.ts";
 import { destroyInode } from "./object/inode-sync.ts";
 import {
-  createObject, linkEntry, renameEntry, rmdirEntry, setAttributes, unlinkEntry, type CreateOptions, type SetattrOptions,
+  createObject, linkEntry, exchangeEntries, renameEntry, rmdirEntry, setAttributes, unlinkEntry, type CreateOptions, type SetattrOptions,
 } from "./object/namespace.ts";
 import { metaData } from "./object/record.ts";
 import { linkTarget } from "./object/symlink.ts";
@@ -405,6 +405,13 @@ export class HammerMount {
   rename(sdir: HammerInode, sname: string, tdir: HammerInode, tname: string): void {
     this.#writing(sdir);
     renameEntry(this, this.#writing(tdir), sdir, sname, tdir, tname);
+    this.#trim();
+  }
+
+  /** Lets two entries of a pseudo file system change what they name, in one step. Throws ENOENT, EXDEV, EINVAL, … */
+  exchange(sdir: HammerInode, sname: string, tdir: HammerInode, tname: string): void {
+    this.#writing(sdir);
+    exchangeEntries(this, this.#writing(tdir), sdir, sname, tdir, tname);
     this.#trim();
   }
 

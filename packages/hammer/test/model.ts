@@ -176,6 +176,7 @@ export class Driver {
         case 9: case 10:
           return this.#remove(m, dir, from.node, name, where, old);
         case 11:
+          if (this.#rnd.below(3) === 0) return this.#exchange(m, dir, from, name, where, old, this.#pick(dirs));
           return this.#rename(m, dir, from, name, where, old, this.#pick(dirs));
         case 12:
           return this.#link(m, dir, name, where, old, this.#pick(dirs));
@@ -260,6 +261,27 @@ export class Driver {
     }
     if (over) over.nlinks--;
     from.node.children.delete(name);
+    to.node.children.set(toName, old!);
+    return what;
+  }
+
+  #exchange(
+    m: HammerMount, dir: HammerInode, from: { path: string[]; node: ModelNode }, name: string, where: string,
+    old: ModelNode | undefined, to: { path: string[]; node: ModelNode },
+  ): string {
+    const toName = this.#name();
+    const what = `exchange ${where} ${to.path.join("/")}/${toName}`;
+    const other = to.node.children.get(toName);
+    const isBelow = (at: string[], top: string[]): boolean => at.concat("").join("/").startsWith(top.concat("").join("/"));
+    const below = (old?.type === "dir" && isBelow(to.path, [...from.path, name])) || (other?.type === "dir" && isBelow(from.path, [...to.path, toName]));
+    const code = !old || !other ? "ENOENT" : old === other ? null : below ? "EINVAL" : null;
+    const tdir = this.#dir(m, to.path);
+    try {
+      if (!this.#same(code, what, () => m.exchange(dir, name, tdir, toName))) return what;
+    } finally {
+      m.rele(tdir);
+    }
+    from.node.children.set(name, other!);
     to.node.children.set(toName, old!);
     return what;
   }

@@ -4,8 +4,11 @@
  * libpython3.11-testsuite holds them.
  */
 
-/** Runs the test module named on its command line, without the classes named after it, and prints `@ result name` for each test. */
-const RUNNER = String.raw`import faulthandler, os, sys, unittest
+/**
+ * Runs the test module named on its command line, without the classes named after it, and prints `@ result name` for each test; with
+ * CLASSES those whose names it matches. Test processes that begin as new interpreters import this file, too: they must not test.
+ */
+const RUNNER = String.raw`import faulthandler, os, re, sys, unittest
 from test import support
 support.use_resources = ["cpu", "subprocess", "walltime", *os.environ.get("RESOURCES", "").split()]
 faulthandler.enable()
@@ -34,17 +37,23 @@ class Result(unittest.TestResult):
         if err is not None:
             self.subs = True
             self.fail("fail", test, err)
-result = Result()
+only = re.compile(os.environ.get("CLASSES", ""))
+def wanted(test):
+    name = type(test).__name__
+    return name not in sys.argv[2:] and only.search(name)
 def without(suite):
     # Suites stay nested as they are: fixtures of modules and classes hang on that.
     return type(suite)(without(each) if isinstance(each, unittest.TestSuite) else each for each in suite
-        if isinstance(each, unittest.TestSuite) or type(each).__name__ not in sys.argv[2:])
-try:
-    suite = without(unittest.defaultTestLoader.loadTestsFromName(sys.argv[1]))
-except unittest.SkipTest as e:
-    print("@ skip", sys.argv[1]); print(e, file=sys.stderr); sys.exit()
-suite.run(result)
-os._exit(0)
+        if isinstance(each, unittest.TestSuite) or wanted(each))
+def main():
+    try:
+        suite = without(unittest.defaultTestLoader.loadTestsFromName(sys.argv[1]))
+    except unittest.SkipTest as e:
+        print("@ skip", sys.argv[1]); print(e, file=sys.stderr); sys.exit()
+    suite.run(Result())
+    sys.stdout.flush()
+    os._exit(0)
+if __name__ == "__main__": main()
 `;
 
 const XATTR = "HAMMER has no extended attributes";
@@ -103,15 +112,26 @@ const MODULES = {
   test_asyncore: {},
   test_faulthandler: { limit: 200 },
   test_eintr: { limit: 120 },
-  test_multiprocessing_fork: { limit: 400 },
-  test_multiprocessing_spawn: { limit: 600 },
-  test_concurrent_futures: { limit: 600 },
 };
 
-export const PYTHON_TESTS = Object.entries(MODULES).map(([name, { omit = [], resources = "", ...options }]) => ({
-  name: `python-${name}`,
-  script: `cat > run.py <<'END'\n${RUNNER}END\nRESOURCES='${resources}' python3 -u run.py test.${[name, ...omit].join(" ")}`,
-  tests: true,
-  limit: 100,
-  ...options,
-}));
+const MULTIPROCESSING = { processes: "WithProcesses", threads: "WithThreads", managers: "WithManager", others: "^(?!With)" };
+const FUTURES = { fork: "Fork(?!server)", forkserver: "Forkserver", spawn: "Spawn", threads: "^(?!.*(Fork|Spawn))" };
+/** The longest modules, in parts: patterns of class names by what the part is called. */
+const PARTS = { test_multiprocessing_fork: MULTIPROCESSING, test_multiprocessing_spawn: MULTIPROCESSING, test_concurrent_futures: FUTURES };
+
+function pythonTest(name, module, classes, { omit = [], resources = "", ...options }) {
+  return {
+    name: `python-${name}`,
+    script: `cat > run.py <<'END'\n${RUNNER}END\nCLASSES='${classes}' RESOURCES='${resources}' python3 -u run.py test.${[module, ...omit].join(" ")}`,
+    tests: true,
+    limit: 100,
+    ...options,
+  };
+}
+
+export const PYTHON_TESTS = [
+  ...Object.entries(MODULES).map(([module, options]) => pythonTest(module, module, "", options)),
+  ...Object.entries(PARTS).flatMap(([module, parts]) =>
+    Object.entries(parts).map(([part, classes]) => pythonTest(`${module}-${part}`, module, classes, { limit: 300 })),
+  ),
+];

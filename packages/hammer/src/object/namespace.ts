@@ -313,18 +313,56 @@ export function renameEntry(
     const now = e.time();
     if (t !== null) removeEntry(e, tdir, tname);
     if (old !== null) dropLink(e, old, now);
-    addEntry(e, tdir, ip, tname);
+    moveTo(e, ip, tdir, tname, now);
     removeEntry(e, sdir, sname);
-    ip.parentHi = tdir.objHi;
-    ip.parentLo = tdir.objLo;
-    ip.ctime = now;
-    e.markDirty(ip, DIRTY_INODE);
     touchDirectory(e, sdir, now);
     touchDirectory(e, tdir, now);
   } finally {
     if (old !== null) source.rele(old);
     source.rele(ip);
   }
+}
+
+/**
+ * Lets two entries change what they name, in one step that a crash does not take apart. Throws ENOENT, EXDEV, EINVAL (a directory into
+ * itself), and what createObject throws.
+ */
+export function exchangeEntries(
+  source: InodeSource, e: Engine, sdir: HammerInode, sname: string, tdir: HammerInode, tname: string,
+): void {
+  checkName(sdir, sname);
+  checkName(tdir, tname);
+  if (sdir.loc !== tdir.loc) throw new HammerError("EXDEV", `"${tname}": an exchange stays in one pseudo file system`, { name: tname });
+  e.beginGrowing(4096);
+  const a = target(source, e, sdir, sname);
+  let b: HammerInode | null = null;
+  try {
+    b = target(source, e, tdir, tname);
+    if (a === b) return;
+    if (a.type === "dir") checkNotBelow(source, a, tdir, tname);
+    if (b.type === "dir") checkNotBelow(source, b, sdir, sname);
+    prepareEntry(e, sdir, sname);
+    prepareEntry(e, tdir, tname);
+    const now = e.time();
+    removeEntry(e, sdir, sname);
+    removeEntry(e, tdir, tname);
+    moveTo(e, a, tdir, tname, now);
+    moveTo(e, b, sdir, sname, now);
+    touchDirectory(e, sdir, now);
+    touchDirectory(e, tdir, now);
+  } finally {
+    if (b !== null) source.rele(b);
+    source.rele(a);
+  }
+}
+
+/** The object gets an entry, and the directory for its parent. */
+function moveTo(e: Engine, ip: HammerInode, dir: HammerInode, name: string, now: number): void {
+  addEntry(e, dir, ip, name);
+  ip.parentHi = dir.objHi;
+  ip.parentLo = dir.objLo;
+  ip.ctime = now;
+  e.markDirty(ip, DIRTY_INODE);
 }
 
 /** Changes attributes. ctime follows any change but one of times alone, unless it is given. */

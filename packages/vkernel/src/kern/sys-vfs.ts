@@ -272,8 +272,10 @@ export function removeDirectory(lp: Lwp, nd: Nlookup, path: string): number {
 
 /** renameat2 flag: EEXIST instead of replacing. */
 export const RENAME_NOREPLACE = 1;
+/** Both names stay, and change what they name. */
+export const RENAME_EXCHANGE = 2;
 
-/** rename(2), renameat, renameat2 (RENAME_NOREPLACE only). */
+/** rename(2), renameat, renameat2. `flags`: RENAME_NOREPLACE or RENAME_EXCHANGE. Throws EINVAL where file systems cannot exchange. */
 export function kernRename(lp: Lwp, fromFd: number, from: string, toFd: number, to: string, flags = 0): number {
   return renameFile(lp, nlookupInit(lp, fromFd, from), from, nlookupInit(lp, toFd, to), to, flags);
 }
@@ -292,12 +294,16 @@ export function renameFile(lp: Lwp, fromNd: Nlookup, from: string, toNd: Nlookup
       const fvp = fnch.vp!;
       const tvp = tnch.vp;
       if (tvp !== null && (flags & RENAME_NOREPLACE) !== 0) throw EEXIST;
-      if ((fromNd.trailingSlash || toNd.trailingSlash) && fvp.type !== VDIR) throw ENOTDIR;
+      const exchange = (flags & RENAME_EXCHANGE) !== 0;
+      if (exchange && tvp === null) throw ENOENT;
+      if ((fromNd.trailingSlash || (toNd.trailingSlash && !exchange)) && fvp.type !== VDIR) throw ENOTDIR;
+      if (exchange && toNd.trailingSlash && tvp!.type !== VDIR) throw ENOTDIR;
       if (fnch.mount.rootNch === fnch || tnch.mount.rootNch === tnch) throw EBUSY;
       const fdir = fnch.parent!;
       const tdir = tnch.parent!;
       if (fdir.vp!.mount !== tdir.vp!.mount) throw EXDEV;
       if (fvp === tvp) return 0;
+      if (exchange) return exchangeFiles(lp, fnch, tnch);
       if (fvp.type === VDIR) for (let at: Nchandle | null = tnch; at !== null; at = at.parent) if (at === fnch) throw EINVAL;
       if (tvp !== null) {
         if (fvp.type === VDIR && tvp.type !== VDIR) throw ENOTDIR;
@@ -329,6 +335,36 @@ export function renameFile(lp: Lwp, fromNd: Nlookup, from: string, toNd: Nlookup
   } finally {
     cacheDrop(fnch);
   }
+}
+
+/** Whether `nch` is `dir` or below it. */
+function isBelow(nch: Nchandle, dir: Nchandle): boolean {
+  for (let at: Nchandle | null = nch; at !== null; at = at.parent) if (at === dir) return true;
+  return false;
+}
+
+/** RENAME_EXCHANGE, of two names in one mount (Linux fs/namei.c, vfs_rename). */
+function exchangeFiles(lp: Lwp, a: Nchandle, b: Nchandle): number {
+  const p = lp.proc;
+  const [avp, bvp] = [a.vp!, b.vp!];
+  const [adir, bdir] = [a.parent!, b.parent!];
+  if (isBelow(b, a) || isBelow(a, b)) throw EINVAL;
+  checkRemovable(p, a);
+  checkRemovable(p, b);
+  // A directory that changes its parent has its ".." rewritten.
+  for (const vp of adir === bdir ? [] : [avp, bvp]) if (vp.type === VDIR && !vp.access(VWRITE, p.cred)) throw EACCES;
+  adir.vp!.exchange(a.name, avp, bdir.vp!, b.name, bvp);
+  const [adirVp, bdirVp, aname, bname] = [adir.vp!, bdir.vp!, a.name, b.name];
+  a.cache.exchange(a, b);
+  const moved = (vp: Vnode, from: Vnode, fromName: string, to: Vnode, toName: string): void => {
+    const cookie = lp.k.nextRenameCookie();
+    nameNote(from, NOTE_WRITE, "movedFrom", fromName, vp.type === VDIR, cookie);
+    nameNote(to, NOTE_WRITE, "movedTo", toName, vp.type === VDIR, cookie);
+    knote(vp, NOTE_RENAME);
+  };
+  moved(avp, adirVp, aname, bdirVp, bname);
+  moved(bvp, bdirVp, bname, adirVp, aname);
+  return 0;
 }
 
 /** readlink(2), readlinkat. An empty path with NLC_EMPTY means the descriptor itself. */

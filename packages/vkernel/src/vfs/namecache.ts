@@ -185,6 +185,18 @@ export class Namecache {
     this.unref(oldDir);
   }
 
+  /** Two names have changed what they name, with all that is below them. */
+  exchange(a: Nchandle, b: Nchandle): void {
+    const [aDir, bDir, aName] = [a.parent!, b.parent!, a.name];
+    a.parent = bDir;
+    a.name = b.name;
+    b.parent = aDir;
+    b.name = aName;
+    // Each directory is held by as many names as before
+    bDir.children!.set(a.name, a);
+    aDir.children!.set(b.name, b);
+  }
+
   private appendIdle(nch: Nchandle): void {
     nch.idlePrev = this.newest;
     nch.idleNext = null;

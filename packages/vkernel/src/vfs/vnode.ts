@@ -145,6 +145,10 @@ export abstract class Vnode {
   rename(_name: string, _vp: Vnode, _toDir: Vnode, _toName: string, _toVp: Vnode | null): void {
     throw EROFS;
   }
+  /** Lets two names of one mount change what they name, in one step; the caller has checked that no directory goes into itself. */
+  exchange(_name: string, _vp: Vnode, _toDir: Vnode, _toName: string, _toVp: Vnode): void {
+    throw EINVAL;
+  }
   /** Lists entries from `cookie` (0 = start), with "." and ".." first. Returns true at the end. */
   readdir(_cookie: number, _sink: ReaddirSink): boolean {
     throw ENOTDIR;

@@ -1,16 +1,28 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Names of files: directories, links, permissions, mounts. */
 import { describe, expect, it } from "vitest";
+import { MemoryDevice, newfs } from "@vkernel/hammer";
+import { HammerfsMount } from "../../src/vfs/hammer/hammer.ts";
 import { MNT_NODEV, MNT_RDONLY } from "../../src/vfs/mount.ts";
 import type { TmpfsMount } from "../../src/vfs/tmpfs/tmpfs.ts";
 import { B, list, make, onPath, onPaths, open, P, Q, readAll, run, stat, write } from "./file-calls.ts";
-import { type Call, type Program, sys, UserBench } from "./user-bench.ts";
+import { type Call, type Program, sys, type User, UserBench } from "./user-bench.ts";
 
 const EPERM = -1, ENOENT = -2, ENXIO = -6, EBADF = -9, EACCES = -13, EBUSY = -16, EEXIST = -17, EXDEV = -18, ENODEV = -19;
 const ENOTDIR = -20, EISDIR = -21, EINVAL = -22, ENOTTY = -25, EROFS = -30, EMLINK = -31, ENOTEMPTY = -39;
 const O_WRONLY = 1, O_RDWR = 2, O_CREAT = 0o100, O_DIRECTORY = 0o200000;
 const AT_FDCWD = -100;
 const S_IFIFO = 0o010000, S_IFCHR = 0o020000, S_IFREG = 0o100000, S_IFDIR = 0o040000;
+
+/** Mounts a fresh HAMMER file system at `path`. */
+function* mountHammer(u: User, path: string): Generator<Call, void, number> {
+  const { k } = u.bench;
+  const now = (): number => k.microtime();
+  const device = new MemoryDevice(1 << 30);
+  newfs([device], { label: "TEST", force: true, undoBytes: 8 << 20, now: () => BigInt(Math.floor(now())), fsid: new Uint8Array(16).fill(7) });
+  yield onPath(u, "mkdir", path, 0o755);
+  k.mounts.mountOn(new HammerfsMount("memory", [device], { now, log: (line) => k.log(line) }), k.mounts.root.children!.get(path.slice(1))!);
+}
 
 describe("names", () => {
   it("D6: what cannot be renamed or removed", () =>
@@ -54,7 +66,42 @@ describe("names", () => {
       u.text(P, "/a2");
       u.text(Q, "/b");
       expect(yield sys("renameat2", AT_FDCWD, P, AT_FDCWD, Q, 1)).toBe(EEXIST);
-      expect(yield sys("renameat2", AT_FDCWD, P, AT_FDCWD, Q, 2)).toBe(EINVAL);
+      expect(yield sys("renameat2", AT_FDCWD, P, AT_FDCWD, Q, 4)).toBe(EINVAL);
+    }));
+
+  it.each(["/", "/hammer/"])("RENAME_EXCHANGE: two names in %s change what they name, with all below; nothing goes into itself", (top) =>
+    run(function* (u) {
+      if (top !== "/") yield* mountHammer(u, top.slice(0, -1));
+      const exchange = (a: string, b: string): Call => {
+        u.text(P, top + a);
+        u.text(Q, top + b);
+        return sys("renameat2", AT_FDCWD, P, AT_FDCWD, Q, 2);
+      };
+      for (const d of ["d", "d/sub", "e"]) yield onPath(u, "mkdir", top + d, 0o755);
+      yield* make(u, `${top}f`, "file");
+      yield* make(u, `${top}d/sub/deep`, "deep");
+      yield* make(u, `${top}e/g`, "other");
+      const [f, sub, links] = [(yield* stat(u, `${top}f`)).ino, (yield* stat(u, `${top}d/sub`)).ino, (yield* stat(u, `${top}d`)).nlink];
+      expect(yield exchange("f", "d/sub")).toBe(0);
+      expect([(yield* stat(u, `${top}d/sub`)).ino, (yield* stat(u, `${top}f`)).ino]).toEqual([f, sub]);
+      expect(yield* readAll(u, yield open(u, `${top}f/deep`))).toBe("deep");
+      expect(yield* readAll(u, yield open(u, `${top}d/sub`))).toBe("file");
+      expect((yield* list(u, `${top}f`)).sort()).toEqual([".", "..", "deep"]);
+      const above = yield* stat(u, `${top}f/..`);
+      expect(above.ino).toBe((yield* stat(u, top)).ino);
+      // Where sub-directories count as links
+      if (links > 1) expect((yield* stat(u, `${top}d`)).nlink).toBe(links - 1);
+      expect(yield exchange("f", "e")).toBe(0);
+      expect(yield* readAll(u, yield open(u, `${top}f/g`))).toBe("other");
+      expect(yield exchange("e", "d/sub")).toBe(0);
+      expect(yield exchange("d", "d/sub")).toBe(EINVAL);
+      expect(yield exchange("d/sub", "d")).toBe(EINVAL);
+      expect(yield exchange("d/sub/deep", "d")).toBe(EINVAL);
+      expect(yield exchange("e", "none")).toBe(ENOENT);
+      expect(yield exchange("none", "e")).toBe(ENOENT);
+      expect(yield exchange("e", "f/")).toBe(0);
+      expect(yield exchange("e", "f/")).toBe(ENOTDIR);
+      expect(yield exchange("f", "f")).toBe(0);
     }));
 
   it("a slash behind a symbolic link does not make it a directory to remove", () =>

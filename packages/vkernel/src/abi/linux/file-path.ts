@@ -22,6 +22,7 @@ import {
   kernStat,
   kernSymlink,
   kernUnlink,
+  RENAME_EXCHANGE,
   RENAME_NOREPLACE,
   walkParent,
   withPath,
@@ -92,7 +93,6 @@ function sysLinkat(lp: Lwp, a: Int32Array): number {
   return kernLink(lp, d, from, dirFd(a[2]!), to, flags);
 }
 
-const RENAME_EXCHANGE = 2;
 const RENAME_WHITEOUT = 4;
 /** renameat2 and its kin: (dirfd, path, dirfd, path). */
 function rename(lp: Lwp, a: Int32Array, flags: number): number {
@@ -100,7 +100,7 @@ function rename(lp: Lwp, a: Int32Array, flags: number): number {
   const from = pathArg(lp, a[1]!);
   const walk = (): void => walkParent(lp, d, from);
   const to = secondPath(lp, a[3]!, walk);
-  if ((flags & (RENAME_EXCHANGE | RENAME_WHITEOUT)) !== 0) {
+  if ((flags & RENAME_WHITEOUT) !== 0) {
     // What no file system here can do is told when the paths are right.
     walk();
     walkParent(lp, dirFd(a[2]!), to);
@@ -449,7 +449,7 @@ export const FILE_PATH_ROWS: readonly Sysent[] = [
     },
     waitDurable,
   ),
-  partial(plain(353, "renameat2", [fd, path, fd, path, hex], sysRenameat2), "RENAME_NOREPLACE only"),
+  partial(plain(353, "renameat2", [fd, path, fd, path, hex], sysRenameat2), "no whiteouts: EINVAL, as on file systems that have none"),
   plain(412, "utimensat_time64", [fd, path, uptr, hex], utimensat(true)),
   plain(439, "faccessat2", [fd, path, hex, hex], (lp, a) => access(lp, dirFd(a[0]!), pathArg(lp, a[1]!), a[2]!, a[3]!)),
 ];

@@ -155,6 +155,12 @@ class OverlayNode extends TmpfsNode {
     super.rename(name, vp, toDir, toName, toVp);
   }
 
+  override exchange(name: string, vp: Vnode, toDir: Vnode, toName: string, toVp: Vnode): void {
+    this.fill();
+    (toDir as OverlayNode).fill();
+    super.exchange(name, vp, toDir, toName, toVp);
+  }
+
   protected override release(): void {
     this.mount.fds.drop(this);
     super.release();

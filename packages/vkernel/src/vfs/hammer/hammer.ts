@@ -358,6 +358,15 @@ export class HammerVnode extends Vnode {
     }
   }
 
+  override exchange(name: string, _vp: Vnode, toDir: Vnode, toName: string, _toVp: Vnode): void {
+    this.checkWritable();
+    try {
+      this.mount.core.exchange(this.ip, name, (toDir as HammerVnode).ip, toName);
+    } catch (e) {
+      throw this.mount.error(e);
+    }
+  }
+
   override readdir(cookie: number, sink: ReaddirSink): boolean {
     if (this.type !== VDIR) throw ENOTDIR;
     const keys = (this.keys ??= []);

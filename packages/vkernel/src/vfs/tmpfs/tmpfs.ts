@@ -299,6 +299,21 @@ export class TmpfsNode extends Vnode {
     to.enter(toName, node);
   }
 
+  override exchange(name: string, vp: Vnode, toDir: Vnode, toName: string, toVp: Vnode): void {
+    this.checkWritable();
+    const to = toDir as TmpfsNode;
+    this.put(name, toVp as TmpfsNode, vp as TmpfsNode);
+    to.put(toName, vp as TmpfsNode, toVp as TmpfsNode);
+  }
+
+  /** The name is `node`'s now, and no more `old`'s. */
+  private put(name: string, node: TmpfsNode, old: TmpfsNode): void {
+    this.entries!.remove(name);
+    if (old.type === VDIR) this.nlink--;
+    this.enter(name, node);
+    node.ctimeUs = this.mount.now();
+  }
+
   override readdir(cookie: number, sink: ReaddirSink): boolean {
     this.atimeUs = this.mount.now();
     if (cookie < 1 && !sink(".", this.fileid, VDIR, 1)) return false;
