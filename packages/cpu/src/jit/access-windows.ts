@@ -29,6 +29,11 @@ const FLAT_BIAS = FLAT_BIAS_;
 const MAX_STACK_BYTES = 128;
 /** The same for structures that other registers point at: they lie at any places, so a page end takes more of them. */
 const MAX_STRUCTURE_BYTES = 24;
+/**
+ * How far below its first access a window may reach. Distances are counted from there, so they are not negative, and those of the
+ * first access and of what is below it, as pushes are, fit the host's short form of an instruction.
+ */
+const MOST_BELOW = 124;
 /** Windows open at a time. */
 const MAX_WINDOWS = 8;
 
@@ -41,7 +46,7 @@ export interface WindowPlace {
 interface Window {
   readonly base: number;
   readonly isWrite: boolean;
-  /** Host address of the first access, less the bias and MAX_STACK_BYTES so that distances downwards are not negative. */
+  /** Host address of the first access, less MOST_BELOW. */
   readonly host: Expr;
   readonly first: number;
   low: number;
@@ -167,14 +172,14 @@ export class AccessWindows {
     if (window === null) return null;
     window.low = Math.min(window.low, offset);
     window.high = Math.max(window.high, offset + n);
-    return { host: window.host, offset: FLAT_BIAS + MAX_STACK_BYTES + offset - window.first };
+    return { host: window.host, offset: MOST_BELOW + offset - window.first };
   }
 
   /** What may be written may be read: a window for writing serves both. */
   #find(base: number, isWrite: boolean, low: number, high: number): Window | null {
     for (const w of this.#windows) {
       const fits = Math.max(w.high, high) - Math.min(w.low, low) <= this.#mostBytes[base]!;
-      if (w.base === base && (w.isWrite || !isWrite) && fits) return w;
+      if (w.base === base && (w.isWrite || !isWrite) && fits && low >= w.first - MOST_BELOW) return w;
     }
     return null;
   }
@@ -191,7 +196,7 @@ export class AccessWindows {
     const word = f.tmp(load(I32_LOAD, I32, entry, isWrite ? 4 : 0));
     this.#owner.leaveSlowIf(eqz(word));
     this.#owner.leaveCrossingIf(gtU(and(low, 0xfff), limit));
-    f.set(host, sub(add(a, word), MAX_STACK_BYTES));
+    f.set(host, sub(add(a, word), MOST_BELOW - FLAT_BIAS));
     const window = { base, isWrite, host, first: offset, low: offset, high: offset + n, start, limit };
     this.#windows.push(window);
     return window;

@@ -355,7 +355,7 @@ export class RegionEmitter {
   #checkPages(): void {
     const { f } = this;
     const { pages } = this.region;
-    f.if(ltS(this.entry, 0), () => {
+    f.ifUnlikely(ltS(this.entry, 0), () => {
       f.set(this.entry, and(this.entry, ENTRY_MASK));
       if (pages.length === 1) return;
       for (const { address, delta } of pages) {
@@ -414,11 +414,11 @@ export class RegionEmitter {
     return i32((this.#remaining << OFFSET_BITS) | (this.#current!.offset & ((1 << OFFSET_BITS) - 1)));
   }
   leaveSlowIf(condition: Expr): void {
-    this.f.brIfValue(this.#slow, this.#here(), condition);
+    this.f.brUnlikelyValue(this.#slow, this.#here(), condition);
   }
   /** As leaveSlowIf(), counted. */
   leaveCrossingIf(condition: Expr): void {
-    this.f.brIfValue(this.#crossing, this.#here(), condition);
+    this.f.brUnlikelyValue(this.#crossing, this.#here(), condition);
   }
   /** Leaves with the exception whose vector and error code are in the state. */
   leaveFault(): void {
@@ -450,7 +450,7 @@ export class RegionEmitter {
         return;
       }
     } else {
-      f.if(geS(this.#acc, 0), () => {
+      f.ifUnlikely(geS(this.#acc, 0), () => {
         f.set(this.#eip, i32(offset & ((1 << OFFSET_BITS) - 1)));
         f.set(this.#code, i32(X_BUDGET));
         f.br(this.#static);
@@ -498,7 +498,7 @@ export class RegionEmitter {
       );
       const entry = f.tmp(sub(place, slot << 16));
       f.brIf(other, geU(entry, this.region.entries.length));
-      f.brIf(other, geS(this.#acc, 0));
+      f.brUnlikely(other, geS(this.#acc, 0));
       f.set(this.entry, entry);
       f.br(loop);
     });
@@ -521,7 +521,7 @@ export class RegionEmitter {
     this.#spill();
     const pageBase = add(this.pageBase, insn.offset & ~0xfff);
     f.set(this.#code, call(this.place.callHandler, i32(insn.fn), i32(insn.record), pageBase));
-    f.if(this.#code, () => this.#leaveAfterHandler(insn));
+    f.ifUnlikely(this.#code, () => this.#leaveAfterHandler(insn));
     this.#reload();
     this.windows.forget();
     this.kind = -1;

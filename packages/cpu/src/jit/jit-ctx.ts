@@ -236,7 +236,10 @@ export class JitCtx extends Ctx {
     return t;
   }
 
-  /** Where the bytes are: on the stack in a window, else looked up as the interpreter does, two separate branches on purpose. */
+  /**
+   * Where the bytes are: in a window, else looked up as the interpreter does, two separate branches on purpose. What is aligned, as
+   * nearly everything, crosses no page end; the longer comparison stands apart.
+   */
   #translate(n: number, address: Expr, isWrite: boolean): WindowPlace {
     const { windows } = this.#e;
     const besideCode = isWrite && this.#insn.besideCode && n <= MOST_QUIET_BYTES;
@@ -248,7 +251,9 @@ export class JitCtx extends Ctx {
     const word = this.tmp(load(I32_LOAD, I32, entry, isWrite ? 4 : 0));
     if (besideCode) this.f.if(eqz(word), () => this.f.set(word, call(this.rt["quietStore"]!, a, i32(n))));
     this.#e.leaveSlowIf(eqz(word));
-    if (n > 1) this.#e.leaveSlowIf(gtU(and(a, 0xfff), 0x1000 - n));
+    const crosses = (): void => this.#e.leaveSlowIf(gtU(and(a, 0xfff), 0x1000 - n));
+    if (n === 2 || n === 4) this.f.ifUnlikely(and(a, n - 1), crosses);
+    else if (n > 1) crosses();
     return { host: this.tmp(add(a, word)), offset: FLAT_BIAS };
   }
   load(op: number, ty: ValType, n: number, address: Expr): Expr {

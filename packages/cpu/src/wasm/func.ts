@@ -32,6 +32,8 @@ export class Func implements Callee {
   readonly #locals: ValType[] = [];
   readonly #temps = new Map<ValType, { readonly locals: Expr[]; used: number }>();
   #depth = 0;
+  /** Positions in `body` of the branches that are seldom taken, ascending. */
+  #unlikely: number[] = [];
 
   constructor(index: number, params: readonly ValType[], results: readonly ValType[]) {
     this.index = index;
@@ -173,6 +175,20 @@ export class Func implements Callee {
     this.body.u8(W.OP_BR_IF);
     this.body.u32(this.#relative(label));
   }
+  /** As brIf() and if(), for what seldom happens: the engine keeps that code apart from the rest. */
+  brUnlikely(label: Label, condition: Expr): void {
+    emitExpr(this.body, condition);
+    this.#unlikely.push(this.body.length);
+    this.body.u8(W.OP_BR_IF);
+    this.body.u32(this.#relative(label));
+  }
+  ifUnlikely(condition: Expr, then: () => void): void {
+    emitExpr(this.body, condition);
+    this.#unlikely.push(this.body.length);
+    this.#open(W.OP_IF);
+    then();
+    this.end();
+  }
   /** Branches to labels[index], or to `otherwise` beyond their end. */
   brTable(index: Expr, labels: readonly Label[], otherwise: Label): void {
     emitExpr(this.body, index);
@@ -182,16 +198,17 @@ export class Func implements Callee {
     this.body.u32(this.#relative(otherwise));
   }
 
-  /** A block that leaves a value on the stack at its end; branches to it carry the value (brIfValue, brValue). */
+  /** A block that leaves a value on the stack at its end; branches to it carry the value (brUnlikelyValue, brValue). */
   openValue(ty: ValType): Label {
     this.body.u8(W.OP_BLOCK);
     this.body.u8(ty);
     return ++this.#depth;
   }
-  /** Branches with `value` when the condition holds. `value` is evaluated in any case. */
-  brIfValue(label: Label, value: Expr, condition: Expr): void {
+  /** Branches with `value` when the condition holds, which is seldom. `value` is evaluated in any case. */
+  brUnlikelyValue(label: Label, value: Expr, condition: Expr): void {
     emitExpr(this.body, value);
     emitExpr(this.body, condition);
+    this.#unlikely.push(this.body.length);
     this.body.u8(W.OP_BR_IF);
     this.body.u32(this.#relative(label));
     this.body.u8(W.OP_DROP);
@@ -208,9 +225,13 @@ export class Func implements Callee {
   /** Writes statements in front of everything written so far. */
   prologue(build: () => void): void {
     const rest = this.body;
+    const unlikely = this.#unlikely;
     this.body = new Bytes(256);
+    this.#unlikely = [];
     build();
+    const { length } = this.body;
     this.body.append(rest.view());
+    for (const at of unlikely) this.#unlikely.push(at + length);
   }
   /** An i32 constant for use in one expression, to be given its value by fill() once that is known. */
   patch(): PatchExpr {
@@ -230,6 +251,7 @@ export class Func implements Callee {
   }
   undo(mark: { readonly length: number; readonly depth: number }): void {
     this.body.length = mark.length;
+    while (this.#unlikely.length > 0 && this.#unlikely[this.#unlikely.length - 1]! >= mark.length) this.#unlikely.pop();
     this.#depth = mark.depth;
   }
 
@@ -247,6 +269,29 @@ export class Func implements Callee {
   /** Writes the code-section entry. */
   encode(out: Bytes): void {
     if (this.#depth !== 0) throw new Error(`function ${this.index} has ${this.#depth} open blocks`);
+    const head = this.#localRuns();
+    out.u32(head.length + this.body.length + 1);
+    out.append(head.view());
+    out.append(this.body.view());
+    out.u8(W.OP_END);
+  }
+
+  /** Writes its entry in the section of branch hints: positions count from the declaration of locals. */
+  encodeHints(out: Bytes): void {
+    const head = this.#localRuns().length;
+    out.u32(this.index);
+    out.u32(this.#unlikely.length);
+    for (const at of this.#unlikely) {
+      out.u32(head + at);
+      out.u32(1);
+      out.u8(0);
+    }
+  }
+  get hasHints(): boolean {
+    return this.#unlikely.length > 0;
+  }
+
+  #localRuns(): Bytes {
     const runs: [number, ValType][] = [];
     for (const ty of this.#locals) {
       const last = runs[runs.length - 1];
@@ -259,9 +304,6 @@ export class Func implements Callee {
       head.u32(count);
       head.u8(ty);
     }
-    out.u32(head.length + this.body.length + 1);
-    out.append(head.view());
-    out.append(this.body.view());
-    out.u8(W.OP_END);
+    return head;
   }
 }

@@ -18,6 +18,8 @@ const SECTION_TABLE = 4;
 const SECTION_EXPORT = 7;
 const SECTION_ELEMENT = 9;
 const SECTION_CODE = 10;
+/** Section of the branch hinting proposal (WebAssembly 3.0), which must precede the code; engines that do not know it skip it. */
+const BRANCH_HINTS = "metadata.code.branch_hint";
 const KIND_FUNC = 0;
 const KIND_TABLE = 1;
 const KIND_MEMORY = 2;
@@ -165,6 +167,13 @@ export class ModuleBuilder {
     }
     flush(SECTION_EXPORT);
     if (this.#table !== null) this.#encodeElements(section, flush);
+    const hinted = this.#functions.filter((f) => f.hasHints);
+    if (hinted.length > 0) {
+      section.name(BRANCH_HINTS);
+      section.u32(hinted.length);
+      for (const f of hinted) f.encodeHints(section);
+      flush(SECTION_CUSTOM);
+    }
     section.u32(this.#functions.length);
     for (const f of this.#functions) f.encode(section);
     flush(SECTION_CODE);

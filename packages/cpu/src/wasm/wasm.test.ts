@@ -175,3 +175,82 @@ describe("functions", () => {
     expect(() => call(1)).toThrow();
   });
 });
+
+describe("branch hints", () => {
+  /** Sections of a module, {id, name of a custom section, payload}. */
+  function sections(bytes: Uint8Array): { id: number; name: string; payload: number[] }[] {
+    const list: { id: number; name: string; payload: number[] }[] = [];
+    for (let at = 8; at < bytes.length; ) {
+      const id = bytes[at++]!;
+      const [size, begin] = leb(bytes, at);
+      let payload = begin;
+      let name = "";
+      if (id === 0) {
+        const [length, text] = leb(bytes, begin);
+        name = String.fromCharCode(...bytes.subarray(text, text + length));
+        payload = text + length;
+      }
+      at = begin + size;
+      list.push({ id, name, payload: [...bytes.subarray(payload, at)] });
+    }
+    return list;
+  }
+  /** An unsigned number and where it ends. */
+  function leb(bytes: ArrayLike<number>, at: number): [number, number] {
+    let value = 0;
+    for (let shift = 0; ; shift += 7) {
+      const byte = bytes[at++]!;
+      value |= (byte & 0x7f) << shift;
+      if (byte < 0x80) return [value, at];
+    }
+  }
+
+  test("a section before the code names the positions of unlikely branches, and no others", () => {
+    const m = new ModuleBuilder();
+    m.func([I32], [I32], (f) => f.ret(f.param(0)));
+    const f = m.declare([I32], [I32], "f");
+    const x = f.param(0);
+    const out = f.openValue(I32);
+    f.brUnlikelyValue(out, i32(-1), ltS(x, 0));
+    const mark = f.mark();
+    f.ifUnlikely(eqz(x), () => f.ret(i32(7)));
+    f.undo(mark);
+    f.block((zero) => {
+      f.brUnlikely(zero, eqz(x));
+      f.if(and(x, 1), () => f.ret(i32(1)));
+      f.ifUnlikely(and(x, 2), () => f.ret(i32(2)));
+      f.ret(i32(4));
+    });
+    f.ret(i32(0));
+    f.unreachable();
+    f.end();
+    f.ret();
+    f.unreachable();
+    // Moves everything behind the declaration of a local and a prologue, which has a branch of its own.
+    f.prologue(() => f.ifUnlikely(and(x, 8), () => f.ret(f.tmp(sub(x, 8)))));
+
+    const bytes = m.encode();
+    const list = sections(bytes);
+    const ids = list.map(({ id, name }) => (id === 0 ? name : id));
+    expect(ids.indexOf("metadata.code.branch_hint")).toBe(ids.indexOf(10) - 1);
+    const { payload: hints } = list[ids.indexOf(10) - 1]!;
+    // One function, number 1, four hints of one byte each: 0 = unlikely.
+    expect(hints.slice(0, 3)).toEqual([1, 1, 4]);
+    const positions = [0, 1, 2, 3].map((k) => hints[3 + 3 * k]!);
+    expect([0, 1, 2, 3].map((k) => hints.slice(4 + 3 * k, 6 + 3 * k))).toEqual(Array.from({ length: 4 }, () => [1, 0]));
+    const { payload: code } = list[ids.indexOf(10)]!;
+    const [first, second] = leb(code, 1);
+    const [, begin] = leb(code, second + first);
+    // if of the prologue, br_if with a value, br_if, if
+    expect(positions.map((at) => code[begin + at])).toEqual([0x04, 0x0d, 0x0d, 0x04]);
+
+    const run = new WebAssembly.Instance(new WebAssembly.Module(bytes), {}).exports["f"] as (x: number) => number;
+    expect([-1, 0, 1, 2, 4, 9].map((n) => run(n))).toEqual([-9, 0, 1, 2, 4, 1]);
+  });
+
+  test("a module without such branches has no section", () => {
+    const m = new ModuleBuilder();
+    m.func([I32], [I32], (f) => f.ret(f.param(0)));
+    expect(sections(m.encode()).map(({ id }) => id)).not.toContain(0);
+  });
+});
