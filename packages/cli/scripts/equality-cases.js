@@ -175,7 +175,7 @@ for i in range(6):
 got = []
 signal.signal(signal.SIGUSR1, lambda s, f: got.append(s))
 for _ in range(50): os.kill(os.getpid(), signal.SIGUSR1)
-signal.setitimer(signal.ITIMER_REAL, 0.05); signal.signal(signal.SIGALRM, lambda s, f: got.append(s))
+signal.signal(signal.SIGALRM, lambda s, f: got.append(s)); signal.setitimer(signal.ITIMER_REAL, 0.05)
 while signal.SIGALRM not in got: time.sleep(0.01)
 print(len(got), got[-1] == signal.SIGALRM, select.select([], [1], [], 0)[1])
 p = os.fork()
