@@ -103,9 +103,11 @@ export class VnodeFile extends File implements LockOwner {
 
   private readSeekable(dev: Cdev, uio: Uio, offset: number): number {
     const total = uio.resid;
+    uio.waits = false;
     try {
       return objectRead(null, offset, uio, Math.min(total, dev.readMost), (at, buf, off, len) => dev.read(at, buf, off, len, -1));
     } catch (e) {
+      uio.waits = e instanceof IoMiss;
       if (uio.resid === total) throw e;
       return total - uio.resid;
     }
@@ -168,9 +170,11 @@ export class VnodeFile extends File implements LockOwner {
 
   private writeSeekable(dev: Cdev, uio: Uio, offset: number): number {
     const total = uio.resid;
+    uio.waits = false;
     try {
       return objectWrite(null, offset, uio, total, (at, buf, off, len) => dev.write(at, buf, off, len));
     } catch (e) {
+      uio.waits = e instanceof IoMiss;
       if (uio.resid === total) throw e;
       return total - uio.resid;
     }
