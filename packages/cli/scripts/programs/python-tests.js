@@ -16,7 +16,8 @@ out = os.dup(1)
 os.set_inheritable(out, False)
 class Result(unittest.TestResult):
     def say(self, what, test):
-        os.write(out, f"@ {what} {str(test).split(' (')[0]} {unittest.util.strclass(test.__class__)}\n".encode())
+        # On a line of its own: some modules print how long a test took without ending the line
+        os.write(out, f"\n@ {what} {str(test).split(' (')[0]} {unittest.util.strclass(test.__class__)}\n".encode())
     def fail(self, what, test, err):
         self.say(what, test)
         sys.stderr.write(f"{what} {test.id()}\n{self._exc_info_to_string(err, test)}\n")
