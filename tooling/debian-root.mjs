@@ -25,6 +25,15 @@ const ALTERNATIVES = {
   "usr/bin/lua": ["lua5.4"],
   "usr/bin/which": ["which.debianutils"],
   "usr/bin/w": ["w.procps"],
+  "usr/bin/emacs": ["emacs-nox"],
+  "usr/bin/php": ["php8.2"],
+  "usr/bin/convert": ["convert-im6.q16"],
+  "usr/bin/identify": ["identify-im6.q16"],
+  "usr/bin/gnuplot": ["gnuplot-nox"],
+  "usr/bin/nc": ["nc.openbsd"],
+  "usr/bin/guile": ["../lib/i386-linux-gnu/guile/3.0/bin/guile"],
+  "usr/lib/i386-linux-gnu/libblas.so.3": ["blas/libblas.so.3"],
+  "usr/lib/i386-linux-gnu/liblapack.so.3": ["lapack/liblapack.so.3"],
 };
 
 /** Users and groups that base-passwd and the packages' maintainer scripts make. */

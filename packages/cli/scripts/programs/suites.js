@@ -8,6 +8,7 @@ import { BUSYBOX } from "./busybox.js";
 import { COMPILERS } from "./compilers.js";
 import { COREUTILS } from "./coreutils.js";
 import { LANGUAGES } from "./languages.js";
+import { MORE, MORE_PACKAGES } from "./more.js";
 import { PERL_CORE } from "./perl-core.js";
 import { PYTHON_TESTS } from "./python-tests.js";
 import { SERVERS } from "./servers.js";
@@ -102,4 +103,5 @@ export const SUITES = {
     ],
     cases: SERVERS,
   },
+  more: { packages: MORE_PACKAGES, cases: MORE },
 };
