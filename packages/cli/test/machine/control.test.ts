@@ -41,7 +41,7 @@ describe("control sockets", () => {
     const input = "line\n".repeat(50_000);
     expect(call(["exec", "box", "cat"], input).stdout).toBe(input);
     expect(call(["exec", "box", "/no/such"]).status).toBe(127);
-    expect(call(["exec", "nobody", "ls"])).toMatchObject({ status: 1, stdout: "" });
+    expect(call(["exec", "nobody", "ls"])).toMatchObject({ status: 125, stdout: "" });
     expect(call(["logs", "box"]).stdout).toBe("up\n");
     expect(call(["run", "--name", "box", "--", "/bin/true"]).stderr).toContain("runs already");
     expect(call(["stop", "box"]).status).toBe(0);

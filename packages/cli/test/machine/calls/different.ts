@@ -70,6 +70,10 @@ export const KNOWN: readonly { readonly why: string; readonly cases: Readonly<Re
     cases: each("rseq", "error 38"),
   },
   {
+    why: "this kernel is one without NUMA, the host's one with it",
+    cases: each("mbind get_mempolicy set_mempolicy migrate_pages move_pages set_mempolicy_home_node", "error 38"),
+  },
+  {
     why: "a directory is refused before the new name is looked at, as in BSD",
     cases: each("link/1=DIR_PATH", "error 1"),
   },
