@@ -8,7 +8,7 @@ import path from "node:path";
 
 const folder = new URL("more/", import.meta.url);
 
-export const MORE = readdirSync(folder).map((file) => ({
+export const MORE = readdirSync(folder).sort().map((file) => ({
   name: path.basename(file, ".sh"),
   script: readFileSync(new URL(file, folder), "utf8"),
   memory: "900m",

@@ -51,7 +51,7 @@ export function readTry(lp: Lwp, fd: number, uio: Uio): number {
   if (tty !== null && isBackground(lp, tty)) return WOULDBLOCK;
   const n = fp.read(uio, lp);
   if (n === WOULDBLOCK && (fp.flags & O_NONBLOCK) !== 0) throw EAGAIN;
-  return uio.waits ? leave(lp, fp, uio, n, () => fp.read(uio, lp), false) : n;
+  return uio.waits ? leaveRead(lp, fp, uio, n) : n;
 }
 
 /** read(2), waiting half. */
@@ -109,6 +109,20 @@ function leave(lp: Lwp, fp: File, uio: Uio, moved: number, move: (moved: number)
   return WOULDBLOCK;
 }
 
+// Functions of their own, so that calls that leave nothing make no room for what the closures hold.
+function leaveRead(lp: Lwp, fp: File, uio: Uio, moved: number): number {
+  return leave(lp, fp, uio, moved, () => fp.read(uio, lp), false);
+}
+function leaveWrite(lp: Lwp, fp: File, uio: Uio, moved: number, sync: boolean): number {
+  return leave(lp, fp, uio, moved, () => writeSome(lp, fp, uio), sync);
+}
+function leavePread(lp: Lwp, fp: File, uio: Uio, moved: number, offset: number): number {
+  return leave(lp, fp, uio, moved, (done) => fp.pread(uio, offset + done, lp), false);
+}
+function leavePwrite(lp: Lwp, fp: File, uio: Uio, moved: number, offset: number, sync: boolean): number {
+  return leave(lp, fp, uio, moved, (done) => fp.pwrite(uio, offset + done, lp), sync);
+}
+
 /** Whether the plain half has left something to finishTransfer(). */
 export const isUnfinished = (lp: Lwp): boolean => lp.carry instanceof Transfer;
 
@@ -151,7 +165,7 @@ export function writeTry(lp: Lwp, fd: number, uio: Uio, sync = false): number {
   if (tty !== null && mustStopWrite(lp, tty)) return WOULDBLOCK;
   const n = writeSome(lp, fp, uio);
   const durable = isSynchronous(fp, sync);
-  if (n > 0 && (durable || uio.waits)) return leave(lp, fp, uio, n, () => writeSome(lp, fp, uio), durable);
+  if (n > 0 && (durable || uio.waits)) return leaveWrite(lp, fp, uio, n, durable);
   if (uio.resid === 0) return n;
   if ((fp.flags & O_NONBLOCK) !== 0) {
     fp.sigio?.expectRoom();
@@ -212,7 +226,7 @@ export function kernPread(lp: Lwp, fd: number, uio: Uio, offset: number): number
   if (offset < 0) throw EINVAL;
   const fp = readableFile(lp, fd);
   const n = fp.pread(uio, offset, lp);
-  return uio.waits ? leave(lp, fp, uio, n, (moved) => fp.pread(uio, offset + moved, lp), false) : n;
+  return uio.waits ? leavePread(lp, fp, uio, n, offset) : n;
 }
 export function kernPwrite(lp: Lwp, fd: number, uio: Uio, offset: number, sync = false): number {
   if (offset < 0) throw EINVAL;
@@ -220,7 +234,7 @@ export function kernPwrite(lp: Lwp, fd: number, uio: Uio, offset: number, sync =
   const n = fp.pwrite(uio, offset, lp);
   const durable = isSynchronous(fp, sync);
   if (n === 0 || !(durable || uio.waits)) return n;
-  return leave(lp, fp, uio, n, (moved) => fp.pwrite(uio, offset + moved, lp), durable);
+  return leavePwrite(lp, fp, uio, n, offset, durable);
 }
 
 /** lseek(2). Returns the new position, below 2^53. */

@@ -40,7 +40,7 @@ export interface NetlinkName {
 /** Address of a socket: in the local domain a path, or an abstract name that begins with NUL, "" = none. */
 export type SocketName = string | InetName | NetlinkName;
 
-/** What an IPv6 packet's header says besides addresses. */
+/** What an IP packet's header says besides addresses: hop limit or time to live, traffic class or type of service. */
 export interface PacketFields {
   readonly hopLimit: number;
   readonly trafficClass: number;
