@@ -227,6 +227,10 @@ export class Proc {
   schedPolicy = 0;
   /** Priority of its input and output, IOPRIO_MIN to IOPRIO_MAX; 0 until it is set. */
   ionice = 0;
+  /** -1000 to 1000: thousandths of all memory added to what the process holds when one must end for want of it; -1000 never. */
+  oomScoreAdj = 0;
+  /** What oomScoreAdj may not be lowered below without CAP_SYS_RESOURCE. */
+  oomScoreAdjMin = 0;
   /** Kernel-time start, ns of the monotonic clock. */
   startNs = 0;
 

@@ -65,7 +65,7 @@ import type { Debugger } from "./debugger.ts";
 import { stepEnter, stepLeft } from "./trace-step.ts";
 import type { Fpu } from "./fpu.ts";
 import type { MachIntr } from "./machintr.ts";
-import { outOfMemory } from "./oom.ts";
+import { outOfMemory } from "../kern/oom.ts";
 
 const PGEX_FPFAULT = PGEX_FPFAULT_,
   PGEX_I = PGEX_I_,

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { describe, expect, it } from "vitest";
 import { linuxProcfs } from "../../src/abi/linux/procfs.ts";
+import { oomBadness, outOfMemory } from "../../src/kern/oom.ts";
 import type { Kernel } from "../../src/kern/kernel.ts";
 import { type Call, DATA, type Program, sys, type User, UserBench } from "./user-bench.ts";
 
-const ENOENT = -2, EACCES = -13, ESRCH = -3, EPERM = -1, EROFS = -30;
+const ENOENT = -2, EACCES = -13, ESRCH = -3, EPERM = -1, EINVAL = -22, EROFS = -30;
 const O_WRONLY = 1, O_RDWR = 2, O_CREAT = 0o100, O_DIRECTORY = 0o200000;
 const P = DATA, Q = DATA + 0x2000, B = DATA + 0x4000;
 
@@ -172,6 +173,49 @@ describe("/proc/PID", () => {
         sizes.push(k.mounts.cache.entries);
       }
       expect(sizes.at(-1)).toBe(sizes[3]);
+    }));
+
+  it("keeps oom_score_adj for a process and its children, which decides who ends for want of memory", () =>
+    run(function* (u, k) {
+      const set = function* (c: User, text: string): Generator<Call, number, number> {
+        const fd = yield sys("open", c.text(P, "/proc/self/oom_score_adj"), O_WRONLY);
+        const n = yield sys("write", fd, c.text(B, text), text.length);
+        yield sys("close", fd);
+        return n;
+      };
+      expect(yield* cat(u, "/proc/self/oom_score_adj")).toBe("0\n");
+      expect(yield* set(u, "1001")).toBe(EINVAL);
+      expect(yield* set(u, "x")).toBe(EINVAL);
+      expect(yield* set(u, "-5\n")).toBe(3);
+      const before = Number(yield* cat(u, "/proc/self/oom_score"));
+      u.child(function* (c) {
+        yield sys("setresuid32", 1000, 1000, 1000);
+        expect(yield* cat(c, "/proc/self/oom_score_adj")).toBe("-5\n");
+        expect(yield* set(c, "300")).toBe(3);
+        expect(Number(yield* cat(c, "/proc/self/oom_score"))).toBeGreaterThan(before + 190);
+        expect(yield* set(c, "-6")).toBe(EACCES);
+        expect(yield* set(c, "-5")).toBe(2);
+        yield* set(c, "900");
+        yield sys("pause");
+      });
+      const pid = yield sys("fork");
+      for (let i = 0; k.procs.get(pid)!.oomScoreAdj !== 900; i++) {
+        expect(i).toBeLessThan(100);
+        yield sys("sched_yield");
+      }
+      outOfMemory(k.curlwp!);
+      expect(yield sys("waitpid", pid, Q, 0)).toBe(pid);
+      expect(u.word(Q)).toBe(9);
+      u.child(function* (c) {
+        expect(yield* set(c, "-1000")).toBe(5);
+        expect(yield* cat(c, "/proc/self/oom_score")).toBe("0\n");
+        yield sys("pause");
+      });
+      const spared = yield sys("fork");
+      while (k.procs.get(spared)!.oomScoreAdj !== -1000) yield sys("sched_yield");
+      expect(oomBadness(k.procs.get(spared)!)).toBe(-Infinity);
+      yield sys("kill", spared, 9);
+      yield sys("waitpid", spared, Q, 0);
     }));
 
   it("hides descriptors and environment from others, and cannot be changed", () =>

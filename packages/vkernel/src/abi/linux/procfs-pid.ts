@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** /proc/PID as Linux programs read it (proc(5); Linux fs/proc/array.c, base.c, task_mmu.c). */
-import { EFAULT, EINVAL, EIO, EPERM, ESRCH } from "../../sys/errno.ts";
+import { EACCES, EFAULT, EINVAL, EIO, EPERM, ESRCH } from "../../sys/errno.ts";
 import { PAGE_SIZE } from "../../sys/mman.ts";
 import { SIG_DFL, SIG_IGN, sigaddset, sigset, type Sigset } from "../../sys/signal.ts";
 import { procTimes } from "../../kern/resource.ts";
 import type { File } from "../../kern/file.ts";
+import { OOM_SCORE_ADJ_MAX, OOM_SCORE_ADJ_MIN, oomBadness, oomPages } from "../../kern/oom.ts";
 import { type Lwp, LSRUN, LSSTOP, type Proc, SSTOP, SZOMB } from "../../kern/proc.ts";
 import { mayTrace } from "../../kern/ptrace.ts";
 import * as rl from "../../kern/resource.ts";
@@ -55,6 +56,22 @@ function dispositions(p: Proc): { ignored: Sigset; caught: Sigset } {
     sigaddset(handler === SIG_IGN ? ignored : caught, sig);
   });
   return { ignored, caught };
+}
+
+/** Two thirds of what oom_badness() of Linux gives in thousandths, as it has shown it since 5.8. */
+function oomScore(p: Proc): number {
+  const badness = oomBadness(p);
+  return Math.max(0, Math.floor(((1000 + (badness * 1000) / oomPages(p.k)) * 2) / 3));
+}
+
+/** Throws EINVAL, and EACCES below what the process may be given without privilege. */
+function setOomScoreAdj(p: Proc, text: string): void {
+  const value = /^\s*[+-]?\d+\s*$/.test(text) ? Number(text) : NaN;
+  if (!(value >= OOM_SCORE_ADJ_MIN && value <= OOM_SCORE_ADJ_MAX)) throw EINVAL;
+  const superuser = p.k.curproc?.cred.uid === 0;
+  if (value < p.oomScoreAdjMin && !superuser) throw EACCES;
+  p.oomScoreAdj = value;
+  if (superuser) p.oomScoreAdjMin = value;
 }
 
 function statText(p: Proc, lp: Lwp | null, isThread: boolean): string {
@@ -343,10 +360,8 @@ export function pidDir(p: Proc, thread: Lwp | null, mount: () => Mount): ProcDir
     mountinfo: file(0o444, () => mountinfoLines(p)),
     wchan: file(0o444, () => first()?.wmesg || "0"),
     cgroup: file(0o444, () => "0::/\n"),
-    oom_score: file(0o444, () => "0\n"),
-    oom_score_adj: file(0o644, () => "0\n", (text) => {
-      if (!/^-?\d+\s*$/.test(text)) throw EINVAL;
-    }),
+    oom_score: file(0o444, () => `${oomScore(p)}\n`),
+    oom_score_adj: file(0o644, () => `${p.oomScoreAdj}\n`, (text) => setOomScoreAdj(p, text)),
     loginuid: file(0o644, () => "4294967295"),
     sessionid: file(0o444, () => "4294967295"),
     exe: link(

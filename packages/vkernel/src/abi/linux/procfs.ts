@@ -123,6 +123,7 @@ function sysDir(k: Kernel): ProcDir {
       cap_last_cap: fixed("40"),
       "threads-max": fixed(String(k.maxproc)),
       randomize_va_space: fixed("0"),
+      tainted: fixed("0"),
       overflowuid: fixed("65534"),
       overflowgid: fixed("65534"),
       msgmax: fixed(String(MSGMAX)),
