@@ -41,6 +41,7 @@ const USERS = [
   ["root", 0, "/root", "/bin/bash"],
   ["daemon", 1, "/usr/sbin", "/usr/sbin/nologin"],
   ["bin", 2, "/bin", "/usr/sbin/nologin"],
+  ["sys", 3, "/dev", "/usr/sbin/nologin"],
   ["www-data", 33, "/var/www", "/usr/sbin/nologin"],
   ["sshd", 101, "/run/sshd", "/usr/sbin/nologin"],
   ["redis", 102, "/var/lib/redis", "/usr/sbin/nologin"],

@@ -88,7 +88,8 @@ function results(text) {
   return found;
 }
 
-const matches = (known, name) =>
+/** The entry [name, cause] of `known` for a test; keys are names, or beginnings that end with `*`. */
+export const causeOf = (known, name) =>
   Object.entries(known).find(([key]) => key === name || (key.endsWith("*") && name.startsWith(key.slice(0, -1))));
 
 /** Tests that did not pass, as lines, for want of a native half; skipped ones are no failures. */
@@ -96,7 +97,7 @@ function failures(text, known) {
   const all = results(text);
   if (all.size === 0) return ["no test ran"];
   return [...all]
-    .filter(([name, result]) => !/^(ok|skip(ped)?|untested|expected)$/.test(result) && matches(known, name) === undefined)
+    .filter(([name, result]) => !/^(ok|skip(ped)?|untested|expected)$/.test(result) && causeOf(known, name) === undefined)
     .map(([name, result]) => `${name}: ${result}`);
 }
 
@@ -108,7 +109,7 @@ function testDifferences(ours, theirs, known) {
   for (const name of new Set([...native.keys(), ...mine.keys()])) {
     const [a, b] = [mine.get(name) ?? "missing", native.get(name) ?? "missing"];
     if (a === b) continue;
-    const cause = matches(known, name);
+    const cause = causeOf(known, name);
     if (cause === undefined) lines.push(`${name}: ${a} / native: ${b}`);
     else explained.push(`${name}: ${a} / native: ${b}: ${cause[1]}`);
   }
