@@ -26,7 +26,13 @@ export class Callout {
 
 export class CalloutQueue {
   private readonly heap: Callout[] = [];
+  private readonly earlier: (deadline: number) => void;
   private seq = 0;
+
+  /** `earlier` hears of each earliest deadline that is armed, monotonic ns. */
+  constructor(earlier: (deadline: number) => void) {
+    this.earlier = earlier;
+  }
 
   get size(): number {
     return this.heap.length;
@@ -45,6 +51,7 @@ export class CalloutQueue {
     c.index = this.heap.length;
     this.heap.push(c);
     this.up(c.index);
+    if (c.index === 0) this.earlier(deadline);
   }
 
   stop(c: Callout): void {

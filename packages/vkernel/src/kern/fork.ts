@@ -20,7 +20,6 @@ import type { Kernel } from "./kernel.ts";
 import { fixJobControl, joinPgrp } from "./pgrp.ts";
 import { Lwp, P_CONTROLT, P_PPWAIT, P_SUGID, Proc, SACTIVE } from "./proc.ts";
 import { RLIMIT_NPROC, Rusage } from "./resource.ts";
-import { ESTCPU_QUEUE_NS } from "./sched.ts";
 import { eventStop, traceFork, traceVforkDone } from "./ptrace.ts";
 import { FOREVER, PKILL, tsleep } from "./sleep.ts";
 import { Itimers } from "./time.ts";
@@ -165,9 +164,7 @@ function cloneLwp(lp: Lwp, p: Proc, tid: number, opt: ForkOptions): Lwp {
   clp.comm = lp.comm;
   clp.rtpType = lp.rtpType;
   clp.rtpPrio = lp.rtpPrio;
-  // A new process stands one queue behind its parent: whoever multiplies falls back behind all others.
-  clp.estcpu = lp.estcpu + (opt.thread ? 0 : ESTCPU_QUEUE_NS);
-  clp.stampNs = k.nanouptime();
+  k.sched.begin(clp, lp, opt.thread);
   if (opt.stack !== 0) clp.tf[TF_ESP] = opt.stack;
   k.machine.fpFork(lp, clp);
   p.lwps.set(tid, clp);

@@ -105,7 +105,7 @@ const NO_NETWORK: InetOptions = { host: null, outgoing: false, post: (event) => 
 export class Kernel {
   readonly machine: Machine;
   readonly vm: VmSystem;
-  readonly callouts = new CalloutQueue();
+  readonly callouts = new CalloutQueue((deadline) => this.sched.calloutsChanged(deadline));
   readonly sched: Scheduler;
   readonly futexes = new FutexTable();
   readonly piFutexes = new PiTable();

@@ -53,5 +53,5 @@ export function outOfMemory(lp: Lwp): void {
   const room = swap.total === 0 ? "no swap space" : `${swap.total >> 8} MiB of swap space full`;
   k.tell(`pid ${victim.pid} (${victim.comm}), uid ${victim.cred.uid}, was killed: out of memory (${totalPages >> 8} MiB, ${room})`);
   psignal(victim, SIGKILL);
-  if (victim !== lp.proc) lp.ast |= AST_RESCHED;
+  if (victim !== lp.proc) k.sched.yield(lp);
 }

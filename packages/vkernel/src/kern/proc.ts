@@ -126,10 +126,12 @@ export class Lwp implements Sleeper {
   kcont: KernelFrame | null = null;
 
   // Scheduling
-  nextRun: Lwp | null = null;
-  priority = 0;
-  estcpu = 0;
-  /** Monotonic time in ns when it went to sleep or last had its usage decayed. */
+  /** Place in the run queue: key, and number among those with the same key. */
+  runKey = 0;
+  runSeq = 0;
+  /** Processor time by weight, ns: whoever has the least goes first. */
+  vtimeNs = 0;
+  /** Monotonic time in ns when it last went to sleep. */
   stampNs = 0;
   sliceEndNs = 0;
   /** Scheduling class (RTP_PRIO_*) and the priority in it, 0 the best. */

@@ -1,54 +1,80 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * The scheduler: which thread runs next, and the machine's main loop. Threads that have used little processor
- * time go first, as in the "bsd4" scheduler (DragonFly 2.0 sys/kern/usched_bsd4.c): usage raises a thread's
- * number and decays with time, so that interactive programs are served at once and busy ones take turns.
+ * The scheduler: which thread runs next, and the machine's main loop.
+ *
+ * The processor is shared fairly, by virtual time (Linux kernel/sched/fair.c): a thread's grows by the processor time that it
+ * takes, divided by its weight, and whoever has the least goes first. The queue's own virtual time, `vtime`, is that of the one who is
+ * furthest behind. A thread that has slept comes back at most CREDIT behind it, whatever it has used before: so it is served at
+ * once when it wants little, and nobody can save up more. What it has used long ago counts for nothing: with
+ * usage that decays (DragonFly 2.0 sys/kern/usched_bsd4.c), a shell that has only started up waited a round of
+ * the others' slices at each keystroke, until the decay was over.
  *
  * Invariants
- *   Q1  A thread is in queue[q] for one q, exactly while it is LSRUN and not k.curlwp; bit q of `mask` is set
- *       exactly while queue[q] is not empty.
- *   Q2  Queues are FIFO; a thread that had to leave the processor before its slice was over goes to the head of its
- *       queue and keeps the rest of the slice.
- *   Q3  Usage is decayed lazily, by the time that has passed, when the thread is queued.
- *   Q4  No runnable thread waits for ever: every TURN-th choice goes round the queues.
- *   Q5  Real-time threads are in the first queue, idle ones in the last, whatever they have used.
+ *   Q1  A thread is in one run queue, or is `resume`, exactly while it is LSRUN and not k.curlwp.
+ *   Q2  A thread that left the processor for the host's event loop alone goes on with its slice, unless somebody preempts it.
+ *   Q3  vtime never decreases. The virtual time of a thread changes only while it is in no queue.
+ *   Q4  No runnable thread waits for ever: every TURN-th choice goes past the real-time threads, and past the normal ones.
+ *   Q5  A thread that wakes up preempts one that is ahead of it, but not before that has run for GRANULARITY: what wakes
+ *       others often is not stopped at each of them.
+ *   Q6  Slices are the shorter the more threads wait, so that a round of them takes ROUND, as long as that leaves SLICE_LEAST.
  * @module
  */
 import type { Kernel } from "./kernel.ts";
 import type { Lwp } from "./proc.ts";
 import { AST_EXIT, AST_RESCHED, AST_SIG, LSRUN, LSSLEEP, LSSTOP, LSZOMB, RTP_PRIO_IDLE, RTP_PRIO_NORMAL, SSTOP } from "./proc.ts";
 import { profileTick } from "./profil.ts";
+import { RunQueue } from "./run-queue.ts";
 import { resumeKernel } from "./syscall.ts";
 import { checkCpuTimers } from "./time.ts";
 
-const NQS = 32;
-/** Proc.schedPolicy: after everybody else. */
+/** Proc.schedPolicy: weighs as little as nice 19. */
 const SCHED_IDLE = 5;
-/** One choice in this many goes to the queues in turn. */
+/** Classes, the better one first: real time, normal, idle (rtprio(2)). */
+const REALTIME = 0;
+const NORMAL = 1;
+const IDLE = 2;
+/** One choice in this many passes a class by. */
 const TURN = 16;
-/** Usage that moves a thread by one queue, ns. */
-export const ESTCPU_QUEUE_NS = 20e6;
-/** Usage that counts at most, ns. */
-const ESTCPU_MAX_NS = 30 * ESTCPU_QUEUE_NS;
-/** Time slice, ns. */
+/** Time slice, ns; a round of slices, when many threads wait; and the shortest slice. */
 export const SLICE_NS = 10e6;
+export const ROUND_NS = 40e6;
+export const SLICE_LEAST_NS = 4e6;
+/** How far behind the others a thread may come back from a sleep, and how far ahead of them a new process begins, virtual ns. */
+export const CREDIT_NS = 20e6;
+const FORK_DEBIT_NS = 2.5e6;
+/** A thread runs for this long before one that has woken up preempts it, ns. */
+export const GRANULARITY_NS = 1e6;
 /** User mode gives way to the host's event loop at least this often, ns. */
 export const BREATHE_NS = 5e6;
-/** Usage halves in this time when nobody else is runnable, ns. */
-const DECAY_NS = 500e6;
+const WORST_PRIORITY = 31;
 /** Load averages: their periods, and how often they take note of the queue's length. */
 const LOAD_PERIODS_NS = [60e9, 300e9, 900e9];
 const LOAD_STEP_NS = 100e6;
 
+/** Virtual time for each ns of processor time, by nice + 20: a level more is worth a quarter (Linux sched_prio_to_weight). */
+const PACE = Float64Array.from({ length: 41 }, (_, i) => 1.25 ** (i - 20));
+const paceOf = (lp: Lwp): number => PACE[lp.proc.schedPolicy === SCHED_IDLE ? 39 : lp.proc.nice + 20]!;
+const classOf = (lp: Lwp): number =>
+  lp.rtpType === RTP_PRIO_NORMAL ? NORMAL : lp.rtpType === RTP_PRIO_IDLE ? IDLE : REALTIME;
+
 export class Scheduler {
   private readonly k: Kernel;
-  private readonly head: (Lwp | null)[] = new Array<Lwp | null>(NQS).fill(null);
-  private readonly tail: (Lwp | null)[] = new Array<Lwp | null>(NQS).fill(null);
-  private mask = 0;
+  private readonly queues: readonly RunQueue[] = [new RunQueue(), new RunQueue(), new RunQueue()];
+  /** Goes on next, unless somebody preempts it (Q2). */
+  private resume: Lwp | null = null;
   /** The main loop has begun: whoever waits is woken. */
   started = false;
   private turn = TURN;
-  private lastTurn = 0;
+  /** The running thread was chosen although a better class waits. */
+  private passed = false;
+  /** Virtual time of the normal threads, ns. */
+  private vtime = 0;
+  private seq = 0;
+  /** When the running thread got the processor, and whether somebody who woke up may be owed it. */
+  private startNs = 0;
+  private woken = false;
+  /** When user mode will stop at the latest. */
+  private timerNs = Infinity;
   /** Runnable threads, for the load average. */
   nrunnable = 0;
   private nextBreathNs = 0;
@@ -64,77 +90,85 @@ export class Scheduler {
   /** Makes a sleeping thread runnable (Sleeper.wake); others are left alone. */
   wake(lp: Lwp): void {
     if (lp.state !== LSSLEEP) return;
-    lp.state = LSRUN;
-    this.enqueue(lp);
+    this.setrunnable(lp);
   }
 
-  /** Makes a new, continued or preempted thread runnable. */
+  /** Makes a sleeping, new or continued thread runnable. */
   setrunnable(lp: Lwp): void {
     lp.state = LSRUN;
     this.enqueue(lp);
+    const cur = this.k.curlwp;
+    if (cur !== null && cur !== lp) this.preempt(cur, lp);
+  }
+
+  /** Where a thread made by `parent` begins: a process behind those that wait, so that whoever multiplies falls back. */
+  begin(lp: Lwp, parent: Lwp, thread: boolean): void {
+    lp.vtimeNs = Math.max(parent.vtimeNs, this.vtime) + (thread ? 0 : FORK_DEBIT_NS);
   }
 
   private enqueue(lp: Lwp): void {
-    this.decay(lp);
-    let q = 10 + (lp.proc.nice >> 1) + Math.min(10, lp.estcpu / ESTCPU_QUEUE_NS);
-    q = q < 0 ? 0 : q > NQS - 1 ? NQS - 1 : q | 0;
-    if (lp.rtpType === RTP_PRIO_IDLE || lp.proc.schedPolicy === SCHED_IDLE) q = NQS - 1;
-    else if (lp.rtpType !== RTP_PRIO_NORMAL) q = 0;
-    lp.priority = q;
-    const first = this.head[q]!;
-    if (first === null) {
-      lp.nextRun = null;
-      this.head[q] = lp;
-      this.tail[q] = lp;
-      this.mask |= 1 << q;
-    } else if (lp.sliceEndNs > this.nowNs) {
-      lp.nextRun = first;
-      this.head[q] = lp;
-    } else {
-      lp.nextRun = null;
-      this.tail[q]!.nextRun = lp;
-      this.tail[q] = lp;
-    }
+    const cls = classOf(lp);
+    const least = this.vtime - CREDIT_NS;
+    if (lp.vtimeNs < least) lp.vtimeNs = least;
+    // A real-time thread that was preempted keeps its place before others of its priority.
+    if (lp.sliceEndNs <= this.nowNs) lp.runSeq = ++this.seq;
+    lp.runKey = cls === NORMAL ? lp.vtimeNs : lp.rtpPrio;
+    this.queues[cls]!.push(lp);
     this.nrunnable++;
-    const cur = this.k.curlwp;
-    if (cur !== null && cur !== lp && q < cur.priority) cur.ast |= AST_RESCHED;
   }
 
-  private decay(lp: Lwp): void {
-    const dt = this.nowNs - lp.stampNs;
-    if (dt <= 0) return;
-    lp.stampNs = this.nowNs;
-    // The more threads wait, the longer usage is remembered: else nobody would remember anything after one round.
-    const half = DECAY_NS * (1 + this.nrunnable);
-    lp.estcpu = dt >= 16 * half ? 0 : lp.estcpu * 2 ** (-dt / half);
+  /** `lp` has woken up while `cur` runs: it gets the processor, if at all, at the next look at the clock. */
+  private preempt(cur: Lwp, lp: Lwp): void {
+    const cls = classOf(lp);
+    const running = classOf(cur);
+    if (cls !== running) {
+      if (cls < running) cur.ast |= AST_RESCHED;
+    } else if (cls !== NORMAL) {
+      if (lp.runKey < cur.rtpPrio) cur.ast |= AST_RESCHED;
+    } else if (!this.woken && lp.vtimeNs < cur.vtimeNs + SLICE_NS) {
+      this.woken = true;
+      this.setTimer(cur);
+    }
   }
 
   /** Takes a thread off the queues, as a rule the best one; null when there is none. */
   private choose(): Lwp | null {
-    if (this.mask === 0) return null;
-    let from = this.mask;
-    if (--this.turn === 0) {
-      // Now and then the next queue in turn is served, whatever its number (Q4).
-      this.turn = TURN;
-      const worse = from & (-2 << this.lastTurn);
-      if (worse !== 0) from = worse;
-      this.lastTurn = 31 - Math.clz32(from & -from);
-    }
-    const q = 31 - Math.clz32(from & -from);
-    const lp = this.head[q]!;
-    this.head[q] = lp.nextRun;
-    if (lp.nextRun === null) {
-      this.tail[q] = null;
-      this.mask &= ~(1 << q);
-    }
-    lp.nextRun = null;
+    if (this.nrunnable === 0) return null;
     this.nrunnable--;
-    return lp;
+    this.passed = false;
+    const [realtime, normal, idle] = this.queues as [RunQueue, RunQueue, RunQueue];
+    const { resume } = this;
+    if (resume !== null) {
+      this.resume = null;
+      if (!this.isPreempted(resume, this.nowNs)) return resume;
+      this.nrunnable--;
+      this.enqueue(resume);
+    }
+    if (--this.turn === 0) {
+      this.turn = TURN;
+      // Now and then a class that is not the best one is served (Q4).
+      const next = realtime.size > 0 ? (normal.size > 0 ? normal : idle) : normal.size > 0 ? idle : realtime;
+      if (next.size > 0) {
+        this.passed = true;
+        return next.shift();
+      }
+    }
+    return realtime.shift() ?? normal.shift() ?? idle.shift();
+  }
+
+  /** Whether one of those that wait is to have the processor instead of `lp`, which has run until `now`. */
+  private isPreempted(lp: Lwp, now: number): boolean {
+    const cls = classOf(lp);
+    for (let better = REALTIME; better < cls; better++) if (this.queues[better]!.size > 0) return !this.passed;
+    const first = this.queues[cls]!.first;
+    if (first === null) return false;
+    if (cls !== NORMAL) return first.runKey < lp.rtpPrio;
+    return now - this.startNs >= GRANULARITY_NS && first.vtimeNs + GRANULARITY_NS < lp.vtimeNs;
   }
 
   /** True when another thread waits for the processor. */
   get contended(): boolean {
-    return this.mask !== 0;
+    return this.nrunnable > 0;
   }
 
   /** Runs threads until `finished()`; the machine's main loop. */
@@ -175,8 +209,10 @@ export class Scheduler {
       lp.ast |= AST_SIG;
     }
     k.curlwp = lp;
-    if (lp.sliceEndNs <= this.nowNs) lp.sliceEndNs = this.nowNs + SLICE_NS;
+    if (lp.sliceEndNs <= this.nowNs) lp.sliceEndNs = this.nowNs + this.sliceNs();
     lp.ast &= ~AST_RESCHED;
+    this.startNs = this.nowNs;
+    this.woken = false;
     k.stats.switches++;
     this.setTimer(lp);
     lp.chargedNs = this.nowNs;
@@ -191,18 +227,30 @@ export class Scheduler {
     k.curlwp = null;
     if (lp.state === LSRUN) {
       lp.ru.nivcsw++;
-      this.enqueue(lp);
+      if (lp.sliceEndNs > this.nowNs) {
+        this.resume = lp;
+        this.nrunnable++;
+      } else this.enqueue(lp);
     } else {
       // Whoever waits gives the rest of his slice away.
       lp.sliceEndNs = 0;
+      lp.stampNs = this.nowNs;
       if (lp.state !== LSZOMB) lp.ru.nvcsw++;
     }
   }
 
-  /** sched_yield(2): the thread lets others of its priority go first. */
+  /** sched_yield(2): the thread lets another one of its class go first. */
   yield(lp: Lwp): void {
+    const next = this.queues[NORMAL]!.first;
+    if (next !== null && next.vtimeNs > lp.vtimeNs) lp.vtimeNs = next.vtimeNs;
     lp.sliceEndNs = 0;
     lp.ast |= AST_RESCHED;
+  }
+
+  /** The slice of who gets the processor now, ns (Q6). */
+  private sliceNs(): number {
+    const n = this.nrunnable + 1;
+    return n * SLICE_NS <= ROUND_NS ? SLICE_NS : Math.max(SLICE_LEAST_NS, ROUND_NS / n);
   }
 
   /** Looks at the clock; between two looks `nowNs` is taken for the time, which costs nothing. */
@@ -225,17 +273,24 @@ export class Scheduler {
     return this.load.slice();
   }
 
-  /** Brings the running thread's processor time up to date. */
+  /** Brings the running thread's processor time up to date, and the virtual time with it. */
   charge(lp: Lwp): void {
     const now = this.readClock();
     const used = now - lp.chargedNs;
     lp.chargedNs = now;
     lp.runtimeNs += used;
-    lp.estcpu = Math.min(ESTCPU_MAX_NS, lp.estcpu + used);
+    if (classOf(lp) !== NORMAL) return;
+    lp.vtimeNs += used * paceOf(lp);
+    const first = this.queues[NORMAL]!.first;
+    const behind = first === null || lp.vtimeNs < first.vtimeNs ? lp.vtimeNs : first.vtimeNs;
+    if (behind > this.vtime) this.vtime = behind;
   }
 
   private setTimer(lp: Lwp): void {
-    this.k.machine.setTimer(Math.min(lp.sliceEndNs, this.nextBreathNs, this.k.callouts.nextDeadline));
+    let at = Math.min(lp.sliceEndNs, this.nextBreathNs, this.k.callouts.nextDeadline);
+    if (this.woken && this.startNs + GRANULARITY_NS < at) at = this.startNs + GRANULARITY_NS;
+    this.timerNs = at;
+    this.k.machine.setTimer(at);
   }
 
   /**
@@ -244,12 +299,32 @@ export class Scheduler {
    */
   hardclock(lp: Lwp): void {
     const k = this.k;
-    const now = this.readClock();
+    this.charge(lp);
+    const now = this.nowNs;
     if (now >= k.callouts.nextDeadline) k.callouts.run(now);
     if (lp.proc.profile !== null) profileTick(lp, lp.proc, lp.proc.profile);
-    if (now >= this.nextBreathNs || (now >= lp.sliceEndNs && this.mask !== 0)) lp.ast |= AST_RESCHED;
-    else if (now >= lp.sliceEndNs) lp.sliceEndNs = now + SLICE_NS;
+    if (now - this.startNs >= GRANULARITY_NS) this.woken = false;
+    if (now >= this.nextBreathNs || (this.nrunnable > 0 && (now >= lp.sliceEndNs || this.isPreempted(lp, now)))) lp.ast |= AST_RESCHED;
+    else if (now >= lp.sliceEndNs) lp.sliceEndNs = now + this.sliceNs();
     this.setTimer(lp);
   }
-}
 
+  /** The first callout has become an earlier one. */
+  calloutsChanged(deadline: number): void {
+    const lp = this.k.curlwp;
+    if (lp !== null && deadline < this.timerNs) this.setTimer(lp);
+  }
+
+  /** A number for ps to show, 0 the best and 31 the worst: the class, niceness, and how long the thread has to wait. */
+  priority(lp: Lwp): number {
+    const cls = classOf(lp);
+    if (cls !== NORMAL) return cls === REALTIME ? 0 : WORST_PRIORITY;
+    const behind = (lp.vtimeNs - this.vtime + CREDIT_NS) / SLICE_LEAST_NS;
+    return 10 + (lp.proc.nice >> 1) + Math.round(Math.max(0, Math.min(10, behind)));
+  }
+
+  /** A system call or a fault has taken until `now` (ns): the clock may have something to say before user mode goes on. */
+  kernelTime(lp: Lwp, now: number): void {
+    if (now >= this.timerNs && lp === this.k.curlwp) this.hardclock(lp);
+  }
+}

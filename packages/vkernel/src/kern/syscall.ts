@@ -69,12 +69,14 @@ export function syscall(lp: Lwp): boolean {
   const start = k.nanouptime();
   const before = lp.sysNs;
   const more = invoke(lp, row);
-  const took = k.nanouptime() - start - (lp.sysNs - before);
+  const end = k.nanouptime();
+  const took = end - start - (lp.sysNs - before);
   const short = meter.avgNs[nr]! < SHORT_NS;
   // A short call that is sampled stands for the ones that were not; an outlier stands for itself alone.
   lp.sysNs += short && took < 4 * SHORT_NS ? took * SAMPLE : took;
   meter.avgNs[nr] = meter.avgNs[nr]! * 0.75 + took * 0.25;
   meter.skip[nr] = short ? SAMPLE - 1 : 0;
+  if (more) k.sched.kernelTime(lp, end);
   return more;
 }
 

@@ -152,7 +152,11 @@ export class UserMode {
       lp.ru.majflt++;
       return waitForFault(lp, e);
     }
-    if (timed) lp.sysNs += (k.nanouptime() - start) * FAULT_SAMPLE;
+    if (timed) {
+      const end = k.nanouptime();
+      lp.sysNs += (end - start) * FAULT_SAMPLE;
+      k.sched.kernelTime(lp, end);
+    }
     this.#faultSkip = timed ? FAULT_SAMPLE - 1 : this.#faultSkip - 1;
     if (result !== FAULT_OK) this.#badFault(lp, va, result);
     else if (!fetch) this.#host.vmspacePrefault(lp.proc.vmspace!.hostId, va, write);

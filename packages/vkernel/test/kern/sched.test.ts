@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** What the scheduler promises, on the bench's clock: shares of busy processes, nice values, the delay of whoever wakes up. */
 import { expect, it } from "vitest";
-import { compute, DATA, type Program, sys, UserBench } from "./user-bench.ts";
+import { type Call, compute, DATA, type Program, sys, type User, UserBench } from "./user-bench.ts";
 
 const MS = 1_000_000;
 const A = DATA;
@@ -55,15 +55,22 @@ it("a process that makes system calls all the time gets no more than one that co
   expect(ms[0]! / ms[1]!).toBeLessThan(1.25);
 });
 
-it("a nice process gets less, and is not starved", async () => {
-  const nice = (n: number): Program =>
+it("nice values share the processor by Linux's weights, and starve nobody", async () => {
+  // Linux 2.6.23 to 6.x, kernel/sched: sched_prio_to_weight.
+  const WEIGHTS = new Map([[0, 1024], [5, 335], [10, 110], [19, 15]]);
+  const programs = [...WEIGHTS.keys()].map((n): Program =>
     function* () {
       yield sys("setpriority", 0, 0, n);
       for (;;) yield compute(3 * MS);
-    };
-  const { ms } = await share([nice(0), nice(0), nice(19)], 6);
-  expect(ms[2]!).toBeLessThan(Math.min(ms[0]!, ms[1]!) * 0.6);
-  expect(ms[2]!).toBeGreaterThan(50);
+    });
+  const { ms } = await share(programs, 20);
+  const total = ms.reduce((a, b) => a + b, 0);
+  const weights = [...WEIGHTS.values()];
+  const sum = weights.reduce((a, b) => a + b, 0);
+  weights.forEach((weight, i) => {
+    expect(ms[i]! / total / (weight / sum)).toBeGreaterThan(0.9);
+    expect(ms[i]! / total / (weight / sum)).toBeLessThan(1.1);
+  });
 });
 
 it("an idle-class process takes what is left over", async () => {
@@ -163,4 +170,128 @@ it("a machine on which everybody sleeps is left alone until the next thing is du
   );
   // An hour: two sleeps end, and nothing ticks in between.
   expect(idles).toBeLessThan(6);
+});
+
+/** Eight busy processes, as a part of a program. */
+function* eightBusy(u: User): Generator<Call, number[], number> {
+  const pids: number[] = [];
+  for (let i = 0; i < 8; i++) {
+    u.child(busy);
+    pids.push(yield sys("fork"));
+    u.words(A, 0, 100_000);
+    yield sys("nanosleep", A, 0);
+  }
+  return pids;
+}
+
+it("what a shell has used in starting up does not delay its first keystroke", async () => {
+  const bench = new UserBench();
+  const delays: number[] = [];
+  await bench.run(
+    bench.start(function* (u) {
+      const pids = yield* eightBusy(u);
+      yield compute(1500 * MS);
+      yield sys("pipe", A + 64);
+      yield sys("pipe", A + 72);
+      const [inR, inW, outR, outW] = [64, 68, 72, 76].map((o) => u.word(A + o)) as [number, number, number, number];
+      u.child(function* () {
+        yield compute(700 * MS);
+        for (;;) {
+          yield sys("write", outW, A + 256, 1);
+          if ((yield sys("read", inR, A + 256, 1)) !== 1) return;
+          yield compute(MS);
+        }
+      });
+      pids.push(yield sys("fork"));
+      // It has started up.
+      yield sys("read", outR, A + 128, 1);
+      for (let key = 0; key < 100; key++) {
+        u.words(A, 0, 50 * MS);
+        yield sys("nanosleep", A, 0);
+        const before = bench.nanouptime();
+        yield sys("write", inW, A, 1);
+        yield sys("read", outR, A + 128, 1);
+        yield compute(MS);
+        delays.push((bench.nanouptime() - before) / MS);
+      }
+      for (const pid of pids) yield sys("kill", pid, 9);
+    }),
+  );
+  expect(Math.max(...delays)).toBeLessThan(10);
+});
+
+it("whoever wakes up all the time gets no more than a share, however short its bursts are", async () => {
+  const sleeper = (burst: number): Program =>
+    function* (u) {
+      for (;;) {
+        yield compute(burst);
+        u.words(A, 0, 100_000);
+        yield sys("nanosleep", A, 0);
+      }
+    };
+  const { ms } = await share([busy, busy, busy, sleeper(MS), sleeper(19 * MS)], 10);
+  expect(Math.max(...ms) / Math.min(...ms)).toBeLessThan(1.3);
+});
+
+it("a writer that wakes its reader with each byte is not stopped at each of them", async () => {
+  const bench = new UserBench();
+  let switches = 0;
+  await bench.run(
+    bench.start(function* (u) {
+      yield sys("pipe", A + 64);
+      const [r, w] = [u.word(A + 64), u.word(A + 68)];
+      u.child(function* () {
+        yield sys("close", w);
+        while ((yield sys("read", r, A + 256, 4096)) > 0) yield compute(1000);
+      });
+      yield sys("fork");
+      const before = bench.k.stats.switches;
+      for (let i = 0; i < 10_000; i++) {
+        yield compute(10_000);
+        yield sys("write", w, A, 1);
+      }
+      switches = bench.k.stats.switches - before;
+      yield sys("close", w);
+      yield sys("wait4", -1, 0, 0, 0);
+    }),
+  );
+  // 100 ms of writing.
+  expect(switches).toBeLessThan(250);
+});
+
+it("processes that make and end processes all the time get little more than those that compute", async () => {
+  const forker: Program = function* (u) {
+    for (;;) {
+      u.child(function* () {
+        yield compute(4 * MS);
+      });
+      yield sys("fork");
+      yield sys("wait4", -1, 0, 0, 0);
+    }
+  };
+  const { ms } = await share([busy, busy, busy, busy, forker], 5);
+  const computing = ms.slice(0, 4).reduce((a, b) => a + b, 0);
+  expect(computing).toBeGreaterThan(5000 * 0.7);
+});
+
+it("a timer set for an earlier time interrupts who computes at that time", async () => {
+  const bench = new UserBench();
+  let late = 0;
+  await bench.run(
+    bench.start(function* (u) {
+      let rung = 0;
+      yield u.sigaction(14, u.handler(function* () {
+        rung = bench.nanouptime();
+        yield compute(1000);
+      }));
+      yield compute(100_000);
+      u.words(A, 0, 0, 0, 300);
+      const before = bench.nanouptime();
+      yield sys("setitimer", 0, A, 0);
+      yield compute(4 * MS);
+      late = rung - before - 300_000;
+    }),
+  );
+  expect(late).toBeGreaterThanOrEqual(0);
+  expect(late).toBeLessThan(0.3 * MS);
 });

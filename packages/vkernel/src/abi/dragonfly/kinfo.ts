@@ -102,8 +102,9 @@ function putLwp(b: Uint8Array, dv: DataView, p: Proc, lp: Lwp, userNs: number, s
   dv.setInt32(at + KL.tid, lp.lwpid, true);
   // The kernel's LSRUN, LSSTOP, LSSLEEP are kinfo's 1, 2, 3.
   dv.setInt32(at + KL.stat, lp.state - LSRUN + 1, true);
-  dv.setInt32(at + KL.prio, lp.priority, true);
-  dv.setInt32(at + KL.tdprio, lp.priority, true);
+  const priority = lp.k.sched.priority(lp);
+  dv.setInt32(at + KL.prio, priority, true);
+  dv.setInt32(at + KL.tdprio, priority, true);
   dv.setUint16(at + KL.rtprio, 1, true);
   put64(dv, at + KL.uticks, Math.floor(userNs / 1000));
   put64(dv, at + KL.sticks, Math.floor(sysNs / 1000));

@@ -3,13 +3,14 @@ import { existsSync, linkSync, mkdirSync, mkdtempSync, readFileSync, rmSync, sta
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { HostFileError, type HostIoDone } from "@vkernel/hostkernel";
 import { NodePlatform } from "@vkernel/hostkernel/node";
 import { ENOENT, ENOSPC, ENOTEMPTY, EPERM, EROFS } from "../../sys/errno.ts";
-import { MNT_RDONLY } from "../mount.ts";
+import { type Barrier, MNT_RDONLY } from "../mount.ts";
 import type { Vnode } from "../vnode.ts";
 import { VDIR, VLNK, VREG, vrele } from "../vnode.ts";
 import { DirfsMount } from "./dirfs.ts";
-import { FdPool } from "./host.ts";
+import { type DirfsHost, FdPool } from "./host.ts";
 import { OverlayMount } from "./overlay.ts";
 
 const files = new NodePlatform().files;
@@ -67,6 +68,32 @@ describe("dirfs", () => {
     expect(read(vp)).toBe("stillcontents");
     expect(vp.getattr().nlink).toBe(0);
     vrele(vp);
+  });
+
+  it("DF5: a file is synced beside the machine, and its descriptor outlives that, whatever becomes of the file", () => {
+    const calls: string[] = [];
+    const done: HostIoDone[] = [];
+    const host: DirfsHost = Object.assign(Object.create(files) as typeof files, {
+      close: (fd: number): void => {
+        calls.push("close");
+        files.close(fd);
+      },
+      fsyncAsync: (_fd: number, then: HostIoDone): void => {
+        done.push(then);
+      },
+    });
+    const mount = new DirfsMount(host, dir, 0);
+    const vp = mount.root().lookup("file")!;
+    vp.fsync();
+    vp.fsync();
+    const [first, second] = mount.barriers() as [Barrier, Barrier];
+    vrele(vp);
+    mount.unmount();
+    done[0]!(null, 0);
+    expect([first.done, first.failed, second.done, calls]).toEqual([true, false, false, []]);
+    done[1]!(new HostFileError("EIO", "fsync"), 0);
+    expect([second.done, second.failed, calls]).toEqual([true, true, ["close"]]);
+    expect(mount.barriers()).toEqual([]);
   });
 
   it("a removed directory that somebody is in is empty", () => {

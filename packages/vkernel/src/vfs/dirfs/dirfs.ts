@@ -9,15 +9,23 @@
  *   DF3  A file that loses its name while somebody holds it keeps an open host descriptor (`fd`), and works on; what
  *        is no file keeps the attributes it had (`last`), and a directory is empty from then on.
  *   DF4  The host's owners are shown; they cannot be changed.
+ *   DF5  fsync takes place beside the machine: the host's disk holds up whoever asked, and nobody else.
  * @module
  */
 import { EACCES, EINVAL, EISDIR, EPERM, EROFS, ESTALE, ETXTBSY } from "../../sys/errno.ts";
-import type { Statfs } from "../mount.ts";
+import { WaitChannel } from "../../sys/wait.ts";
+import type { Barrier, Statfs } from "../mount.ts";
 import { MNT_LOCAL, MNT_RDONLY, Mount } from "../mount.ts";
 import type { ReaddirSink, Vattr, VattrChange, VnodeCreate, Vtype } from "../vnode.ts";
 import { VDIR, VLNK, Vnode, VREG, vref, vrele } from "../vnode.ts";
 import type { DirfsHost, DirfsHostStat } from "./host.ts";
 import { FdPool, hostCall, lstatOrNull, vtypeOf } from "./host.ts";
+
+class FileSync implements Barrier {
+  done = false;
+  failed = false;
+  readonly chan = new WaitChannel("fsync");
+}
 
 export class DirfsMount extends Mount {
   override readonly fstype = "dirfs";
@@ -25,6 +33,7 @@ export class DirfsMount extends Mount {
   readonly host: DirfsHost;
   readonly fds: FdPool<DirfsNode>;
   private readonly rootNode: DirfsNode;
+  private readonly syncs = new Set<FileSync>();
 
   /** Throws the Errno of a directory that cannot be looked at. MNT_RDONLY refuses every change. */
   constructor(host: DirfsHost, path: string, flags: number) {
@@ -44,6 +53,20 @@ export class DirfsMount extends Mount {
     return { bsize: 4096, iosize: 65536, blocks, bfree: blocks, bavail: blocks, files: 2 ** 24, ffree: 2 ** 24 };
   }
   override sync(): void {}
+  override barriers(): readonly Barrier[] {
+    return [...this.syncs];
+  }
+  /** Starts bringing an open host file to stable storage. */
+  syncFile(fd: number): void {
+    const sync = new FileSync();
+    this.syncs.add(sync);
+    this.fds.sync(fd, (failed) => {
+      sync.done = true;
+      sync.failed = failed;
+      this.syncs.delete(sync);
+      sync.chan.wakeup();
+    });
+  }
   override unmount(): void {
     this.fds.closeAll();
   }
@@ -264,12 +287,11 @@ export class DirfsNode extends Vnode {
 
   override fsync(): void {
     if (this.type !== VREG || (this.mount.flags & MNT_RDONLY) !== 0) return;
-    const fd = this.hostFd(true);
-    hostCall(() => this.mount.host.fsync(fd));
+    this.mount.syncFile(this.hostFd(true));
   }
 
   override inactive(): void {
-    if (this.fd !== null) this.mount.host.close(this.fd);
+    if (this.fd !== null) this.mount.fds.close(this.fd);
     this.fd = null;
     this.mount.fds.drop(this);
     const { up } = this;

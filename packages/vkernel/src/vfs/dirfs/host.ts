@@ -7,7 +7,7 @@ import { VBLK, VCHR, VDIR, VFIFO, VLNK, VREG, VSOCK } from "../vnode.ts";
 
 export type DirfsHostStat = HostStat;
 
-/** All calls are synchronous and throw an error with a symbolic `code`. Paths are byte strings. */
+/** All calls but fsyncAsync are synchronous and throw an error with a symbolic `code`. Paths are byte strings. */
 export type DirfsHost = Pick<
   HostFiles,
   | "open"
@@ -16,7 +16,7 @@ export type DirfsHost = Pick<
   | "write"
   | "fstat"
   | "ftruncate"
-  | "fsync"
+  | "fsyncAsync"
   | "lstat"
   | "readdir"
   | "readlink"
@@ -77,6 +77,8 @@ export class FdPool<K extends object> {
   private readonly host: DirfsHost;
   private readonly max: number;
   private readonly open = new Map<K, { fd: number; write: boolean }>();
+  /** Descriptors that are being synced, how often, and whether they are to be closed afterwards. */
+  private readonly syncing = new Map<number, { times: number; close: boolean }>();
 
   constructor(host: DirfsHost, max = 64) {
     this.host = host;
@@ -113,11 +115,32 @@ export class FdPool<K extends object> {
     const held = this.open.get(key);
     if (held === undefined) return;
     this.open.delete(key);
-    this.host.close(held.fd);
+    this.close(held.fd);
+  }
+
+  /** Closes a descriptor, once it is not being synced any more. */
+  close(fd: number): void {
+    const sync = this.syncing.get(fd);
+    if (sync === undefined) this.host.close(fd);
+    else sync.close = true;
+  }
+
+  /** Brings a file to stable storage beside the machine; `done` hears of the failure, null without one. */
+  sync(fd: number, done: (failed: boolean) => void): void {
+    const sync = this.syncing.get(fd) ?? { times: 0, close: false };
+    sync.times++;
+    this.syncing.set(fd, sync);
+    this.host.fsyncAsync(fd, (error) => {
+      if (--sync.times === 0) {
+        this.syncing.delete(fd);
+        if (sync.close) this.host.close(fd);
+      }
+      done(error !== null);
+    });
   }
 
   closeAll(): void {
-    for (const { fd } of this.open.values()) this.host.close(fd);
+    for (const { fd } of this.open.values()) this.close(fd);
     this.open.clear();
   }
 }
