@@ -10,7 +10,6 @@ import { SACTIVE, SSTOP, type Lwp, type Proc } from "./proc.ts";
 import { psignal } from "./sig.ts";
 import { SIGKILL } from "../sys/signal.ts";
 import type { Kernel } from "./kernel.ts";
-import { AST_RESCHED } from "./proc.ts";
 
 /** A process with this oom_score_adj is never chosen. */
 export const OOM_SCORE_ADJ_MIN = -1000;
