@@ -12,6 +12,7 @@
 
 /** Every code a HammerError can have. */
 export type HammerErrorCode =
+  | "E2BIG"
   | "EBADCRC"
   | "EBUSY"
   | "EEXIST"
@@ -21,10 +22,12 @@ export type HammerErrorCode =
   | "EISDIR"
   | "EMLINK"
   | "ENAMETOOLONG"
+  | "ENOATTR"
   | "ENOENT"
   | "ENOSPC"
   | "ENOTDIR"
   | "ENOTEMPTY"
+  | "EOPNOTSUPP"
   | "EPERM"
   | "ERANGE"
   | "EROFS"

@@ -25,6 +25,7 @@ export { namekey, type Namekey } from "./object/namekey.ts";
 export type { ReaddirCallback } from "./object/dirent.ts";
 export type { CreateOptions, SetattrOptions } from "./object/namespace.ts";
 export type { HammerFileType, HammerInode } from "./object/inode.ts";
+export type { SetXattrMode } from "./object/xattr.ts";
 export { fromByteString, resolvePath, splitPath, toByteString, type ResolveOptions } from "./path.ts";
 export type { PfsInfo } from "./pfs.ts";
 export { recover, type RecoverOptions, type Recovery } from "./recover.ts";

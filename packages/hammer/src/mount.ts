@@ -35,6 +35,7 @@ import {
 } from "./object/namespace.ts";
 import { metaData } from "./object/record.ts";
 import { linkTarget } from "./object/symlink.ts";
+import { getXattr, listXattr, removeXattr, setXattr, type SetXattrMode } from "./object/xattr.ts";
 import { MAX_TID, parseXlink } from "./object/xlink.ts";
 import { listPfs, type PfsInfo } from "./pfs.ts";
 import { recover, type Recovery } from "./recover.ts";
@@ -291,6 +292,18 @@ export class HammerMount {
     return linkTarget(this.cursor, ip, () => this.info().nextTid);
   }
 
+  /** Value of an extended attribute, a copy; null if the object has none of that name. Names are byte strings. Throws EIO, EBADCRC, BufferMiss. */
+  getXattr(ip: HammerInode, name: string): Uint8Array | null {
+    this.#check();
+    return getXattr(this.cursor, ip, name);
+  }
+
+  /** Names of an object's extended attributes, in no order that means anything. Throws EIO, EBADCRC, BufferMiss. */
+  listXattr(ip: HammerInode): string[] {
+    this.#check();
+    return listXattr(this.cursor, ip);
+  }
+
   /** All pseudo file systems that exist. */
   listPfs(): PfsInfo[] {
     this.#check();
@@ -379,6 +392,21 @@ export class HammerMount {
   /** Changes attributes. */
   setattr(ip: HammerInode, attributes: SetattrOptions): void {
     setAttributes(this.#writing(ip), ip, attributes);
+    this.#trim();
+  }
+
+  /**
+   * Gives an object an extended attribute: up to 255 bytes of name, and with it 16,376 of value. Throws EEXIST, ENOATTR (see the mode),
+   * EINVAL, E2BIG, EOPNOTSUPP (a directory of version 1), ENOSPC, EROFS, EIO.
+   */
+  setXattr(ip: HammerInode, name: string, value: Uint8Array, mode: SetXattrMode = "set"): void {
+    setXattr(this.#writing(ip), ip, name, value, mode);
+    this.#trim();
+  }
+
+  /** Removes an extended attribute. Throws ENOATTR, ENOSPC, EROFS, EIO. */
+  removeXattr(ip: HammerInode, name: string): void {
+    removeXattr(this.#writing(ip), ip, name);
     this.#trim();
   }
 

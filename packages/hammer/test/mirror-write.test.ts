@@ -248,7 +248,7 @@ function rounds(version: number, targetVersion: number, seed: number, after: (t:
   for (let round = 0; round < 6; round++) {
     for (let i = 0; i < 60; i++) {
       driver.step(source);
-      if (i % 12 === 0) past.set(source.sync(), driver.model.text());
+      if (i % 12 === 11) past.set(source.sync(), driver.model.text());
     }
     past.set(source.sync(), driver.model.text());
     after({ source, target, pfs, round, past });

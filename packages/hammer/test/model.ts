@@ -2,12 +2,13 @@
 /**
  * A file system in plain objects that the real one is compared with, and a driver that does random things to both.
  *
- * A state is printed as lines `path type mode uid size nlinks content`, sorted; two states are equal if their texts are.
+ * A state is printed as lines `path type mode uid size nlinks content attributes`, sorted; two states are equal if their texts are.
  */
 import { crc32 } from "../src/crc.ts";
 import { isHammerError } from "../src/error.ts";
 import type { HammerMount } from "../src/mount.ts";
 import type { HammerInode } from "../src/object/inode.ts";
+import { xattrValueMax } from "../src/object/xattr.ts";
 import type { SeededRandom } from "../src/sim-disk.ts";
 
 interface ModelNode {
@@ -18,14 +19,18 @@ interface ModelNode {
   content: Uint8Array;
   target: string;
   children: Map<string, ModelNode>;
+  attributes: Map<string, Uint8Array>;
 }
 
 function node(type: ModelNode["type"], mode: number, uid: number): ModelNode {
-  return { type, mode, uid, nlinks: 1, content: new Uint8Array(0), target: "", children: new Map() };
+  return { type, mode, uid, nlinks: 1, content: new Uint8Array(0), target: "", children: new Map(), attributes: new Map() };
 }
 
-function line(path: string, type: string, mode: number, uid: number, size: number, nlinks: number, content: string): string {
-  return `${path} ${type} ${mode.toString(8)} ${uid} ${size} ${nlinks} ${content}`;
+function line(
+  path: string, type: string, mode: number, uid: number, size: number, nlinks: number, content: string, attributes: ReadonlyMap<string, Uint8Array>,
+): string {
+  const texts = [...attributes].map(([name, value]) => ` ${name}=${value.length}:${crc32(value).toString(16)}`).sort();
+  return `${path} ${type} ${mode.toString(8)} ${uid} ${size} ${nlinks} ${content}${texts.join("")}`;
 }
 
 /** The model. */
@@ -39,7 +44,7 @@ export class Model {
       for (const [name, n] of dir.children) {
         const size = n.type === "file" ? n.content.length : n.type === "symlink" ? n.target.length : 0;
         const content = n.type === "file" ? crc32(n.content).toString(16) : n.target;
-        lines.push(line(`${path}/${name}`, n.type, n.mode, n.uid, size, n.nlinks, content));
+        lines.push(line(`${path}/${name}`, n.type, n.mode, n.uid, size, n.nlinks, content, n.attributes));
         if (n.type === "dir") walk(n, `${path}/${name}`);
       }
     };
@@ -69,13 +74,23 @@ export function textOf(m: HammerMount, root: HammerInode): string {
       const ip = m.lookup(dir, name);
       if (ip === null) throw new Error(`${path}/${name}: listed, but not found`);
       const content = ip.type === "symlink" ? m.readlink(ip) : ip.type === "file" ? crc32(contentOf(m, ip)).toString(16) : "";
-      lines.push(line(`${path}/${name}`, ip.type, ip.mode, ip.uid, ip.size, ip.nlinks, content));
+      lines.push(line(`${path}/${name}`, ip.type, ip.mode, ip.uid, ip.size, ip.nlinks, content, attributesOf(m, ip, path)));
       if (ip.type === "dir") walk(ip, `${path}/${name}`);
       m.rele(ip);
     }
   };
   walk(root, "");
   return lines.sort().join("\n");
+}
+
+function attributesOf(m: HammerMount, ip: HammerInode, path: string): Map<string, Uint8Array> {
+  const out = new Map<string, Uint8Array>();
+  for (const name of m.listXattr(ip)) {
+    const value = m.getXattr(ip, name);
+    if (value === null || out.has(name)) throw new Error(`${path}: attribute ${name} is listed ${value === null ? "but not found" : "twice"}`);
+    out.set(name, value);
+  }
+  return out;
 }
 
 function contentOf(m: HammerMount, ip: HammerInode): Uint8Array {
@@ -162,7 +177,7 @@ export class Driver {
     const old = from.node.children.get(name);
     const where = `${from.path.join("/")}/${name}`;
     try {
-      switch (this.#rnd.below(14)) {
+      switch (this.#rnd.below(16)) {
         case 0: case 1:
           return this.#create(m, dir, from.node, name, where, old, "file");
         case 2:
@@ -180,6 +195,8 @@ export class Driver {
           return this.#rename(m, dir, from, name, where, old, this.#pick(dirs));
         case 12:
           return this.#link(m, dir, name, where, old, this.#pick(dirs));
+        case 13: case 14:
+          return this.#attribute(m, dir, name, where, old);
         default:
           return this.#chmod(m, dir, name, where, old);
       }
@@ -302,6 +319,31 @@ export class Driver {
     old.nlinks++;
     to.node.children.set(toName, old);
     return what;
+  }
+
+  /** Sets or removes an attribute. The first names have the same hash (CRC-32), the third one is as long as can be. */
+  #attribute(m: HammerMount, dir: HammerInode, name: string, where: string, old: ModelNode | undefined): string {
+    if (!old) return `skip attribute ${where}`;
+    const attribute = ["plumless", "buckeroo", `user.${"x".repeat(250)}`, "user.note", "trusted.t"][this.#rnd.below(5)]!;
+    const ip = m.lookup(dir, name)!;
+    const has = old.attributes.has(attribute);
+    const refuses = ip.type === "dir" && m.version < 2;
+    try {
+      if (this.#rnd.below(3) === 0) {
+        const what = `removexattr ${where} ${attribute.slice(0, 20)}`;
+        if (this.#same(has ? null : "ENOATTR", what, () => m.removeXattr(ip, attribute))) old.attributes.delete(attribute);
+        return what;
+      }
+      const mode = (["set", "set", "create", "replace"] as const)[this.#rnd.below(4)]!;
+      const room = xattrValueMax(attribute.length);
+      const value = this.#bytes(this.#rnd.below(8) === 0 ? room + this.#rnd.below(2) : this.#rnd.below(60));
+      const code = value.length > room ? "E2BIG" : refuses ? "EOPNOTSUPP" : mode === "create" && has ? "EEXIST" : mode === "replace" && !has ? "ENOATTR" : null;
+      const what = `setxattr ${mode} ${where} ${attribute.slice(0, 20)} ${value.length}`;
+      if (this.#same(code, what, () => m.setXattr(ip, attribute, value, mode))) old.attributes.set(attribute, value);
+      return what;
+    } finally {
+      m.rele(ip);
+    }
   }
 
   #chmod(m: HammerMount, dir: HammerInode, name: string, where: string, old: ModelNode | undefined): string {

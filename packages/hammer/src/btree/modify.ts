@@ -305,12 +305,13 @@ export class TreeWriter {
     w[at + W_DELETE_TS] = 0;
   }
 
-  /** Says where the data of the current element lies from now on, and its CRC. Allocation and freeing are the caller's. */
-  relocate(cur: Cursor, dataZone: number, dataAddress: number, dataCrc: number): void {
+  /** Says where the data of the current element lies from now on, its CRC, and its length where that changes. Allocation and freeing are the caller's. */
+  relocate(cur: Cursor, dataZone: number, dataAddress: number, dataCrc: number, dataLength = cur.words[cur.at + W_DATA_LEN]!): void {
     this.touch(cur.buffer, cur.pathWord[cur.depth]!);
     const w = cur.words, at = cur.at;
     w[at + W_DATA_HI] = offsetHi(dataZone, dataAddress);
     w[at + W_DATA_LO] = offsetLo(dataAddress);
+    w[at + W_DATA_LEN] = dataLength;
     w[at + W_DATA_CRC] = dataCrc;
   }
 

@@ -4,7 +4,7 @@
  * Source: DragonFly sys/vfs/hammer/hammer_disk.h.
  * @module
  */
-import { bytes, chars, i64, layout, u32, u64 } from "./layout.ts";
+import { bytes, chars, i64, layout, u16, u32, u64, u8 } from "./layout.ts";
 
 export const REC_INODE = 0x0001;
 export const REC_DATA = 0x0010;
@@ -32,6 +32,20 @@ export const DIRENTRY_DATA = layout("hammer_direntry_data", 32, {
   name: [16, bytes(16)],
 });
 export const DIRENTRY_NAME = 16;
+
+/**
+ * Fixed part of an extended attribute, this package's own layout for the reserved record type EXT: the name follows, then the value,
+ * which takes the rest of data_len.
+ */
+export const XATTR_DATA = layout("hammer_xattr_data", 8, {
+  signature: [0, u32],
+  name_len: [4, u8],
+  reserved01: [5, u8],
+  reserved02: [6, u16],
+});
+export const XATTR_NAME = 8;
+/** "XATR" in the order of bytes. */
+export const XATTR_SIGNATURE = 0x5254_4158;
 
 export const SNAPSHOT_DATA = layout("hammer_snapshot_data", 128, {
   tid: [0, u64],

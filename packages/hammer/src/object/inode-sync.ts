@@ -25,7 +25,6 @@ import { encodeInode, type HammerInode } from "./inode.ts";
 import { metaData } from "./record.ts";
 
 const $key = new Key();
-const $end = new Key();
 const $old = new Key();
 const MTIME = INODE_DATA.off.mtime;
 
@@ -109,15 +108,16 @@ export function destroyInode(e: Engine, ip: HammerInode): void {
   e.inodes.remove(ip);
 }
 
-/** Deletes all live records of the object in the MISC localization with these record types. */
+/** Deletes all live records of the object in the MISC localization with these record types, in as many flush groups as it takes. */
 function deleteRange(e: Engine, ip: HammerInode, from: number, to: number, history: boolean): void {
   const loc = ip.loc | LOCALIZE_MISC;
   const cur = e.writeCursor;
-  $key.set(loc, ip.objHi, ip.objLo, from, -2147483648, 0);
-  $end.set(loc, ip.objHi, ip.objLo, to, 0x7fff_ffff, -1);
-  while (cur.first($key, $end, -1, -1)) {
-    $key.load(cur.words, cur.at);
+  const begin = new Key().set(loc, ip.objHi, ip.objLo, from, -2147483648, 0);
+  const end = new Key().set(loc, ip.objHi, ip.objLo, to, 0x7fff_ffff, -1);
+  while (cur.first(begin, end, -1, -1)) {
+    begin.load(cur.words, cur.at);
     e.writer.delete(cur, history);
+    if (e.groupIsFull()) e.continueInNewGroup();
   }
 }
 

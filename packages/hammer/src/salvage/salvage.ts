@@ -19,12 +19,13 @@
 import { crcMatches } from "../crc.ts";
 import type { BlockDevice } from "../device.ts";
 import {
-  addressOf, DIRENTRY_DATA, DIRENTRY_NAME, FIXKEY_SYMLINK, INODE_DATA, INODE_EXT_SIZE, OBJID_ROOT, REC_DATA, REC_DIRENTRY, REC_FIX,
+  addressOf, DIRENTRY_DATA, DIRENTRY_NAME, FIXKEY_SYMLINK, INODE_DATA, INODE_EXT_SIZE, OBJID_ROOT, REC_DATA, REC_DIRENTRY, REC_EXT, REC_FIX,
   REC_INODE, VERSION_MAX, viewOf, W_CREATE_HI, W_CREATE_LO, W_DATA_CRC, W_DATA_HI, W_DATA_LEN, W_DATA_LO, W_DELETE_HI, W_DELETE_LO,
-  W_KEY_HI, W_KEY_LO, W_LOCALIZATION, W_OBJ_HI, W_OBJ_LO, W_TYPES,
+  W_KEY_HI, W_KEY_LO, W_LOCALIZATION, W_OBJ_HI, W_OBJ_LO, W_TYPES, XATTR_NAME,
 } from "../disk/index.ts";
 import { HammerError } from "../error.ts";
 import { decodeInode, HammerInode, type HammerFileType } from "../object/inode.ts";
+import { decodeXattr } from "../object/xattr.ts";
 import { recover } from "../recover.ts";
 import { scanImage, type SalvageScan, type SalvageScanOptions } from "./scan.ts";
 import { coveredBytes, DATA_MAX } from "./volumes.ts";
@@ -59,6 +60,8 @@ export interface SalvagedObject {
   } | null;
   /** Target of a symlink; null if it is lost. */
   target: string | null;
+  /** Extended attributes by name; those whose records are lost are missing. */
+  xattrs: ReadonlyMap<string, Uint8Array>;
   /** Contents of a file, older records first; where no piece is there was a hole, or it is lost. */
   pieces(): Generator<SalvagedPiece>;
   /** Bytes that a file has to be cut to, or extended to, when all pieces are written. Known when pieces() is through. */
@@ -87,6 +90,7 @@ export interface SalvageReport {
 }
 
 const TWO32 = 4294967296;
+const NO_XATTRS: ReadonlyMap<string, Uint8Array> = new Map();
 
 /** An object as it is put together. */
 interface Draft {
@@ -103,6 +107,8 @@ interface Draft {
   /** Symlink target of a record of its own. */
   fix: string | null;
   hasFix: boolean;
+  /** Extended attributes, null while there are none. */
+  xattrs: Map<string, Uint8Array> | null;
   links: { dir: Draft; name: string }[];
   /** Its directory; null for a root. */
   up: Draft | null;
@@ -159,7 +165,7 @@ export class Salvage implements Iterable<SalvagedObject> {
     if (d === undefined) {
       d = {
         objId: (BigInt(objHi) << 32n) | BigInt(objLo >>> 0), objHi, objLo, pfs, inode: null, inodeLive: false, inodeNewest: true,
-        isDirectory: objHi === 0 && objLo === OBJID_ROOT, data: [], fix: null, hasFix: false, links: [], up: null, paths: null,
+        isDirectory: objHi === 0 && objLo === OBJID_ROOT, data: [], fix: null, hasFix: false, xattrs: null, links: [], up: null, paths: null,
       };
       this.#drafts.set(key, d);
     }
@@ -189,6 +195,7 @@ export class Salvage implements Iterable<SalvagedObject> {
       if (type === REC_DATA && (objHi | objLo) !== 0) this.#draft(objHi, objLo, pfs).data.push(i);
       else if (type === REC_DIRENTRY) entries.push({ i, dir: this.#draft(objHi, objLo, pfs) });
       else if (type === REC_FIX && e.word(i, W_KEY_LO) === FIXKEY_SYMLINK && e.word(i, W_KEY_HI) === 0) this.#fix(i, this.#draft(objHi, objLo, pfs));
+      else if (type === REC_EXT) this.#xattr(i, this.#draft(objHi, objLo, pfs));
     }
     this.#entries(entries);
     // Deleted objects have only deleted inodes: those matter for objects that something else says are there (V4).
@@ -238,6 +245,13 @@ export class Salvage implements Iterable<SalvagedObject> {
     d.inode = ip;
     d.inodeNewest = live;
     if (ip.type === "dir") d.isDirectory = true;
+  }
+
+  #xattr(i: number, d: Draft): void {
+    const bytes = this.#data(i, XATTR_NAME);
+    if (bytes === null) return;
+    const attribute = decodeXattr(bytes);
+    if (attribute !== null) (d.xattrs ??= new Map()).set(attribute.name, attribute.value);
   }
 
   #fix(i: number, d: Draft): void {
@@ -334,6 +348,7 @@ export class Salvage implements Iterable<SalvagedObject> {
         mode: ip.mode, uid: ip.uid, gid: ip.gid, size: ip.size, rmajor: ip.rmajor, rminor: ip.rminor, mtime: ip.mtime, newest: d.inodeNewest,
       },
       target: type === "symlink" ? target(d) : null,
+      xattrs: d.xattrs ?? NO_XATTRS,
       pieces: () => this.#pieces(d, (n) => { end = Math.max(end, n); }),
       size: () => (ip !== null && ip.type === "file" ? (d.inodeNewest ? ip.size : Math.max(ip.size, end)) : end),
     };

@@ -8,6 +8,7 @@ import {
   DIRENTRY_DATA, DIRENTRY_NAME, FIXKEY_SYMLINK, INODE_DATA, PFS_DATA, REC_CONFIG, REC_DATA, REC_DB, REC_DIRENTRY, REC_EXT,
   REC_FIX, REC_INODE, REC_PFS, REC_SNAPSHOT, SNAPSHOT_DATA, uuidText, viewOf,
 } from "../disk/index.ts";
+import { decodeXattr } from "../object/xattr.ts";
 import { cString, hexdump, x16, x2, x8 } from "./format.ts";
 import type { RawElm } from "./raw.ts";
 
@@ -78,7 +79,10 @@ export function recordText(elm: RawElm, data: Uint8Array, o: RecordTextOptions):
       return o.verbose > 2 ? configText(data, o) : "";
     case REC_DATA:
       return o.verbose > 3 ? dump(data) : "";
-    case REC_EXT:
+    case REC_EXT: {
+      const attribute = o.obfuscate ? null : decodeXattr(data);
+      return (attribute === null ? "" : `${head}ext-attribute name="${attribute.name}" size=${attribute.value.length}`) + (o.verbose > 2 ? dump(data) : "");
+    }
     case REC_DB:
       return o.verbose > 2 ? dump(data) : "";
     default:

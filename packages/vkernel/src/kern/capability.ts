@@ -19,6 +19,7 @@ const ALL = (1n << BigInt(CAP_LAST + 1)) - 1n;
 export const CAP_SETGID = 6;
 export const CAP_SETUID = 7;
 const CAP_SETPCAP = 1n << 8n;
+export const CAP_SETFCAP = 31;
 
 export class Capabilities {
   permitted: bigint;

@@ -12,7 +12,7 @@
  *   V5  Permission checks are the caller's (nlookup and the system calls), not the file system's.
  * @module
  */
-import { EINVAL, EISDIR, ENODEV, ENOTDIR, ENOTTY, EROFS } from "../sys/errno.ts";
+import { EINVAL, EISDIR, ENODEV, ENOTDIR, ENOTTY, EOPNOTSUPP, EROFS } from "../sys/errno.ts";
 import type { Klist } from "../sys/event.ts";
 import type { Ucred } from "../sys/ucred.ts";
 import { accessOk } from "../sys/ucred.ts";
@@ -80,6 +80,9 @@ export interface VnodeCreate {
   /** target of a symbolic link, a byte string */
   target?: string;
 }
+
+/** What setting an extended attribute does: make or replace it, make it only (EEXIST), replace it only (ENOATTR). */
+export type XattrMode = "set" | "create" | "replace";
 
 /** Receives one directory entry; returns false to stop before this entry is consumed. */
 export type ReaddirSink = (name: string, fileid: number, type: Vtype, nextCookie: number) => boolean;
@@ -179,6 +182,25 @@ export abstract class Vnode {
   /** Writes back a page of a mapping that was allowed when it was made, inside the file; as write() else. */
   writePage(offset: number, buf: Uint8Array, bufOff: number, len: number): number {
     return this.write(offset, buf, bufOff, len);
+  }
+  /**
+   * Value of an extended attribute, null when the file has none of that name. Names begin with their namespace ("user.note").
+   * Nobody changes the bytes: neither who gets them here, nor who gave them to setXattr(). Throws EOPNOTSUPP where there are no attributes.
+   */
+  getXattr(_name: string): Uint8Array | null {
+    throw EOPNOTSUPP;
+  }
+  /** Names of all extended attributes. */
+  listXattr(): Iterable<string> {
+    return [];
+  }
+  /** Sets an extended attribute. ctime moves. Throws EEXIST and ENOATTR as the mode says, ENOSPC, E2BIG for what is too large here. */
+  setXattr(_name: string, _value: Uint8Array, _mode: XattrMode): void {
+    throw EOPNOTSUPP;
+  }
+  /** Removes an extended attribute. Throws ENOATTR. */
+  removeXattr(_name: string): void {
+    throw EOPNOTSUPP;
   }
   /** Makes the file's data and attributes durable. */
   fsync(): void {}

@@ -3,10 +3,10 @@
  * DragonFly calls that administer file systems: mountctl, quotas, access lists, extended attributes, swap, revoke
  * (DragonFly 2.0 sys/kern/{vfs_syscalls,vfs_journal,kern_acl}.c, sys/vm/vm_swap.c).
  *
- * No file system here has access lists, attributes of the old kind, quotas or whiteouts: the calls find the file, check
- * what they are given, and fail as they do on HAMMER.
+ * No file system here has access lists, quotas or whiteouts: those calls find the file, check what they are given, and fail as they
+ * do on HAMMER.
  */
-import { EINVAL, ENOENT, ENOSPC, EOPNOTSUPP } from "../../sys/errno.ts";
+import { E2BIG, EINVAL, ENAMETOOLONG, ENOENT, ENOSPC, EOPNOTSUPP, EPERM } from "../../sys/errno.ts";
 import { AT_FDCWD } from "../../sys/fcntl.ts";
 import { MNT_LOCAL, MNT_NODEV, MNT_NOEXEC, MNT_NOSUID, MNT_RDONLY, MNT_SYNCHRONOUS, type Mount } from "../../vfs/mount.ts";
 import { NLC_FOLLOW, NLC_NAME } from "../../vfs/nlookup.ts";
@@ -17,7 +17,11 @@ import { kernSwapoff, kernSwapon } from "../../kern/sys-swap.ts";
 import { vnodeOfFd } from "../../kern/sys-vfs-attr.ts";
 import { kernStatfs } from "../../kern/sys-vfs-mount.ts";
 import { checkWritableMount, withPath } from "../../kern/sys-vfs.ts";
-import { fd, int, partial, path, plain, size, type Sysent, uint, uptr } from "../../kern/sysent.ts";
+import {
+  kernGetxattr, kernRemovexattr, kernSetxattr, TRUSTED_NAMESPACE, USER_NAMESPACE, XATTR_NAME_MAX, XATTR_SIZE_MAX,
+} from "../../kern/sys-xattr.ts";
+import { copyinstr } from "../../vm/copyio.ts";
+import { fd, int, partial, path, plain, size, type Sysent, uptr } from "../../kern/sysent.ts";
 import { encodeStatvfs, getBytes, getPath, putBytes } from "./guest-struct.ts";
 
 // ---------------------------------------------------------------------------------------------------------
@@ -106,15 +110,49 @@ const aclOfFd = (given: boolean) => (lp: Lwp, a: Int32Array): number => {
   return unsupported();
 };
 
-/** extattr_set_file and its kin: the name stands at argument 1 before 2.6, at 2 since; both are refused alike. */
-function sysExtattr(lp: Lwp, a: Int32Array): number {
+const EXTATTR_NAMESPACE_USER = 1;
+const EXTATTR_NAMESPACE_SYSTEM = 2;
+
+/**
+ * An attribute's name with its namespace, as file systems keep it. "system" is the superuser's alone here, which Linux calls trusted.
+ * Throws EPERM for other namespaces (UFS, ufs_extattr_credcheck()), EINVAL, EFAULT.
+ */
+function extattrName(lp: Lwp, namespace: number, uaddr: number): string {
+  const name = copyinstr(lp.proc.vmspace!, uaddr, XATTR_NAME_MAX + 1);
+  if (name === "") throw EINVAL;
+  if (namespace !== EXTATTR_NAMESPACE_USER && namespace !== EXTATTR_NAMESPACE_SYSTEM) throw EPERM;
+  const whole = (namespace === EXTATTR_NAMESPACE_USER ? USER_NAMESPACE : TRUSTED_NAMESPACE) + name;
+  if (whole.length > XATTR_NAME_MAX) throw ENAMETOOLONG;
+  return whole;
+}
+
+/** extattr_set_file(path, namespace, name, data, nbytes): the result is 0, whatever the manual says. */
+function sysExtattrSet(lp: Lwp, a: Int32Array): number {
+  const name = extattrName(lp, a[1]!, a[2]!);
   return withPath(lp, AT_FDCWD, getPath(lp, a[0]!), NLC_FOLLOW, (vp) => {
-    checkWritableMount(vp);
-    return unsupported();
+    const length = a[4]!;
+    if (length < 0) throw EINVAL;
+    if (length > XATTR_SIZE_MAX) throw E2BIG;
+    kernSetxattr(lp.proc, vp, name, getBytes(lp, a[3]!, length), "set");
+    return 0;
   });
 }
+
+/** extattr_get_file(path, namespace, name, data, nbytes): as many bytes as there is room for; their number is the result. */
 function sysExtattrGet(lp: Lwp, a: Int32Array): number {
-  return withPath(lp, AT_FDCWD, getPath(lp, a[0]!), NLC_FOLLOW, unsupported);
+  const name = extattrName(lp, a[1]!, a[2]!);
+  return withPath(lp, AT_FDCWD, getPath(lp, a[0]!), NLC_FOLLOW, (vp) => {
+    if (a[4]! < 0) throw EINVAL;
+    const value = kernGetxattr(lp.proc, vp, name).subarray(0, a[4]!);
+    putBytes(lp, a[3]!, value);
+    return value.length;
+  });
+}
+
+function sysExtattrDelete(lp: Lwp, a: Int32Array): number {
+  const name = extattrName(lp, a[1]!, a[2]!);
+  withPath(lp, AT_FDCWD, getPath(lp, a[0]!), NLC_FOLLOW, (vp) => kernRemovexattr(lp.proc, vp, name));
+  return 0;
 }
 
 /** A file that was removed comes back only where file systems know whiteouts. */
@@ -131,7 +169,7 @@ function sysUndelete(lp: Lwp, a: Int32Array): number {
 const SWAP_NOTE = "disks given to the machine for swap space";
 
 const NO_LISTS = "no file system has access lists: EOPNOTSUPP, as on HAMMER";
-const NO_ATTRIBUTES = "no file system has them: EOPNOTSUPP, as on HAMMER";
+const ATTRIBUTES_NOTE = "the arguments of 2.6 and later";
 export const ADMIN_ROWS: readonly Sysent[] = [
   plain(56, "revoke", [path], (lp, a) => kernRevoke(lp, getPath(lp, a[0]!))),
   partial(plain(85, "swapon", [path], (lp, a) => kernSwapon(lp, getPath(lp, a[0]!), false)), SWAP_NOTE),
@@ -150,11 +188,11 @@ export const ADMIN_ROWS: readonly Sysent[] = [
   partial(plain(354, "__acl_aclcheck_fd", [fd, int, uptr], aclOfFd(true)), NO_LISTS),
   partial(
     plain(355, "extattrctl", [path, int, uptr, uptr], (lp, a) => (kernStatfs(lp, getPath(lp, a[0]!)), unsupported())),
-    NO_ATTRIBUTES,
+    "no file system is told to begin or to end keeping attributes: EOPNOTSUPP, as on HAMMER",
   ),
-  partial(plain(356, "extattr_set_file", [path, uptr, uptr, uint], sysExtattr), NO_ATTRIBUTES),
-  partial(plain(357, "extattr_get_file", [path, uptr, uptr, uint], sysExtattrGet), NO_ATTRIBUTES),
-  partial(plain(358, "extattr_delete_file", [path, uptr], sysExtattr), NO_ATTRIBUTES),
+  partial(plain(356, "extattr_set_file", [path, int, path, uptr, size], sysExtattrSet), ATTRIBUTES_NOTE),
+  partial(plain(357, "extattr_get_file", [path, int, path, uptr, size], sysExtattrGet), ATTRIBUTES_NOTE),
+  partial(plain(358, "extattr_delete_file", [path, int, path], sysExtattrDelete), ATTRIBUTES_NOTE),
   partial(plain(468, "mountctl", [path, int, fd, uptr, size, uptr, size], sysMountctl), "mount flags and statvfs; no journals, no exports"),
   partial(plain(529, "swapoff", [path], (lp, a) => kernSwapoff(lp, getPath(lp, a[0]!))), SWAP_NOTE),
   partial(plain(530, "vquotactl", [path, uptr], unsupported), "as with sysctl vfs.quota_enabled 0: EOPNOTSUPP"),

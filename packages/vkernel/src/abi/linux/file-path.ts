@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Names and attributes of files for Linux programs (Linux fs/namei.c, fs/open.c, fs/utimes.c, fs/namespace.c). */
-import { E2BIG, EACCES, EINVAL, ENAMETOOLONG, ENODEV, ENOENT, EOPNOTSUPP, EPERM, ERANGE } from "../../sys/errno.ts";
+import { EINVAL, ENAMETOOLONG, ENODEV, ENOENT, EPERM, ERANGE } from "../../sys/errno.ts";
 import { AT_FDCWD } from "../../sys/fcntl.ts";
-import { AF_INET6, AF_NETLINK, AF_UNIX, SOCK_STREAM } from "../../sys/socket.ts";
-import { VREAD, VWRITE } from "../../sys/ucred.ts";
 import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK } from "../../sys/stat.ts";
 import type { Lwp } from "../../kern/proc.ts";
 import {
-  checkWritableMount,
   kernAccess,
   kernChdir,
   kernChroot,
@@ -19,7 +16,6 @@ import {
   kernReadlink,
   kernRename,
   kernRmdir,
-  kernStat,
   kernSymlink,
   kernUnlink,
   RENAME_EXCHANGE,
@@ -30,15 +26,13 @@ import {
 import { fdSetMode, fdSetOwner, kernTruncate, type NewTime, onVnode, setMode, setOwner, setTimes } from "../../kern/sys-vfs-attr.ts";
 import { waitDurable } from "../../kern/durable.ts";
 import { suser } from "../../kern/prot.ts";
-import { VnodeFile } from "../../kern/vnode-file.ts";
-import { SocketFile } from "../../kern/socket-file.ts";
 import { kernMount, kernRemount, kernSync, kernUnmount } from "../../kern/sys-vfs-mount.ts";
 import { fd, hex, int, octal, off64, partial, path, plain, size, sleeps, type Sysent, uint, uptr } from "../../kern/sysent.ts";
 import { MNT_NODEV, MNT_NOEXEC, MNT_NOSUID, MNT_RDONLY, MNT_SYNCHRONOUS } from "../../vfs/mount.ts";
 import { NLC_EMPTY, NLC_FOLLOW } from "../../vfs/nlookup.ts";
-import type { Vnode, Vtype } from "../../vfs/vnode.ts";
+import type { Vtype } from "../../vfs/vnode.ts";
 import { VBLK, VCHR, VFIFO, VLNK, VREG, VSOCK } from "../../vfs/vnode.ts";
-import { copyin, copyinWords, copyout, copyinstr } from "../../vm/copyio.ts";
+import { copyinWords, copyout, copyinstr } from "../../vm/copyio.ts";
 import {
   AT_EACCESS,
   AT_EMPTY_PATH,
@@ -295,83 +289,6 @@ function umount(lp: Lwp, uaddr: number, flags: number): number {
   return kernUnmount(lp, p, (flags & (UMOUNT_FORCE | UMOUNT_DETACH)) !== 0);
 }
 
-const XATTR_NAME_MAX = 255;
-const XATTR_SIZE_MAX = 65_536;
-const XATTR_FLAGS = 3;
-/** An attribute's name, after what setxattr would give it was checked. Throws EINVAL, ERANGE, E2BIG, EFAULT. */
-function checkXattr(lp: Lwp, a: Int32Array, sets: boolean): string {
-  if (sets && (a[4]! & ~XATTR_FLAGS) !== 0) throw EINVAL;
-  const vm = lp.proc.vmspace!;
-  const name = textArg(lp, a[1]!, XATTR_NAME_MAX, ERANGE);
-  if (name === "") throw ERANGE;
-  if (!sets) return name;
-  const len = a[3]! >>> 0;
-  if (len > XATTR_SIZE_MAX) throw E2BIG;
-  copyin(vm, a[2]!, new Uint8Array(len), 0, len);
-  return name;
-}
-/** May the process look at (VREAD) or change (VWRITE) an attribute of that name? Throws EPERM, EACCES, EROFS. */
-function xattrRights(lp: Lwp, vp: Vnode, name: string, want: number): void {
-  if (want === VWRITE) checkWritableMount(vp);
-  if (name.startsWith("security.") || name.startsWith("system.")) return;
-  const { cred } = lp.proc;
-  if (name.startsWith("trusted.") && cred.uid !== 0) throw want === VWRITE ? EPERM : EOPNOTSUPP;
-  if (!vp.access(want, cred)) throw EACCES;
-}
-/** Extended attributes: no file system here has any; the file must exist all the same, and be the caller's to ask. */
-const noXattr =
-  (follow: boolean, want: number, sets = false) =>
-  (lp: Lwp, a: Int32Array): number => {
-    const name = checkXattr(lp, a, sets);
-    withPath(lp, cwd, pathArg(lp, a[0]!), follow ? NLC_FOLLOW : 0, (vp) => xattrRights(lp, vp, name, want));
-    throw EOPNOTSUPP;
-  };
-const noFxattr =
-  (sets = false) =>
-  (lp: Lwp, a: Int32Array): number => {
-    const fp = lp.proc.fd!.get(a[0]!);
-    const name = checkXattr(lp, a, sets);
-    if (fp instanceof VnodeFile) xattrRights(lp, fp.vp, name, VWRITE);
-    throw EOPNOTSUPP;
-  };
-const listNone =
-  (follow: boolean) =>
-  (lp: Lwp, a: Int32Array): number => {
-    kernStat(lp, AT_FDCWD, pathArg(lp, a[0]!), follow ? NLC_FOLLOW : 0);
-    return 0;
-  };
-/** The one attribute that Linux's sockets have: the name of their protocol. */
-const SOCKET_ATTRIBUTE = "system.sockprotoname";
-function protocolName({ socket }: SocketFile): string {
-  switch (socket.family) {
-    case AF_UNIX:
-      return "UNIX";
-    case AF_NETLINK:
-      return "NETLINK";
-    default:
-      return `${socket.kind === SOCK_STREAM ? "TCP" : "UDP"}${socket.family === AF_INET6 ? "v6" : ""}`;
-  }
-}
-/** An attribute's text with its NUL: its length when there is no room asked for. Throws ERANGE. */
-function putAttribute(lp: Lwp, text: string, uaddr: number, room: number): number {
-  const bytes = Uint8Array.from(`${text}\0`, (c) => c.charCodeAt(0));
-  if (room === 0) return bytes.length;
-  if (room >>> 0 < bytes.length) throw ERANGE;
-  copyout(lp.proc.vmspace!, bytes, 0, uaddr, bytes.length);
-  return bytes.length;
-}
-function sysFlistxattr(lp: Lwp, a: Int32Array): number {
-  const fp = lp.proc.fd!.get(a[0]!);
-  return fp instanceof SocketFile ? putAttribute(lp, SOCKET_ATTRIBUTE, a[1]!, a[2]!) : 0;
-}
-function sysFgetxattr(lp: Lwp, a: Int32Array): number {
-  const fp = lp.proc.fd!.get(a[0]!);
-  const name = checkXattr(lp, a, false);
-  if (fp instanceof VnodeFile) xattrRights(lp, fp.vp, name, VREAD);
-  if (!(fp instanceof SocketFile) || name !== SOCKET_ATTRIBUTE) throw EOPNOTSUPP;
-  return putAttribute(lp, protocolName(fp), a[2]!, a[3]!);
-}
-
 export const FILE_PATH_ROWS: readonly Sysent[] = [
   plain(9, "link", [path, path], (lp, a) => kernLink(lp, cwd, pathArg(lp, a[0]!), cwd, pathArg(lp, a[1]!), 0)),
   plain(10, "unlink", [path], (lp, a) => kernUnlink(lp, cwd, pathArg(lp, a[0]!))),
@@ -406,18 +323,6 @@ export const FILE_PATH_ROWS: readonly Sysent[] = [
   plain(198, "lchown32", [path, uint, uint], chown(0, same)),
   plain(207, "fchown32", [fd, uint, uint], fchown(same)),
   plain(212, "chown32", [path, uint, uint], chown(NLC_FOLLOW, same)),
-  plain(226, "setxattr", [path, path, uptr, size, hex], noXattr(true, VWRITE, true)),
-  plain(227, "lsetxattr", [path, path, uptr, size, hex], noXattr(false, VWRITE, true)),
-  plain(228, "fsetxattr", [fd, path, uptr, size, hex], noFxattr(true)),
-  plain(229, "getxattr", [path, path, uptr, size], noXattr(true, VREAD)),
-  plain(230, "lgetxattr", [path, path, uptr, size], noXattr(false, VREAD)),
-  plain(231, "fgetxattr", [fd, path, uptr, size], sysFgetxattr),
-  plain(232, "listxattr", [path, uptr, size], listNone(true)),
-  plain(233, "llistxattr", [path, uptr, size], listNone(false)),
-  plain(234, "flistxattr", [fd, uptr, size], sysFlistxattr),
-  plain(235, "removexattr", [path, path], noXattr(true, VWRITE)),
-  plain(236, "lremovexattr", [path, path], noXattr(false, VWRITE)),
-  plain(237, "fremovexattr", [fd, path], noFxattr()),
   plain(271, "utimes", [path, uptr], (lp, a) => utimes(lp, cwd, pathArg(lp, a[0]!), a[1]!, 4)),
   plain(296, "mkdirat", [fd, path, octal], (lp, a) => kernMkdir(lp, dirFd(a[0]!), pathArg(lp, a[1]!), a[2]!)),
   plain(297, "mknodat", [fd, path, octal, uint], (lp, a) =>

@@ -20,7 +20,7 @@ import type { Ucred } from "../../sys/ucred.ts";
 import { accessOk } from "../../sys/ucred.ts";
 import type { Statfs } from "../mount.ts";
 import { type Barrier, MNT_LOCAL, MNT_RDONLY, Mount } from "../mount.ts";
-import type { ReaddirKeySink, ReaddirSink, Vattr, VattrChange, VnodeCreate, Vtype } from "../vnode.ts";
+import type { ReaddirKeySink, ReaddirSink, Vattr, VattrChange, VnodeCreate, Vtype, XattrMode } from "../vnode.ts";
 import { VBLK, VCHR, VDIR, VFIFO, VLNK, Vnode, VREG, VSOCK } from "../vnode.ts";
 import { BACKLOG_MAX, CothreadDisk } from "./cothread-disk.ts";
 import { HammerMiss, kernelError, RoomMiss } from "./error.ts";
@@ -422,6 +422,41 @@ export class HammerVnode extends Vnode {
     this.mount.throttle();
     try {
       return this.mount.core.write(this.ip, offset, buf, bufOff, len);
+    } catch (e) {
+      throw this.mount.error(e);
+    }
+  }
+
+  override getXattr(name: string): Uint8Array | null {
+    try {
+      return this.mount.core.getXattr(this.ip, name);
+    } catch (e) {
+      throw this.mount.error(e);
+    }
+  }
+
+  override listXattr(): Iterable<string> {
+    try {
+      return this.mount.core.listXattr(this.ip);
+    } catch (e) {
+      throw this.mount.error(e);
+    }
+  }
+
+  override setXattr(name: string, value: Uint8Array, mode: XattrMode): void {
+    this.checkWritable();
+    this.mount.throttle();
+    try {
+      this.mount.core.setXattr(this.ip, name, value, mode);
+    } catch (e) {
+      throw this.mount.error(e);
+    }
+  }
+
+  override removeXattr(name: string): void {
+    this.checkWritable();
+    try {
+      this.mount.core.removeXattr(this.ip, name);
     } catch (e) {
       throw this.mount.error(e);
     }

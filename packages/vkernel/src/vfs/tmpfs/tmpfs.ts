@@ -9,12 +9,12 @@
  *   TF3  A directory's nlink is 2 plus the number of its sub-directories.
  * @module
  */
-import { EEXIST, EINVAL, EISDIR, EMLINK, ENOSPC, ENOTEMPTY, EPERM, EROFS } from "../../sys/errno.ts";
+import { EEXIST, EINVAL, EISDIR, EMLINK, ENOATTR, ENOSPC, ENOTEMPTY, EPERM, EROFS } from "../../sys/errno.ts";
 import type { Ucred } from "../../sys/ucred.ts";
 import { accessOk } from "../../sys/ucred.ts";
 import type { Statfs } from "../mount.ts";
 import { MNT_LOCAL, MNT_RDONLY, Mount } from "../mount.ts";
-import type { ReaddirSink, Vattr, VattrChange, VnodeCreate, Vtype } from "../vnode.ts";
+import type { ReaddirSink, Vattr, VattrChange, VnodeCreate, Vtype, XattrMode } from "../vnode.ts";
 import { VBLK, VCHR, VDIR, VLNK, Vnode, VREG, vref } from "../vnode.ts";
 import type { Budget } from "./data.ts";
 import { FileData } from "./data.ts";
@@ -23,6 +23,9 @@ import { DirentTable } from "./dirents.ts";
 const BLOCK = 4096;
 /** What a node costs beyond its data, for the budget. */
 const NODE_BYTES = 512;
+/** What an extended attribute costs beyond its name and value. */
+const XATTR_BYTES = 64;
+const attributeBytes = (name: string, value: Uint8Array): number => XATTR_BYTES + name.length + value.length;
 export const LINK_MAX = 32767;
 const FIRST_COOKIE = 3;
 
@@ -125,6 +128,8 @@ export class TmpfsNode extends Vnode {
   target = "";
   /** F_SEAL_* bits of a regular file (Linux mm/memfd.c): only a memfd may be given more than the first. */
   seals = F_SEAL_SEAL;
+  /** Extended attributes, null while there never was one; the budget has what they hold. */
+  private xattrs: Map<string, Uint8Array> | null = null;
   /** The directory above; a directory that was removed keeps it. */
   up: TmpfsNode;
 
@@ -348,6 +353,38 @@ export class TmpfsNode extends Vnode {
     return n;
   }
 
+  override getXattr(name: string): Uint8Array | null {
+    return this.xattrs?.get(name) ?? null;
+  }
+
+  override listXattr(): Iterable<string> {
+    return this.xattrs?.keys() ?? [];
+  }
+
+  override setXattr(name: string, value: Uint8Array, mode: XattrMode): void {
+    this.checkWritable();
+    const old = this.xattrs?.get(name);
+    if (old === undefined ? mode === "replace" : mode === "create") throw old === undefined ? ENOATTR : EEXIST;
+    const { budget } = this.mount;
+    const more = attributeBytes(name, value) - (old === undefined ? 0 : attributeBytes(name, old));
+    if (more > 0 && budget.used + more > budget.limit) {
+      budget.full?.();
+      throw ENOSPC;
+    }
+    budget.used += more;
+    (this.xattrs ??= new Map()).set(name, value);
+    this.ctimeUs = this.mount.now();
+  }
+
+  override removeXattr(name: string): void {
+    this.checkWritable();
+    const old = this.xattrs?.get(name);
+    if (old === undefined) throw ENOATTR;
+    this.xattrs!.delete(name);
+    this.mount.budget.used -= attributeBytes(name, old);
+    this.ctimeUs = this.mount.now();
+  }
+
   override inactive(): void {
     if (this.nlink === 0) this.release();
   }
@@ -355,6 +392,10 @@ export class TmpfsNode extends Vnode {
   /** The last name and the last holder are gone (TF1). */
   protected release(): void {
     this.data?.release();
+    if (this.xattrs !== null) {
+      for (const [name, value] of this.xattrs) this.mount.budget.used -= attributeBytes(name, value);
+      this.xattrs = null;
+    }
     this.mount.dismiss();
   }
 }
