@@ -16,6 +16,7 @@ import type { Ucred } from "../sys/ucred.ts";
 /** CAP_LAST_CAP of Linux 5.10 (CAP_CHECKPOINT_RESTORE). */
 export const CAP_LAST = 40;
 const ALL = (1n << BigInt(CAP_LAST + 1)) - 1n;
+export const CAP_DAC_READ_SEARCH = 2;
 export const CAP_SETGID = 6;
 export const CAP_SETUID = 7;
 const CAP_SETPCAP = 1n << 8n;

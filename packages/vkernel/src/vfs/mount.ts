@@ -77,7 +77,7 @@ export abstract class Mount {
   identity(): string | null {
     return null;
   }
-  /** What tells the file from all others that the file system ever has: VFS_VPTOFH. Only where there is an identity. */
+  /** What tells the file from all others that the file system ever has: VFS_VPTOFH. Where there is no identity, as long as it is mounted. */
   fid(_vp: Vnode): Uint8Array {
     throw EOPNOTSUPP;
   }

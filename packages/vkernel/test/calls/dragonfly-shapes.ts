@@ -91,7 +91,6 @@ export const DRAGONFLY_SHAPES: Readonly<Record<string, Shape>> = {
   msgctl: { args: { 1: 2 } },
   shmctl: { args: { 1: 2 } },
   mincore: { args: { 0: AT.zeros } },
-  getfh: { wrong: { 1: "the file system gives no handles" } },
   fhstat: { wrong: { 1: "the file system has no handles" } },
   dfbsd12_fhstat: { wrong: { 1: "the file system has no handles" } },
   fhstatfs: { wrong: { 1: "the file system has no handles" } },

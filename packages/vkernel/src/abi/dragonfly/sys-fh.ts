@@ -6,14 +6,13 @@
 import { EINVAL, ESTALE } from "../../sys/errno.ts";
 import { AT_FDCWD, O_CREAT, O_PATH } from "../../sys/fcntl.ts";
 import type { Mount, Statfs } from "../../vfs/mount.ts";
-import { cacheDrop, type Nchandle } from "../../vfs/namecache.ts";
 import { NLC_FOLLOW } from "../../vfs/nlookup.ts";
 import type { Vattr, Vnode } from "../../vfs/vnode.ts";
 import { vrele } from "../../vfs/vnode.ts";
 import { fdrop } from "../../kern/file.ts";
 import type { Lwp } from "../../kern/proc.ts";
 import { suser } from "../../kern/prot.ts";
-import { openExisting } from "../../kern/sys-vfs-open.ts";
+import { openFid } from "../../kern/sys-fh.ts";
 import { withPath } from "../../kern/sys-vfs.ts";
 import { hex, partial, path, plain, type Sysent, uptr } from "../../kern/sysent.ts";
 import { encodeStat, encodeStat12, encodeStatfs, encodeStatvfs, getBytes, getPath, putBytes } from "./guest-struct.ts";
@@ -38,17 +37,18 @@ function sysGetfh(lp: Lwp, a: Int32Array): number {
   });
 }
 
-/** The file of a handle, referenced. Throws EPERM, EFAULT, ESTALE. */
-function fileOf(lp: Lwp, uaddr: number): { mount: Mount; vp: Vnode } {
+/** What a handle says: a file system, and a file's id in it. Throws EPERM, EFAULT, ESTALE. */
+function handleAt(lp: Lwp, uaddr: number): { mount: Mount; fid: Uint8Array } {
   suser(lp.proc);
   const b = getBytes(lp, uaddr, FHANDLE_SIZE);
   const dv = new DataView(b.buffer);
   const mount = lp.k.mounts.list.find((m) => m.fsid === dv.getUint32(0, true));
-  if (mount === undefined || mount.identity() === null) throw ESTALE;
-  return { mount, vp: mount.vnodeOfFid(b.slice(FID_AT + 2, FID_AT + 2 + dv.getUint16(FID_AT, true))) };
+  if (mount === undefined) throw ESTALE;
+  return { mount, fid: b.slice(FID_AT + 2, FID_AT + 2 + dv.getUint16(FID_AT, true)) };
 }
 const about = (answer: (vp: Vnode, mount: Mount) => Uint8Array) => (lp: Lwp, a: Int32Array): number => {
-  const { mount, vp } = fileOf(lp, a[0]!);
+  const { mount, fid } = handleAt(lp, a[0]!);
+  const vp = mount.vnodeOfFid(fid);
   try {
     putBytes(lp, a[1]!, answer(vp, mount));
     return 0;
@@ -65,29 +65,17 @@ function sysFhopen(lp: Lwp, a: Int32Array): number {
   const flags = a[1]! & ~O_PATH;
   const NO_ACCESS = 3;
   if ((flags & NO_ACCESS) === NO_ACCESS || (flags & O_CREAT) !== 0) throw EINVAL;
-  const { mount, vp } = fileOf(lp, a[0]!);
-  const nch: Nchandle = vp.nch === null ? mount.rootNch!.cache.makeDetached(mount, "", vp, null) : held(vp);
+  const { mount, fid } = handleAt(lp, a[0]!);
+  const fp = openFid(lp, mount, fid, flags);
   try {
-    const fp = openExisting(lp, nch, flags);
-    try {
-      return lp.proc.fd!.install(lp, fp, false);
-    } catch (e) {
-      fdrop(fp, lp);
-      throw e;
-    }
-  } finally {
-    cacheDrop(nch);
+    return lp.proc.fd!.install(lp, fp, false);
+  } catch (e) {
+    fdrop(fp, lp);
+    throw e;
   }
 }
-/** The name that the file is known by, held in the place of the reference. */
-function held(vp: Vnode): Nchandle {
-  const nch = vp.nch!;
-  nch.cache.ref(nch);
-  vrele(vp);
-  return nch;
-}
 
-const NOTE = "files of file systems that last: hammer";
+const NOTE = "files of hammer and tmpfs; those of hammer last over restarts";
 export const FH_ROWS: readonly Sysent[] = [
   plain(161, "getfh", [path, uptr], sysGetfh),
   plain(297, "fhstatfs", [uptr, uptr], statfs(encodeStatfs)),

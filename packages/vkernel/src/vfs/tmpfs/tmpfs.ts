@@ -9,7 +9,7 @@
  *   TF3  A directory's nlink is 2 plus the number of its sub-directories.
  * @module
  */
-import { EEXIST, EINVAL, EISDIR, EMLINK, ENOATTR, ENOSPC, ENOTEMPTY, EPERM, EROFS } from "../../sys/errno.ts";
+import { EEXIST, EINVAL, EISDIR, EMLINK, ENOATTR, ENOSPC, ENOTEMPTY, EPERM, EROFS, ESTALE } from "../../sys/errno.ts";
 import type { Ucred } from "../../sys/ucred.ts";
 import { accessOk } from "../../sys/ucred.ts";
 import type { Statfs } from "../mount.ts";
@@ -28,6 +28,8 @@ const XATTR_BYTES = 64;
 const attributeBytes = (name: string, value: Uint8Array): number => XATTR_BYTES + name.length + value.length;
 export const LINK_MAX = 32767;
 const FIRST_COOKIE = 3;
+/** A file's number. */
+const FID_BYTES = 8;
 
 export interface TmpfsOptions {
   /** Most bytes of file data and nodes. */
@@ -68,6 +70,28 @@ export class TmpfsMount extends Mount {
   protected makeRoot(mode: number): void {
     this.rootNode = new TmpfsNode(this, { type: VDIR, mode, uid: 0, gid: 0 });
     this.rootNode.nlink = 2;
+  }
+
+  /** Nodes by the numbers that somebody was told to find them by. */
+  private readonly told = new Map<number, TmpfsNode>();
+
+  override fid(vp: Vnode): Uint8Array {
+    const node = vp as TmpfsNode;
+    this.told.set(node.fileid, node);
+    const fid = new Uint8Array(FID_BYTES);
+    new DataView(fid.buffer).setFloat64(0, node.fileid);
+    return fid;
+  }
+
+  override vnodeOfFid(fid: Uint8Array): Vnode {
+    const node = fid.length === FID_BYTES ? this.told.get(new DataView(fid.buffer, fid.byteOffset).getFloat64(0)) : undefined;
+    if (node === undefined || node.nlink === 0) throw ESTALE;
+    return vref(node);
+  }
+
+  /** The node is no more. */
+  forget(node: TmpfsNode): void {
+    this.told.delete(node.fileid);
   }
 
   newFileid(): number {
@@ -396,6 +420,7 @@ export class TmpfsNode extends Vnode {
       for (const [name, value] of this.xattrs) this.mount.budget.used -= attributeBytes(name, value);
       this.xattrs = null;
     }
+    this.mount.forget(this);
     this.mount.dismiss();
   }
 }
