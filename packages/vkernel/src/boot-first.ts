@@ -8,7 +8,7 @@ import type { Kernel } from "./kern/kernel.ts";
 import { panicState } from "./kern/panic.ts";
 import type { Lwp } from "./kern/proc.ts";
 import { EACCES, ENOENT, Errno } from "./sys/errno.ts";
-import type { Ucred } from "./sys/ucred.ts";
+import { ucredOf, type Ucred } from "./sys/ucred.ts";
 import { cacheDrop } from "./vfs/namecache.ts";
 import { NLC_FOLLOW, Nlookup, nlookup } from "./vfs/nlookup.ts";
 
@@ -35,7 +35,7 @@ export interface FirstProgram {
 /** Credentials of a program that is started from outside. */
 export function programCred(program: Pick<FirstProgram, "uid" | "gid" | "groups">): Ucred {
   const { uid = 0, gid = 0, groups = [] } = program;
-  return { uid, ruid: uid, svuid: uid, gid, rgid: gid, svgid: gid, groups: [...groups] };
+  return ucredOf(uid, gid, [...groups]);
 }
 
 /** Starts the first process; without one, the kernel's own init is all there is. */

@@ -7,6 +7,7 @@
  *   AC1  While accounting is on its file's name is held and the file counts as written to, so that nobody executes it.
  * @module
  */
+import { CAP_SYS_PACCT } from "../sys/capability.ts";
 import { EACCES } from "../sys/errno.ts";
 import { AT_FDCWD } from "../sys/fcntl.ts";
 import { VWRITE } from "../sys/ucred.ts";
@@ -18,7 +19,7 @@ import { objectWrite } from "../vm/object-io.ts";
 import { Uio } from "../vm/uio.ts";
 import type { Lwp, Proc } from "./proc.ts";
 import { P_CONTROLT, P_EXEC } from "./proc.ts";
-import { suser } from "./prot.ts";
+import { need } from "./prot.ts";
 import { procTimes } from "./resource.ts";
 import { checkWritableMount, lookupPath } from "./sys-vfs.ts";
 
@@ -99,7 +100,7 @@ export class Accounting {
 
 /** acct(2): null ends accounting. Throws EPERM, EACCES for what is no regular file. */
 export function kernAcct(lp: Lwp, path: string | null): number {
-  suser(lp.proc);
+  need(lp.proc, CAP_SYS_PACCT);
   if (path === null) {
     lp.k.acct.set(null);
     return 0;

@@ -397,7 +397,7 @@ function commit(lp: Lwp, file: ExecFile, image: BuiltImage): void {
     p.dumpable = 1;
     p.cred = { ...p.cred, svuid: p.cred.uid, svgid: p.cred.gid };
   }
-  p.caps.executed(p.cred);
+  p.cred = { ...p.cred, caps: p.cred.caps.executed(p.cred) };
   p.flags |= P_EXEC;
   p.profile = null;
   p.abi = image.abi;

@@ -10,6 +10,7 @@
  *   K3  A vfork parent does not run until the child has left its address space (releaseVforkParent).
  * @module
  */
+import { CAP_SYS_ADMIN, CAP_SYS_RESOURCE, capable } from "../sys/capability.ts";
 import { EAGAIN } from "../sys/errno.ts";
 import { knote, NOTE_FORK } from "../sys/event.ts";
 import { SIGCHLD } from "../sys/signal.ts";
@@ -79,7 +80,7 @@ export function fork1(lp: Lwp, opt: ForkOptions): Lwp {
     k.logRated(`the process table is full (${k.maxproc}): pid ${p.pid} (${p.comm}) cannot fork`);
     throw EAGAIN;
   }
-  if (p.cred.ruid !== 0 && countProcs(k, p.cred.ruid) >= p.limits.cur[RLIMIT_NPROC]!) throw EAGAIN;
+  if (!mayExceedProcs(p) && countProcs(k, p.cred.ruid) >= p.limits.cur[RLIMIT_NPROC]!) throw EAGAIN;
 
   const pid = allocPid(k);
   const vmspace = opt.shareVm ? vmspaceRef(p.vmspace!) : vmspaceFork(p.vmspace!);
@@ -119,7 +120,6 @@ export function fork1(lp: Lwp, opt: ForkOptions): Lwp {
   child.personality = p.personality;
   child.dumpable = p.dumpable;
   child.noNewPrivs = p.noNewPrivs;
-  child.caps = p.caps.copy();
   child.schedPolicy = p.schedPolicy;
   child.exitSignal = opt.exitSignal;
   child.startNs = k.nanouptime();
@@ -145,9 +145,14 @@ export function fork1(lp: Lwp, opt: ForkOptions): Lwp {
   return clp;
 }
 
+/** RLIMIT_NPROC does not hold for the superuser, nor for who may exceed limits. */
+function mayExceedProcs({ cred }: Proc): boolean {
+  return cred.ruid === 0 || capable(cred, CAP_SYS_RESOURCE) || capable(cred, CAP_SYS_ADMIN);
+}
+
 function newThread(lp: Lwp, opt: ForkOptions): Lwp {
   const p = lp.proc;
-  if (p.cred.ruid !== 0 && p.lwps.size >= p.limits.cur[RLIMIT_NPROC]!) throw EAGAIN;
+  if (!mayExceedProcs(p) && p.lwps.size >= p.limits.cur[RLIMIT_NPROC]!) throw EAGAIN;
   if (lp.k.lwps.size >= lp.k.maxproc * 2) throw EAGAIN;
   const clp = cloneLwp(lp, p, allocPid(lp.k), opt);
   if (lp.trace !== null) traceFork(lp, clp, false, 0);

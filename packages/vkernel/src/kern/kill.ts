@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** kill(2): who may signal whom (DragonFly 2.0 sys/kern/kern_sig.c, CANSIGNAL and sys_kill). */
+import { CAP_KILL, capable } from "../sys/capability.ts";
 import { EPERM, ESRCH } from "../sys/errno.ts";
 import { SIGCONT } from "../sys/signal.ts";
 import type { Ucred } from "../sys/ucred.ts";
@@ -11,7 +12,7 @@ import { type Ksiginfo, psignal } from "./sig.ts";
 export function canSignal(from: Proc, p: Proc, sig: number): boolean {
   const c: Ucred = from.cred;
   const t: Ucred = p.cred;
-  if (c.uid === 0 || from === p) return true;
+  if (from === p || capable(c, CAP_KILL)) return true;
   if (c.ruid === t.ruid || c.ruid === t.svuid || c.uid === t.ruid || c.uid === t.svuid) return true;
   return sig === SIGCONT && from.pgrp.session === p.pgrp.session;
 }

@@ -11,6 +11,7 @@
  *   PQ4  A notification is sent once, when a message comes into an empty queue that nobody waits at, and is used up by that.
  * @module
  */
+import { CAP_FOWNER, CAP_SYS_RESOURCE, capable } from "../sys/capability.ts";
 import {
   EACCES, EAGAIN, EBADF, EBUSY, EEXIST, EINVAL, EMFILE, EMSGSIZE, ENAMETOOLONG, ENOENT, ENOSPC, ETIMEDOUT,
 } from "../sys/errno.ts";
@@ -159,7 +160,7 @@ function checkName(name: string): void {
 function create(lp: Lwp, name: string, mode: number, attr: MqAttr | null, limits: MqLimits): MessageQueue {
   const table = lp.k.mqueues;
   const { cred } = lp.proc;
-  const root = cred.uid === 0;
+  const root = capable(cred, CAP_SYS_RESOURCE);
   if (!root && table.queues.size >= MQ_QUEUES) throw ENOSPC;
   const { maxmsg, msgsize } = attr ?? limits.initial;
   const { most } = limits;
@@ -212,8 +213,8 @@ export function mqUnlink(lp: Lwp, name: string): void {
   const table = lp.k.mqueues;
   const q = table.queues.get(name);
   if (q === undefined) throw ENOENT;
-  const { uid } = lp.proc.cred;
-  if (uid !== 0 && uid !== q.uid) throw EACCES;
+  const { cred } = lp.proc;
+  if (cred.uid !== q.uid && !capable(cred, CAP_FOWNER)) throw EACCES;
   table.queues.delete(name);
   q.named = false;
   table.settle(q);

@@ -12,6 +12,7 @@
  *   P5  `ast` is non-zero whenever something is to be done before the thread executes user code again.
  * @module
  */
+import { CAP_SYS_NICE, capable } from "../sys/capability.ts";
 import { EACCES, EPERM } from "../sys/errno.ts";
 import type { Klist } from "../sys/event.ts";
 import type { Ucred } from "../sys/ucred.ts";
@@ -24,7 +25,6 @@ import type { Vnode } from "../vfs/vnode.ts";
 import { type LateStore, NO_STORES } from "../vm/late-stores.ts";
 import type { Vmspace } from "../vm/vmspace.ts";
 import type { Abi } from "./abi.ts";
-import { Capabilities } from "./capability.ts";
 import type { Callout } from "./callout.ts";
 import type { Filedesc } from "./descrip.ts";
 import type { Kernel } from "./kernel.ts";
@@ -274,8 +274,6 @@ export class Proc {
   pdeathsig = 0;
   noNewPrivs = false;
   subreaper = false;
-  /** Linux capability sets. */
-  caps: Capabilities;
   /** profil(2)'s table, null without profiling. */
   profile: Profile | null = null;
   /** Its accounting record has been written. */
@@ -293,7 +291,6 @@ export class Proc {
     this.parent = parent;
     this.pgrp = init.pgrp;
     this.cred = init.cred;
-    this.caps = new Capabilities(init.cred.uid === 0);
     this.sigacts = init.sigacts;
     this.abi = init.abi;
     this.limits = init.limits;
@@ -316,7 +313,7 @@ export class Proc {
 
   /** Sets the nice value on behalf of `by`. Throws EPERM for a stranger, EACCES for a lower value than now. */
   renice(by: Ucred, nice: number): void {
-    if (by.uid !== 0) {
+    if (!capable(by, CAP_SYS_NICE)) {
       if (by.uid !== this.cred.ruid && by.uid !== this.cred.uid) throw EPERM;
       if (nice < this.nice) throw EACCES;
     }

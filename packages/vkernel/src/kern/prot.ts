@@ -4,12 +4,12 @@
  * immutable and shared by all threads of a process; a change replaces them.
  *
  * Invariant
- *   C1  -1 (ID_KEEP) leaves an id as it is. Only the superuser takes on ids that he does not have.
+ *   C1  -1 (ID_KEEP) leaves an id as it is. Only who has the right to (the superuser) takes on ids that he does not have.
  * @module
  */
+import { CAP_SETGID, CAP_SETUID, capable } from "../sys/capability.ts";
 import { EINVAL, EPERM } from "../sys/errno.ts";
 import type { Ucred } from "../sys/ucred.ts";
-import { CAP_SETGID, CAP_SETUID } from "./capability.ts";
 import type { Proc } from "./proc.ts";
 import { P_SUGID } from "./proc.ts";
 
@@ -17,18 +17,13 @@ export const ID_KEEP = -1;
 /** Most supplementary groups. */
 export const NGROUPS_MAX = 65536;
 
-/** The superuser, or who has carried the capability through a change of user (setpriv, daemons that drop privileges). */
-function mayChangeUsers(p: Proc): boolean {
-  return p.cred.uid === 0 || p.caps.has(CAP_SETUID);
-}
-export function mayChangeGroups(p: Proc): boolean {
-  return p.cred.uid === 0 || p.caps.has(CAP_SETGID);
-}
+const mayChangeUsers = (p: Proc): boolean => capable(p.cred, CAP_SETUID);
+export const mayChangeGroups = (p: Proc): boolean => capable(p.cred, CAP_SETGID);
 
 function change(p: Proc, to: Partial<Ucred>): void {
   const before = p.cred;
-  p.cred = { ...before, ...to };
-  p.caps.idsChanged(before, p.cred);
+  const after = { ...before, ...to };
+  p.cred = { ...after, caps: before.caps.idsChanged(before, after) };
   p.flags |= P_SUGID;
   p.dumpable = 0;
 }
@@ -101,7 +96,12 @@ export function setgroups(p: Proc, groups: readonly number[]): void {
   change(p, { groups: [...groups] });
 }
 
-/** Throws EPERM unless the process is the superuser's. */
+/** Throws EPERM unless the process has the right of a capability. */
+export function need(p: Proc, capability: number): void {
+  if (!capable(p.cred, capability)) throw EPERM;
+}
+
+/** Throws EPERM unless the process is the superuser's: DragonFly's notion of privilege. */
 export function suser(p: Proc): void {
   if (p.cred.uid !== 0) throw EPERM;
 }

@@ -16,6 +16,7 @@
  *   PT3  Whoever traces is told of every stop: its wait channel is woken and it gets SIGCHLD.
  * @module
  */
+import { CAP_SYS_PTRACE, capable } from "../sys/capability.ts";
 import { EIO, EJUSTRETURN, ENOSYS, EPERM, ERESTART, Errno, ESRCH } from "../sys/errno.ts";
 import { CLD_EXITED, CLD_KILLED, CLD_TRAPPED, SA_NOCLDSTOP, SIGCHLD, SIGKILL, SIGSTOP, SIGTRAP, SI_USER, sigaddset, sigismember } from "../sys/signal.ts";
 import { IoMiss, WOULDBLOCK } from "../sys/wait.ts";
@@ -61,7 +62,7 @@ export function traceBy(lp: Lwp, tracer: Proc, seized: boolean, options: number)
 
 /** Whether `by` may look into `p`: the same user, and nothing that has taken on other rights. */
 export function mayTrace(by: Proc, p: Proc): boolean {
-  if (by.cred.uid === 0) return true;
+  if (capable(by.cred, CAP_SYS_PTRACE)) return true;
   const { ruid, rgid } = by.cred;
   const same = p.cred.ruid === ruid && p.cred.uid === ruid && p.cred.svuid === ruid && p.cred.rgid === rgid;
   return same && p.dumpable !== 0 && (p.flags & P_SUGID) === 0;

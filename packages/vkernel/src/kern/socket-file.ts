@@ -70,7 +70,7 @@ export class FileRights implements Rights {
 
 export function credOf(lp: Lwp): PeerCred {
   const { pid, cred } = lp.proc;
-  return { pid, uid: cred.uid, gid: cred.gid };
+  return { pid, uid: cred.uid, gid: cred.gid, caps: cred.caps };
 }
 
 export class SocketFile extends File {

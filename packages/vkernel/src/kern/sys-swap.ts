@@ -8,6 +8,7 @@
  * @module
  */
 import type { Cdev } from "../dev/cdev.ts";
+import { CAP_SYS_ADMIN } from "../sys/capability.ts";
 import { EINVAL, EIO, ENOMEM, ENOTBLK, ENXIO } from "../sys/errno.ts";
 import { AT_FDCWD } from "../sys/fcntl.ts";
 import { NLC_FOLLOW } from "../vfs/nlookup.ts";
@@ -15,7 +16,7 @@ import { VBLK, VCHR } from "../vfs/vnode.ts";
 import { PageOut } from "../vm/pageout.ts";
 import type { SwapDevice } from "../vm/swap.ts";
 import type { Lwp } from "./proc.ts";
-import { suser } from "./prot.ts";
+import { need } from "./prot.ts";
 import { withPath } from "./sys-vfs.ts";
 
 const PAGE_SIZE = 4096;
@@ -65,7 +66,7 @@ function lastPage(dev: Cdev): number {
  * header, no room, a disk that may make its users wait), EBUSY.
  */
 export function kernSwapon(lp: Lwp, path: string, header: boolean): number {
-  suser(lp.proc);
+  need(lp.proc, CAP_SYS_ADMIN);
   const dev = diskAt(lp, path);
   if (!dev.takesSwap) throw EINVAL;
   lp.k.vm.swap.add(header ? swapDevice(dev, 1, lastPage(dev)) : swapDevice(dev, 0, Math.floor(dev.size / PAGE_SIZE)));
@@ -74,7 +75,7 @@ export function kernSwapon(lp: Lwp, path: string, header: boolean): number {
 
 /** Brings back what is on a disk and takes it out of use. Throws EPERM, EINVAL (not in use), ENOMEM, EIO. */
 export function kernSwapoff(lp: Lwp, path: string): number {
-  suser(lp.proc);
+  need(lp.proc, CAP_SYS_ADMIN);
   const { vm } = lp.k;
   const dev = withPath(lp, AT_FDCWD, path, NLC_FOLLOW, (vp) => (vp.type === VCHR || vp.type === VBLK ? lp.k.devsw.find(vp.getattr().rdev) : null));
   const area = dev === null ? undefined : vm.swap.areas.find(({ device }) => device.name === `/dev/${dev.name}`);

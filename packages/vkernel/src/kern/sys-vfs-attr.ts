@@ -3,12 +3,13 @@
  * Changing attributes: chmod, chown, chflags, utimes, truncate, and making files durable (DragonFly 2.0
  * sys/kern/vfs_syscalls.c). Each operation works on a vnode; the calls by path and by descriptor share it.
  */
+import { CAP_CHOWN, CAP_FOWNER, CAP_FSETID, CAP_LINUX_IMMUTABLE, capable } from "../sys/capability.ts";
 import { EACCES, EBADF, EFBIG, EINVAL, EISDIR, EPERM, ETXTBSY } from "../sys/errno.ts";
 import { NOTE_ATTRIB } from "../sys/event.ts";
 import { FWRITE, O_PATH } from "../sys/fcntl.ts";
 import { SIGXFSZ } from "../sys/signal.ts";
 import { ALLPERMS, S_ISGID, S_ISTXT, S_ISUID, S_IXGRP, UF_SETTABLE } from "../sys/stat.ts";
-import { groupMember, VWRITE } from "../sys/ucred.ts";
+import { groupMember, type Ucred, VWRITE } from "../sys/ucred.ts";
 import { vnodeNote } from "../vfs/notify.ts";
 import type { Vattr, VattrChange, Vnode } from "../vfs/vnode.ts";
 import { VDIR, VREG } from "../vfs/vnode.ts";
@@ -41,16 +42,18 @@ export function onVnode(
   return 0;
 }
 
+/** Whether a file is the caller's to change: its own, or by a right over everybody's. */
+const isOwner = (cred: Ucred, va: Vattr): boolean => cred.uid === va.uid || capable(cred, CAP_FOWNER);
+
 /** chmod: the owner's and the superuser's. Others than the superuser cannot set the sticky bit of files, or the
  * set-gid bit for a group that they are not in. Throws EPERM. */
 function modeChange(lp: Lwp, va: Vattr, mode: number): VattrChange {
   const { cred } = lp.proc;
   let bits = mode & ALLPERMS;
-  if (cred.uid !== 0) {
-    if (cred.uid !== va.uid) throw EPERM;
-    if (va.type !== VDIR && (bits & S_ISTXT) !== 0 && lp.proc.abi.files.stickyIsForRoot) bits &= ~S_ISTXT;
-    if (!groupMember(va.gid, cred)) bits &= ~S_ISGID;
-  }
+  if (!isOwner(cred, va)) throw EPERM;
+  if (capable(cred, CAP_FSETID)) return { mode: bits };
+  if (va.type !== VDIR && (bits & S_ISTXT) !== 0 && lp.proc.abi.files.stickyIsForRoot) bits &= ~S_ISTXT;
+  if (!groupMember(va.gid, cred)) bits &= ~S_ISGID;
   return { mode: bits };
 }
 export function setMode(lp: Lwp, vp: Vnode, mode: number): void {
@@ -67,12 +70,13 @@ function ownerChange(lp: Lwp, va: Vattr, uid: number, gid: number): VattrChange 
   const { cred } = lp.proc;
   const newUid = uid === -1 ? va.uid : uid >>> 0;
   const newGid = gid === -1 ? va.gid : gid >>> 0;
-  if (cred.uid !== 0) {
+  const mayGive = capable(cred, CAP_CHOWN);
+  if (!mayGive) {
     if (cred.uid !== va.uid || newUid !== va.uid) throw EPERM;
     if (newGid !== va.gid && !groupMember(newGid, cred)) throw EPERM;
   }
   const change: VattrChange = { uid: newUid, gid: newGid };
-  if (va.type !== VDIR && (cred.uid !== 0 || lp.proc.abi.files.rootDropsSetId)) {
+  if (va.type !== VDIR && (!mayGive || lp.proc.abi.files.rootDropsSetId)) {
     const drop = (va.mode & S_ISUID) | ((va.mode & (S_ISGID | S_IXGRP)) === (S_ISGID | S_IXGRP) ? S_ISGID : 0);
     if (drop !== 0) change.mode = va.mode & ~drop;
   }
@@ -108,7 +112,8 @@ export function setFlags(lp: Lwp, vp: Vnode, flags: number): void {
   checkWritableMount(vp);
   const { cred } = lp.proc;
   const va = vp.getattr();
-  if (cred.uid !== 0 && (cred.uid !== va.uid || ((flags ^ va.flags) & ~UF_SETTABLE) !== 0)) throw EPERM;
+  if (!isOwner(cred, va)) throw EPERM;
+  if (((flags ^ va.flags) & ~UF_SETTABLE) !== 0 && !capable(cred, CAP_LINUX_IMMUTABLE)) throw EPERM;
   vp.setattr({ flags: flags >>> 0 });
   vnodeNote(vp, NOTE_ATTRIB);
 }
@@ -121,7 +126,7 @@ export function setTimes(lp: Lwp, vp: Vnode, atime: NewTime, mtime: NewTime): vo
   if (atime === null && mtime === null) return;
   checkWritableMount(vp);
   const { cred } = lp.proc;
-  if (cred.uid !== 0 && cred.uid !== vp.getattr().uid) {
+  if (!isOwner(cred, vp.getattr())) {
     if (atime !== "now" || mtime !== "now") throw EPERM;
     if (!vp.access(VWRITE, cred)) throw EACCES;
   }

@@ -3,6 +3,7 @@
  * Mounting, statfs, sync (DragonFly 2.0 sys/kern/vfs_syscalls.c). Which file systems there are is not known here: the
  * kernel's table `vfsops` maps a type's name to a function that makes a mount from decoded arguments.
  */
+import { CAP_SYS_ADMIN, capable } from "../sys/capability.ts";
 import { EBUSY, EINVAL, ENODEV, EPERM } from "../sys/errno.ts";
 import type { Mount, Statfs } from "../vfs/mount.ts";
 import { MNT_NODEV, MNT_NOEXEC, MNT_NOSUID, MNT_RDONLY } from "../vfs/mount.ts";
@@ -35,7 +36,7 @@ const MNT_UPDATEMASK = MNT_RDONLY | MNT_NOSUID | MNT_NODEV | MNT_NOEXEC;
 
 /** mount(2). */
 export function kernMount(lp: Lwp, req: MountRequest, path: string): number {
-  if (lp.proc.cred.uid !== 0) throw EPERM;
+  if (!capable(lp.proc.cred, CAP_SYS_ADMIN)) throw EPERM;
   const make = lp.k.vfsops.get(req.fstype);
   if (make === undefined) throw ENODEV;
   const nch = lookupPath(lp, AT_FDCWD, path, NLC_FOLLOW);
@@ -49,7 +50,7 @@ export function kernMount(lp: Lwp, req: MountRequest, path: string): number {
 
 /** mount(2) with MNT_UPDATE: changes the flags of a mounted file system. */
 export function kernRemount(lp: Lwp, path: string, flags: number): number {
-  if (lp.proc.cred.uid !== 0) throw EPERM;
+  if (!capable(lp.proc.cred, CAP_SYS_ADMIN)) throw EPERM;
   return withPath(lp, AT_FDCWD, path, NLC_FOLLOW, (_vp, nch) => {
     const { mount } = nch;
     if (mount.rootNch !== nch) throw EINVAL;
@@ -60,7 +61,7 @@ export function kernRemount(lp: Lwp, path: string, flags: number): number {
 
 /** unmount(2): the root of a mounted file system, or the directory that it covers. */
 export function kernUnmount(lp: Lwp, path: string, force: boolean): number {
-  if (lp.proc.cred.uid !== 0) throw EPERM;
+  if (!capable(lp.proc.cred, CAP_SYS_ADMIN)) throw EPERM;
   const { k } = lp;
   const nch = lookupPath(lp, AT_FDCWD, path, NLC_FOLLOW);
   const { mount } = nch;

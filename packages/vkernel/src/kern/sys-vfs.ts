@@ -10,11 +10,12 @@
  *        the cache is brought up to date without a step that could fail.
  * @module
  */
+import { CAP_FOWNER, CAP_MKNOD, CAP_SYS_CHROOT, capable } from "../sys/capability.ts";
 import { EACCES, EBUSY, EEXIST, EINVAL, EISDIR, ENOENT, ENOTDIR, ENOTEMPTY, EPERM, EROFS, EXDEV } from "../sys/errno.ts";
 import { knote, NOTE_DELETE, NOTE_LINK, NOTE_RENAME, NOTE_WRITE } from "../sys/event.ts";
 import { AT_FDCWD } from "../sys/fcntl.ts";
 import { ALLPERMS, S_ISGID, S_ISTXT } from "../sys/stat.ts";
-import { VEXEC, VWRITE } from "../sys/ucred.ts";
+import { type Ucred, VEXEC, VWRITE } from "../sys/ucred.ts";
 import { MNT_RDONLY } from "../vfs/mount.ts";
 import type { Nchandle } from "../vfs/namecache.ts";
 import { cacheDrop, cacheFullpath, cacheHold } from "../vfs/namecache.ts";
@@ -155,7 +156,7 @@ export function kernMknod(lp: Lwp, dirfd: number, path: string, type: Vtype, mod
 }
 /** As kernMknod; the walk starts where `nd` says. */
 export function makeNode(lp: Lwp, nd: Nlookup, path: string, type: Vtype, mode: number, rdev: number): number {
-  if ((type === VCHR || type === VBLK) && lp.proc.cred.uid !== 0) throw EPERM;
+  if ((type === VCHR || type === VBLK) && !capable(lp.proc.cred, CAP_MKNOD)) throw EPERM;
   if (type === VDIR || type === VLNK) throw EPERM;
   const nch = lookupNew(nd, path, false);
   try {
@@ -211,9 +212,9 @@ function checkRemovable(p: Proc, nch: Nchandle): void {
   const dvp = nch.parent!.vp!;
   checkWritableMount(dvp);
   if (!dvp.access(VWRITE | VEXEC, p.cred)) throw EACCES;
-  if (p.cred.uid === 0) return;
   const dir = dvp.getattr();
-  if ((dir.mode & S_ISTXT) !== 0 && dir.uid !== p.cred.uid && nch.vp!.getattr().uid !== p.cred.uid) throw EPERM;
+  if ((dir.mode & S_ISTXT) === 0 || dir.uid === p.cred.uid || nch.vp!.getattr().uid === p.cred.uid) return;
+  if (!capable(p.cred, CAP_FOWNER)) throw EPERM;
 }
 
 /** unlink(2), unlinkat. A directory is EPERM in BSD, EISDIR in Linux. */
@@ -375,10 +376,15 @@ export function kernReadlink(lp: Lwp, dirfd: number, path: string): string {
   });
 }
 
+/** Credentials of the real user and group. */
+function realCred(c: Ucred): Ucred {
+  return { ...c, uid: c.ruid, gid: c.rgid, caps: c.caps.forRealUser(c.ruid) };
+}
+
 /** access(2), faccessat. `want` is a mask of VREAD, VWRITE, VEXEC; `effective` uses the effective ids. */
 export function kernAccess(lp: Lwp, dirfd: number, path: string, want: number, effective: boolean, flags: number): number {
   const p = lp.proc;
-  const cred = effective ? p.cred : { ...p.cred, uid: p.cred.ruid, gid: p.cred.rgid };
+  const cred = effective ? p.cred : realCred(p.cred);
   const nd = nlookupInit(lp, dirfd, path, flags);
   nd.cred = cred;
   const nch = nlookup(nd, path, flags);
@@ -441,7 +447,7 @@ export function kernChroot(lp: Lwp, path: string): number {
   const nch = lookupPath(lp, AT_FDCWD, path, NLC_FOLLOW);
   try {
     checkEnterable(lp, nch);
-    if (lp.proc.cred.uid !== 0) throw EPERM;
+    if (!capable(lp.proc.cred, CAP_SYS_CHROOT)) throw EPERM;
   } catch (e) {
     cacheDrop(nch);
     throw e;

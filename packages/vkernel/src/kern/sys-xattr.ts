@@ -5,16 +5,16 @@
  *
  *   user.      regular files and directories only; rights are those of the contents. In a sticky directory's place, its owner's
  *   trusted.   the superuser's; others do not see it
- *   security.  may be read by all and set by the superuser; file capabilities (security.capability) by CAP_SETFCAP
+ *   security.  may be read by all and set with CAP_SYS_ADMIN; file capabilities (security.capability) by CAP_SETFCAP
  *   system.    none: there are no access lists
  */
+import { CAP_FOWNER, CAP_SETFCAP, CAP_SYS_ADMIN, capable } from "../sys/capability.ts";
 import { EACCES, EEXIST, EINVAL, ENOATTR, EOPNOTSUPP, EPERM } from "../sys/errno.ts";
 import { NOTE_ATTRIB } from "../sys/event.ts";
 import { S_ISTXT, SF_APPEND, SF_IMMUTABLE, UF_APPEND, UF_IMMUTABLE } from "../sys/stat.ts";
 import { VREAD, VWRITE } from "../sys/ucred.ts";
 import { vnodeNote } from "../vfs/notify.ts";
 import { VDIR, type Vnode, VREG, type XattrMode } from "../vfs/vnode.ts";
-import { CAP_SETFCAP } from "./capability.ts";
 import type { Proc } from "./proc.ts";
 import { checkWritableMount } from "./sys-vfs.ts";
 
@@ -41,12 +41,12 @@ function checkRights(p: Proc, vp: Vnode, name: string, want: number): void {
   }
   if (name.startsWith(SECURITY_NAMESPACE) || name.startsWith(SYSTEM_NAMESPACE)) return;
   if (name.startsWith(TRUSTED_NAMESPACE)) {
-    if (cred.uid !== 0) throw changes ? EPERM : ENOATTR;
+    if (!capable(cred, CAP_SYS_ADMIN)) throw changes ? EPERM : ENOATTR;
     return;
   }
   if (name.startsWith(USER_NAMESPACE)) {
     if (vp.type !== VREG && vp.type !== VDIR) throw changes ? EPERM : ENOATTR;
-    if (changes && vp.type === VDIR && cred.uid !== 0) {
+    if (changes && vp.type === VDIR && !capable(cred, CAP_FOWNER)) {
       const { mode, uid } = vp.getattr();
       if ((mode & S_ISTXT) !== 0 && uid !== cred.uid) throw EPERM;
     }
@@ -56,8 +56,8 @@ function checkRights(p: Proc, vp: Vnode, name: string, want: number): void {
 
 /** What of security. may be changed. Throws EPERM. */
 function checkSecurity(p: Proc, name: string): void {
-  if (!name.startsWith(SECURITY_NAMESPACE) || p.cred.uid === 0) return;
-  if (name !== FILE_CAPABILITIES || !p.caps.has(CAP_SETFCAP)) throw EPERM;
+  if (!name.startsWith(SECURITY_NAMESPACE)) return;
+  if (!capable(p.cred, name === FILE_CAPABILITIES ? CAP_SETFCAP : CAP_SYS_ADMIN)) throw EPERM;
 }
 
 /** Only names in namespaces that are kept. Throws EOPNOTSUPP; EINVAL for the namespace alone. */
@@ -111,6 +111,7 @@ export function kernRemovexattr(p: Proc, vp: Vnode, name: string): void {
 /** Names of the attributes that the process may know of, each with a NUL behind it. */
 export function kernListxattr(p: Proc, vp: Vnode): string {
   let names = "";
-  for (const name of vp.listXattr()) if (p.cred.uid === 0 || !name.startsWith(TRUSTED_NAMESPACE)) names += `${name}\0`;
+  const all = capable(p.cred, CAP_SYS_ADMIN);
+  for (const name of vp.listXattr()) if (all || !name.startsWith(TRUSTED_NAMESPACE)) names += `${name}\0`;
   return names;
 }

@@ -10,6 +10,7 @@
  *   IP3  An object that was removed stays in its slot as long as something uses it (a mapped segment); it has no key then.
  * @module
  */
+import { CAP_IPC_OWNER, CAP_SYS_ADMIN, capable } from "../sys/capability.ts";
 import { EACCES, EEXIST, EINVAL, ENOENT, ENOSPC, EPERM } from "../sys/errno.ts";
 import { groupMember, type Ucred } from "../sys/ucred.ts";
 
@@ -54,17 +55,16 @@ export abstract class IpcObject {
 
   /** Throws EACCES unless `cred` has all rights of `want` (IPC_R, IPC_W). */
   access(want: number, cred: Ucred): void {
-    if (cred.uid === 0) return;
     let bits = want;
     if (cred.uid !== this.uid && cred.uid !== this.cuid) {
       bits >>= groupMember(this.gid, cred) || groupMember(this.cgid, cred) ? 3 : 6;
     }
-    if ((this.mode & bits) !== bits) throw EACCES;
+    if ((this.mode & bits) !== bits && !capable(cred, CAP_IPC_OWNER)) throw EACCES;
   }
 
   /** Throws EPERM unless `cred` may change or remove the object: its owner, its creator, the superuser. */
   control(cred: Ucred): void {
-    if (cred.uid !== 0 && cred.uid !== this.uid && cred.uid !== this.cuid) throw EPERM;
+    if (cred.uid !== this.uid && cred.uid !== this.cuid && !capable(cred, CAP_SYS_ADMIN)) throw EPERM;
   }
 
   /** IPC_SET: new owner and permissions. Throws EPERM. */

@@ -8,6 +8,7 @@
  *   MQ2  Messages are received in the order in which they came, among those that the receiver asks for.
  * @module
  */
+import { CAP_SYS_RESOURCE, capable } from "../sys/capability.ts";
 import { E2BIG, EIDRM, EAGAIN, EINVAL, ENOMEM, ENOMSG, EPERM } from "../sys/errno.ts";
 import { WaitChannel, WOULDBLOCK } from "../sys/wait.ts";
 import type { Lwp } from "./proc.ts";
@@ -70,7 +71,7 @@ export function msgRemove(lp: Lwp, q: MsgQueue): void {
 /** IPC_SET of the queue's size: only the superuser goes beyond MSGMNB. Throws EPERM, before anything changes. */
 export function msgSetBytes(lp: Lwp, q: MsgQueue, qbytes: number): void {
   q.control(lp.proc.cred);
-  if (qbytes > MSGMNB && lp.proc.cred.uid !== 0) throw EPERM;
+  if (qbytes > MSGMNB && !capable(lp.proc.cred, CAP_SYS_RESOURCE)) throw EPERM;
   q.qbytes = qbytes;
   q.writeChan.wakeup();
 }

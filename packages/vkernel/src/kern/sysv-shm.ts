@@ -10,6 +10,7 @@
  *        count without doing anything here.
  * @module
  */
+import { CAP_IPC_LOCK, capable } from "../sys/capability.ts";
 import { EINVAL, ENOSPC, EPERM } from "../sys/errno.ts";
 import { MAP_FIXED, MAP_SHARED, PAGE_SIZE, PROT_EXEC, PROT_READ, PROT_WRITE } from "../sys/mman.ts";
 import { mmap, munmap } from "../vm/mmap.ts";
@@ -175,5 +176,5 @@ export function shmRemove(lp: Lwp, segment: ShmSegment): void {
 /** SHM_LOCK, SHM_UNLOCK: memory is never paged out, so there is the permission to check. Throws EPERM. */
 export function shmLock(lp: Lwp, segment: ShmSegment): void {
   const { cred } = lp.proc;
-  if (cred.uid !== 0 && cred.uid !== segment.uid && cred.uid !== segment.cuid) throw EPERM;
+  if (cred.uid !== segment.uid && cred.uid !== segment.cuid && !capable(cred, CAP_IPC_LOCK)) throw EPERM;
 }

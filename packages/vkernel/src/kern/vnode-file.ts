@@ -10,6 +10,7 @@
  *        uio.waits, so that nobody takes the count for the end of the file (SF5).
  * @module
  */
+import { CAP_FSETID, capable } from "../sys/capability.ts";
 import { EBADF, EFAULT, EFBIG, EINVAL, EISDIR, ENOTDIR, ENOTTY, ENXIO, EOVERFLOW, ESPIPE } from "../sys/errno.ts";
 import { NOTE_CLOSE, NOTE_CLOSE_WRITE, NOTE_EXTEND, NOTE_READ, NOTE_WRITE } from "../sys/event.ts";
 import { FWRITE, O_APPEND, O_NONBLOCK, O_PATH, SEEK_CUR, SEEK_DATA, SEEK_END, SEEK_HOLE, SEEK_SET } from "../sys/fcntl.ts";
@@ -163,7 +164,7 @@ export class VnodeFile extends File implements LockOwner {
       uio.waits = e instanceof IoMiss;
       if (moved === 0) throw e;
     }
-    if (moved > 0 && lp.proc.cred.uid !== 0) clearSetId(vp);
+    if (moved > 0 && !capable(lp.proc.cred, CAP_FSETID)) clearSetId(vp);
     if (moved > 0) vnodeNote(vp, extends_ ? NOTE_WRITE | NOTE_EXTEND : NOTE_WRITE);
     return moved;
   }

@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** What sockets and their users say to each other: addresses, credentials, files on their way, where bytes come from and go. */
+import { Capabilities } from "../sys/capability.ts";
 
 /** Who is at the other end. */
 export interface PeerCred {
   readonly pid: number;
   readonly uid: number;
   readonly gid: number;
+  /** Rights beyond the user's own. */
+  readonly caps: Capabilities;
 }
+
+/** The kernel's own end of a connection. */
+export const KERNEL_CRED: PeerCred = { pid: 0, uid: 0, gid: 0, caps: Capabilities.FULL };
 
 /** Open files on their way from one process to another. */
 export interface Rights {

@@ -22,6 +22,7 @@ import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLPRI, POLLRDNORM } from "../sys/p
 import { WaitChannel, WOULDBLOCK } from "../sys/wait.ts";
 import type { ByteSink, ByteSource, PacketFields, PeerCred, Rights, SocketName } from "./socket-types.ts";
 
+export { KERNEL_CRED } from "./socket-types.ts";
 export type { ByteSink, ByteSource, InetName, NetlinkName, PacketFields, PeerCred, Rights, SocketName } from "./socket-types.ts";
 
 interface Message {

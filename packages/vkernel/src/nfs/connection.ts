@@ -11,7 +11,7 @@
 import { Errno } from "../sys/errno.ts";
 import { WaitNode, WOULDBLOCK, type WaitChannel } from "../sys/wait.ts";
 import type { InetSocket } from "../net/inet/socket.ts";
-import { GivenBytes, type PeerCred } from "../net/socket.ts";
+import { GivenBytes, KERNEL_CRED } from "../net/socket.ts";
 import { Uio } from "../vm/uio.ts";
 import { MAX_DATA } from "./nfs3-proto.ts";
 import { marked, RecordReader, type MessageBuffers } from "./rpc.ts";
@@ -23,7 +23,6 @@ const MOST_HEAD = 8192;
 export const MOST_CALL = MAX_DATA + MOST_HEAD;
 /** Calls of one client that wait to be answered together. */
 const MOST_WAITING = 32;
-const KERNEL: PeerCred = { pid: 0, uid: 0, gid: 0 };
 
 export class NfsConnection {
   readonly socket: InetSocket;
@@ -131,7 +130,7 @@ export class NfsConnection {
     try {
       while (this.#out.length > 0) {
         const first = this.#out[0]!;
-        if (this.socket.send(first, null, null, KERNEL) === WOULDBLOCK) {
+        if (this.socket.send(first, null, null, KERNEL_CRED) === WOULDBLOCK) {
           this.#waitFor(this.socket.roomOf(null));
           return;
         }

@@ -15,7 +15,7 @@
  */
 import type { Kernel } from "../kern/kernel.ts";
 import { EINVAL, ENOENT, ENOTDIR, ESTALE } from "../sys/errno.ts";
-import { ROOT_CRED, type Ucred } from "../sys/ucred.ts";
+import { ROOT_CRED, ucredOf, type Ucred } from "../sys/ucred.ts";
 import type { Mount } from "../vfs/mount.ts";
 import { cacheDrop, type Nchandle } from "../vfs/namecache.ts";
 import { NLC_COVERED, NLC_FOLLOW, Nlookup, nlookup } from "../vfs/nlookup.ts";
@@ -199,7 +199,7 @@ export class NfsExport {
 }
 
 function credOf({ uid, gid }: ExportUser, groups: readonly number[] = []): Ucred {
-  return { uid, ruid: uid, svuid: uid, gid, rgid: gid, svgid: gid, groups };
+  return ucredOf(uid, gid, groups);
 }
 
 /** The exports of a system. */

@@ -13,6 +13,7 @@
  *        call, and who wants in meanwhile waits in the backlog: a flood of connections does not push out who has just come.
  * @module
  */
+import { KERNEL_CRED } from "../net/socket.ts";
 import { Callout } from "../kern/callout.ts";
 import { waitBarriers } from "../kern/durable.ts";
 import { kthreadCreate } from "../kern/init-main.ts";
@@ -35,7 +36,6 @@ const MOST_PARTIAL = 64 << 20;
 const MOST_PENDING = 64;
 /** Time that a connection has for its first call while others wait for its place, ns. */
 const GRACE_NS = 1e9;
-const KERNEL = { pid: 0, uid: 0, gid: 0 };
 
 interface Pending {
   readonly connection: NfsConnection;
@@ -67,8 +67,8 @@ export class NfsService {
   constructor(k: Kernel, options: NfsServerOptions) {
     this.#k = k;
     this.server = new NfsServer(k, options);
-    this.#listener = new InetSocket(AF_INET, SOCK_STREAM, KERNEL);
-    k.inet.bind(this.#listener, { host: ANY4, port: options.port }, KERNEL);
+    this.#listener = new InetSocket(AF_INET, SOCK_STREAM, KERNEL_CRED);
+    k.inet.bind(this.#listener, { host: ANY4, port: options.port }, KERNEL_CRED);
     this.#listenNode = new WaitNode({
       wake: () => {
         this.#listen();
@@ -77,7 +77,7 @@ export class NfsService {
       },
     });
     this.#listen();
-    this.#listener.listen(SOMAXCONN, KERNEL);
+    this.#listener.listen(SOMAXCONN, KERNEL_CRED);
     for (let i = 0; i < THREADS; i++) kthreadCreate(k, "nfsd", (lp) => this.#run(lp));
   }
   #listen(): void {

@@ -5,6 +5,7 @@
  * by the server, for several calls at once (NfsCall.changed).
  * @module
  */
+import { CAP_FSETID, capable } from "../sys/capability.ts";
 import { fsyncWaiting } from "../kern/durable.ts";
 import { createAt, makeDirectory, makeLink, makeNode, makeSymlink, removeDirectory, removeFile, renameFile } from "../kern/sys-vfs.ts";
 import { setMode, setOwner, setTimes, type NewTime } from "../kern/sys-vfs-attr.ts";
@@ -100,7 +101,7 @@ export const write: Stepwise<"WRITE"> = function* (c, args, failure) {
       const grows = offset + want > file.size();
       const written = want === 0 ? 0 : vnodeWrite(file, offset, data, 0, want);
       if (written > 0) vnodeNote(file, grows ? NOTE_WRITE | NOTE_EXTEND : NOTE_WRITE);
-      if (written > 0 && c.cred.uid !== 0) clearSetId(file);
+      if (written > 0 && !capable(c.cred, CAP_FSETID)) clearSetId(file);
       return { vp: vref(file), count: written };
     }),
   );

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Credentials (DragonFly 2.0 sys/sys/ucred.h). Immutable: a change makes a new one, so it may be shared freely. */
+import { CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, Capabilities, capable } from "./capability.ts";
 
 export interface Ucred {
   readonly uid: number;
@@ -10,9 +11,17 @@ export interface Ucred {
   readonly svgid: number;
   /** Supplementary groups, without `gid`. */
   readonly groups: readonly number[];
+  /** Rights beyond the user's own. */
+  readonly caps: Capabilities;
 }
 
-export const ROOT_CRED: Ucred = { uid: 0, ruid: 0, svuid: 0, gid: 0, rgid: 0, svgid: 0, groups: [] };
+/** Credentials of a user who begins: all ids the same, and the rights that go with them. */
+export function ucredOf(uid: number, gid: number, groups: readonly number[] = []): Ucred {
+  const caps = uid === 0 ? Capabilities.FULL : Capabilities.NONE;
+  return { uid, ruid: uid, svuid: uid, gid, rgid: gid, svgid: gid, groups, caps };
+}
+
+export const ROOT_CRED: Ucred = ucredOf(0, 0);
 
 export const VREAD = 4;
 export const VWRITE = 2;
@@ -24,7 +33,7 @@ export function groupMember(gid: number, cred: Ucred): boolean {
 
 /**
  * The classic permission check (DragonFly 2.0 sys/kern/vfs_subr.c, vaccess). `want` is a mask of VREAD, VWRITE
- * and VEXEC. The superuser may do all but execute a file that nobody may execute.
+ * and VEXEC. Who may pass by the bits may do all but execute a file that nobody may execute.
  */
 export function accessOk(
   mode: number,
@@ -34,7 +43,8 @@ export function accessOk(
   want: number,
   cred: Ucred,
 ): boolean {
-  if (cred.uid === 0) return (want & VEXEC) === 0 || isDir || (mode & 0o111) !== 0;
   const shift = cred.uid === uid ? 6 : groupMember(gid, cred) ? 3 : 0;
-  return ((mode >> shift) & want) === want;
+  if (((mode >> shift) & want) === want) return true;
+  if (capable(cred, CAP_DAC_OVERRIDE)) return (want & VEXEC) === 0 || isDir || (mode & 0o111) !== 0;
+  return (isDir ? (want & VWRITE) === 0 : want === VREAD) && capable(cred, CAP_DAC_READ_SEARCH);
 }

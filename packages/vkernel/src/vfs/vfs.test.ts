@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { EACCES, EBUSY, ELOOP, ENOENT, ENOSPC, ENOTDIR, ENOTEMPTY } from "../sys/errno.ts";
 import type { Ucred } from "../sys/ucred.ts";
-import { ROOT_CRED } from "../sys/ucred.ts";
+import { ROOT_CRED, ucredOf } from "../sys/ucred.ts";
 import { Mountlist } from "./mountlist.ts";
 import type { Nchandle } from "./namecache.ts";
 import { cacheDrop, cacheFullpath, Namecache } from "./namecache.ts";
@@ -11,7 +11,7 @@ import { TmpfsMount } from "./tmpfs/tmpfs.ts";
 import type { Vnode } from "./vnode.ts";
 import { VDIR, VLNK, VREG, vrele } from "./vnode.ts";
 
-const USER: Ucred = { uid: 7, ruid: 7, svuid: 7, gid: 7, rgid: 7, svgid: 7, groups: [] };
+const USER: Ucred = ucredOf(7, 7);
 let clock = 1e15;
 const newTmpfs = (maxBytes = 1 << 22): TmpfsMount => new TmpfsMount("tmpfs", 0, { maxBytes, now: () => clock++, rootMode: 0o755 });
 

@@ -3,7 +3,7 @@
 import { expect, it } from "vitest";
 import { type Call, DATA, type Program, sys, type User, UserBench } from "./user-bench.ts";
 
-const EPERM = -1, EINVAL = -22, EFAULT = -14, ESRCH = -3;
+const EPERM = -1, EACCES = -13, EINVAL = -22, EFAULT = -14, ESRCH = -3;
 const V3 = 0x2008_0522, A = DATA, D = DATA + 64;
 const KEEPCAPS = 8, GET_KEEPCAPS = 7, CAPBSET_READ = 23, CAPBSET_DROP = 24, AMBIENT = 47;
 
@@ -101,6 +101,66 @@ it("capget and capset: versions, processes, addresses", async () => {
     u.words(D, 0, 0, 0, 0x55);
     expect(yield sys("capget", A, D)).toBe(0);
     expect([u.word(D), u.word(D + 12)]).toEqual([-1, 0x55]);
+  });
+});
+
+it("a superuser without a capability has not its right: files, signals, mounts, the clock, the host's name", async () => {
+  await run(function* (u) {
+    const without = (...numbers: number[]): Call => {
+      const left = numbers.reduce((set, n) => set & ~(1n << BigInt(n)), 0x1ff_ffff_ffffn);
+      return capset(u, left, 0x1ff_ffff_ffffn, 0n);
+    };
+    const path = u.text(DATA + 256, "/of-99");
+    const fd = yield sys("open", path, 0o102, 0o600);
+    expect(yield sys("write", fd, path, 4)).toBe(4);
+    expect(yield sys("fchown32", fd, 99, 99)).toBe(0);
+    // DAC_OVERRIDE, DAC_READ_SEARCH: one of them is enough to read
+    yield without(1);
+    expect(yield sys("open", path, 2, 0)).toBe(EACCES);
+    expect(yield sys("open", path, 0, 0)).toBeGreaterThan(fd);
+    yield without(1, 2);
+    expect(yield sys("open", path, 0, 0)).toBe(EACCES);
+    // The real user's rights, which access asks about, are those that are permitted
+    expect(yield sys("access", path, 4)).toBe(0);
+    yield without(0);
+    expect(yield sys("fchown32", fd, 98, 98)).toBe(EPERM);
+    yield without(3);
+    expect(yield sys("fchmod", fd, 0o4755)).toBe(EPERM);
+    yield without(4);
+    expect(yield sys("fchmod", fd, 0o6755)).toBe(0);
+    expect(yield sys("write", fd, path, 4)).toBe(4);
+    expect(yield sys("fstat64", fd, D)).toBe(0);
+    expect(u.word(D + 16) & 0o7777).toBe(0o755);
+    yield without(18);
+    expect(yield sys("chroot", u.text(DATA + 512, "/"))).toBe(EPERM);
+    yield without(27);
+    expect(yield sys("mknod", u.text(DATA + 512, "/device"), 0o020644, 0x101)).toBe(EPERM);
+    yield without(21);
+    expect(yield sys("umount2", u.text(DATA + 512, "/"), 0)).toBe(EPERM);
+    expect(yield sys("sethostname", path, 3)).toBe(EPERM);
+    yield without(25);
+    u.words(D, 1, 0);
+    expect(yield sys("settimeofday", D, 0)).toBe(EPERM);
+    yield without(24);
+    expect(yield sys("getrlimit", 7, D)).toBe(0);
+    u.words(D, 1, u.word(D + 4) + 1);
+    expect(yield sys("setrlimit", 7, D)).toBe(EPERM);
+    yield without(23);
+    expect(yield sys("setpriority", 0, 0, -1)).toBe(EACCES);
+    yield without(5);
+    yield sys("pipe", D);
+    const [reads, writes] = [u.word(D), u.word(D + 4)];
+    u.child(function* () {
+      yield sys("setresuid32", 99, 99, 99);
+      yield sys("write", writes, path, 1);
+      yield sys("pause");
+    });
+    const child = yield sys("fork");
+    expect(yield sys("read", reads, A, 1)).toBe(1);
+    expect(yield sys("kill", child, 0)).toBe(EPERM);
+    yield capset(u, 0x1ff_ffff_ffffn, 0x1ff_ffff_ffffn, 0n);
+    expect(yield sys("kill", child, 9)).toBe(0);
+    expect(yield sys("wait4", child, 0, 0, 0)).toBe(child);
   });
 });
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** POSIX message queues; errors as mq_open(3), mq_send(3), mq_receive(3) and mq_notify(3) state them. */
+import { ucredOf } from "../../src/sys/ucred.ts";
 import { expect, it } from "vitest";
 import { type Call, DATA, dfly, type Program, sys, type User, UserBench } from "./user-bench.ts";
 
@@ -7,7 +8,7 @@ const EBADF = -9, EAGAIN = -11, EACCES = -13, EFAULT = -14, EBUSY = -16, EEXIST 
 const ENAMETOOLONG = -36, ETIMEDOUT = -110, EINTR = -4;
 const RDONLY = 0, WRONLY = 1, RDWR = 2, CREAT = 0o100, EXCL = 0o200, NONBLOCK = 0o4000;
 const P = DATA, ATTR = DATA + 0x400, BUF = DATA + 0x1000, T = DATA + 0x600;
-const NOBODY = { uid: 99, ruid: 99, svuid: 99, gid: 99, rgid: 99, svgid: 99, groups: [] };
+const NOBODY = ucredOf(99, 99);
 
 async function run(program: Program, cred?: typeof NOBODY): Promise<UserBench> {
   const bench = new UserBench();

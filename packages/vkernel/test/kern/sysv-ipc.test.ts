@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** System V IPC through the calls of Linux/i386; errors as shmget(2), semop(2), msgrcv(2) and their kin state them. */
+import { ucredOf } from "../../src/sys/ucred.ts";
 import { describe, expect, it } from "vitest";
 import { SEMMNU } from "../../src/kern/sysv-sem.ts";
 import { DATA, type Program, sys, UserBench } from "./user-bench.ts";
@@ -11,7 +12,7 @@ const SHM_RDONLY = 0o10000, SHM_RND = 0o20000, SHM_REMAP = 0o40000, SEM_UNDO = 0
 const GETPID = 11, GETVAL = 12, GETALL = 13, GETNCNT = 14, GETZCNT = 15, SETVAL = 16, SETALL = 17;
 const MSG_NOERROR = 0o10000, MSG_EXCEPT = 0o20000, MSG_COPY = 0o40000;
 const A = DATA, B = DATA + 0x2000;
-const NOBODY = { uid: 99, ruid: 99, svuid: 99, gid: 99, rgid: 99, svgid: 99, groups: [] };
+const NOBODY = ucredOf(99, 99);
 
 async function run(program: Program, cred?: typeof NOBODY): Promise<UserBench> {
   const bench = new UserBench();

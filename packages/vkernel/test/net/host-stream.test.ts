@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** A TCP socket of the guest over a connection of the host: every byte once and in order, whoever is slow, and nothing waits for nothing. */
+import { KERNEL_CRED } from "../../src/net/socket.ts";
 import { describe, expect, it } from "vitest";
 import type { HostConnection } from "@vkernel/hostkernel";
 import { HostStream } from "../../src/net/inet/host-stream.ts";
@@ -9,7 +10,7 @@ import { AF_INET, SHUT_WR, SOCK_STREAM } from "../../src/sys/socket.ts";
 import { WOULDBLOCK } from "../../src/sys/wait.ts";
 import { Uio } from "../../src/vm/uio.ts";
 
-const CRED = { pid: 1, uid: 0, gid: 0 };
+const CRED = { ...KERNEL_CRED, pid: 1 };
 
 /** The host's side: takes pieces, and is full when the test says so. */
 class Wire implements HostConnection {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The server's threads and connections, over the machine's own loopback: bad and slow clients harm nobody else. */
+import { KERNEL_CRED } from "../../src/net/socket.ts";
 import { beforeEach, describe, expect, it } from "vitest";
 import { InetSocket } from "../../src/net/inet/socket.ts";
 import { MAX_DATA, NFS3 } from "../../src/nfs/nfs3-proto.ts";
@@ -16,7 +17,7 @@ import { Client, Service, UNCHANGED } from "./client.ts";
 /** A call as it goes over the wire. */
 const marked = (call: Uint8Array): Uint8Array => joined(markedPieces([call]));
 
-const CRED = { pid: 1, uid: 0, gid: 0 };
+const CRED = { ...KERNEL_CRED, pid: 1 };
 let bench: UserBench;
 let service: NfsService;
 

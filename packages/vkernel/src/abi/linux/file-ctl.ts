@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** fcntl, flock, dup and ioctl for Linux programs (Linux fs/fcntl.c, fs/locks.c, fs/ioctl.c, drivers/tty). */
+import { CAP_SYS_RAWIO } from "../../sys/capability.ts";
 import { EINVAL, ENOTTY, EOPNOTSUPP } from "../../sys/errno.ts";
 import * as n from "../../sys/fcntl.ts";
 import * as ioc from "../../sys/ioctl.ts";
@@ -20,7 +21,7 @@ import {
 } from "../../kern/sys-file-lock.ts";
 import { kernAddSeals, kernGetSeals } from "../../kern/sys-memfd.ts";
 import { fd, hex, int, partial, plain, sleeps, type Sysent, uptr } from "../../kern/sysent.ts";
-import { suser } from "../../kern/prot.ts";
+import { need } from "../../kern/prot.ts";
 import { VnodeFile } from "../../kern/vnode-file.ts";
 import { VREG } from "../../vfs/vnode.ts";
 import { copyin, copyinWords, copyout, copyoutWords, suword } from "../../vm/copyio.ts";
@@ -369,7 +370,7 @@ function blockIoctl(lp: Lwp, fp: VnodeFile, cmd: number, arg: number): number | 
     return 0;
   }
   if (cmd !== FIBMAP || fp.vp.type !== VREG) return null;
-  suser(lp.proc);
+  need(lp.proc, CAP_SYS_RAWIO);
   throw EINVAL;
 }
 

@@ -3,13 +3,14 @@
  * File handles for Linux programs (Linux fs/fhandle.c). struct file_handle: bytes of room or of handle, a type, the handle. The
  * handle is the file system's id of the file, filled up to words; its type is the length of the id.
  */
-import { EBADF, EINVAL, ELOOP, EOVERFLOW, EPERM, ESTALE } from "../../sys/errno.ts";
+import { CAP_DAC_READ_SEARCH } from "../../sys/capability.ts";
+import { EBADF, EINVAL, ELOOP, EOVERFLOW, ESTALE } from "../../sys/errno.ts";
 import { AT_FDCWD, O_CLOEXEC, O_CREAT, O_PATH } from "../../sys/fcntl.ts";
 import { WOULDBLOCK } from "../../sys/wait.ts";
-import { CAP_DAC_READ_SEARCH } from "../../kern/capability.ts";
 import { FifoFile } from "../../kern/fifo-file.ts";
 import { fdrop, type File } from "../../kern/file.ts";
 import type { KernelFrame, Lwp } from "../../kern/proc.ts";
+import { need } from "../../kern/prot.ts";
 import { openFid } from "../../kern/sys-fh.ts";
 import { withPath } from "../../kern/sys-vfs.ts";
 import { fd, hex, path, plain, sleeps, type Sysent, uptr } from "../../kern/sysent.ts";
@@ -57,8 +58,7 @@ function mountOf(lp: Lwp, d: number): Mount {
 
 /** open_by_handle_at(mount_fd, handle, flags): the file, opened. Throws EPERM, EINVAL, EFAULT, EBADF, ESTALE, and what open(2) does. */
 function openHandle(lp: Lwp, a: Int32Array): File {
-  const { cred, caps } = lp.proc;
-  if (cred.uid !== 0 && !caps.has(CAP_DAC_READ_SEARCH)) throw EPERM;
+  need(lp.proc, CAP_DAC_READ_SEARCH);
   const vm = lp.proc.vmspace!;
   const length = fuword(vm, a[1]!) >>> 0;
   const type = fuword(vm, a[1]! + 4);

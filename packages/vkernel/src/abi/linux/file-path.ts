@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Names and attributes of files for Linux programs (Linux fs/namei.c, fs/open.c, fs/utimes.c, fs/namespace.c). */
+import { CAP_SYS_ADMIN } from "../../sys/capability.ts";
 import { EINVAL, ENAMETOOLONG, ENODEV, ENOENT, EPERM, ERANGE } from "../../sys/errno.ts";
 import { AT_FDCWD } from "../../sys/fcntl.ts";
 import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK } from "../../sys/stat.ts";
@@ -25,7 +26,7 @@ import {
 } from "../../kern/sys-vfs.ts";
 import { fdSetMode, fdSetOwner, kernTruncate, type NewTime, onVnode, setMode, setOwner, setTimes } from "../../kern/sys-vfs-attr.ts";
 import { waitDurable } from "../../kern/durable.ts";
-import { suser } from "../../kern/prot.ts";
+import { need } from "../../kern/prot.ts";
 import { kernMount, kernRemount, kernSync, kernUnmount } from "../../kern/sys-vfs-mount.ts";
 import { fd, hex, int, octal, off64, partial, path, plain, size, sleeps, type Sysent, uint, uptr } from "../../kern/sysent.ts";
 import { MNT_NODEV, MNT_NOEXEC, MNT_NOSUID, MNT_RDONLY, MNT_SYNCHRONOUS } from "../../vfs/mount.ts";
@@ -265,7 +266,7 @@ function sysMount(lp: Lwp, a: Int32Array): number {
   withPath(lp, cwd, on, NLC_FOLLOW, () => {});
   const flags = a[3]!;
   if ((flags & MS_NOUSER) !== 0) throw EINVAL;
-  suser(lp.proc);
+  need(lp.proc, CAP_SYS_ADMIN);
   if ((flags & MS_REMOUNT) !== 0) return kernRemount(lp, on, nativeMountFlags(flags));
   if ((flags & (MS_BIND | MS_MOVE)) !== 0) throw ENODEV;
   if ((flags & MS_PROPAGATION) !== 0) return 0;
@@ -283,7 +284,7 @@ function umount(lp: Lwp, uaddr: number, flags: number): number {
   if ((flags & ~(UMOUNT_FORCE | UMOUNT_DETACH | UMOUNT_EXPIRE | UMOUNT_NOFOLLOW)) !== 0) throw EINVAL;
   const p = pathArg(lp, uaddr);
   withPath(lp, cwd, p, (flags & UMOUNT_NOFOLLOW) !== 0 ? 0 : NLC_FOLLOW, () => {});
-  suser(lp.proc);
+  need(lp.proc, CAP_SYS_ADMIN);
   // There is no first call that only marks a mount.
   if ((flags & UMOUNT_EXPIRE) !== 0) throw EINVAL;
   return kernUnmount(lp, p, (flags & (UMOUNT_FORCE | UMOUNT_DETACH)) !== 0);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** ioctl requests about network interfaces, on any socket (netdevice(7); Linux include/uapi/linux/{sockios,if}.h). */
+import { CAP_NET_ADMIN, capable } from "../../sys/capability.ts";
 import { EADDRNOTAVAIL, EINVAL, ENODEV, ENOTTY, EOPNOTSUPP, EPERM } from "../../sys/errno.ts";
 import { copyin, copyinWords, copyout, suword } from "../../vm/copyio.ts";
 import { writeInet } from "../../net/inet/sockaddr.ts";
@@ -107,7 +108,7 @@ function ifconf(lp: Lwp, arg: number): number {
 export function netdevIoctl(lp: Lwp, cmd: number, arg: number): number {
   const vm = lp.proc.vmspace!;
   if (cmd === SIOCGIFCONF) return ifconf(lp, arg);
-  if (SETTERS.has(cmd)) throw lp.proc.cred.uid === 0 ? EOPNOTSUPP : EPERM;
+  if (SETTERS.has(cmd)) throw capable(lp.proc.cred, CAP_NET_ADMIN) ? EOPNOTSUPP : EPERM;
   const req = new Uint8Array(IFREQ);
   copyin(vm, arg, req, 0, IFREQ);
   const all = interfacesOf(lp.k.inet);

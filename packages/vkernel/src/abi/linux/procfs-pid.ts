@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** /proc/PID as Linux programs read it (proc(5); Linux fs/proc/array.c, base.c, task_mmu.c). */
+import { CAP_SYS_RESOURCE, capable } from "../../sys/capability.ts";
 import { EACCES, EFAULT, EINVAL, EIO, EPERM, ESRCH } from "../../sys/errno.ts";
 import { PAGE_SIZE } from "../../sys/mman.ts";
 import { SIG_DFL, SIG_IGN, sigaddset, sigset, type Sigset } from "../../sys/signal.ts";
@@ -68,7 +69,8 @@ function oomScore(p: Proc): number {
 function setOomScoreAdj(p: Proc, text: string): void {
   const value = /^\s*[+-]?\d+\s*$/.test(text) ? Number(text) : NaN;
   if (!(value >= OOM_SCORE_ADJ_MIN && value <= OOM_SCORE_ADJ_MAX)) throw EINVAL;
-  const superuser = p.k.curproc?.cred.uid === 0;
+  const by = p.k.curproc;
+  const superuser = by !== null && capable(by.cred, CAP_SYS_RESOURCE);
   if (value < p.oomScoreAdjMin && !superuser) throw EACCES;
   p.oomScoreAdj = value;
   if (superuser) p.oomScoreAdjMin = value;
@@ -168,11 +170,11 @@ function statusText(p: Proc, lp: Lwp | null): string {
     `SigBlk:\t${maskText(lp?.sigmask ?? sigset())}`,
     `SigIgn:\t${maskText(ignored)}`,
     `SigCgt:\t${maskText(caught)}`,
-    `CapInh:\t${caps(p.caps.inheritable)}`,
-    `CapPrm:\t${caps(p.caps.permitted)}`,
-    `CapEff:\t${caps(p.caps.effective)}`,
-    `CapBnd:\t${caps(p.caps.bounding)}`,
-    `CapAmb:\t${caps(p.caps.ambient)}`,
+    `CapInh:\t${caps(p.cred.caps.inheritable)}`,
+    `CapPrm:\t${caps(p.cred.caps.permitted)}`,
+    `CapEff:\t${caps(p.cred.caps.effective)}`,
+    `CapBnd:\t${caps(p.cred.caps.bounding)}`,
+    `CapAmb:\t${caps(p.cred.caps.ambient)}`,
     `NoNewPrivs:\t${p.noNewPrivs ? 1 : 0}`,
     "Seccomp:\t0",
     "Cpus_allowed:\t1",

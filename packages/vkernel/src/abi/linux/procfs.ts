@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** /proc as Linux programs expect it (proc(5)): the directories of processes, and what concerns the whole system. */
+import { CAP_SYS_ADMIN, capable } from "../../sys/capability.ts";
 import { EPERM, ESRCH } from "../../sys/errno.ts";
 import { MMAP_MIN_ADDR } from "../../sys/mman.ts";
 import type { Kernel } from "../../kern/kernel.ts";
@@ -108,7 +109,8 @@ function sysDir(k: Kernel): ProcDir {
   const fixed = (text: string): ProcFile => file(() => `${text}\n`);
   const bootId = uuid(k);
   const hostname = file(() => `${k.hostname}\n`, 0o644, (text) => {
-    if (k.curproc?.cred.uid !== 0) throw EPERM;
+    const by = k.curproc;
+    if (by === null || !capable(by.cred, CAP_SYS_ADMIN)) throw EPERM;
     k.hostname = text.replace(/\n.*/s, "").slice(0, 64);
   });
   return procDir(0o555, {

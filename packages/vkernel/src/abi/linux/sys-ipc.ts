@@ -4,6 +4,7 @@
  * ipc/syscall.c; structures: include/uapi/asm-generic/{ipc,shm,sem,msg}buf.h).
  * @module
  */
+import { CAP_SYS_RESOURCE, capable } from "../../sys/capability.ts";
 import { EINVAL, ENOSYS, EPERM } from "../../sys/errno.ts";
 import { copyin, copyinWords, copyout, copyoutWords, fuword, suword } from "../../vm/copyio.ts";
 import type { KernelFrame, Lwp } from "../../kern/proc.ts";
@@ -248,7 +249,7 @@ function msgctl(lp: Lwp, id: number, cmd: number, buf: number): number {
       const q = table.find(id);
       const qbytes = fuword(vm, buf + 68) >>> 0;
       q.control(lp.proc.cred);
-      if (qbytes > MSGMNB && lp.proc.cred.uid !== 0) throw EPERM;
+      if (qbytes > MSGMNB && !capable(lp.proc.cred, CAP_SYS_RESOURCE)) throw EPERM;
       setPerm(lp, q, buf);
       msgSetBytes(lp, q, qbytes);
       return 0;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Linux memory calls (Linux mm/mmap.c, mm/madvise.c). */
+import { CAP_IPC_LOCK, CAP_SYS_RAWIO, capable } from "../../sys/capability.ts";
 import { EINVAL, ENOMEM, EOPNOTSUPP, EPERM } from "../../sys/errno.ts";
 import {
   MADV_DONTNEED,
@@ -24,7 +25,7 @@ import { copyinWords, copyout } from "../../vm/copyio.ts";
 import { madvise, mincore, mlock, mlockAll, minherit, mprotect, mremap, munmap } from "../../vm/mmap.ts";
 import type { Lwp } from "../../kern/proc.ts";
 import { READ_IMPLIES_EXEC } from "../../kern/proc.ts";
-import { suser } from "../../kern/prot.ts";
+import { need } from "../../kern/prot.ts";
 import { RLIMIT_MEMLOCK } from "../../kern/resource.ts";
 import { waitDurable } from "../../kern/durable.ts";
 import { kernBrk, kernMmap, kernMsync } from "../../kern/sys-mmap.ts";
@@ -70,7 +71,7 @@ const pageAlign = (len: number): number => ((len + PAGE_SIZE - 1) & ~(PAGE_SIZE 
 function mapIt(lp: Lwp, addr: number, len: number, prot: number, flags: number, d: number, offset: number): number {
   if ((flags & LINUX_MAP_ANONYMOUS) === 0) lp.proc.fd!.get(d);
   if (len !== 0 && pageAlign(len) === 0) throw ENOMEM;
-  if ((flags & (LINUX_MAP_FIXED | LINUX_MAP_FIXED_NOREPLACE)) !== 0 && addr >>> 0 < MMAP_MIN_ADDR) suser(lp.proc);
+  if ((flags & (LINUX_MAP_FIXED | LINUX_MAP_FIXED_NOREPLACE)) !== 0 && addr >>> 0 < MMAP_MIN_ADDR) need(lp.proc, CAP_SYS_RAWIO);
   const r = kernMmap(lp, {
     addr: addr >>> 0, len: len >>> 0, prot: prot & PROT_MASK, flags: mapFlags(flags), fd: d, offset,
   });
@@ -198,7 +199,7 @@ const locking = (lock: boolean) => (lp: Lwp, a: Int32Array): number => {
   const len = pageAlign((a[1]! + (a[0]! >>> 0) - start) | 0);
   checkRange(start, len);
   const { limits, cred } = lp.proc;
-  if (lock && cred.uid !== 0 && len > limits.cur[RLIMIT_MEMLOCK]!) throw limits.cur[RLIMIT_MEMLOCK] === 0 ? EPERM : ENOMEM;
+  if (lock && !capable(cred, CAP_IPC_LOCK) && len > limits.cur[RLIMIT_MEMLOCK]!) throw limits.cur[RLIMIT_MEMLOCK] === 0 ? EPERM : ENOMEM;
   if (len > 0) mlock(lp.proc.vmspace!, start, len, lock);
   return 0;
 };

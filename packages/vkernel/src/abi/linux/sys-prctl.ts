@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Linux settings of a process: prctl, capability sets, personality. */
+import { Capabilities } from "../../sys/capability.ts";
 import { EINVAL, EPERM, EFAULT } from "../../sys/errno.ts";
 import { copyin, copyinWords, copyout, copyoutWords, suword } from "../../vm/copyio.ts";
 import type { Lwp, Proc } from "../../kern/proc.ts";
-import { Capabilities } from "../../kern/capability.ts";
 import { hex, int, partial, plain, type Sysent, uptr } from "../../kern/sysent.ts";
 import { nativeSigno, linuxSigno } from "./signo.ts";
 import { findProc } from "./sys-process.ts";
@@ -30,20 +30,24 @@ const AMBIENT_RAISE = 2;
 const AMBIENT_LOWER = 3;
 const AMBIENT_CLEAR_ALL = 4;
 
+function setCaps(p: Proc, caps: Capabilities): void {
+  p.cred = { ...p.cred, caps };
+}
+
 function capAmbient(p: Proc, how: number, cap: number): number {
-  const { caps } = p;
+  const { caps } = p.cred;
   switch (how) {
     case AMBIENT_IS_SET:
       return (caps.ambient & Capabilities.bit(cap)) === 0n ? 0 : 1;
     case AMBIENT_RAISE:
-      caps.raiseAmbient(cap);
+      setCaps(p, caps.raiseAmbient(cap));
       return 0;
     case AMBIENT_LOWER:
-      caps.ambient &= ~Capabilities.bit(cap);
+      setCaps(p, caps.lowerAmbient(Capabilities.bit(cap)));
       return 0;
     case AMBIENT_CLEAR_ALL:
       if (cap !== 0) throw EINVAL;
-      caps.ambient = 0n;
+      setCaps(p, caps.lowerAmbient(caps.ambient));
       return 0;
     default:
       throw EINVAL;
@@ -68,10 +72,10 @@ function sysPrctl(lp: Lwp, a: Int32Array): number {
       p.dumpable = a[1]!;
       return 0;
     case PR_GET_KEEPCAPS:
-      return p.caps.keep ? 1 : 0;
+      return p.cred.caps.keep ? 1 : 0;
     case PR_SET_KEEPCAPS:
       if (a[1] !== 0 && a[1] !== 1) throw EINVAL;
-      p.caps.keep = a[1] === 1;
+      setCaps(p, p.cred.caps.keeping(a[1] === 1));
       return 0;
     case PR_GET_SECCOMP:
     case PR_GET_SECUREBITS:
@@ -90,9 +94,9 @@ function sysPrctl(lp: Lwp, a: Int32Array): number {
       return 0;
     }
     case PR_CAPBSET_READ:
-      return (p.caps.bounding & Capabilities.bit(a[1]!)) === 0n ? 0 : 1;
+      return (p.cred.caps.bounding & Capabilities.bit(a[1]!)) === 0n ? 0 : 1;
     case PR_CAPBSET_DROP:
-      p.caps.dropBounding(a[1]!);
+      setCaps(p, p.cred.caps.dropBounding(a[1]!));
       return 0;
     case PR_CAP_AMBIENT:
       return capAmbient(p, a[1]!, a[2]!);
@@ -155,7 +159,7 @@ function capHeader(lp: Lwp, a: Int32Array): { words: number; pid: number } | nul
 function sysCapget(lp: Lwp, a: Int32Array): number {
   const header = capHeader(lp, a);
   if (header === null) return 0;
-  const { caps } = header.pid === 0 ? lp.proc : findProc(lp, header.pid);
+  const { caps } = (header.pid === 0 ? lp.proc : findProc(lp, header.pid)).cred;
   if (a[1] === 0) throw EFAULT;
   const w = new Int32Array(3 * header.words);
   [caps.effective, caps.permitted, caps.inheritable].forEach((set, i) => {
@@ -172,7 +176,7 @@ function sysCapset(lp: Lwp, a: Int32Array): number {
   const w = new Int32Array(6);
   copyinWords(lp.proc.vmspace!, a[1]!, w, 3 * header.words);
   const set = (i: number): bigint => BigInt(w[i]! >>> 0) | (BigInt(w[3 + i]! >>> 0) << 32n);
-  lp.proc.caps.set(set(0), set(1), set(2));
+  setCaps(lp.proc, lp.proc.cred.caps.set(set(0), set(1), set(2)));
   return 0;
 }
 
@@ -186,12 +190,6 @@ export const PRCTL_ROWS: readonly Sysent[] = [
     plain(172, "prctl", [int, hex, hex, hex, hex], sysPrctl),
     "names, death signal, dumpable, subreaper, no_new_privs, capability sets",
   ),
-  partial(
-    plain(184, "capget", [uptr, uptr], sysCapget),
-    "the sets are kept; rights go with user id 0, but for changes of ids",
-  ),
-  partial(
-    plain(185, "capset", [uptr, uptr], sysCapset),
-    "the sets are kept; rights go with user id 0, but for changes of ids",
-  ),
+  plain(184, "capget", [uptr, uptr], sysCapget),
+  plain(185, "capset", [uptr, uptr], sysCapset),
 ];

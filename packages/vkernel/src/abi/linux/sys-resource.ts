@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Linux resources of a process: usage and times, limits, priorities. */
+import { CAP_SYS_NICE, CAP_SYS_RESOURCE, capable } from "../../sys/capability.ts";
 import { EINVAL, EPERM, ESRCH } from "../../sys/errno.ts";
 import { copyinWords, copyoutWords } from "../../vm/copyio.ts";
 import type { Lwp, Proc } from "../../kern/proc.ts";
@@ -60,7 +61,7 @@ function rlimitOf(n: number): number {
 
 function setLimit(target: Proc, caller: Proc, r: number, cur: number, max: number): void {
   if (cur > max) throw EINVAL;
-  if (max > target.limits.max[r]! && caller.cred.uid !== 0) throw EPERM;
+  if (max > target.limits.max[r]! && !capable(caller.cred, CAP_SYS_RESOURCE)) throw EPERM;
   target.setLimit(r, cur, max);
 }
 
@@ -89,7 +90,7 @@ function sysPrlimit64(lp: Lwp, a: Int32Array): number {
   const r = rlimitOf(a[1]!);
   const c = caller.cred;
   const t = target.cred;
-  if (target !== caller && c.uid !== 0 && !(c.ruid === t.uid && c.ruid === t.ruid && c.ruid === t.svuid))
+  if (target !== caller && !capable(c, CAP_SYS_RESOURCE) && !(c.ruid === t.uid && c.ruid === t.ruid && c.ruid === t.svuid))
     throw EPERM;
   let cur = 0;
   let max = 0;
@@ -140,7 +141,7 @@ function sysSetpriority(lp: Lwp, a: Int32Array): number {
   return 0;
 }
 function sysNice(lp: Lwp, a: Int32Array): number {
-  if (a[0]! < 0 && lp.proc.cred.uid !== 0) throw EPERM;
+  if (a[0]! < 0 && !capable(lp.proc.cred, CAP_SYS_NICE)) throw EPERM;
   lp.proc.renice(lp.proc.cred, Math.max(-20, Math.min(19, lp.proc.nice + a[0]!)));
   return 0;
 }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Linux calls about the system as a whole: names, memory, randomness, scheduling parameters, reboot, log. */
+import { CAP_SYS_ADMIN, CAP_SYS_BOOT, CAP_SYS_NICE, CAP_SYS_TTY_CONFIG, capable } from "../../sys/capability.ts";
 import { E2BIG, EFAULT, EINTR, EINVAL, EPERM, ESRCH } from "../../sys/errno.ts";
 import { WOULDBLOCK } from "../../sys/wait.ts";
 import { copyin, copyinWords, copyout, copyoutWords, suword } from "../../vm/copyio.ts";
 import type { KernelFrame, Lwp, Proc } from "../../kern/proc.ts";
-import { suser } from "../../kern/prot.ts";
+import { need } from "../../kern/prot.ts";
 import { FOREVER, PCATCH, tsleep } from "../../kern/sleep.ts";
 import { kernSwapoff, kernSwapon } from "../../kern/sys-swap.ts";
 import { hex, int, partial, path, pid, plain, size, sleeps, type Sysent, uptr } from "../../kern/sysent.ts";
@@ -31,7 +32,7 @@ function uname(fields: number, len: number): (lp: Lwp, a: Int32Array) => number 
 }
 
 function newName(lp: Lwp, a: Int32Array): string {
-  suser(lp.proc);
+  need(lp.proc, CAP_SYS_ADMIN);
   if (a[1]! < 0 || a[1]! > 64) throw EINVAL;
   const buf = new Uint8Array(a[1]!);
   copyin(lp.proc.vmspace!, a[0]!, buf, 0, buf.length);
@@ -66,11 +67,11 @@ function sysSysinfo(lp: Lwp, a: Int32Array): number {
 const SWAP_FLAGS = 0x7_ffff;
 function sysSwapon(lp: Lwp, a: Int32Array): number {
   if ((a[1]! & ~SWAP_FLAGS) !== 0) throw EINVAL;
-  suser(lp.proc);
+  need(lp.proc, CAP_SYS_ADMIN);
   return kernSwapon(lp, pathArg(lp, a[0]!), true);
 }
 function sysSwapoff(lp: Lwp, a: Int32Array): number {
-  suser(lp.proc);
+  need(lp.proc, CAP_SYS_ADMIN);
   return kernSwapoff(lp, pathArg(lp, a[0]!));
 }
 const SWAP_NOTE = "disks given to the machine for swap space, with mkswap's header";
@@ -132,8 +133,8 @@ function schedPriority(lp: Lwp, uaddr: number): number {
 }
 /** Throws EPERM unless the process is the caller's own, or the caller the superuser. */
 function mayReschedule(lp: Lwp, proc: Lwp["proc"]): void {
-  const { uid } = lp.proc.cred;
-  if (uid !== 0 && uid !== proc.cred.uid && uid !== proc.cred.ruid) throw EPERM;
+  const { cred } = lp.proc;
+  if (cred.uid !== proc.cred.uid && cred.uid !== proc.cred.ruid && !capable(cred, CAP_SYS_NICE)) throw EPERM;
 }
 function sysSchedSetscheduler(lp: Lwp, a: Int32Array): number {
   const { proc } = target(lp, a[0]!);
@@ -236,7 +237,7 @@ function sysIoprioGet(lp: Lwp, a: Int32Array): number {
 function sysIoprioSet(lp: Lwp, a: Int32Array): number {
   const ioclass = a[2]! >> IOPRIO_CLASS_SHIFT;
   if (ioclass < 0 || ioclass > 3) throw EINVAL;
-  if (ioclass === 1 && lp.proc.cred.uid !== 0) throw EPERM;
+  if (ioclass === 1 && !capable(lp.proc.cred, CAP_SYS_ADMIN) && !capable(lp.proc.cred, CAP_SYS_NICE)) throw EPERM;
   ioprioTarget(lp, a[0]!, a[1]!);
   return 0;
 }
@@ -259,7 +260,7 @@ const REBOOT_CAD_ON = 0x89ab_cdef | 0;
 const REBOOT_CAD_OFF = 0;
 
 function sysReboot(lp: Lwp, a: Int32Array): number {
-  suser(lp.proc);
+  need(lp.proc, CAP_SYS_BOOT);
   if (a[0] !== REBOOT_MAGIC1 || !REBOOT_MAGIC2.includes(a[1]!)) throw EINVAL;
   switch (a[2]) {
     case REBOOT_CAD_ON:
@@ -309,7 +310,7 @@ function sysSyslog(lp: Lwp, a: Int32Array): number {
 }
 
 function sysVhangup(lp: Lwp): number {
-  suser(lp.proc);
+  need(lp.proc, CAP_SYS_TTY_CONFIG);
   return 0;
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Linux threads: clone, TLS descriptors, futexes, robust lists (Linux kernel/fork.c, kernel/futex, arch/x86/kernel/tls.c). */
+import { CAP_SYS_PTRACE, capable } from "../../sys/capability.ts";
 import { E2BIG, EFAULT, EINVAL, ENOSYS, EPERM, ESRCH } from "../../sys/errno.ts";
 import { GTLS_START } from "../../sys/frame.ts";
 import { WOULDBLOCK } from "../../sys/wait.ts";
@@ -292,7 +293,7 @@ function sysSetRobustList(lp: Lwp, a: Int32Array): number {
 function sysGetRobustList(lp: Lwp, a: Int32Array): number {
   const target = a[0] === 0 ? lp : lp.k.lwps.get(a[0]!);
   if (target === undefined) throw ESRCH;
-  if (target.proc !== lp.proc && lp.proc.cred.uid !== 0) throw EPERM;
+  if (target.proc !== lp.proc && !capable(lp.proc.cred, CAP_SYS_PTRACE)) throw EPERM;
   suword(lp.proc.vmspace!, a[1]!, target.robustList);
   suword(lp.proc.vmspace!, a[2]!, ROBUST_HEAD_SIZE);
   return 0;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Linux clocks and timers (Linux kernel/time). Each structure exists with 32-bit and with 64-bit seconds. */
+import { CAP_SYS_TIME } from "../../sys/capability.ts";
 import { EFAULT, EINTR, ERESTART, EINVAL, EPERM, ESRCH } from "../../sys/errno.ts";
 import { SIGALRM } from "../../sys/signal.ts";
 import { copyinWords, copyoutWords, suword } from "../../vm/copyio.ts";
@@ -7,7 +8,7 @@ import { WaitChannel } from "../../sys/wait.ts";
 import { CpuClock, CpuWatch } from "../../kern/cpu-clock.ts";
 import { mustSleep } from "../../kern/fork.ts";
 import type { KernelFrame, Lwp } from "../../kern/proc.ts";
-import { suser } from "../../kern/prot.ts";
+import { need } from "../../kern/prot.ts";
 import { FOREVER, PCATCH, PNORESTART, tsleep } from "../../kern/sleep.ts";
 import { hex, int, partial, plain, sleeps, type Sysent, uptr } from "../../kern/sysent.ts";
 import {
@@ -105,7 +106,7 @@ function sysTime(lp: Lwp, a: Int32Array): number {
 function sysStime(lp: Lwp, a: Int32Array): number {
   const w = new Int32Array(1);
   copyinWords(lp.proc.vmspace!, a[0]!, w, 1);
-  suser(lp.proc);
+  need(lp.proc, CAP_SYS_TIME);
   lp.k.settime(w[0]! * 1e6);
   return 0;
 }
@@ -118,7 +119,7 @@ function sysSettimeofday(lp: Lwp, a: Int32Array): number {
   const vm = lp.proc.vmspace!;
   const ns = a[0] === 0 ? null : getTimeval(lp, a[0]!);
   if (a[1] !== 0) copyinWords(vm, a[1]!, new Int32Array(2), 2);
-  suser(lp.proc);
+  need(lp.proc, CAP_SYS_TIME);
   if (ns !== null) lp.k.settime(ns / 1000);
   return 0;
 }
@@ -130,7 +131,7 @@ const clockGettime = (t: TimeFormat) => (lp: Lwp, a: Int32Array): number => {
 const clockSettime = (t: TimeFormat) => (lp: Lwp, a: Int32Array): number => {
   const ns = t.get(lp, a[1]!);
   if (a[0] !== 0) throw EINVAL;
-  suser(lp.proc);
+  need(lp.proc, CAP_SYS_TIME);
   lp.k.settime(ns / 1000);
   return 0;
 };

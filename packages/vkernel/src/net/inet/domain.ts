@@ -7,13 +7,14 @@
  * reached through sockets of the host: connections and datagrams, no other packets.
  * @module
  */
+import { CAP_NET_BIND_SERVICE, capable } from "../../sys/capability.ts";
 import {
   EACCES, EADDRINUSE, EADDRNOTAVAIL, ECONNREFUSED, EDESTADDRREQ, EINVAL, EISCONN, EMSGSIZE, ENETUNREACH, EPIPE, errnoByName,
   ETIMEDOUT,
 } from "../../sys/errno.ts";
 import { AF_INET6, IPPROTO_TCP, IPPROTO_UDP } from "../../sys/socket.ts";
 import { WOULDBLOCK } from "../../sys/wait.ts";
-import type { ByteSource, InetName, PeerCred } from "../socket.ts";
+import { KERNEL_CRED, type ByteSource, type InetName, type PeerCred } from "../socket.ts";
 import { echoReply } from "./echo.ts";
 import { ANY4, ANY6, isAny, isInet4, isLoopback, LOOPBACK4, LOOPBACK6, parseAddress } from "./address.ts";
 import type { HostConnection, HostDatagrams, HostNetwork } from "./host.ts";
@@ -32,7 +33,6 @@ const PORT_LAST = 65_535;
 /** Ports below are root's. */
 const PORT_RESERVED = 1024;
 const DATAGRAM_MOST = 65_507;
-const NOBODY: PeerCred = { pid: 0, uid: 0, gid: 0 };
 
 export interface InetOptions {
   /** The host's network; null: none, only loopback. */
@@ -138,7 +138,7 @@ export class InetDomain {
   bind(s: InetSocket, name: InetName, cred: PeerCred): void {
     if (s.bound || s.peer !== null) throw EINVAL;
     if (!this.#isLocal(name.host)) throw EADDRNOTAVAIL;
-    if (name.port !== 0 && name.port < PORT_RESERVED && cred.uid !== 0 && !s.isEcho) throw EACCES;
+    if (name.port !== 0 && name.port < PORT_RESERVED && !capable(cred, CAP_NET_BIND_SERVICE) && !s.isEcho) throw EACCES;
     const port = name.port === 0 ? this.#freePort(s, name.host) : name.port;
     const whole = { host: name.host, port };
     if (name.port !== 0 && !this.#isFree(s, whole)) throw EADDRINUSE;
@@ -321,7 +321,7 @@ export class InetDomain {
     if (known !== undefined) return known;
     const link = network.datagrams({ host: any, port: 0 });
     link.onMessage((bytes, sender) =>
-      this.#options.post(() => s.deliver(bytes, this.#inside(network, sender), NOBODY)),
+      this.#options.post(() => s.deliver(bytes, this.#inside(network, sender), KERNEL_CRED)),
     );
     s.hostDatagrams.set(any, link);
     return link;
@@ -390,7 +390,7 @@ export class InetDomain {
       const [oldest] = peers;
       peers.delete(oldest!);
     }
-    target.deliver(bytes, from, NOBODY);
+    target.deliver(bytes, from, KERNEL_CRED);
   }
 
   #arrive(connection: HostConnection, port: number): void {
@@ -403,7 +403,7 @@ export class InetDomain {
       connection.destroy();
       return;
     }
-    new HostStream(server, this.#inKernel(connection), NOBODY);
+    new HostStream(server, this.#inKernel(connection), KERNEL_CRED);
     listener.offer(server);
   }
 

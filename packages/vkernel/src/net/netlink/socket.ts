@@ -7,10 +7,11 @@
  *   NL1  The answers to a datagram are in the receive queue when the send returns: at most `limit` bytes, else ENOBUFS.
  * @module
  */
+import { CAP_NET_ADMIN, capable } from "../../sys/capability.ts";
 import { ENOBUFS, Errno } from "../../sys/errno.ts";
 import { AF_NETLINK, SOCK_DGRAM } from "../../sys/socket.ts";
 import type { InetDomain } from "../inet/domain.ts";
-import { type ByteSource, type NetlinkName, type PeerCred, Socket } from "../socket.ts";
+import { KERNEL_CRED, type ByteSource, type NetlinkName, type PeerCred, Socket } from "../socket.ts";
 import {
   MessageBuilder, NLM_F_ACK, NLM_F_DUMP, NLM_F_MULTI, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR, NLMSG_MIN_TYPE, parseMessages,
   type Request,
@@ -19,7 +20,6 @@ import { answerRoute } from "./route.ts";
 
 /** Longest datagram of answers: what every program's buffer takes. */
 const DATAGRAM = 3584;
-const KERNEL: PeerCred = { pid: 0, uid: 0, gid: 0 };
 
 export class NetlinkSocket extends Socket {
   override name: NetlinkName = { port: 0, groups: 0 };
@@ -46,7 +46,7 @@ export class NetlinkSocket extends Socket {
 
   private answer(req: Request, cred: PeerCred): void {
     const { port } = this.name;
-    const result = answerRoute(this.domain, req, port, cred.uid === 0);
+    const result = answerRoute(this.domain, req, port, capable(cred, CAP_NET_ADMIN));
     if (result instanceof Errno) {
       this.post(this.errorMessage(req, -this.errnoOf(result)));
       return;
@@ -81,7 +81,7 @@ export class NetlinkSocket extends Socket {
       data.set(part, at);
       at += part.length;
     }
-    this.queue.push({ data, off: 0, from: { port: 0, groups: 0 }, rights: null, cred: KERNEL, fields: null });
+    this.queue.push({ data, off: 0, from: { port: 0, groups: 0 }, rights: null, cred: KERNEL_CRED, fields: null });
     this.queued += length;
     this.readChan.wakeup();
   }
