@@ -76,4 +76,16 @@ describe.skipIf(reason !== null)(`Linux calls, as the host's kernel answers them
     expect(native.stdout.split("\n").length).toBeGreaterThan(100);
     expect(here.stdout.split("\n")).toEqual(native.stdout.split("\n"));
   });
+
+  it("epoll reports the same after random changes to what it watches", () => {
+    const dir = scratch();
+    chmodSync(dir, 0o755);
+    const program = build(dir, "epoll", []);
+    for (const seed of ["1", "2", "3", "4", "5"]) {
+      const here = vkernel(["run", "--root", dir, "-w", "/", "--", "/epoll", seed], { timeoutMs: 60_000 });
+      const native = spawnSync(program, [seed], { encoding: "latin1", timeout: 60_000, killSignal: "SIGKILL" });
+      expect(native.stdout.split("\n").length).toBeGreaterThan(1500);
+      expect(here.stdout.split("\n")).toEqual(native.stdout.split("\n"));
+    }
+  });
 });

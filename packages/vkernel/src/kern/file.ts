@@ -44,11 +44,18 @@ export function closesCircle(watcher: File, fp: File, depth = 1): boolean {
   return watched.some((other) => closesCircle(watcher, other, depth + 1));
 }
 
+/** Who is told of the end of a file. */
+export interface FileWatcher {
+  fileClosed(): void;
+}
+
 export abstract class File {
   abstract readonly type: FileType;
   /** FREAD and FWRITE bits and the O_* status flags (native). */
   flags: number;
   refs = 1;
+  /** Who watches the file until it is closed, without holding it; null as a rule. */
+  watchers: Set<FileWatcher> | null = null;
   /** Who gets SIGIO and SIGURG; null until somebody asks. */
   sigio: Sigio | null = null;
 
@@ -132,6 +139,7 @@ export function fhold<T extends File>(fp: T): T {
 export function fdrop(fp: File, lp: Lwp | null): void {
   if (fp.refs === 1) {
     fp.sigio?.end();
+    if (fp.watchers !== null) for (const watcher of [...fp.watchers]) watcher.fileClosed();
     fp.close(lp);
   }
   fp.refs--;

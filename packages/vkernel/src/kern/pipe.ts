@@ -43,9 +43,15 @@ export class PipeRing {
     return this.size - this.len;
   }
 
+  /** Somebody may wait to write: there is no room for a write that must go in as a whole. */
+  private get isFull(): boolean {
+    return this.size - this.len < PIPE_BUF;
+  }
+
   read(uio: Uio): number {
     if (uio.resid === 0) return 0;
     if (this.len === 0) return this.writers === 0 ? 0 : WOULDBLOCK;
+    const full = this.isFull;
     let done = 0;
     while (this.len > 0) {
       const n = uio.put(this.buf, this.start, Math.min(this.len, this.buf.length - this.start));
@@ -56,7 +62,7 @@ export class PipeRing {
       done += n;
     }
     if (this.len === 0) this.start = 0;
-    this.writeChan.wakeup();
+    if (full) this.writeChan.wakeup();
     return done;
   }
 
@@ -90,9 +96,10 @@ export class PipeRing {
 
   /** Takes away the first `n` of the waiting bytes. */
   consume(n: number): void {
+    const full = this.isFull;
     this.len -= n;
     this.start = this.len === 0 ? 0 : (this.start + n) % this.buf.length;
-    if (n > 0) this.writeChan.wakeup();
+    if (full) this.writeChan.wakeup();
   }
 
   /** Changes the capacity (F_SETPIPE_SZ); the caller has checked that the contents fit. */
@@ -157,7 +164,7 @@ export class PipeFile extends File {
     }
     if (this.to !== null) {
       if (this.to.readers === 0) ready |= POLLERR;
-      else if (this.to.space >= PIPE_BUF) ready |= events & POLLOUT;
+      if (this.to.space >= PIPE_BUF) ready |= events & POLLOUT;
     }
     return ready;
   }

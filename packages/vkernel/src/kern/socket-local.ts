@@ -98,7 +98,7 @@ export const LOCAL: Protocol = {
   connectChannel: (lp, _fp, name) => resolve(lp, name).roomChan,
   disconnect(fp) {
     if (fp.socket.kind !== SOCK_DGRAM) throw EINVAL;
-    fp.socket.peer = null;
+    fp.socket.meetPeer(null);
   },
   hasUrgent: () => false,
   send: (lp, fp, uio, to, rights) => fp.socket.send(uio, to === null ? null : resolve(lp, to), rights, credOf(lp)),

@@ -18,7 +18,7 @@
  */
 import { ECONNREFUSED, ECONNRESET, EDESTADDRREQ, EINVAL, EISCONN, EMSGSIZE, ENOTCONN, EOPNOTSUPP, EPIPE, EPROTOTYPE, type Errno } from "../sys/errno.ts";
 import { SHUT_RD, SHUT_RDWR, SHUT_WR, SOCK_DGRAM, SOCK_STREAM, SOMAXCONN } from "../sys/socket.ts";
-import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLPRI, POLLRDNORM } from "../sys/poll.ts";
+import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLPRI, POLLRDHUP, POLLRDNORM } from "../sys/poll.ts";
 import { WaitChannel, WOULDBLOCK } from "../sys/wait.ts";
 import type { ByteSink, ByteSource, PacketFields, PeerCred, Rights, SocketName } from "./socket-types.ts";
 
@@ -125,8 +125,7 @@ export class Socket {
   connect(to: Socket, cred: PeerCred): number {
     if (to.kind !== this.kind) throw EPROTOTYPE;
     if (this.kind === SOCK_DGRAM) {
-      this.peer = to;
-      this.peerGone = false;
+      this.meetPeer(to);
       return 0;
     }
     if (this.listening) throw EINVAL;
@@ -140,6 +139,13 @@ export class Socket {
     return 0;
   }
 
+  /** Names `to`, or nobody, as the receiver of datagrams; who waits to write waits for another's room from now on. */
+  meetPeer(to: Socket | null): void {
+    const room = this.roomOf(null);
+    this.peer = to;
+    this.peerGone = false;
+    room.wakeup();
+  }
   /** The socket that a listener's connection gets. */
   protected sibling(cred: PeerCred): Socket {
     return new Socket(this.family, this.kind, cred);
@@ -147,6 +153,7 @@ export class Socket {
   /** Becomes the other end of `server`, which waits at `to` to be accepted. */
   protected meet(to: Socket, server: Socket, cred: PeerCred): void {
     pair(this, server);
+    this.roomChan.wakeup();
     server.peerCred = cred;
     this.peerCred = to.peerCred;
     to.pending.push(server);
@@ -417,6 +424,7 @@ export class Socket {
   poll(events: number): number {
     let r = 0;
     if (this.queue.length > this.passed || this.pending.length > 0 || this.readEnd || this.error !== null) r |= events & (POLLIN | POLLRDNORM);
+    if (this.readEnd) r |= events & POLLRDHUP;
     if (this.mark !== null && !this.markTaken) r |= events & POLLPRI;
     if (this.error !== null) r |= POLLERR;
     if (this.peerGone || (this.readShut && this.writeShut)) r |= POLLHUP;

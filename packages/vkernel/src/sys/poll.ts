@@ -12,5 +12,7 @@ export const POLLRDBAND = 0x0080;
 export const POLLWRBAND = 0x0100;
 /** DragonFly gives POLLWRNORM the value of POLLOUT; Linux's 0x100 and 0x200 are mapped by its ABI. */
 export const POLLWRNORM = POLLOUT;
+/** The other side will send nothing more (Linux's number; DragonFly has no such event). */
+export const POLLRDHUP = 0x2000;
 /** Always reported, asked for or not. */
 export const POLLALWAYS = POLLERR | POLLHUP | POLLNVAL;

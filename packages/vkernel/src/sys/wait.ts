@@ -34,6 +34,8 @@ export class WaitChannel {
   readonly wmesg: string;
   /** Counts wakeups, so that an edge-triggered poller notices one that it did not sleep through. */
   gen = 0;
+  /** The wakeup, by `gen`, that a sleeper has taken for itself and others of its kind leave alone (epoll's exclusive entries). */
+  claimed = 0;
   private head: WaitNode | null = null;
   constructor(wmesg: string) {
     this.wmesg = wmesg;

@@ -9,11 +9,8 @@ import { copyin, copyinWords, copyout, copyoutWords } from "../../vm/copyio.ts";
 import { EventFile, SignalFile, TimerFile } from "../../kern/event-files.ts";
 import { fdrop, type File } from "../../kern/file.ts";
 import { makePipe } from "../../kern/pipe.ts";
+import { canPoll, EpollFile, epollWait, type EpollEvent, type Report } from "../../kern/epoll.ts";
 import {
-  canPoll,
-  EpollFile,
-  epollWait,
-  type EpollEvent,
   type PollFd,
   pollScan,
   pollToSelect,
@@ -300,15 +297,20 @@ function sysEpollCtl(lp: Lwp, a: Int32Array): number {
   }
 }
 
-function putEvents(lp: Lwp, uaddr: number, events: readonly EpollEvent[]): number {
-  const w = new Int32Array(events.length * 3);
-  events.forEach((e, i) => {
-    w[3 * i] = e.events;
-    w[3 * i + 1] = e.dataLo;
-    w[3 * i + 2] = e.dataHi;
-  });
-  if (events.length > 0) copyoutWords(lp.proc.vmspace!, w, uaddr, w.length);
-  return events.length;
+/** Stores what there is to report and tells the file that it has been (EP4). */
+function putEvents(lp: Lwp, ep: EpollFile, uaddr: number, reports: readonly Report[]): number {
+  const n = reports.length;
+  if (n === 0) return 0;
+  const w = new Int32Array(n * 3);
+  for (let i = 0; i < n; i++) {
+    const { entry, events } = reports[i]!;
+    w[3 * i] = events;
+    w[3 * i + 1] = entry.dataLo;
+    w[3 * i + 2] = entry.dataHi;
+  }
+  copyoutWords(lp.proc.vmspace!, w, uaddr, w.length);
+  ep.consume(reports);
+  return n;
 }
 
 function checkEpollWait(a: Int32Array): void {
@@ -319,20 +321,21 @@ function checkEpollWait(a: Int32Array): void {
 function sysEpollWait(lp: Lwp, a: Int32Array): number {
   checkEpollWait(a);
   const ep = epollOf(lp, a[0]!);
-  if (ep.ready(1, false).length === 0 && a[3] !== 0) return WOULDBLOCK;
-  return putEvents(lp, a[1]!, ep.ready(a[2]!, true));
+  const reports = ep.collect(a[2]!);
+  return reports.length === 0 && a[3] !== 0 ? WOULDBLOCK : putEvents(lp, ep, a[1]!, reports);
 }
 function* sysEpollWaitSlow(lp: Lwp, a: Int32Array): KernelFrame {
-  return putEvents(lp, a[1]!, yield* epollWait(lp, epollOf(lp, a[0]!), a[2]!, msNs(a[3]!)));
+  const ep = epollOf(lp, a[0]!);
+  return putEvents(lp, ep, a[1]!, yield* epollWait(lp, ep, a[2]!, msNs(a[3]!)));
 }
 
 function* epollPwait(lp: Lwp, a: Int32Array, timeout: number): KernelFrame {
   checkEpollWait(a);
   const ep = epollOf(lp, a[0]!);
   if (a[4] !== 0) suspendMask(lp, getSigset(lp, a[4]!));
-  const events = yield* epollWait(lp, ep, a[2]!, timeout);
+  const reports = yield* epollWait(lp, ep, a[2]!, timeout);
   restoreMask(lp);
-  return putEvents(lp, a[1]!, events);
+  return putEvents(lp, ep, a[1]!, reports);
 }
 function* sysEpollPwait(lp: Lwp, a: Int32Array): KernelFrame {
   return yield* epollPwait(lp, a, msNs(a[3]!));
@@ -413,6 +416,7 @@ function signalfd(lp: Lwp, d: number, mask: number, maskBytes: number, flags: nu
   const fp = lp.proc.fd!.get(d);
   if (!(fp instanceof SignalFile)) throw EINVAL;
   fp.set.set(set);
+  lp.proc.sigChan.wakeup();
   return d;
 }
 
