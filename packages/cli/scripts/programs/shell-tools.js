@@ -55,6 +55,21 @@ bash s 2>&1 | sed "s/\[\([0-9]\)\] [0-9][0-9]*$/[\1] pid/" | grep -v Terminated`
     script: `${TREE}; for z in '' z j J; do tar c$\{z}f t.tar$z --sort=name --mtime=@0 --owner=0 --group=0 d && tar t$\{z}vf t.tar$z | cksum; mkdir x; tar x$\{z}pf t.tar$z -C x; (cd d; find . -printf '%p %y %m %s %l\\n' | grep -v ' d ' | sort) > 1; (cd x/d; find . -printf '%p %y %m %s %l\\n' | grep -v ' d ' | sort) > 2; diff 1 2 && echo same; rm -rf x; done; tar cf s.tar --sparse d/e/f/z; tar tvf s.tar | cut -d ' ' -f 3; tar rf s.tar d/a; tar uf s.tar d/a; tar tf s.tar; tar --delete -f s.tar d/a; tar tf s.tar; tar cf - --format=pax --exclude='*z' d | tar tf - | sort; tar xf s.tar nothere; echo $?; tar df s.tar; echo $?; tar cM -L 40 -f m1 -f m2 -f m3 d 2>/dev/null; ls m*; tar c d | head -c 5000 > cut.tar; tar xf cut.tar -C /tmp; echo $?; tar cf /dev/null --totals d 2>&1 | cut -d '(' -f 1; tar --to-command='wc -c' -xf t.tar d/a; tar --incremental -cf i.tar -g snar d; tar tf i.tar --incremental | sort | head -2`,
   },
   {
+    name: "attributes",
+    script: String.raw`all() { find "$@" | sort | xargs getfattr -h -d; }; echo text > f; setfattr -n user.one -v hello f; setfattr -n user.two -v 0x00ff10 f; getfattr -d f; getfattr -d -e hex f; getfattr -n user.none f; echo $?; setfattr -x user.none f; echo $?; setfattr -n other.x f; echo $?; setfattr -n user. f; echo $?; setfattr -x user.one f; getfattr f; mkdir d; setfattr -n user.dir -v "$(seq 1 600)" d; getfattr -d d | cksum; cp -a f d/g; cp f d/plain; mv d/g d/h; all d | cksum; getfattr -d d/h d/plain
+ln -s f l; getfattr -h -d l; setfattr -h -n user.x -v y l; echo $?; setfattr -n user.through -v link l; getfattr -d f; mkfifo p; setfattr -n user.x -v y p; echo $?
+tar --xattrs -cf t.tar d f; tar --xattrs -tvvf t.tar | grep -c user; mkdir x; tar --xattrs -xf t.tar -C x; (cd x; all .) > 1; tar -xf t.tar -C x --no-xattrs; rsync -aX d f y/; (cd y; all .) > 2; cmp 1 2 && cksum < 1; setfattr -n user.two -v changed f; rsync -aXi d f y/ | grep f; getfattr -d y/f; rsync -a d/ z/; all z
+all . > dump; find . -type f -exec setfattr -x user.two {} ';' 2> /dev/null; setfattr --restore=dump; all . | cmp - dump && echo restored
+python3 -c '
+import os, shutil, errno
+os.setxattr("f", "user.py", bytes(range(256)) * 8); print(sorted(os.listxattr("f")), len(os.getxattr("f", "user.py")))
+for call in (lambda: os.setxattr("f", "user.py", b"", os.XATTR_CREATE), lambda: os.setxattr("f", "user.no", b"", os.XATTR_REPLACE), lambda: os.removexattr("f", "user.no"), lambda: os.getxattr("p", "user.x")):
+    try: call()
+    except OSError as e: print(errno.errorcode[e.errno])
+shutil.copy2("f", "copy"); print(os.getxattr("copy", "user.py") == os.getxattr("f", "user.py")); fd = os.open("copy", os.O_RDWR); os.removexattr(fd, "user.py"); print(sorted(os.listxattr(fd)))
+old = os.stat("f"); os.setxattr("f", "user.t", b"x"); new = os.stat("f"); print(old.st_ctime_ns < new.st_ctime_ns, old.st_mtime_ns == new.st_mtime_ns); os.setxattr("f", "user.big", b"v" * 3000); print(len(os.getxattr("f", "user.big")))'`,
+  },
+  {
     name: "gzip-bzip2-xz",
     script:
       "seq 1 90000 > f; touch -d @5000 f; for z in gzip bzip2 xz; do for l in 1 6 9; do $z -$l -k -c f | cksum; done; $z -k f; ls f.*; $z -t f.*; echo $?; $z -dc f.* | cmp - f && echo same; for i in f.?z*; do head -c 2000 $i > c.${i##*.}; $z -t c.${i##*.} 2>&1; echo $?; done; $z -l f.* 2>/dev/null | tail -1; rm f.* c.*; done; xz -T4 --block-size=100KiB -c f | xz -dc | cmp - f && echo threads; printf 'a' | gzip -n | od -An -tx1; zcat nothere; echo $?; gzip -c f | zgrep -c 77; cp f g; gzip g; zcmp f g.gz; zdiff f g.gz; echo $?; xzcat /dev/null; bzcat f; echo $?; bzip2recover f 2>&1 | tail -1; touch -d @77 f; gzip -k f; gzip -lv f.gz | tail -1 | tr -s ' ' | cut -d ' ' -f 2; gunzip -N -f f.gz; stat -c %Y f",

@@ -32,6 +32,8 @@ const TOOLS = [
     "bzip2",
   ],
   ...[
+    "attr",
+    "rsync",
     "diffutils",
     "patch",
     "make",

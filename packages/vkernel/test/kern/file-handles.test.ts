@@ -119,6 +119,7 @@ describe.each(Object.keys(MOUNTS))("Linux's handles on %s", (kind) => {
       u.words(FH, 8, 99);
       expect(yield sys("open_by_handle_at", top, FH, 0)).toBe(LINUX_ESTALE);
       yield sys("setresuid32", 5, 5, 5);
+      expect(yield sys("open_by_handle_at", top, FH, 0)).toBe(EPERM);
       u.words(FH, 4);
       expect(yield sys("name_to_handle_at", AT_FDCWD, u.text(PATH, "/h"), FH, ID, 0)).toBe(EOVERFLOW);
       expect(yield sys("open_by_handle_at", top, FH, 0)).toBe(EPERM);

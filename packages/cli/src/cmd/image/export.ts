@@ -3,7 +3,7 @@
  * `vkernel image export`: a tree of the image as a tar stream.
  *
  * Names in the archive are relative to the directory exported, byte for byte. Hard links stay links, devices and fifos
- * what they are. Times have microseconds (PAX records), of the past those the view has. Sockets have no place in an
+ * what they are; extended attributes are PAX records. Times have microseconds (PAX records), of the past those the view has. Sockets have no place in an
  * archive and are reported.
  */
 import { once } from "node:events";
@@ -53,7 +53,7 @@ class Exporter {
     }
     const header: TarHeader = {
       name: type === "dir" ? `${path === "" ? "." : path}/` : path, type, size: 0, mode: ip.mode, uid: ip.uid, gid: ip.gid,
-      mtime: ip.historical ? ip.ctime : ip.mtime,
+      mtime: ip.historical ? ip.ctime : ip.mtime, xattrs: m.listXattr(ip).sort().map((name) => [name, m.getXattr(ip, name)!] as const),
       ...(type === "symlink" ? { linkname: m.readlink(ip) } : {}),
       ...(type === "chardev" || type === "blockdev" ? { devmajor: ip.rmajor, devminor: ip.rminor } : {}),
     };

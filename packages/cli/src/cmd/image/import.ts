@@ -3,8 +3,9 @@
  * Putting trees into an image: from a directory of the host, or from a tar stream.
  *
  * Modes, owners, times, hard links, symlinks, devices, fifos and (from a directory) sockets are kept. Names are bytes and
- * stay what they are. A directory's time is set after its entries were made. What HAMMER cannot hold, extended attributes
- * and access control lists, is reported once for each kind.
+ * stay what they are. A directory's time is set after its entries were made. Extended attributes are kept as they stand in tar
+ * archives; those of a directory of the host are not seen. What HAMMER cannot hold, access control lists above all, is reported once
+ * for each kind.
  *
  * Layers: entries `.wh.NAME`, or character devices 0,0, of a layer remove NAME of the layers before it; `.wh..wh..opq`
  * empties its directory.
@@ -12,10 +13,11 @@
 import { closeSync, lstatSync, openSync, readdirSync, readSync, readlinkSync, type Stats } from "node:fs";
 import { Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
-import { resolvePath, type HammerInode, type HammerMount } from "@vkernel/hammer";
+import { isHammerError, resolvePath, type HammerInode, type HammerMount } from "@vkernel/hammer";
 import { CliError } from "../../ui/errors.ts";
 import { display, entriesOf } from "./open.ts";
 import { TarReader, type TarEntry } from "./tar-read.ts";
+import { XATTR_KEY, xattrOfKey } from "./tar-xattr.ts";
 
 const CHUNK = 1 << 20;
 const bytesOf = (b: Buffer): string => b.toString("latin1");
@@ -42,8 +44,9 @@ const WHITEOUT = ".wh.";
 const OPAQUE = ".wh..wh..opq";
 /** PAX records that say something HAMMER has no place for, and what it is. */
 const UNKEPT: readonly (readonly [RegExp, string])[] = [
-  [/^(?:SCHILY|LIBARCHIVE)\.xattr\./, "extended attributes"], [/^SCHILY\.acl\./, "access control lists"], [/^SCHILY\.fflags$/, "file flags"],
+  [/^LIBARCHIVE\.xattr\./, "extended attributes in libarchive's own form"], [/^SCHILY\.acl\./, "access control lists"], [/^SCHILY\.fflags$/, "file flags"],
 ];
+
 
 /** How objects are added. */
 export interface ImportOptions {
@@ -218,6 +221,7 @@ export class Importer {
         } else if (this.#package === null || !this.#linksToDirectory(root, [...parts, name].join("/"))) {
           const ip = this.#directory(dir, name, a, where);
           this.#layer.add(ip.objId);
+          this.#attributes(h, ip, where);
           m.rele(ip);
         }
         return;
@@ -258,10 +262,24 @@ export class Importer {
         }
         if (ip.size < h.size) m.truncate(ip, h.size);
       }
+      this.#attributes(h, ip, where);
       m.setattr(ip, { mtime: a.mtime, ...(h.atime === null ? {} : { atime: h.atime }) });
       m.rele(ip);
     } finally {
       m.rele(dir);
+    }
+  }
+
+  /** Gives an object the extended attributes that the archive has for it. */
+  #attributes(h: TarEntry, ip: HammerInode, where: string): void {
+    for (const [key, value] of h.pax) {
+      if (!key.startsWith(XATTR_KEY)) continue;
+      try {
+        this.#m.setXattr(ip, xattrOfKey(key), Buffer.from(value, "latin1"));
+      } catch (e) {
+        if (!isHammerError(e, "E2BIG") && !isHammerError(e, "EINVAL")) throw e;
+        this.skipped.push(`${where}: ${e.message}`);
+      }
     }
   }
 

@@ -13,6 +13,8 @@ const NAME_MAX = 100;
 const PREFIX_MAX = 155;
 
 /** An entry to write. */
+import { keyOfXattr } from "./tar-xattr.ts";
+
 export interface TarHeader {
   name: string;
   type: keyof typeof FLAGS;
@@ -26,6 +28,8 @@ export interface TarHeader {
   mtime: number;
   devmajor?: number;
   devminor?: number;
+  /** Extended attributes: names, byte strings, and values. */
+  xattrs?: readonly (readonly [string, Uint8Array])[];
 }
 
 function bytesOf(s: string): Uint8Array { return Uint8Array.from(s, (c) => c.charCodeAt(0)); }
@@ -108,6 +112,7 @@ export function tarHeader(h: TarHeader): Uint8Array {
   if (h.uid > OCTAL7) pax.push(paxRecord("uid", String(h.uid)));
   if (h.gid > OCTAL7) pax.push(paxRecord("gid", String(h.gid)));
   if (h.size > OCTAL11) pax.push(paxRecord("size", String(h.size)));
+  for (const [name, value] of h.xattrs ?? []) pax.push(paxRecord(keyOfXattr(name), String.fromCharCode(...value)));
   const records = bytesOf(pax.join(""));
   const extended = header({ ...h, mode: 0o644, size: records.length, linkname: "", devmajor: 0, devminor: 0 }, "x", "././@PaxHeader", "");
   const own = header(h, FLAGS[h.type], place?.name ?? h.name.slice(0, NAME_MAX), place?.prefix ?? "");

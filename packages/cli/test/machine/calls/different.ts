@@ -62,6 +62,10 @@ export const KNOWN: readonly { readonly why: string; readonly cases: Readonly<Re
     cases: each("pidfd_send_signal/4=1 pidfd_send_signal/4=2", "error 22"),
   },
   {
+    why: "flags since Linux 6.12 and 6.13",
+    cases: each("name_to_handle_at/5=1 name_to_handle_at/5=2", "error 22"),
+  },
+  {
     why: "the 32-bit entry of 64-bit kernels reads the attributes only for a queue that is to be made",
     cases: each("mq_open/4=16", "error 14"),
   },

@@ -58,15 +58,15 @@ function mountOf(lp: Lwp, d: number): Mount {
 
 /** open_by_handle_at(mount_fd, handle, flags): the file, opened. Throws EPERM, EINVAL, EFAULT, EBADF, ESTALE, and what open(2) does. */
 function openHandle(lp: Lwp, a: Int32Array): File {
-  need(lp.proc, CAP_DAC_READ_SEARCH);
   const vm = lp.proc.vmspace!;
   const length = fuword(vm, a[1]!) >>> 0;
   const type = fuword(vm, a[1]! + 4);
-  if (length === 0 || length > MAX_HANDLE_SZ) throw EINVAL;
+  if (length === 0 || length > MAX_HANDLE_SZ || type < 0) throw EINVAL;
   const handle = new Uint8Array(length);
   copyin(vm, a[1]! + HEADER, handle, 0, length);
   const mount = mountOf(lp, dirFd(a[0]!));
-  if (type <= 0 || type > length) throw ESTALE;
+  need(lp.proc, CAP_DAC_READ_SEARCH);
+  if (type === 0 || type > length) throw ESTALE;
   const fid = handle.subarray(0, type);
   const flags = nativeOpenFlags(a[2]!) & ~O_CREAT;
   if ((flags & O_PATH) === 0) refuseLink(mount, fid);
