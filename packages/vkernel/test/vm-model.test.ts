@@ -107,6 +107,8 @@ class World {
   readonly file: TestFile;
   readonly modelFile: ModelObject;
 
+  /** Shared pages that were seen in swap space. */
+  sharedOut = 0;
   /** The hand of page-out, where there is swap space. */
   pageOut: PageOut | null = null;
   /** Slots of swap space; few, so that they are used again. */
@@ -337,9 +339,14 @@ function step(world: World, random: Random): string {
 }
 
 /** Pages go out, or all come back. */
-function stepSwap({ sys, pageOut }: World, random: Random): string {
+function stepSwap(world: World, random: Random): string {
+  const { sys, pageOut } = world;
   const what = random.below(40);
-  if (what !== 0) return `page out ${pageOut!.run(1 + random.below(20))}`;
+  if (what !== 0) {
+    const gone = pageOut!.run(1 + random.below(20));
+    for (const object of sys.swappedObjects) world.sharedOut += object.swappedCount;
+    return `page out ${gone}`;
+  }
   expect(pageOut!.empty(sys.swap.areas[0]!)).toBe(true);
   expect(sys.swap.used).toBe(0);
   return "empty swap space";
@@ -384,6 +391,11 @@ function recount(world: World): void {
   pages.objectOf.forEach((owner, pn) => {
     if (owner !== null) refs[pn]!++;
   });
+  for (const object of world.sys.swappedObjects) {
+    expect(object.pager, "files are their own swap space").toBe(null);
+    expect(object.swappedCount).toBeGreaterThan(0);
+    for (const slot of object.slots()) refs[slot]!++;
+  }
   let held = 0;
   for (let pn = 1; pn < refs.length; pn++) {
     if (refs[pn] !== pages.refs[pn]) expect(pages.refs[pn], `references of page ${pn}`).toBe(refs[pn]);
@@ -412,7 +424,10 @@ describe("address spaces against a model", () => {
         }
       }
       const { swap: space } = world.sys;
-      if (swap !== "") expect(Math.min(space.outs, space.ins)).toBeGreaterThan(50);
+      if (swap !== "") {
+        expect(Math.min(space.outs, space.ins)).toBeGreaterThan(50);
+        expect(world.sharedOut).toBeGreaterThan(50);
+      }
       for (const { vm } of world.spaces) vmspaceFree(vm);
       expect(space.used).toBe(0);
       expect(world.file.held).toBe(0);

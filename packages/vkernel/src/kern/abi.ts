@@ -79,6 +79,14 @@ export interface Abi {
   sendsig(lp: Lwp, act: Sigaction, sig: number, info: Ksiginfo, mask: Sigset): boolean;
   readonly sigframeFault: number;
 
+  /**
+   * The notes of a core file of the process of `lp`, which signal `sig` ends: threads are looked at now, the rest when the result is called,
+   * which may throw IoMiss. Null for an ABI whose processes leave no core files.
+   */
+  readonly coreNotes: ((lp: Lwp, sig: number, info: Ksiginfo) => () => Uint8Array) | null;
+  /** Native signals whose default leaves a core file in this ABI, beside those that do so everywhere. */
+  readonly coreSignals: readonly number[];
+
   readonly files: FileRules;
   /** Whether all that is readable is executable, whatever the image says; for images from before there was such a permission. */
   readonly readImpliesExec: boolean;

@@ -33,21 +33,26 @@ import { stopProcTimers } from "./time.ts";
 export function exitStatus(code: number): number {
   return (code & 0xff) << 8;
 }
-const WCORE = 0x80;
+/** Bit of the wait status beside a signal: a core file was written. */
+export const WCORE = 0x80;
 
 /**
  * Ends the process of `lp` with a wait status: exit code << 8, or the (native) signal that killed it. The other
  * threads end when they come to userret(). Does not return to the thread: the caller returns at once.
  */
 export function exit1(lp: Lwp, status: number): void {
-  const p = lp.proc;
-  if ((p.flags & P_WEXIT) === 0) {
-    p.flags |= P_WEXIT;
-    p.xstat = status;
-    if (p.stat === SSTOP) p.stat = SACTIVE;
-    killOtherLwps(lp);
-  }
+  beginExit(lp, status);
   lwpExit(lp);
+}
+
+/** The first half of exit1(): the process is ending, and all its other threads. The caller does something more with `lp` before lwpExit(). */
+export function beginExit(lp: Lwp, status: number): void {
+  const p = lp.proc;
+  if ((p.flags & P_WEXIT) !== 0) return;
+  p.flags |= P_WEXIT;
+  p.xstat = status;
+  if (p.stat === SSTOP) p.stat = SACTIVE;
+  killOtherLwps(lp);
 }
 
 /** Tells every other thread of the process to end; interruptible sleeps are cut short. */

@@ -119,6 +119,7 @@ export function fork1(lp: Lwp, opt: ForkOptions): Lwp {
   child.oomScoreAdjMin = p.oomScoreAdjMin;
   child.personality = p.personality;
   child.dumpable = p.dumpable;
+  child.coreFilter = p.coreFilter;
   child.noNewPrivs = p.noNewPrivs;
   child.schedPolicy = p.schedPolicy;
   child.exitSignal = opt.exitSignal;

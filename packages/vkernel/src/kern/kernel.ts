@@ -14,6 +14,7 @@ import { Mountlist } from "../vfs/mountlist.ts";
 import type { TmpfsMount } from "../vfs/tmpfs/tmpfs.ts";
 import type { VmSystem } from "../vm/system.ts";
 import type { Vnode } from "../vfs/vnode.ts";
+import type { CoreNaming } from "./coredump.ts";
 import type { Abi } from "./abi.ts";
 import { Accounting } from "./acct.ts";
 import { CalloutQueue } from "./callout.ts";
@@ -118,6 +119,8 @@ export class Kernel {
   readonly inet: InetDomain;
   readonly varsyms = new Varsyms();
   readonly acct = new Accounting();
+  /** How core files are named. */
+  readonly core: CoreNaming = { pattern: "core", usesPid: false };
   /** Programs registered by exec_sys_register(2), with their numbers. */
   readonly residents = new Map<Vnode, number>();
   readonly dmesg: Dmesg;

@@ -24,6 +24,8 @@ import type { Tty } from "../dev/tty.ts";
 import type { Vnode } from "../vfs/vnode.ts";
 import { type LateStore, NO_STORES } from "../vm/late-stores.ts";
 import type { Vmspace } from "../vm/vmspace.ts";
+import type { CoreDump } from "./coredump.ts";
+import { CORE_FILTER_DEFAULT } from "./core-elf.ts";
 import type { Abi } from "./abi.ts";
 import type { Callout } from "./callout.ts";
 import type { Filedesc } from "./descrip.ts";
@@ -274,6 +276,9 @@ export class Proc {
   pdeathsig = 0;
   noNewPrivs = false;
   subreaper = false;
+  /** Which kinds of memory go into its core file; the file while it is written. */
+  coreFilter = CORE_FILTER_DEFAULT;
+  coreDump: CoreDump | null = null;
   /** profil(2)'s table, null without profiling. */
   profile: Profile | null = null;
   /** Its accounting record has been written. */

@@ -8,12 +8,13 @@
  *   SD2  userret() is the only way to user mode when lp.ast is not zero.
  * @module
  */
-import { SA_CORE, SA_NODEFER, SA_RESETHAND, SA_RESTART, SIG_DFL, SIG_IGN, SIGKILL, sigaddset, sigdelset, sigismember, sigprop } from "../sys/signal.ts";
+import { SA_CORE, SA_NODEFER, SA_RESETHAND, SA_RESTART, SI_KERNEL, SIG_DFL, SIG_IGN, SIGKILL, sigaddset, sigdelset, sigismember, sigprop } from "../sys/signal.ts";
 import { IoMiss } from "../sys/wait.ts";
+import { coreExit, wantsCore } from "./coredump.ts";
 import { exit1 } from "./exit.ts";
 import type { Lwp } from "./proc.ts";
-import { AST_EXIT, AST_OLDMASK, AST_SIG, LSRUN, SSTOP } from "./proc.ts";
-import { cursig, ksiginfo, lwpsignal, peekSignal, sigmaskChanged, takeSignal } from "./sig.ts";
+import { AST_EXIT, AST_OLDMASK, AST_SIG, LSRUN, P_WEXIT, SSTOP } from "./proc.ts";
+import { cursig, type Ksiginfo, ksiginfo, lwpsignal, peekSignal, sigmaskChanged, takeSignal } from "./sig.ts";
 import { signalStop, trapStop } from "./ptrace.ts";
 import { resumeKernel, waitForFault } from "./syscall.ts";
 
@@ -23,9 +24,9 @@ export function postsig(lp: Lwp, sig: number): void {
   const acts = p.sigacts;
   p.k.trace?.signal(lp, sig);
   if (acts.handler[sig] === SIG_DFL || sig === SIGKILL) {
-    takeSignal(lp, sig);
+    const info = takeSignal(lp, sig);
     lp.ru.nsignals++;
-    sigexit(lp, sig);
+    sigexit(lp, sig, info);
     return;
   }
   // The signal stays pending until its frame stands: writing it may have to wait for the disk (IoMiss).
@@ -57,11 +58,12 @@ export function postsig(lp: Lwp, sig: number): void {
 }
 
 /** Ends the process of `lp` by a signal. */
-export function sigexit(lp: Lwp, sig: number): void {
+export function sigexit(lp: Lwp, sig: number, info: Ksiginfo = ksiginfo(sig, SI_KERNEL)): void {
   const p = lp.proc;
-  const core = (sigprop(sig) & SA_CORE) !== 0;
+  const core = (sigprop(sig) & SA_CORE) !== 0 || p.abi.coreSignals.includes(sig);
   if (core) p.k.log(`pid ${p.pid} (${p.comm}), uid ${p.cred.uid}: exited on signal ${sig}`);
-  exit1(lp, sig);
+  if (core && (p.flags & P_WEXIT) === 0 && wantsCore(p)) coreExit(lp, sig, info);
+  else exit1(lp, sig);
 }
 
 /**

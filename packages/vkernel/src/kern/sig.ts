@@ -179,7 +179,10 @@ export function lwpsignal(lp: Lwp, sig: number, info: Ksiginfo | null = null): v
 }
 
 function postSignal(p: Proc, target: Lwp | null, sig: number, info: Ksiginfo | null): void {
-  if (sig === 0 || p.stat === SZOMB || (p.flags & (P_SYSTEM | P_WEXIT)) !== 0) return;
+  if (sig === 0 || p.stat === SZOMB || (p.flags & (P_SYSTEM | P_WEXIT)) !== 0) {
+    if (sig === SIGKILL && p.coreDump !== null) p.coreDump.killed = true;
+    return;
+  }
   const prop = sigprop(sig);
   knote(p, NOTE_SIGNAL | sig);
 

@@ -10,13 +10,13 @@
  *        count without doing anything here.
  * @module
  */
-import { CAP_IPC_LOCK, capable } from "../sys/capability.ts";
-import { EINVAL, ENOSPC, EPERM } from "../sys/errno.ts";
+import { EINVAL, ENOMEM, ENOSPC, EPERM } from "../sys/errno.ts";
 import { MAP_FIXED, MAP_SHARED, PAGE_SIZE, PROT_EXEC, PROT_READ, PROT_WRITE } from "../sys/mman.ts";
 import { mmap, munmap } from "../vm/mmap.ts";
 import { VmObject } from "../vm/object.ts";
 import type { VmSystem } from "../vm/system.ts";
-import type { Lwp } from "./proc.ts";
+import type { Lwp, Proc } from "./proc.ts";
+import { checkMapLock, lockLimit } from "./sys-mlock.ts";
 import { IPC_R, IPC_W, type IpcInit, IpcObject, IpcTable } from "./sysv-ipc.ts";
 
 /** Of shmget (Linux). */
@@ -36,6 +36,8 @@ export class ShmSegment extends IpcObject {
   lpid = 0;
   atime = 0;
   dtime = 0;
+  /** The real user who has locked it in memory: SHM_LOCK. */
+  lockedBy: number | null = null;
 
   constructor(init: IpcInit, size: number, object: VmObject, pid: number) {
     super(init);
@@ -66,12 +68,18 @@ export class ShmTable extends IpcTable<ShmSegment> {
 
   /** Most pages of all segments: no program's end gives them back, so they must not exceed the memory there is. */
   get maxPages(): number {
-    return this.vm.totalPages;
+    return this.vm.totalPages + this.vm.swap.total;
   }
 
   get residentPages(): number {
     let n = 0;
     for (const segment of this) n += segment.object.residentCount;
+    return n;
+  }
+
+  get swappedPages(): number {
+    let n = 0;
+    for (const segment of this) n += segment.object.swappedCount;
     return n;
   }
 
@@ -110,7 +118,7 @@ export function shmget(lp: Lwp, key: number, size: number, flags: number): ShmSe
 
 /**
  * shmat: maps a segment at `addr`, anywhere when it is 0; returns the address. Throws EINVAL (no such segment, address not
- * aligned, something there without SHM_REMAP), EACCES, ENOMEM.
+ * aligned, something there without SHM_REMAP), EACCES, ENOMEM, EAGAIN (it would be locked, and must not be).
  */
 export function shmat(lp: Lwp, id: number, addr: number, flags: number): number {
   const vm = lp.proc.vmspace!;
@@ -123,6 +131,7 @@ export function shmat(lp: Lwp, id: number, addr: number, flags: number): number 
     if (at === 0) throw EINVAL;
     if ((flags & SHM_REMAP) === 0 && !vm.map.isFree(at, at + segment.pages * PAGE_SIZE)) throw EINVAL;
   } else if ((flags & SHM_REMAP) !== 0) throw EINVAL;
+  checkMapLock(lp.proc, segment.size, false);
   const writable = (flags & SHM_RDONLY) === 0;
   segment.access(writable ? IPC_R | IPC_W : IPC_R, lp.proc.cred);
   let prot = PROT_READ;
@@ -173,8 +182,29 @@ export function shmRemove(lp: Lwp, segment: ShmSegment): void {
   segment.object.unref();
 }
 
-/** SHM_LOCK, SHM_UNLOCK: memory is never paged out, so there is the permission to check. Throws EPERM. */
+/** SHM_LOCK: the segment's pages stay in memory. Throws EPERM (not its owner, or nothing may be locked), ENOMEM (the user has locked too much). */
 export function shmLock(lp: Lwp, segment: ShmSegment): void {
-  const { cred } = lp.proc;
-  if (cred.uid !== segment.uid && cred.uid !== segment.cuid && !capable(cred, CAP_IPC_LOCK)) throw EPERM;
+  const { proc } = lp;
+  const limit = lockLimit(proc);
+  if (limit !== Infinity) {
+    owned(proc, segment);
+    if (limit === 0) throw EPERM;
+  }
+  if (segment.lockedBy !== null) return;
+  let pages = segment.pages;
+  for (const other of lp.k.ipc.shm) if (other.lockedBy === proc.cred.ruid) pages += other.pages;
+  if (pages * PAGE_SIZE > limit) throw ENOMEM;
+  segment.lockedBy = proc.cred.ruid;
+  segment.object.wired = true;
+}
+
+/** SHM_UNLOCK. Throws EPERM. */
+export function shmUnlock(lp: Lwp, segment: ShmSegment): void {
+  if (lockLimit(lp.proc) !== Infinity) owned(lp.proc, segment);
+  segment.lockedBy = null;
+  segment.object.wired = false;
+}
+
+function owned({ cred }: Proc, segment: ShmSegment): void {
+  if (cred.uid !== segment.uid && cred.uid !== segment.cuid) throw EPERM;
 }

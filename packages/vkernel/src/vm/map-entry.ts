@@ -14,6 +14,12 @@ import { INHERIT_COPY, PAGE_SIZE } from "../sys/mman.ts";
 import type { ObjectMapping, VmObject } from "./object.ts";
 import { pmapCollectModified, pmapRemoveObjectPages, type Pmap } from "./pmap.ts";
 
+/** Pages of an entry may go out; are brought in and stay; stay once they have come in. */
+export const UNWIRED = 0;
+export const WIRED = 1;
+export const WIRED_ONFAULT = 2;
+export type Wired = typeof UNWIRED | typeof WIRED | typeof WIRED_ONFAULT;
+
 export class VmMapEntry implements ObjectMapping {
   readonly pmap: Pmap;
   /** First address, and first address behind; page aligned, unsigned. */
@@ -28,8 +34,10 @@ export class VmMapEntry implements ObjectMapping {
   offset: number;
   /** What fork does with it: INHERIT_COPY, INHERIT_NONE or INHERIT_ZERO. */
   inherit = INHERIT_COPY;
-  /** Its pages stay in memory: mlock(2). */
-  wired = false;
+  /** Its pages stay in memory: mlock(2), MLOCK_ONFAULT. */
+  wired: Wired = UNWIRED;
+  /** It is left out of core files: MADV_NOCORE. */
+  noCore = false;
   /** The heap (brk) or a stack, for /proc/PID/maps. */
   tag: "" | "heap" | "stack" = "";
 
@@ -75,6 +83,7 @@ export class VmMapEntry implements ObjectMapping {
     copy.inherit = this.inherit;
     copy.tag = this.tag;
     copy.wired = this.wired;
+    copy.noCore = this.noCore;
     return copy;
   }
 
@@ -89,6 +98,7 @@ export class VmMapEntry implements ObjectMapping {
       this.inherit === next.inherit &&
       this.tag === next.tag &&
       this.wired === next.wired &&
+      this.noCore === next.noCore &&
       (this.object === null || this.offset + (this.end - this.start) === next.offset)
     );
   }

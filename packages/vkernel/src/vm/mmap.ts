@@ -6,12 +6,13 @@
  * Counterpart: DragonFly 2.0 sys/vm/{vm_mmap,vm_unix}.c; mremap follows Linux's mremap(2).
  * @module
  */
-import { EACCES, EEXIST, EFAULT, EINVAL, ENOMEM } from "../sys/errno.ts";
+import { EACCES, EAGAIN, EEXIST, EFAULT, EINVAL, ENOMEM } from "../sys/errno.ts";
 import {
   INHERIT_SHARE,
   INHERIT_ZERO,
   MADV_CORE,
   MADV_FREE,
+  MADV_NOCORE,
   MAP_ANON,
   MAP_FIXED,
   MAP_SHARED,
@@ -26,11 +27,12 @@ import {
   MMAP_MIN_ADDR,
   VM_MAX_USER_ADDRESS,
 } from "../sys/mman.ts";
-import { FAULT_NOMEM, vmFault } from "./fault.ts";
-import { VmMapEntry } from "./map-entry.ts";
+import { IoMiss } from "../sys/wait.ts";
+import { FAULT_ACCERR, FAULT_NOMEM, FAULT_OK, vmFault } from "./fault.ts";
+import { UNWIRED, VmMapEntry, WIRED, type Wired } from "./map-entry.ts";
 import { VmObject } from "./object.ts";
 import { isSwapped } from "./pageout.ts";
-import { VPTE_A, VPTE_M, pmapMove, pmapProtect, pmapPte, pmapRemove } from "./pmap.ts";
+import { VPTE_A, VPTE_M, VPTE_W, pmapMove, pmapProtect, pmapPte, pmapRemove } from "./pmap.ts";
 import type { Vmspace } from "./vmspace.ts";
 
 export interface MmapRequest {
@@ -47,6 +49,10 @@ export interface MmapRequest {
   /** Most that mprotect may grant later; everything unless given. */
   readonly maxProt?: number;
   readonly tag?: VmMapEntry["tag"];
+  /** Lock it in memory even if the process locks nothing that it maps from now on: MAP_LOCKED. */
+  readonly wired?: boolean;
+  /** Bring its pages in, as far as that needs no waiting: MAP_POPULATE. */
+  readonly populate?: boolean;
 }
 
 function roundPage(n: number): number {
@@ -96,8 +102,11 @@ export function mmap(vm: Vmspace, req: MmapRequest): number {
     object === null ? 0 : offset,
   );
   entry.tag = req.tag ?? "";
-  entry.wired = vm.wireFuture;
+  entry.wired = req.wired === true && vm.wireFuture === UNWIRED ? WIRED : vm.wireFuture;
+  if (entry.wired !== UNWIRED) vm.hasWired = true;
+  const { wired } = entry;
   vm.map.insert(entry);
+  if (wired === WIRED || req.populate === true) tryPopulate(vm, start, start + size);
   return start;
 }
 
@@ -177,6 +186,7 @@ export function mremap(
     const end = old + newSize;
     if (old + oldSize === entry.end && end <= VM_MAX_USER_ADDRESS && vm.map.isFree(entry.end, end)) {
       insertLike(vm, entry, entry.end, end);
+      if (entry.wired === WIRED) tryPopulate(vm, old + oldSize, end);
       return old;
     }
     if (!mayMove) throw ENOMEM;
@@ -202,9 +212,11 @@ export function mremap(
   );
   target.inherit = source.inherit;
   target.wired = source.wired;
+  target.noCore = source.noCore;
   vm.map.insert(target);
   if (!pmapMove(vm.pmap, old, start, moved)) throw ENOMEM;
   vm.map.remove(old, old + moved);
+  if (target.wired === WIRED && newSize > moved) tryPopulate(vm, start + moved, start + newSize);
   return start;
 }
 
@@ -224,16 +236,22 @@ function insertLike(vm: Vmspace, entry: VmMapEntry, start: number, end: number):
   more.inherit = entry.inherit;
   more.tag = entry.tag;
   more.wired = entry.wired;
+  more.noCore = entry.noCore;
   vm.map.insert(more);
 }
 
-/** Advice. MADV_FREE drops the pages at once; all else needs no action. Throws EINVAL, ENOMEM (a hole, for MADV_FREE). */
+/** Advice. MADV_FREE drops the pages at once, MADV_NOCORE leaves them out of core files; all else needs no action. Throws EINVAL, ENOMEM (a hole, for MADV_FREE). */
 export function madvise(vm: Vmspace, addr: number, len: number, behav: number): void {
   if ((addr & PAGE_MASK) !== 0 || behav < 0 || behav > MADV_CORE) throw EINVAL;
   const end = rangeEnd(addr, len, EINVAL);
   if (len === 0) return;
   if (!vm.map.isCovered(addr, end)) throw ENOMEM;
   if (behav === MADV_FREE && !pmapRemove(vm.pmap, addr, end)) throw ENOMEM;
+  if (behav !== MADV_NOCORE && behav !== MADV_CORE) return;
+  forEntries(vm, addr, end, (entry) => {
+    entry.noCore = behav === MADV_NOCORE;
+  });
+  vm.map.simplify(addr, end);
 }
 
 /** Writes modified pages of shared file mappings back. Throws EINVAL, ENOMEM (hole), Errno of the file, IoMiss. */
@@ -281,36 +299,86 @@ export function mincore(vm: Vmspace, addr: number, len: number, out: Uint8Array)
   }
 }
 
-/** Pages that [start, end) has to have in memory, brought there. Throws ENOMEM, IoMiss. */
-function populate(vm: Vmspace, entry: VmMapEntry, start: number, end: number): void {
-  if (entry.prot === 0) return;
+/** Brings the pages of [start, end), which lies in one entry, into memory; returns the first FAULT_* that is not FAULT_OK. Throws IoMiss. */
+function populate(vm: Vmspace, entry: VmMapEntry, start: number, end: number): number {
+  if (entry.prot === 0) return FAULT_ACCERR;
   const write = (entry.prot & PROT_WRITE) !== 0 && !entry.shared;
-  for (let va = start; va < end; va += PAGE_SIZE) if (vmFault(vm, va, write) === FAULT_NOMEM) throw ENOMEM;
+  for (let va = start; va < end; va += PAGE_SIZE) {
+    if (isPresent(vm, va, write)) continue;
+    const fault = vmFault(vm, va, write);
+    if (fault !== FAULT_OK) return fault;
+  }
+  return FAULT_OK;
 }
 
-/** Keeps the pages of a range in memory, or no longer. Throws ENOMEM (hole; memory), IoMiss. */
-export function mlock(vm: Vmspace, addr: number, len: number, lock: boolean): void {
+/** Whether the page is in memory, for stores of its own if `write`: a fault would change nothing. */
+function isPresent(vm: Vmspace, va: number, write: boolean): boolean {
+  const pte = pmapPte(vm.pmap, va);
+  return pte >>> 12 !== 0 && !isSwapped(pte) && (!write || (pte & VPTE_W) !== 0);
+}
+
+/**
+ * Brings new pages in as far as that needs no waiting, and as there is memory: what cannot be had now comes with its first use (Linux
+ * treats the errors of this step so, too).
+ */
+export function tryPopulate(vm: Vmspace, start: number, end: number): void {
+  try {
+    populate(vm, vm.map.find(start)!, start, end);
+  } catch (e) {
+    if (!(e instanceof IoMiss)) throw e;
+  }
+}
+
+/**
+ * Keeps the pages of a range in memory, or no longer (UNWIRED). Throws ENOMEM for a hole, with what lies before it locked, and for
+ * pages that cannot be had; EAGAIN when memory is exhausted; IoMiss.
+ */
+export function mlock(vm: Vmspace, addr: number, len: number, wired: Wired): void {
   const start = addr - (addr % PAGE_SIZE);
   const end = rangeEnd(start, len + (addr - start), ENOMEM);
-  if (!vm.map.isCovered(start, end)) throw ENOMEM;
-  if (lock) vm.hasWired = true;
-  forEntries(vm, start, end, (entry) => {
-    entry.wired = lock;
-    if (lock) populate(vm, entry, entry.start, entry.end);
-  });
-  vm.map.simplify(start, end);
+  if (wired !== UNWIRED) vm.hasWired = true;
+  try {
+    forEntries(vm, start, end, (entry) => {
+      entry.wired = wired;
+    });
+  } finally {
+    vm.map.simplify(start, end);
+  }
+  if (wired !== WIRED) return;
+  for (let at = start; at < end; ) {
+    const entry = vm.map.find(at)!;
+    const to = Math.min(end, entry.end);
+    const fault = populate(vm, entry, at, to);
+    if (fault !== FAULT_OK) throw fault === FAULT_NOMEM ? EAGAIN : ENOMEM;
+    at = to;
+  }
 }
 
-/** mlockall(2): what is mapped now, and what will be; munlockall(2) with two times false. Throws ENOMEM, IoMiss. */
-export function mlockAll(vm: Vmspace, now: boolean, future: boolean): void {
+/**
+ * mlockall(2): what is mapped now (if `now` is not null), and what will be. Pages that cannot be had are left out. Throws IoMiss.
+ */
+export function mlockAll(vm: Vmspace, now: Wired | null, future: Wired): void {
   vm.wireFuture = future;
-  if (now || future) vm.hasWired = true;
-  if (!now && future) return;
-  for (const entry of vm.map.entries) {
-    entry.wired = now;
-    if (now) populate(vm, entry, entry.start, entry.end);
+  if (now === null) {
+    vm.hasWired = true;
+    return;
   }
+  for (const entry of vm.map.entries) entry.wired = now;
   vm.map.simplify(0, VM_MAX_USER_ADDRESS);
+  if (now === UNWIRED) return;
+  vm.hasWired = true;
+  if (now === WIRED) for (const entry of vm.map.entries) populate(vm, entry, vm.usedStart(entry), entry.end);
+}
+
+/** Bytes of [start, end) that are locked. */
+export function lockedIn(vm: Vmspace, start: number, end: number): number {
+  const { entries } = vm.map;
+  let bytes = 0;
+  for (let i = vm.map.indexAt(start); i < entries.length && entries[i]!.start < end; i++) {
+    const entry = entries[i]!;
+    if (entry.wired !== UNWIRED) bytes += Math.min(end, entry.end) - Math.max(start, entry.start);
+  }
+  return bytes;
 }
 
 /** What fork does with a range: INHERIT_COPY, INHERIT_NONE or, of private anonymous memory, INHERIT_ZERO. Throws EINVAL, ENOMEM (hole). */
@@ -341,6 +409,7 @@ export function brk(vm: Vmspace, newEnd: number, limit = Infinity): number {
     entry.tag = "heap";
     entry.wired = vm.wireFuture;
     vm.map.insert(entry);
+    if (vm.wireFuture === WIRED) tryPopulate(vm, oldTop, newTop);
   } else if (newTop < oldTop) {
     vm.map.remove(newTop, oldTop);
   }

@@ -6,6 +6,7 @@
  */
 import { PAGE_SIZE } from "../sys/mman.ts";
 import type { VmObject } from "./object.ts";
+import { PG_HELD } from "./page.ts";
 import type { Uio } from "./uio.ts";
 
 /** Reads or writes up to `len` bytes at `offset` from or into buf[bufOff…]; returns the count. */
@@ -17,6 +18,17 @@ function gapLength(object: VmObject, offset: number, len: number): number {
   let gap = PAGE_SIZE - (offset % PAGE_SIZE);
   while (gap < len && object.resident(Math.floor((offset + gap) / PAGE_SIZE)) === 0) gap += PAGE_SIZE;
   return Math.min(gap, len);
+}
+
+/** Copies `n` bytes of a resident page out; making room for where they go must not take the page itself. */
+function putHeld(object: VmObject, page: number, inPage: number, uio: Uio, n: number): number {
+  const { pages, phys } = object.sys;
+  pages.flags[page]! |= PG_HELD;
+  try {
+    return uio.put(phys.u8, page * PAGE_SIZE + inPage, n);
+  } finally {
+    pages.flags[page]! &= ~PG_HELD;
+  }
 }
 
 /**
@@ -38,7 +50,7 @@ export function objectRead(
       const inPage = at % PAGE_SIZE;
       const n = Math.min(len - moved, PAGE_SIZE - inPage, object!.size - at);
       if (n <= 0) break;
-      const put = uio.put(object!.sys.phys.u8, page * PAGE_SIZE + inPage, n);
+      const put = putHeld(object!, page, inPage, uio, n);
       moved += put;
       if (put < n) break;
       continue;

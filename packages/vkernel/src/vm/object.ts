@@ -7,13 +7,17 @@
  *   OB2  `mappings` holds every map entry that may have entered pages of this object in page tables.
  *   OB3  PG_DIRTY is set no later than the last page table entry that carried M for the page goes away.
  *   OB4  An object with modified pages is in sys.dirtyObjects and keeps its pager until they are written back.
+ *   OB5  Swap space holds pages of objects without a pager only, under indices that are not resident; such an object has one
+ *        reference on each of these slots (SW2) and is in sys.swappedObjects while it has any.
  *
  * Counterpart: DragonFly 2.0 sys/vm/vm_object.c, vnode_pager.c.
  * @module
  */
+import { Errno } from "../sys/errno.ts";
 import { PAGE_MASK, PAGE_SIZE } from "../sys/mman.ts";
 import { IoMiss } from "../sys/wait.ts";
 import { PG_DIRTY, type PageOwner } from "./page.ts";
+import type { SwapArea } from "./swap.ts";
 import type { DirtyObject, VmSystem } from "./system.ts";
 
 /** The file behind an object. Offsets and sizes are bytes. */
@@ -36,7 +40,7 @@ export interface ObjectMapping {
   readonly shared: boolean;
   readonly maxProt: number;
   /** Pages that it maps stay in memory. */
-  readonly wired: boolean;
+  readonly wired: number;
   /** Removes what page tables hold for pages [first, first + count), private copies included if `copies`. */
   unmapObjectPages(first: number, count: number, copies: boolean): void;
   /** Moves M marks of these pages into PG_DIRTY. */
@@ -56,7 +60,10 @@ export class VmObject implements PageOwner, DirtyObject {
   readonly mappings = new Set<ObjectMapping>();
   /** Told after a mapping has gone: whoever counts attachments. */
   detached: (() => void) | null = null;
+  /** Its pages stay in memory whoever maps them: SHM_LOCK. */
+  wired = false;
   readonly #pages = new Map<number, number>();
+  readonly #slots = new Map<number, number>();
   readonly #size: number;
   #refs = 0;
   #retained = false;
@@ -97,8 +104,10 @@ export class VmObject implements PageOwner, DirtyObject {
   unref(): void {
     if (--this.#refs > 0) return;
     if (this.#refs < 0) throw new Error(`I-REF: object ${this.id} was released twice`);
-    if (this.pager === null) this.#freePages();
-    else this.#releasePager();
+    if (this.pager === null) {
+      this.#freePages();
+      this.#freeSlots();
+    } else this.#releasePager();
   }
 
   /** Lets the pager go once nothing is left to write; OB4. */
@@ -122,17 +131,76 @@ export class VmObject implements PageOwner, DirtyObject {
     return this.#pages.get(pindex) ?? 0;
   }
 
+  /** Whether the page at `pindex` is in swap space. */
+  swapped(pindex: number): boolean {
+    return this.#slots.has(pindex);
+  }
+
+  /** Slots of swap space that hold its pages. */
+  slots(): Iterable<number> {
+    return this.#slots.values();
+  }
+
+  get swappedCount(): number {
+    return this.#slots.size;
+  }
+
   /**
    * The page at `pindex`, brought in if needed; 0 when memory is exhausted, PAGE_BEYOND past the end. Throws IoMiss, and
-   * Errno when the file cannot be read.
+   * Errno when the file or the swap space cannot be read.
    */
   page(pindex: number): number {
     const held = this.#pages.get(pindex);
     if (held !== undefined) return held;
     if (pindex * PAGE_SIZE >= this.size) return PAGE_BEYOND;
-    return this.pager === null
-      ? this.#addPage(pindex, this.sys.pages.allocZeroed())
-      : this.#pageIn(pindex, this.pager);
+    if (this.pager !== null) return this.#pageIn(pindex, this.pager);
+    const slot = this.#slots.get(pindex);
+    return slot === undefined ? this.#addPage(pindex, this.sys.pages.allocZeroed()) : this.#swapIn(pindex, slot);
+  }
+
+  /** Brings a page back from swap space; 0 when memory is exhausted. Throws Errno. */
+  #swapIn(pindex: number, slot: number): number {
+    const { pages, swap } = this.sys;
+    const pn = pages.alloc();
+    if (pn === 0) return 0;
+    try {
+      swap.get(slot, pn);
+    } catch (e) {
+      pages.drop(pn);
+      throw e;
+    }
+    this.sys.pageIns++;
+    this.#slots.delete(pindex);
+    if (this.#slots.size === 0) this.sys.swappedObjects.delete(this);
+    pages.drop(slot);
+    return this.#addPage(pindex, pn);
+  }
+
+  /** Brings back all that is in an area of swap space. False, with a part done, when memory is exhausted. Throws Errno. */
+  swapInArea(area: SwapArea): boolean {
+    const end = area.first + area.pages;
+    for (const [pindex, slot] of [...this.#slots]) {
+      // Making room for a page may move others out again, to other areas.
+      if (slot >= area.first && slot < end && this.#slots.get(pindex) === slot && this.#swapIn(pindex, slot) === 0) return false;
+    }
+    return true;
+  }
+
+  /** Writes a page that has no file to swap space and frees it; false when it has to stay. */
+  #swapOut(pindex: number, pn: number): boolean {
+    const { pages, swap } = this.sys;
+    if (this.wired || !swap.hasRoom) return false;
+    for (const mapping of this.mappings) if (mapping.wired !== 0) return false;
+    if (pages.refs[pn] !== 1) for (const mapping of this.mappings) mapping.unmapObjectPages(pindex, 1, false);
+    // A fault in progress holds it.
+    if (pages.refs[pn] !== 1) return false;
+    const slot = swap.put(pn);
+    if (slot === 0) return false;
+    this.#slots.set(pindex, slot);
+    this.sys.swappedObjects.add(this);
+    this.#pages.delete(pindex);
+    pages.freeObjectPage(pn);
+    return true;
   }
 
   #addPage(pindex: number, pn: number): number {
@@ -231,15 +299,15 @@ export class VmObject implements PageOwner, DirtyObject {
   reclaimPage(pindex: number): boolean {
     const pages = this.sys.pages;
     const pn = this.#pages.get(pindex)!;
-    if (this.pager === null) return false;
-    for (const mapping of this.mappings) if (mapping.wired) return false;
+    if (this.pager === null) return this.#swapOut(pindex, pn);
+    for (const mapping of this.mappings) if (mapping.wired !== 0) return false;
     for (const mapping of this.mappings) mapping.collectModified(pindex, 1);
     if ((pages.flags[pn]! & PG_DIRTY) !== 0) {
       try {
         this.cleanRange(pindex, pindex + 1);
       } catch (e) {
-        // The page cannot be written back at this moment; another one has to go.
-        if (e instanceof IoMiss) return false;
+        // The page cannot be written back at this moment, or its file system has no room for it; another one has to go.
+        if (e instanceof IoMiss || e instanceof Errno) return false;
         throw e;
       }
     }
@@ -254,6 +322,12 @@ export class VmObject implements PageOwner, DirtyObject {
   #freePages(): void {
     for (const pn of this.#pages.values()) this.sys.pages.freeObjectPage(pn);
     this.#pages.clear();
+  }
+
+  #freeSlots(): void {
+    for (const slot of this.#slots.values()) this.sys.pages.drop(slot);
+    this.#slots.clear();
+    this.sys.swappedObjects.delete(this);
   }
 
   /**

@@ -17,6 +17,8 @@ import type { PhysMem } from "./physmem.ts";
 
 /** What holds pages under page indices: a VmObject. */
 export interface PageOwner {
+  /** What its pages are read from; null for memory that is nowhere else. */
+  readonly pager: object | null;
   /** Gives page `pindex` up if that loses nothing; returns whether it did. */
   reclaimPage(pindex: number): boolean;
   /** Page `pn` of this owner has been modified through a mapping. */
@@ -67,6 +69,18 @@ export class VmPages {
   /** Pages that were ever in use: the most memory that was needed at one time, roughly. */
   get touchedCount(): number {
     return this.#fresh - 1;
+  }
+
+  /** Pages that objects hold: of files, and of shared memory. Looks at all pages. */
+  objectPages(): { file: number; memory: number } {
+    let [file, memory] = [0, 0];
+    for (let pn = 1; pn < this.#fresh; pn++) {
+      const owner = this.objectOf[pn];
+      if (owner === null || owner === undefined) continue;
+      if (owner.pager === null) memory++;
+      else file++;
+    }
+    return { file, memory };
   }
 
   /** A page with one reference and unspecified contents, or 0 when memory is exhausted. The caller overwrites all of it. */

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * Anonymous pages on their way to swap space and back. A hand goes round through the private mappings of all address spaces; a page that
- * was used since it last came by gets a second chance.
+ * Anonymous pages on their way to swap space and back. A hand goes round through the private and the shared anonymous mappings of all
+ * address spaces; a page that was used since it last came by gets a second chance.
  *
  * Invariants
- *   PO1  Only pages that one page table names go out (refs 1): others would have to be found in all their tables.
+ *   PO1  Of private pages only those go out that one page table names (refs 1): others would have to be found in all their tables.
+ *        Shared ones leave all tables, which their object knows; in tables that the hand has not come to yet they may look used.
  *   PO2  What a table has lost, or is to be marked as used again, is invalidated in every space that shares the table before anything runs.
  *
  * Counterpart: DragonFly 2.0 sys/vm/vm_pageout.c.
  * @module
  */
-import { Errno } from "../sys/errno.ts";
+import { UNWIRED } from "./map-entry.ts";
+import type { VmObject } from "./object.ts";
 import { PG_HELD } from "./page.ts";
 import { pmapOwnPte, pmapPteIndex, pteBits, VPTE_A, VPTE_M, VPTE_MANAGED, VPTE_U, VPTE_V } from "./pmap.ts";
 import type { SwapArea } from "./swap.ts";
@@ -37,20 +39,14 @@ export class PageOut {
     this.#sys = sys;
   }
 
-  /** Writes up to `want` pages out and frees them; returns how many. What the disk refuses ends it. */
+  /** Writes up to `want` pages out and frees them; returns how many. A page that the disk refuses ends it. */
   run(want: number): number {
     const { spaces, swap } = this.#sys;
-    if (swap.used >= swap.total) return 0;
     let freed = 0;
-    try {
-      for (let left = spaces.size * ROUNDS + 1; left > 0 && freed < want; left--) {
-        if (this.#space === null || !spaces.has(this.#space)) this.#next();
-        freed += this.#sweep(this.#space!, want - freed);
-        if (freed < want) this.#next();
-      }
-    } catch (e) {
-      // The disk has logged it.
-      if (!(e instanceof Errno)) throw e;
+    for (let left = spaces.size * ROUNDS + 1; left > 0 && freed < want && swap.hasRoom; left--) {
+      if (this.#space === null || !spaces.has(this.#space)) this.#next();
+      freed += this.#sweep(this.#space!, want - freed);
+      if (freed < want) this.#next();
     }
     return freed;
   }
@@ -77,18 +73,19 @@ export class PageOut {
     const { entries } = vm.map;
     for (let i = vm.map.indexAt(this.#va); i < entries.length && freed < want; i++) {
       const entry = entries[i]!;
-      if (entry.shared || entry.wired) continue;
+      if (entry.wired !== UNWIRED || (entry.shared && entry.object!.pager !== null)) continue;
+      const object = entry.shared ? entry.object : null;
       for (let va = Math.max(this.#va, entry.start); va < entry.end && freed < want; ) {
         const end = Math.min(entry.end, (Math.floor(va / TABLE_SPAN) + 1) * TABLE_SPAN);
-        freed += this.#sweepTable(vm, va, end, want - freed);
+        freed += this.#sweepTable(vm, va, end, want - freed, object);
         va = this.#va;
       }
     }
     return freed;
   }
 
-  /** [va, end), which lies in one page table; leaves the hand where it stopped. */
-  #sweepTable(vm: Vmspace, va: number, end: number, want: number): number {
+  /** [va, end), which lies in one page table and shows the pages of `object`, or private ones; leaves the hand where it stopped. */
+  #sweepTable(vm: Vmspace, va: number, end: number, want: number, object: VmObject | null): number {
     const { pages, phys, swap, spaces, host } = this.#sys;
     const { u32 } = phys;
     const slot = va >>> 22;
@@ -97,6 +94,7 @@ export class PageOut {
     if (table === 0) return 0;
     const sharers = pages.refs[table] === 1 ? [vm] : [...spaces].filter((s) => u32[s.pmap.pdirWord + slot]! >>> 12 === table);
     if (sharers.some((s) => s !== vm && s.hasWired)) return 0;
+    const kind = object === null ? VPTE_V : VPTE_V | VPTE_MANAGED;
     let freed = 0;
     let changed = false;
     try {
@@ -106,11 +104,15 @@ export class PageOut {
           break;
         }
         const pte = u32[at]!;
-        if ((pte & (VPTE_V | VPTE_MANAGED)) !== VPTE_V || pte >>> 12 === 0) continue;
-        if (pages.refs[pte >>> 12] !== 1 || (pages.flags[pte >>> 12]! & PG_HELD) !== 0) continue;
+        if ((pte & (VPTE_V | VPTE_MANAGED)) !== kind || pte >>> 12 === 0) continue;
+        if ((object === null && pages.refs[pte >>> 12] !== 1) || (pages.flags[pte >>> 12]! & PG_HELD) !== 0) continue;
         changed = true;
         if ((pte & VPTE_A) !== 0) {
           u32[at] = pte & ~VPTE_A;
+          continue;
+        }
+        if (object !== null) {
+          if (object.reclaimPage(pages.pindexOf[pte >>> 12]!)) freed++;
           continue;
         }
         const to = swap.put(pte >>> 12);
@@ -129,6 +131,7 @@ export class PageOut {
   empty(area: SwapArea): boolean {
     area.closing = true;
     try {
+      for (const object of [...this.#sys.swappedObjects]) if (!object.swapInArea(area)) return false;
       for (const vm of this.#sys.spaces) if (area.used > 0 && !this.#emptySpace(vm, area)) return false;
       return true;
     } finally {

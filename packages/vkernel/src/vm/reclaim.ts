@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * Making room when memory is exhausted: file pages that nobody maps go first, then anonymous pages that were not used of late, where
+ * Making room when memory is exhausted: object pages that nobody maps go first, then anonymous pages that were not used of late, where
  * there is swap space, then file pages that are mapped. When nothing can go the fault reports FAULT_NOMEM and a process has to end.
  *
  * Counterpart: DragonFly 2.0 sys/vm/vm_pageout.c, reduced to its second chance clock.
@@ -20,6 +20,7 @@ export function installReclaim(sys: VmSystem): void {
   let hand = 1;
   pages.reclaim = () => {
     let freed = 0;
+    sys.swap.retry();
     for (let mapped = 0; mapped < 2 && freed < BATCH; mapped++) {
       if (mapped === 1) freed += pageOut.run(BATCH - freed);
       for (let step = 0; step < pages.total && freed < BATCH; step++) {

@@ -6,13 +6,13 @@
  * Invariants
  *   SW1  The slots of an area are numbered [first, first + device.pages); areas do not overlap and end below 2^20, where the
  *        frame field of a page table entry ends.
- *   SW2  refs[slot] is the number of page table entries that name it; they have no V. 0 for free slots.
+ *   SW2  refs[slot] is the number of page table entries that name it, which have no V, or 1 for an object's page (OB5). 0 for free slots.
  *   SW3  Nothing here waits: devices read and write at once.
  *
  * Counterpart: DragonFly 2.0 sys/vm/swap_pager.c, vm_swap.c.
  * @module
  */
-import { EBUSY, EINVAL } from "../sys/errno.ts";
+import { EBUSY, EINVAL, Errno } from "../sys/errno.ts";
 import type { VmPages } from "./page.ts";
 import type { PhysMem } from "./physmem.ts";
 
@@ -44,6 +44,8 @@ export interface SwapArea {
 
 export class SwapSpace {
   readonly areas: SwapArea[] = [];
+  /** A disk has refused a page: nothing more is written until retry(). */
+  #refused = false;
   /** Pages read and written since boot. */
   ins = 0;
   outs = 0;
@@ -85,13 +87,34 @@ export class SwapSpace {
     return this.areas.find(({ first, pages }) => slot >= first && slot < first + pages)!;
   }
 
-  /** Writes a page to a free slot, which has one reference then; 0 when there is none. Throws Errno, with nothing taken. */
+  /** An area that takes pages now. */
+  #open(): SwapArea | undefined {
+    return this.#refused ? undefined : this.areas.find((a) => !a.closing && a.used < a.pages);
+  }
+
+  /** Whether put() would try. */
+  get hasRoom(): boolean {
+    return this.#open() !== undefined;
+  }
+
+  /** Memory is short anew: disks that have refused a page are asked again. */
+  retry(): void {
+    this.#refused = false;
+  }
+
+  /** Writes a page to a free slot, which has one reference then; 0 when there is none or the disk, which has logged it, refuses. */
   put(pn: number): number {
-    const area = this.areas.find((a) => !a.closing && a.used < a.pages);
+    const area = this.#open();
     if (area === undefined) return 0;
     const reused = area.freed.length > 0;
     const slot = reused ? area.freed.at(-1)! : area.fresh;
-    area.device.write(slot - area.first, this.#phys.u8, pn * PAGE_SIZE);
+    try {
+      area.device.write(slot - area.first, this.#phys.u8, pn * PAGE_SIZE);
+    } catch (e) {
+      if (!(e instanceof Errno)) throw e;
+      this.#refused = true;
+      return 0;
+    }
     if (reused) area.freed.pop();
     else area.fresh++;
     area.used++;

@@ -5,6 +5,7 @@
  */
 import { Errno } from "../sys/errno.ts";
 import { LateStores } from "./late-stores.ts";
+import type { VmObject } from "./object.ts";
 import { VmPages } from "./page.ts";
 import { PhysMem, type RamImage } from "./physmem.ts";
 import { SwapSpace } from "./swap.ts";
@@ -37,6 +38,8 @@ export class VmSystem {
   readonly spaces = new Set<Vmspace>();
   /** Objects that hold modified file pages. */
   readonly dirtyObjects = new Set<DirtyObject>();
+  /** Objects of which pages are in swap space. */
+  readonly swappedObjects = new Set<VmObject>();
   /** Buffer for reading clusters of pages; valid only within one call. */
   readonly $scratchCluster = new Uint8Array(65536);
   #serial = 0;

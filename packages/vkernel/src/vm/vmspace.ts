@@ -6,10 +6,10 @@
  * @module
  */
 import { ENOMEM } from "../sys/errno.ts";
-import { INHERIT_NONE, INHERIT_ZERO, PROT_READ, PROT_WRITE, VM_MAX_USER_ADDRESS } from "../sys/mman.ts";
-import type { VmMapEntry } from "./map-entry.ts";
+import { INHERIT_NONE, INHERIT_ZERO, PAGE_SIZE, PROT_READ, PROT_WRITE, VM_MAX_USER_ADDRESS } from "../sys/mman.ts";
+import { UNWIRED, type VmMapEntry, type Wired } from "./map-entry.ts";
 import { VmMap } from "./map.ts";
-import { pmapCreate, pmapDestroy, pmapFork, pmapRemove, pmapResidentCount, type Pmap } from "./pmap.ts";
+import { pmapCreate, pmapDestroy, pmapFork, pmapPteIndex, pmapRemove, pmapResidentCount, type Pmap } from "./pmap.ts";
 import type { VmSystem } from "./system.ts";
 
 /** Room kept below the top of user memory for the stack and its growth when no exec has said otherwise. */
@@ -34,7 +34,7 @@ export class Vmspace {
   /** Some of it was locked in memory: mlock(2). */
   hasWired = false;
   /** What is mapped from now on is locked, too: mlockall(MCL_FUTURE). */
-  wireFuture = false;
+  wireFuture: Wired = UNWIRED;
 
   /** Use vmspaceAlloc(). */
   constructor(sys: VmSystem, pmap: Pmap) {
@@ -70,10 +70,31 @@ export class Vmspace {
     return pmapResidentCount(this.pmap, true);
   }
 
+  /**
+   * Where an entry begins for those who count memory: a stack is mapped in full length, and has grown as far as it was used.
+   */
+  usedStart(entry: VmMapEntry): number {
+    let { start } = entry;
+    if (entry.tag !== "stack") return start;
+    const { u32 } = this.sys.phys;
+    for (; start < entry.end - PAGE_SIZE; start += PAGE_SIZE) {
+      const at = pmapPteIndex(this.pmap, start);
+      if (at !== 0 && u32[at] !== 0) break;
+    }
+    return start;
+  }
+
   /** Bytes of mappings whose pages stay in memory: mlock(2). */
   lockedBytes(): number {
     let bytes = 0;
-    for (const { start, end, wired } of this.map.entries) if (wired) bytes += end - start;
+    for (const entry of this.map.entries) if (entry.wired !== UNWIRED) bytes += entry.end - this.usedStart(entry);
+    return bytes;
+  }
+
+  /** Bytes mapped, of stacks as far as they have grown. */
+  usedBytes(): number {
+    let bytes = 0;
+    for (const entry of this.map.entries) bytes += entry.end - this.usedStart(entry);
     return bytes;
   }
 
@@ -125,7 +146,7 @@ export function vmspaceFork(vm: Vmspace): Vmspace {
     }
     const copy = entry.slice(child.pmap, entry.start, entry.end);
     // Locks are not inherited
-    copy.wired = false;
+    copy.wired = UNWIRED;
     child.map.entries.push(copy);
     copy.attach();
   }

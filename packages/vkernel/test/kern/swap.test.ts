@@ -50,7 +50,7 @@ function* node(u: User): Generator<ReturnType<typeof sys>, void, number> {
   expect(yield sys("mknod", u.text(A + 64, "/null"), S_IFCHR | 0o600, NULL_DEVICE)).toBe(0);
 }
 /** What /proc shows of a process. */
-function texts({ k }: UserBench, pid: number): { smaps: string; status: string } {
+function texts({ k }: UserBench, pid: number): { smaps: string; status: string; rollup: string } {
   const proc = k.procs.get(pid)!;
   const nodes = pidDir(proc, null, () => k.mounts.root.mount);
   const text = (name: string): string => {
@@ -58,7 +58,7 @@ function texts({ k }: UserBench, pid: number): { smaps: string; status: string }
     if (node?.kind !== "file") throw new Error(name);
     return String(node.read());
   };
-  return { smaps: text("smaps"), status: text("status") };
+  return { smaps: text("smaps"), status: text("status"), rollup: text("smaps_rollup") };
 }
 /** kB by name of the mapping at an address in smaps. */
 function rows(smaps: string, at: number): Record<string, number> {
@@ -117,6 +117,138 @@ it("without room left the call that needs memory fails; a disk that fails is no 
     for (let i = 0; i < BIG; i += PAGE) u.setWord(at + i, i);
     for (let i = 0; i < BIG; i += PAGE) if (u.word(at + i) !== i) throw new Error(`page ${i / PAGE}`);
   }, "dragonfly");
+});
+
+it("shared memory goes out and comes back: the same for all who map it, where it was moved, and after they have gone", async () => {
+  const bench = new SwapBench();
+  const { swap } = bench.k.vm;
+  bench.header(DISK_PAGES - 1);
+  await bench.program(function* (u) {
+    yield* node(u);
+    yield sys("swapon", A, 0);
+    const pages = BIG / PAGE;
+    const id = yield sys("shmget", 0, BIG, 0o600);
+    const shared = (yield sys("mmap2", 0, BIG, 3, 0x21, -1, 0)) >>> 0;
+    for (let i = 0; i < pages; i++) u.setWord(shared + i * PAGE, i ^ 0x1234);
+    const out = swap.used;
+    expect(out).toBeGreaterThan(1000);
+    // What is not in memory is not in core, and smaps tells where it is; status counts private memory only.
+    let there = 0;
+    for (let i = 0; i < pages; i += 1024) {
+      yield sys("mincore", shared + i * PAGE, 1024 * PAGE, VEC);
+      there += [...u.read(VEC, 1024)].filter((c) => c === "\x01").length;
+    }
+    const { smaps, status } = texts(bench, yield sys("getpid"));
+    const ownKb = Number(/^VmSwap:\t *(\d+) kB$/m.exec(status)![1]);
+    expect(ownKb).toBeLessThan(64);
+    expect(there).toBe(pages - (swap.used - ownKb / 4));
+    expect(rows(smaps, shared)).toMatchObject({ Rss: 4 * there, Pss: 4 * there, Swap: BIG / 1024 - 4 * there, SwapPss: 0, Anonymous: 0 });
+    u.child(function* (c) {
+      for (let i = 0; i < pages; i++) if (c.word(shared + i * PAGE) !== (i ^ 0x1234)) throw new Error(`page ${i} of the child`);
+      for (let i = 0; i < pages; i += 3) c.setWord(shared + i * PAGE, -i);
+      yield sys("exit_group", 0);
+    });
+    yield sys("fork");
+    expect(yield sys("wait4", -1, 0, 0, 0)).toBeGreaterThan(0);
+    const half = BIG / 2;
+    const moved = (yield sys("mremap", shared + half, half, half, 3, 0x5000_0000)) >>> 0;
+    const at = (i: number): number => (i * PAGE < half ? shared : moved - half) + i * PAGE;
+    for (let i = 0; i < pages; i++) if (u.word(at(i)) !== (i % 3 === 0 ? -i : i ^ 0x1234)) throw new Error(`page ${i}`);
+    expect(yield sys("swapoff", A)).toBe(ENOMEM);
+    expect(yield sys("munmap", moved, half)).toBe(0);
+    // Memory that is mapped no more stays as long as another part of its object is.
+    expect(yield sys("munmap", shared + 2 * PAGE, half - 2 * PAGE)).toBe(0);
+    expect(swap.used).toBeGreaterThan(0);
+    expect(yield sys("munmap", shared, 2 * PAGE)).toBe(0);
+    expect(swap.used).toBeLessThan(16);
+
+    // A segment that nobody has attached for a while.
+    const segment = (yield sys("shmat", id, 0, 0)) >>> 0;
+    const few = 256;
+    for (let i = 0; i < few; i++) u.setWord(segment + i * PAGE, i + 7);
+    expect(yield sys("shmdt", segment)).toBe(0);
+    const other = (yield map(BIG)) >>> 0;
+    for (let i = 0; i < pages; i++) u.setWord(other + i * PAGE, i);
+    yield sys("munmap", other, BIG);
+    expect(swap.used).toBeGreaterThanOrEqual(few);
+    yield sys("shmctl", id, 14, VEC);
+    expect([u.word(VEC + 8), u.word(VEC + 12)]).toEqual([0, few]);
+    // What is locked comes in when it is used, and stays.
+    expect(yield sys("shmctl", id, 11, 0)).toBe(0);
+    const again = (yield sys("shmat", id, 0, 0)) >>> 0;
+    for (let i = 0; i < few / 2; i++) expect(u.word(again + i * PAGE)).toBe(i + 7);
+    const third = (yield map(BIG)) >>> 0;
+    for (let i = 0; i < pages; i++) u.setWord(third + i * PAGE, i);
+    yield sys("shmctl", id, 14, VEC);
+    expect([u.word(VEC + 8), u.word(VEC + 12)]).toEqual([few / 2, few / 2]);
+    yield sys("munmap", third, BIG);
+    expect(yield sys("swapoff", A)).toBe(0);
+    yield sys("shmctl", id, 14, VEC);
+    expect([u.word(VEC + 8), u.word(VEC + 12)]).toEqual([few, 0]);
+    for (let i = 0; i < few; i++) expect(u.word(again + i * PAGE)).toBe(i + 7);
+  });
+  expect(swap.used).toBe(0);
+});
+
+it("a disk that refuses shared pages is no room, and none of them is lost", async () => {
+  const bench = new SwapBench();
+  bench.header(DISK_PAGES - 1);
+  await bench.program(function* (u) {
+    yield* node(u);
+    yield sys("swapon", A, 0);
+    const shared = (yield sys("mmap2", 0, BIG, 3, 0x21, -1, 0)) >>> 0;
+    bench.broken = true;
+    let written = 0;
+    expect(() => {
+      for (; written < BIG; written += PAGE) u.setWord(shared + written, written);
+    }).toThrow("Cannot allocate memory");
+    expect(bench.k.vm.swap.used).toBe(0);
+    for (let i = 0; i < written; i += PAGE) if (u.word(shared + i) !== i) throw new Error(`page ${i / PAGE}`);
+    bench.broken = false;
+    for (; written < BIG; written += PAGE) u.setWord(shared + written, written);
+    for (let i = 0; i < BIG; i += PAGE) if (u.word(shared + i) !== i) throw new Error(`page ${i / PAGE}`);
+  });
+});
+
+it("Pss is what each page is divided by its mappings, and smaps_rollup the sums", async () => {
+  const bench = new SwapBench();
+  await bench.program(function* (u) {
+    const own = (yield map(8 * PAGE)) >>> 0;
+    const shared = (yield sys("mmap2", 0, 8 * PAGE, 3, 0x21, -1, 0)) >>> 0;
+    for (let i = 0; i < 8; i++) u.setWord(own + i * PAGE, i);
+    for (let i = 0; i < 8; i++) u.setWord(shared + i * PAGE, i);
+    const alone = texts(bench, yield sys("getpid")).smaps;
+    expect(rows(alone, own)).toMatchObject({ Rss: 32, Pss: 32, Shared_Dirty: 0, Private_Dirty: 32, Anonymous: 32 });
+    expect(rows(alone, shared)).toMatchObject({ Rss: 32, Pss: 32, Shared_Dirty: 0, Private_Dirty: 32, Anonymous: 0 });
+    const family: number[] = [];
+    for (let i = 0; i < 2; i++) {
+      u.child(function* (c) {
+        // Its own copy of two pages.
+        c.setWord(own, 9);
+        c.setWord(own + PAGE, 9);
+        c.setWord(shared, c.word(shared) + 1);
+        for (;;) yield sys("pause");
+      });
+      family.push(yield sys("fork"));
+    }
+    u.words(VEC, 0, 1000);
+    while (u.word(shared) !== 2) yield sys("nanosleep", VEC, 0);
+    const { smaps } = texts(bench, yield sys("getpid"));
+    // Two pages are the parent's alone, six belong to three processes, and so do all that are shared; thirds of a page are rounded down.
+    expect(rows(smaps, own)).toMatchObject({ Rss: 32, Pss: 8 + 7, Shared_Dirty: 24, Private_Dirty: 8, Anonymous: 32 });
+    expect(rows(smaps, shared)).toMatchObject({ Rss: 32, Pss: 10, Shared_Dirty: 32, Private_Dirty: 0, Anonymous: 0 });
+    const child = texts(bench, family[0]!);
+    expect(rows(child.smaps, own)).toMatchObject({ Rss: 32, Pss: 8 + 7, Shared_Dirty: 24, Private_Dirty: 8 });
+    const total = (name: string): number => [...smaps.matchAll(new RegExp(`^${name}: +(\\d+) kB$`, "gm"))].reduce((sum, [, kb]) => sum + Number(kb), 0);
+    const rollup = rows(texts(bench, yield sys("getpid")).rollup, parseInt(smaps, 16));
+    for (const name of ["Rss", "Shared_Clean", "Shared_Dirty", "Private_Clean", "Private_Dirty", "Anonymous"]) expect(rollup[name]).toBe(total(name));
+    // Rounded down once, not for each mapping.
+    expect(rollup["Pss"]).toBeGreaterThanOrEqual(total("Pss"));
+    expect(rollup["Pss"]! - total("Pss")).toBeLessThan(4);
+    expect(rollup["Pss"]! - rollup["Pss_Anon"]! - rollup["Pss_File"]! - rollup["Pss_Shmem"]!).toBeLessThan(3);
+    expect(rollup["Pss_Shmem"]).toBe(10);
+    for (const pid of family) yield sys("kill", pid, 9);
+  });
 });
 
 it("what is locked stays: mlock, mlockall for what is mapped later, munlock", async () => {

@@ -105,6 +105,8 @@ export function dragonflyAbi(): Abi {
       return n >= 1 && n <= SIGCKPTEXIT ? n : 0;
     },
     sendsig: dflySendsig,
+    coreNotes: null,
+    coreSignals: [],
     sigframeFault: SIGILL,
     unconnectedSend: ENOTCONN,
     timedSocketsInterrupt: false,

@@ -19,6 +19,7 @@ import {
   VM_MAX_USER_ADDRESS,
 } from "../../sys/mman.ts";
 import { copyout } from "../../vm/copyio.ts";
+import { UNWIRED, WIRED } from "../../vm/map-entry.ts";
 import { madvise, mincore, mlock, mlockAll, minherit, mprotect, munmap } from "../../vm/mmap.ts";
 import type { Vmspace } from "../../vm/vmspace.ts";
 import type { Lwp } from "../../kern/proc.ts";
@@ -165,7 +166,7 @@ function sysMinherit(lp: Lwp, a: Int32Array): number {
 const locking = (lock: boolean) => (lp: Lwp, a: Int32Array): number => {
   const { start, end } = pageRange(a);
   suser(lp.proc);
-  mlock(lp.proc.vmspace!, start, end - start, lock);
+  mlock(lp.proc.vmspace!, start, end - start, lock ? WIRED : UNWIRED);
   return 0;
 };
 const unsupported = (): number => {
@@ -175,12 +176,12 @@ const unsupported = (): number => {
 function sysMlockall(lp: Lwp, a: Int32Array): number {
   suser(lp.proc);
   if (a[0] === 0 || (a[0]! & ~3) !== 0) throw EINVAL;
-  mlockAll(lp.proc.vmspace!, (a[0]! & 1) !== 0, (a[0]! & 2) !== 0);
+  mlockAll(lp.proc.vmspace!, (a[0]! & 1) !== 0 ? WIRED : null, (a[0]! & 2) !== 0 ? WIRED : UNWIRED);
   return 0;
 }
 function sysMunlockall(lp: Lwp): number {
   suser(lp.proc);
-  mlockAll(lp.proc.vmspace!, false, false);
+  mlockAll(lp.proc.vmspace!, UNWIRED, UNWIRED);
   return 0;
 }
 

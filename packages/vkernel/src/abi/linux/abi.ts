@@ -7,12 +7,13 @@
  */
 import { EBUSY, EINTR, EISDIR, ENXIO, EPIPE, type Errno } from "../../sys/errno.ts";
 import { TF_EAX, TF_EBP, TF_EBX, TF_ECX, TF_EDI, TF_EDX, TF_EIP, TF_ESI } from "../../sys/frame.ts";
-import { SIGSEGV } from "../../sys/signal.ts";
+import { SIGSEGV, SIGXCPU, SIGXFSZ } from "../../sys/signal.ts";
 import type { Abi } from "../../kern/abi.ts";
 import type { ExecImage } from "../../kern/exec.ts";
 import type { Lwp, Proc } from "../../kern/proc.ts";
 import { SyscallMeter } from "../../kern/syscall.ts";
 import { type Sysent, sysentTable, unimplemented } from "../../kern/sysent.ts";
+import { linuxCoreNotes } from "./core-notes.ts";
 import { linuxErrno } from "./errno.ts";
 import { linuxExecStack, linuxSetregs } from "./exec-stack.ts";
 import { LINUX_SYSCALL_NAMES } from "./names.ts";
@@ -160,6 +161,8 @@ export class LinuxAbi implements Abi {
     return nativeSigno(n);
   }
   readonly sendsig = linuxSendsig;
+  readonly coreNotes = linuxCoreNotes;
+  readonly coreSignals = [SIGXCPU, SIGXFSZ];
 
   imageBase(): number {
     return PIE_BASE;

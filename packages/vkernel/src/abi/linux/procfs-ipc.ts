@@ -63,7 +63,7 @@ export function sysvipcDir(k: Kernel): ProcDir {
       ["dtime", 10, (s) => s.dtime],
       ["ctime", 10, (s) => s.ctime],
       ["rss", 10, (s) => s.object.residentCount * 4096],
-      ["swap", 10, () => 0],
+      ["swap", 10, (s) => s.object.swappedCount * 4096],
     ]),
   });
 }

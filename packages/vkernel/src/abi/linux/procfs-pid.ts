@@ -4,6 +4,7 @@ import { CAP_SYS_RESOURCE, capable } from "../../sys/capability.ts";
 import { EACCES, EFAULT, EINVAL, EIO, EPERM, ESRCH } from "../../sys/errno.ts";
 import { PAGE_SIZE } from "../../sys/mman.ts";
 import { SIG_DFL, SIG_IGN, sigaddset, sigset, type Sigset } from "../../sys/signal.ts";
+import { CORE_FILTER_BITS } from "../../kern/core-elf.ts";
 import { procTimes } from "../../kern/resource.ts";
 import type { File } from "../../kern/file.ts";
 import { OOM_SCORE_ADJ_MAX, OOM_SCORE_ADJ_MIN, oomBadness, oomPages } from "../../kern/oom.ts";
@@ -19,7 +20,7 @@ import { type ProcDir, procDir, type ProcFile, type ProcLink, type ProcNode } fr
 import { copyin, copyoutForced } from "../../vm/copyio.ts";
 import type { Vmspace } from "../../vm/vmspace.ts";
 import { linuxOpenFlags, linuxRdev } from "./file-flags.ts";
-import { mapsText, smapsText } from "./procfs-maps.ts";
+import { mapsText, smapsRollupText, smapsText } from "./procfs-maps.ts";
 import { mountLines, mountinfoLines } from "./procfs-mounts.ts";
 import { linuxSigset } from "./signo.ts";
 
@@ -357,6 +358,14 @@ export function pidDir(p: Proc, thread: Lwp | null, mount: () => Mount): ProcDir
     mem: { ...file(0o600, () => ""), bytes: memoryBytes(p) },
     maps: file(0o444, () => mapsText(p)),
     smaps: file(0o444, () => smapsText(p)),
+    smaps_rollup: file(0o444, () => smapsRollupText(p)),
+    coredump_filter: file(0o644, () => `${p.coreFilter.toString(16).padStart(8, "0")}\n`, (text) => {
+      const bits = /^(0x[\da-f]+|\d+)\s*$/i.exec(text);
+      if (bits === null) throw EINVAL;
+      // As C writes numbers: a leading 0 means octal.
+      const value = /^0\d/.test(bits[1]!) ? parseInt(bits[1]!, 8) : Number(bits[1]);
+      p.coreFilter = value & CORE_FILTER_BITS;
+    }),
     limits: file(0o444, () => limitsText(p)),
     mounts: file(0o444, () => mountLines(p)),
     mountinfo: file(0o444, () => mountinfoLines(p)),

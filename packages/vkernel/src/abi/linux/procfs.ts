@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** /proc as Linux programs expect it (proc(5)): the directories of processes, and what concerns the whole system. */
 import { CAP_SYS_ADMIN, capable } from "../../sys/capability.ts";
-import { EPERM, ESRCH } from "../../sys/errno.ts";
+import { EINVAL, EPERM, ESRCH } from "../../sys/errno.ts";
 import { MMAP_MIN_ADDR } from "../../sys/mman.ts";
 import type { Kernel } from "../../kern/kernel.ts";
 import { type Proc, LSRUN } from "../../kern/proc.ts";
@@ -17,6 +17,8 @@ import { pidDir } from "./procfs-pid.ts";
 import { LINUX_RELEASE, LINUX_VERSION } from "./version.ts";
 
 const PAGE_KB = 4;
+/** Characters of core_pattern that Linux keeps. */
+const CORE_PATTERN_MOST = 127;
 /** Positions of processes in the root directory start here; below are the fixed entries. */
 const PID_POSITION = 1000;
 
@@ -27,13 +29,15 @@ function file(read: () => string, mode = 0o444, write?: (text: string) => void):
 function meminfo(k: Kernel): string {
   const total = k.vm.totalPages * PAGE_KB;
   const free = k.vm.freePages() * PAGE_KB;
-  const { swap } = k.vm;
+  const { swap, pages } = k.vm;
+  const of = pages.objectPages();
+  const cached = (of.file + of.memory) * PAGE_KB;
   const row = (name: string, kb: number): string => `${`${name}:`.padEnd(16)}${String(Math.floor(kb)).padStart(8)} kB\n`;
   return (
-    row("MemTotal", total) + row("MemFree", free) + row("MemAvailable", free) + row("Buffers", 0) + row("Cached", 0) +
+    row("MemTotal", total) + row("MemFree", free) + row("MemAvailable", free) + row("Buffers", 0) + row("Cached", cached) +
     row("SwapCached", 0) + row("Active", total - free) + row("Inactive", 0) + row("SwapTotal", swap.total * PAGE_KB) + row("SwapFree", (swap.total - swap.used) * PAGE_KB) +
-    row("Dirty", 0) + row("Writeback", 0) + row("AnonPages", total - free) + row("Mapped", 0) + row("Shmem", 0) +
-    row("Slab", 0) + row("SReclaimable", 0) + row("SUnreclaim", 0) + row("CommitLimit", total) + row("Committed_AS", total - free)
+    row("Dirty", 0) + row("Writeback", 0) + row("AnonPages", total - free - cached) + row("Mapped", 0) + row("Shmem", of.memory * PAGE_KB) +
+    row("Slab", 0) + row("SReclaimable", 0) + row("SUnreclaim", 0) + row("CommitLimit", total + swap.total * PAGE_KB) + row("Committed_AS", total - free)
   );
 }
 
@@ -105,12 +109,17 @@ function uuid(k: Kernel): string {
   return `${h.slice(0, 8)}-${h.slice(8, 12)}-${h.slice(12, 16)}-${h.slice(16, 20)}-${h.slice(20)}\n`;
 }
 
+/** Throws EPERM unless who writes may administer the machine. */
+function administrator(k: Kernel): void {
+  const by = k.curproc;
+  if (by === null || !capable(by.cred, CAP_SYS_ADMIN)) throw EPERM;
+}
+
 function sysDir(k: Kernel): ProcDir {
   const fixed = (text: string): ProcFile => file(() => `${text}\n`);
   const bootId = uuid(k);
   const hostname = file(() => `${k.hostname}\n`, 0o644, (text) => {
-    const by = k.curproc;
-    if (by === null || !capable(by.cred, CAP_SYS_ADMIN)) throw EPERM;
+    administrator(k);
     k.hostname = text.replace(/\n.*/s, "").slice(0, 64);
   });
   return procDir(0o555, {
@@ -120,6 +129,15 @@ function sysDir(k: Kernel): ProcDir {
       version: fixed(LINUX_VERSION),
       hostname,
       domainname: file(() => `${k.domainname || "(none)"}\n`),
+      core_pattern: file(() => `${k.core.pattern}\n`, 0o644, (text) => {
+        administrator(k);
+        k.core.pattern = text.replace(/\n.*/s, "").slice(0, CORE_PATTERN_MOST);
+      }),
+      core_uses_pid: file(() => `${k.core.usesPid ? 1 : 0}\n`, 0o644, (text) => {
+        administrator(k);
+        if (!/^\d+\s*$/.test(text)) throw EINVAL;
+        k.core.usesPid = Number(text) !== 0;
+      }),
       pid_max: fixed("32768"),
       ngroups_max: fixed("65536"),
       cap_last_cap: fixed("40"),
@@ -151,6 +169,7 @@ function sysDir(k: Kernel): ProcDir {
     fs: procDir(0o555, {
       "file-max": fixed("65536"),
       "nr_open": fixed("65536"),
+      suid_dumpable: fixed("0"),
       "pipe-max-size": fixed("1048576"),
       mqueue: procDir(0o555, {
         msg_default: fixed(String(MQ_MSG_MAX)),

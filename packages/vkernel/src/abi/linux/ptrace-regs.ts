@@ -66,6 +66,11 @@ export function setRegister(t: Tracee, n: number, value: number): void {
   tf[at] = value;
 }
 
+/** struct user_regs_struct of a thread that is not traced; `call` is the number of the call that it is in, or −1. */
+export function registersOf(tf: Int32Array, call: number): Int32Array {
+  return Int32Array.from(ORDER, (at) => (at === -1 ? call : at <= F.TF_DS || at === F.TF_CS || at === F.TF_SS ? tf[at]! & 0xffff : tf[at]!));
+}
+
 export function getRegisters(t: Tracee): Int32Array {
   return Int32Array.from(ORDER, (_at, n) => getRegister(t, n));
 }

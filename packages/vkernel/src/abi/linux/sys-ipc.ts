@@ -18,7 +18,7 @@ import {
 import {
   semget, SEMMNI, SEMMNS, SEMMSL, SEMOPM, semRemove, type SemSet, semSetValues, SEMVMX,
 } from "../../kern/sysv-sem.ts";
-import { shmat, shmdt, shmget, shmLock, SHMMNI, shmRemove, type ShmSegment } from "../../kern/sysv-shm.ts";
+import { shmat, shmdt, shmget, shmLock, SHMMNI, shmRemove, shmUnlock, type ShmSegment } from "../../kern/sysv-shm.ts";
 import { getTimespec, getTimespec64 } from "./guest-struct.ts";
 
 const IPC_RMID = 0;
@@ -72,10 +72,11 @@ const SHM_STAT = 13;
 const SHM_INFO = 14;
 const SHM_STAT_ANY = 15;
 const SHM_DEST = 0o1000;
+const SHM_LOCKED = 0o2000;
 
 function putShmid(lp: Lwp, uaddr: number, s: ShmSegment): void {
   const w = new Int32Array(21);
-  putPerm(w, s, s.removed ? SHM_DEST : 0);
+  putPerm(w, s, (s.removed ? SHM_DEST : 0) | (s.lockedBy !== null ? SHM_LOCKED : 0));
   w[9] = s.size;
   w[10] = s.atime;
   w[12] = s.dtime;
@@ -112,11 +113,13 @@ function shmctl(lp: Lwp, id: number, cmd: number, buf: number): number {
     }
     case SHM_INFO:
       // used_ids, shm_tot, shm_rss, shm_swp, swap_attempts, swap_successes
-      copyoutWords(vm, Int32Array.of(table.size, table.totalPages, table.residentPages, 0, 0, 0), buf, 6);
+      copyoutWords(vm, Int32Array.of(table.size, table.totalPages, table.residentPages, table.swappedPages, 0, 0), buf, 6);
       return Math.max(0, table.highest - 1);
     case SHM_LOCK:
-    case SHM_UNLOCK:
       shmLock(lp, table.find(id));
+      return 0;
+    case SHM_UNLOCK:
+      shmUnlock(lp, table.find(id));
       return 0;
     default:
       throw EINVAL;

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Linux memory calls (Linux mm/mmap.c, mm/madvise.c). */
-import { CAP_IPC_LOCK, CAP_SYS_RAWIO, capable } from "../../sys/capability.ts";
-import { EINVAL, ENOMEM, EOPNOTSUPP, EPERM } from "../../sys/errno.ts";
+import { CAP_SYS_RAWIO } from "../../sys/capability.ts";
+import { EBUSY, EINVAL, ENOMEM, EOPNOTSUPP, EPERM } from "../../sys/errno.ts";
 import {
+  MADV_CORE,
   MADV_DONTNEED,
   MADV_FREE,
+  MADV_NOCORE,
   MADV_NORMAL,
   MAP_ANON,
   MAP_FIXED,
@@ -22,14 +24,15 @@ import {
   VM_MAX_USER_ADDRESS,
 } from "../../sys/mman.ts";
 import { copyinWords, copyout } from "../../vm/copyio.ts";
-import { madvise, mincore, mlock, mlockAll, minherit, mprotect, mremap, munmap } from "../../vm/mmap.ts";
+import { UNWIRED, WIRED, WIRED_ONFAULT, type Wired } from "../../vm/map-entry.ts";
+import { madvise, mincore, mlockAll, minherit, mprotect, munmap } from "../../vm/mmap.ts";
 import type { Lwp } from "../../kern/proc.ts";
 import { READ_IMPLIES_EXEC } from "../../kern/proc.ts";
 import { need } from "../../kern/prot.ts";
-import { RLIMIT_MEMLOCK } from "../../kern/resource.ts";
 import { waitDurable } from "../../kern/durable.ts";
-import { kernBrk, kernMmap, kernMsync } from "../../kern/sys-mmap.ts";
-import { fd, hex, int, obsolete, partial, plain, size, sleeps, type Sysent, uint, uptr } from "../../kern/sysent.ts";
+import { anyLocked, kernMlock, kernMlockAll, kernMunlock, lockLimit } from "../../kern/sys-mlock.ts";
+import { kernBrk, kernMmap, kernMremap, kernMsync } from "../../kern/sys-mmap.ts";
+import { fd, hex, int, obsolete, plain, size, sleeps, type Sysent, uint, uptr } from "../../kern/sysent.ts";
 
 const LINUX_MAP_TYPE = 0x0f;
 const LINUX_MAP_SHARED = 0x01;
@@ -37,6 +40,9 @@ const LINUX_MAP_PRIVATE = 0x02;
 const LINUX_MAP_SHARED_VALIDATE = 0x03;
 const LINUX_MAP_FIXED = 0x10;
 const LINUX_MAP_ANONYMOUS = 0x20;
+const LINUX_MAP_LOCKED = 0x2000;
+const LINUX_MAP_POPULATE = 0x8000;
+const LINUX_MAP_NONBLOCK = 0x1_0000;
 const LINUX_MAP_SYNC = 0x8_0000;
 const LINUX_MAP_FIXED_NOREPLACE = 0x10_0000;
 const PROT_MASK = 7;
@@ -74,6 +80,8 @@ function mapIt(lp: Lwp, addr: number, len: number, prot: number, flags: number, 
   if ((flags & (LINUX_MAP_FIXED | LINUX_MAP_FIXED_NOREPLACE)) !== 0 && addr >>> 0 < MMAP_MIN_ADDR) need(lp.proc, CAP_SYS_RAWIO);
   const r = kernMmap(lp, {
     addr: addr >>> 0, len: len >>> 0, prot: prot & PROT_MASK, flags: mapFlags(flags), fd: d, offset,
+    locked: (flags & LINUX_MAP_LOCKED) !== 0,
+    populate: (flags & (LINUX_MAP_POPULATE | LINUX_MAP_NONBLOCK)) === LINUX_MAP_POPULATE,
   });
   return r | 0;
 }
@@ -108,7 +116,7 @@ function sysMremap(lp: Lwp, a: Int32Array): number {
   if ((flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED)) !== 0) throw EINVAL;
   if ((flags & MREMAP_FIXED) !== 0 && (flags & MREMAP_MAYMOVE) === 0) throw EINVAL;
   const to = (flags & MREMAP_FIXED) !== 0 ? a[4]! >>> 0 : -1;
-  return mremap(lp.proc.vmspace!, a[0]! >>> 0, pageAlign(a[1]!), pageAlign(a[2]!), (flags & MREMAP_MAYMOVE) !== 0, to) | 0;
+  return kernMremap(lp, a[0]! >>> 0, pageAlign(a[1]!), pageAlign(a[2]!), (flags & MREMAP_MAYMOVE) !== 0, to) | 0;
 }
 
 const LINUX_MS_ASYNC = 1;
@@ -118,6 +126,7 @@ function sysMsync(lp: Lwp, a: Int32Array): number {
   const f = a[2]!;
   if ((f & ~(LINUX_MS_ASYNC | LINUX_MS_INVALIDATE | LINUX_MS_SYNC)) !== 0) throw EINVAL;
   if ((f & LINUX_MS_ASYNC) !== 0 && (f & LINUX_MS_SYNC) !== 0) throw EINVAL;
+  if ((f & LINUX_MS_INVALIDATE) !== 0 && a[0]! % PAGE_SIZE === 0 && anyLocked(lp, a[0]! >>> 0, a[1]! >>> 0)) throw EBUSY;
   return kernMsync(lp, a[0]! >>> 0, a[1]! >>> 0, (f & LINUX_MS_SYNC) !== 0);
 }
 
@@ -153,9 +162,15 @@ const LINUX_MADV_FREE = 8;
 const LINUX_MADV_REMOVE = 9;
 const LINUX_MADV_DONTFORK = 10;
 const LINUX_MADV_DOFORK = 11;
+const LINUX_MADV_DONTDUMP = 16;
+const LINUX_MADV_DODUMP = 17;
 const LINUX_MADV_WIPEONFORK = 18;
 const LINUX_MADV_KEEPONFORK = 19;
-const LINUX_MADV_LAST = 21;
+const LINUX_MADV_COLD = 20;
+const LINUX_MADV_PAGEOUT = 21;
+const LINUX_MADV_LAST = LINUX_MADV_PAGEOUT;
+/** What gives pages up, which those that are locked must not be. */
+const LINUX_MADV_GIVES_UP = new Set([LINUX_MADV_DONTNEED, LINUX_MADV_FREE, LINUX_MADV_COLD, LINUX_MADV_PAGEOUT]);
 function sysMadvise(lp: Lwp, a: Int32Array): number {
   const vm = lp.proc.vmspace!;
   const addr = a[0]! >>> 0;
@@ -164,6 +179,7 @@ function sysMadvise(lp: Lwp, a: Int32Array): number {
   if (a[1] !== 0 && len === 0) throw EINVAL;
   const known = advice >= 0 && advice <= LINUX_MADV_LAST && advice !== LINUX_MADV_REMOVE;
   if (known && addr % PAGE_SIZE === 0) checkRange(addr, len);
+  if (LINUX_MADV_GIVES_UP.has(advice) && addr % PAGE_SIZE === 0 && anyLocked(lp, addr, len)) throw EINVAL;
   switch (advice) {
     case LINUX_MADV_DONTNEED:
       // Linux's form destroys: the next access finds zeros, or the file.
@@ -176,6 +192,10 @@ function sysMadvise(lp: Lwp, a: Int32Array): number {
     case LINUX_MADV_DOFORK:
       if (addr % PAGE_SIZE !== 0) throw EINVAL;
       minherit(vm, addr, len, advice === LINUX_MADV_DONTFORK ? INHERIT_NONE : INHERIT_COPY);
+      return 0;
+    case LINUX_MADV_DONTDUMP:
+    case LINUX_MADV_DODUMP:
+      madvise(vm, addr, len, advice === LINUX_MADV_DONTDUMP ? MADV_NOCORE : MADV_CORE);
       return 0;
     case LINUX_MADV_WIPEONFORK:
     case LINUX_MADV_KEEPONFORK:
@@ -193,21 +213,31 @@ function sysBrk(lp: Lwp, a: Int32Array): number {
   return kernBrk(lp, a[0]! >>> 0) | 0;
 }
 
-/** Locks or unlocks the range of the first two arguments. */
-const locking = (lock: boolean) => (lp: Lwp, a: Int32Array): number => {
+/** The whole pages of the range of the first two arguments. Throws ENOMEM, EINVAL. */
+function pagesOf(a: Int32Array): { start: number; len: number } {
   const start = (a[0]! >>> 0) - ((a[0]! >>> 0) % PAGE_SIZE);
   const len = pageAlign((a[1]! + (a[0]! >>> 0) - start) | 0);
   checkRange(start, len);
-  const { limits, cred } = lp.proc;
-  if (lock && !capable(cred, CAP_IPC_LOCK) && len > limits.cur[RLIMIT_MEMLOCK]!) throw limits.cur[RLIMIT_MEMLOCK] === 0 ? EPERM : ENOMEM;
-  if (len > 0) mlock(lp.proc.vmspace!, start, len, lock);
+  return { start, len };
+}
+function lockPages(lp: Lwp, a: Int32Array, wired: Wired): number {
+  if (lockLimit(lp.proc) === 0) throw EPERM;
+  const { start, len } = pagesOf(a);
+  kernMlock(lp, start, len, wired);
   return 0;
-};
-const sysMlock = locking(true);
-/** Of flags it has MLOCK_ONFAULT. */
+}
+function sysMlock(lp: Lwp, a: Int32Array): number {
+  return lockPages(lp, a, WIRED);
+}
+const MLOCK_ONFAULT = 1;
 function sysMlock2(lp: Lwp, a: Int32Array): number {
-  if ((a[2]! & ~1) !== 0) throw EINVAL;
-  return sysMlock(lp, a);
+  if ((a[2]! & ~MLOCK_ONFAULT) !== 0) throw EINVAL;
+  return lockPages(lp, a, (a[2]! & MLOCK_ONFAULT) !== 0 ? WIRED_ONFAULT : WIRED);
+}
+function sysMunlock(lp: Lwp, a: Int32Array): number {
+  const { start, len } = pagesOf(a);
+  kernMunlock(lp, start, len);
+  return 0;
 }
 const MCL_CURRENT = 1;
 const MCL_FUTURE = 2;
@@ -215,11 +245,12 @@ const MCL_ONFAULT = 4;
 function sysMlockall(lp: Lwp, a: Int32Array): number {
   const flags = a[0]!;
   if ((flags & ~(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT)) !== 0 || (flags & ~MCL_ONFAULT) === 0) throw EINVAL;
-  mlockAll(lp.proc.vmspace!, (flags & MCL_CURRENT) !== 0, (flags & MCL_FUTURE) !== 0);
+  const wired = (flags & MCL_ONFAULT) !== 0 ? WIRED_ONFAULT : WIRED;
+  kernMlockAll(lp, (flags & MCL_CURRENT) !== 0 ? wired : null, (flags & MCL_FUTURE) !== 0 ? wired : UNWIRED);
   return 0;
 }
 function sysMunlockall(lp: Lwp): number {
-  mlockAll(lp.proc.vmspace!, false, false);
+  mlockAll(lp.proc.vmspace!, UNWIRED, UNWIRED);
   return 0;
 }
 
@@ -232,7 +263,6 @@ function sysMembarrier(_lp: Lwp, a: Int32Array): number {
   return 0;
 }
 
-const LOCK_NOTE = "RLIMIT_MEMLOCK bounds each call, not their sum; with ONFAULT, too, all is locked at once";
 const NUMA_NOTE = "as of a kernel without NUMA: ENOSYS";
 export const MEMORY_ROWS: readonly Sysent[] = [
   plain(45, "brk", [uptr], sysBrk),
@@ -240,9 +270,9 @@ export const MEMORY_ROWS: readonly Sysent[] = [
   plain(91, "munmap", [uptr, size], sysMunmap),
   plain(125, "mprotect", [uptr, size, hex], sysMprotect),
   sleeps(144, "msync", [uptr, size, hex], sysMsync, waitDurable),
-  partial(plain(150, "mlock", [uptr, size], sysMlock), LOCK_NOTE),
-  plain(151, "munlock", [uptr, size], locking(false)),
-  partial(plain(152, "mlockall", [hex], sysMlockall), LOCK_NOTE),
+  plain(150, "mlock", [uptr, size], sysMlock),
+  plain(151, "munlock", [uptr, size], sysMunlock),
+  plain(152, "mlockall", [hex], sysMlockall),
   plain(153, "munlockall", [], sysMunlockall),
   plain(163, "mremap", [uptr, size, size, hex, uptr], sysMremap),
   plain(192, "mmap2", [uptr, size, hex, hex, fd, uint], sysMmap2),
@@ -254,6 +284,6 @@ export const MEMORY_ROWS: readonly Sysent[] = [
   obsolete(294, "migrate_pages", NUMA_NOTE),
   obsolete(317, "move_pages", NUMA_NOTE),
   plain(375, "membarrier", [int, hex], sysMembarrier),
-  partial(plain(376, "mlock2", [uptr, size, hex], sysMlock2), LOCK_NOTE),
+  plain(376, "mlock2", [uptr, size, hex], sysMlock2),
   obsolete(450, "set_mempolicy_home_node", NUMA_NOTE),
 ];

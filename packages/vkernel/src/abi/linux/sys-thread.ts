@@ -173,10 +173,12 @@ export function readUserDesc(lp: Lwp, uaddr: number): UserDesc {
   return { entry: w[0]!, base: w[1]! >>> 0, limit: w[2]! & 0xfffff, pages: (flags & UD_LIMIT_IN_PAGES) !== 0, empty };
 }
 
+export const TLS_SLOTS = 3;
+const LINUX_TLS_START = 6;
 /** Slot 0–2 of a GDT entry number: ours, or those of an i386 Linux kernel. Throws EINVAL. */
 export function slotOf(entry: number): number {
-  if (entry >= GTLS_START && entry < GTLS_START + 3) return entry - GTLS_START;
-  if (entry >= 6 && entry <= 8) return entry - 6;
+  if (entry >= GTLS_START && entry < GTLS_START + TLS_SLOTS) return entry - GTLS_START;
+  if (entry >= LINUX_TLS_START && entry < LINUX_TLS_START + TLS_SLOTS) return entry - LINUX_TLS_START;
   throw EINVAL;
 }
 
