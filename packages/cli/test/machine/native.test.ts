@@ -41,7 +41,7 @@ describe.skipIf(reason !== null)(`programs that ask the kernel, as the host's an
   /** What it tells of, its source, the fewest lines it prints, and options of the machine. */
   const programs: readonly (readonly [string, string, number, ...string[]])[] = [
     ["what may be locked in memory", "memlock", 150],
-    ["which ends leave core files, and what is in them", "core", 45],
+    ["which ends leave core files, and what is in them", "core-files", 45],
     ["shared memory, more than there is", "shared", 8, "-m", "64m", "--swap", swap],
   ];
   it.each(programs)("%s", (_what, name, lines, ...options) => {

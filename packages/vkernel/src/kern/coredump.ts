@@ -204,6 +204,7 @@ class CoreFile {
       if (lp.proc.coreDump!.killed) break;
       at += yield* whenLoaded(lp, () => this.#fp.write(Uio.kernel(this.#buf, at, len - at), lp));
       // Others have their turn.
+      lp.k.sched.yield(lp);
       yield;
     }
     this.#left -= len;
