@@ -156,6 +156,12 @@ function findStuck(now) {
 }
 if (values.log !== undefined) writeFileSync(values.log, "");
 
+/** Part of the instructions since the sample before that were interpreted. */
+function interpretedPart(instructions, retired) {
+  const before = samples.at(-1) ?? { instructions: 0, retired: 0 };
+  return instructions === before.instructions ? 0 : 1 - (retired - before.retired) / (instructions - before.instructions);
+}
+
 function sample() {
   collect();
   findStuck(Date.now());
@@ -167,6 +173,8 @@ function sample() {
     forks,
     execs,
     instructions,
+    retired: jit.regionRetired,
+    interpreted: interpretedPart(instructions, jit.regionRetired),
     rss: rss / MIB,
     heap: heapUsed / MIB,
     external: external / MIB,
@@ -187,7 +195,7 @@ function sample() {
   process.stdout.write(
     `${now.seconds} s: ${forks} forks, ${execs} execs; MiB: rss ${now.rss.toFixed(0)}, heap ${now.heap.toFixed(1)}, external ${now.external.toFixed(0)}, ` +
       `machine code ${now.machineCode.toFixed(0)}, wasm ${now.jitBytes.toFixed(1)}; ${now.liveRegions} of ${now.regions} regions live, ${now.modules} modules; ` +
-      `${now.freePages} pages free, ${now.processes} processes, ${now.files} host files\n`,
+      `${(100 * now.interpreted).toFixed(1)} % interpreted; ${now.freePages} pages free, ${now.processes} processes, ${now.files} host files\n`,
   );
 }
 

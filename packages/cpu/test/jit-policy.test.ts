@@ -21,10 +21,10 @@ function putFunctions(m: Machine, count: number, rounds: number): void {
     m.poke(FUNCTIONS + i * PAGE, code);
   }
 }
-/** mov ecx, rounds; l: call function 0 … count−1; dec ecx; jnz l; int3. */
-function putMain(m: Machine, count: number, rounds: number): void {
+/** mov ecx, rounds; l: call function first … first+count−1; dec ecx; jnz l; int3. */
+function putMain(m: Machine, count: number, rounds: number, first = 0): void {
   const code = [0xb9, ...le32(rounds)];
-  for (let i = 0; i < count; i++) code.push(0xe8, ...le32(FUNCTIONS + i * PAGE - (CODE + code.length + 5)));
+  for (let i = first; i < first + count; i++) code.push(0xe8, ...le32(FUNCTIONS + i * PAGE - (CODE + code.length + 5)));
   code.push(0x49, 0x0f, 0x85);
   code.push(...le32(5 - (code.length + 4)), 0xcc);
   m.poke(CODE, code);
@@ -133,6 +133,23 @@ describe("what has to go", () => {
     expect(evictedRegions).toBeLessThan(300);
     // A quarter of the functions fits.
     expect(regionRetired / retired).toBeGreaterThan(0.1);
+  });
+
+  test("what has had to go often is compiled again all the same", () => {
+    const m = machineWith([], { jit: { maxCodeBytes: 8000, coldFactor: 0 } });
+    putFunctions(m, 40, 60_000);
+    // Four programs by turns; the code of one fits with room to spare, that of two does not.
+    const compiledPart = (turn: number): number => {
+      putMain(m, 10, 4, 10 * (turn % 4));
+      const before = m.cpu.jitStatistics;
+      runToEnd(m);
+      expect(m.cpu.gpr[EAX]).toBe(10 * 4 * 60_000);
+      const after = m.cpu.jitStatistics;
+      return (after.regionRetired - before.regionRetired) / (after.retired - before.retired);
+    };
+    const parts = Array.from({ length: 60 }, (_, turn) => compiledPart(turn));
+    expect(m.cpu.jitStatistics.evictedRegions).toBeGreaterThan(500);
+    for (const part of parts) expect(part).toBeGreaterThan(0.7);
   });
 
   test("what runs all the time is not what goes", () => {

@@ -9,8 +9,9 @@
  * Regions wait in a queue so that one module holds several. Interpreting what waits costs, too: the queue is emptied
  * when that has cost as much as a module does, and after a while in any case. A compiler beside the machine has one batch at a time.
  *
- * Invariant J8: what does not stay compiled is compiled ever less often: each time compiled code of a page dies by a write or for want
- * of room, twice as much time has to be spent there before it is compiled again.
+ * Invariant J8: what does not stay compiled is compiled ever less often: each time compiled code of a page dies by a write, twice as
+ * much time has to be spent there before it is compiled again. What had to make room has to be worth twice its price, but not ever
+ * more: in a machine that runs for long, everything has had to go at some time.
  * Invariant J9: a region is installed only if every instruction of it has lived from the moment it was found, wherever and for however
  * long it was compiled.
  *
@@ -83,6 +84,8 @@ const HOT_EXITS_COST = 5000;
 const PASSAGES_COST = 13_000;
 /** Limits how much less often code is compiled that did not stay (J8). */
 const MOST_UNREST = 12;
+/** How many times its price code has to be worth that had to make room. */
+const EVICTED_FACTOR = 2;
 /** A region of several pages that does not fit this often is given up. */
 const MAX_STALE = 64;
 /** Jumps traced at a time, and in a page as long as nothing of it has become a region. */
@@ -158,7 +161,9 @@ export class Jit {
     this.#live = new LiveRegions({
       ...parts,
       maxCodeBytes: options.maxCodeBytes,
-      onEvict: ({ outline }) => this.#profile.of(outline.pages[0]!.page).evictions++,
+      onEvict: ({ outline }) => {
+        this.#profile.of(outline.pages[0]!.page).wasEvicted = true;
+      },
     });
     this.#pipeline = new RegionPipeline(parts, options.threshold === 0 ? null : options.compiler, (batch, functions) =>
       this.#install(batch, functions),
@@ -284,9 +289,10 @@ export class Jit {
       this.#enqueue(grown.outline, grown.pageBase, grown.replaced);
       return;
     }
-    if (profile.total < profile.lookAt) return;
+    const factor = Math.max(2 ** Math.min(page.unrest, MOST_UNREST), profile.wasEvicted ? EVICTED_FACTOR : 1);
+    if (profile.total < profile.lookAt || profile.heatNear(offset, NEAR) < factor * least) return;
     if (!this.#look(page, address & ~PGMASK, find, { starts: [offset], avoidCompiled: true })) return;
-    if (this.#isWorthIt(profile, offset, 2 ** Math.min(page.unrest + profile.evictions, MOST_UNREST)))
+    if (this.#isWorthIt(profile, offset, factor))
       this.#enqueue(this.#discovery.outline(), address & ~PGMASK, new Set());
   }
 

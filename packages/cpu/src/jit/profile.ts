@@ -32,8 +32,8 @@ export class PageProfile {
   traced = 0;
   /** Where indirect jumps and calls of the page went, as distances from the jump, by its record. */
   readonly targets = new Map<number, number[]>();
-  /** How many regions of the page had to make room for others. */
-  evictions = 0;
+  /** A region of the page had to make room for others. */
+  wasEvicted = false;
   /** Regions reach beyond the page: not when they turned out not to fit other spaces. */
   joins = true;
 
