@@ -3,12 +3,15 @@
  * Sockets of the internet domain, as the socket calls see them (DragonFly 2.0 sys/netinet/tcp_usrreq.c, udp_usrreq.c).
  * @module
  */
-import { EADDRNOTAVAIL, EAFNOSUPPORT, EINPROGRESS, EINVAL, EOPNOTSUPP, EPROTONOSUPPORT, ESOCKTNOSUPPORT } from "../sys/errno.ts";
-import { AF_INET, AF_INET6, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE, SOCK_DGRAM, SOCK_STREAM } from "../sys/socket.ts";
+import { EADDRNOTAVAIL, EAFNOSUPPORT, EINPROGRESS, EINVAL, EOPNOTSUPP, EPERM, EPROTONOSUPPORT, ESOCKTNOSUPPORT } from "../sys/errno.ts";
+import { AF_INET, AF_INET6, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM } from "../sys/socket.ts";
+import { CAP_NET_RAW, capable } from "../sys/capability.ts";
 import { WOULDBLOCK } from "../sys/wait.ts";
 import type { InetName, SocketName } from "../net/socket.ts";
 import { ANY6, isInet4 } from "../net/inet/address.ts";
 import { InetSocket } from "../net/inet/socket.ts";
+import { RawSocket } from "../net/inet/raw.ts";
+import type { Lwp } from "./proc.ts";
 import type { Protocol } from "./protocol.ts";
 import { credOf, type SocketFile } from "./socket-file.ts";
 
@@ -26,8 +29,18 @@ function nameFor(s: InetSocket, name: SocketName): InetName {
   return name;
 }
 
+/** There are no packets but those of ICMP. Throws EPROTONOSUPPORT, EPERM. */
+function createRaw(lp: Lwp, family: number, protocol: number): RawSocket {
+  if (protocol !== (family === AF_INET6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP)) throw EPROTONOSUPPORT;
+  if (!capable(lp.proc.cred, CAP_NET_RAW)) throw EPERM;
+  const s = new RawSocket(family, protocol, credOf(lp));
+  lp.k.inet.addRaw(s);
+  return s;
+}
+
 export const INET: Protocol = {
   create(lp, family, type, protocol) {
+    if (type === SOCK_RAW) return createRaw(lp, family, protocol);
     if (type !== SOCK_STREAM && type !== SOCK_DGRAM) throw ESOCKTNOSUPPORT;
     const known = type === SOCK_STREAM ? [IPPROTO_TCP] : [IPPROTO_UDP, IPPROTO_UDPLITE, family === AF_INET6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP];
     if (protocol !== 0 && !known.includes(protocol)) throw EPROTONOSUPPORT;

@@ -93,6 +93,11 @@ export class Socket {
     this.cred = cred;
   }
 
+  /** What SO_TYPE says: the type that the program asked for. */
+  get type(): number {
+    return this.kind;
+  }
+
   /** Address of the other end, null without one. */
   peerAddress(): SocketName | null {
     return this.peer === null ? null : this.peer.name;

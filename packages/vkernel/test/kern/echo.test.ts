@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Echo requests of unprivileged programs (Linux net/ipv4/ping.c), and the header fields that IPv4 datagrams tell of. */
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { A, address, BUF, DGRAM, INET, INET6, NONBLOCK, OTHER, readAddress, run, STREAM } from "./inet-kit.ts";
 import { DATA, sys, type User } from "./user-bench.ts";
 
@@ -74,5 +74,81 @@ it("IPv4 datagrams carry time to live and type of service as control messages", 
     u.words(CONTROL, ...Array.from({ length: 8 }, () => 0));
     expect(yield sys("recvmsg", server, MSG, 0)).toBe(3);
     expect([u.word(MSG + 20), ...Array.from({ length: 8 }, (_, i) => u.word(CONTROL + 4 * i))]).toEqual([32, 16, IP, TTL, 9, 13, IP, TOS, 16]);
+  });
+});
+
+describe("raw sockets", () => {
+  const RAW = 3, EPERM = -1;
+  /** A right sum for the message of `n` bytes at BUF. */
+  const seal = (u: User, n: number): void => {
+    u.poke(BUF + 2, 0);
+    u.poke(BUF + 3, 0);
+    const sum = ~sumOf(bytesAt(u, BUF, n)) & 0xffff;
+    u.poke(BUF + 2, sum >> 8);
+    u.poke(BUF + 3, sum & 0xff);
+  };
+
+  it("see what is sent and what answers, with IPv4's header, unless it is filtered out", async () => {
+    await run(function* (u) {
+      const raw = yield sys("socket", INET, RAW | NONBLOCK, ICMP);
+      const answers = yield sys("socket", INET, RAW | NONBLOCK, ICMP);
+      u.setWord(OTHER, ~1);
+      expect(yield sys("setsockopt", answers, 255, 1, OTHER, 4)).toBe(0);
+      u.setWord(OTHER, 4);
+      expect(yield sys("getsockopt", raw, 1, 3, OTHER + 4, OTHER)).toBe(0);
+      expect(u.word(OTHER + 4)).toBe(RAW);
+      address(u, A, "127.0.0.1", 0);
+      request(u, ECHO);
+      expect(yield sys("sendto", raw, BUF, 11, 0, A, 16)).toBe(11);
+      // Its sum is wrong: seen, and not answered.
+      expect(yield sys("recvfrom", raw, BUF + 64, 64, 0, 0, 0)).toBe(31);
+      expect(yield sys("recvfrom", raw, BUF + 64, 64, 0, 0, 0)).toBe(EAGAIN);
+      seal(u, 11);
+      const sent = bytesAt(u, BUF, 11);
+      expect(yield sys("sendto", raw, BUF, 11, 0, A, 16)).toBe(11);
+      for (const type of [8, 0]) {
+        expect(yield sys("recvfrom", raw, BUF + 64, 64, 0, 0, 0)).toBe(31);
+        const packet = bytesAt(u, BUF + 64, 31);
+        expect(packet.slice(0, 10)).toEqual([0x45, 0, 0, 31, 0, 0, 0x40, 0, 64, 1]);
+        expect(packet.slice(12, 20)).toEqual([127, 0, 0, 1, 127, 0, 0, 1]);
+        expect(sumOf(packet.slice(0, 20))).toBe(0xffff);
+        expect(sumOf(packet.slice(20))).toBe(0xffff);
+        expect([packet[20], ...packet.slice(24)]).toEqual([type, ...sent.slice(4)]);
+      }
+      expect(yield sys("recvfrom", answers, BUF + 64, 64, 0, 0, 0)).toBe(31);
+      expect(bytesAt(u, BUF + 84, 1)).toEqual([0]);
+      expect(yield sys("recvfrom", answers, BUF + 64, 64, 0, 0, 0)).toBe(EAGAIN);
+    });
+  });
+
+  it("of ICMPv6 have no header, and sums that the kernel fills in", async () => {
+    await run(function* (u) {
+      const raw = yield sys("socket", INET6, RAW | NONBLOCK, ICMPV6);
+      expect(yield sys("connect", raw, A, address(u, A, "::1", 0))).toBe(0);
+      u.words(OTHER, 0, 0, 0, 0, 1, 0, 0, 0);
+      expect(yield sys("setsockopt", raw, 58, 1, OTHER, 32)).toBe(0);
+      request(u, ECHO6);
+      expect(yield sys("write", raw, BUF, 11)).toBe(11);
+      expect(yield sys("read", raw, BUF + 64, 64)).toBe(11);
+      const reply = bytesAt(u, BUF + 64, 11);
+      expect(reply[0]).toBe(129);
+      // The addresses are ::1 twice; length 11, next header 58.
+      expect(sumOf([...reply, 0, 0, 1, 0, 1, 0, 11, 0, 58])).toBe(0xffff);
+      expect(yield sys("read", raw, BUF + 64, 64)).toBe(EAGAIN);
+    });
+  });
+
+  it("are for those with CAP_NET_RAW, and for ICMP alone", async () => {
+    await run(function* (u) {
+      for (const protocol of [0, 6, 255]) expect(yield sys("socket", INET, RAW, protocol)).toBe(EPROTONOSUPPORT);
+      const other = yield sys("socket", INET, DGRAM | NONBLOCK, ICMP);
+      expect(yield sys("setsockopt", other, 255, 1, A, 4)).toBe(-95);
+      const raw = yield sys("socket", INET, RAW | NONBLOCK, ICMP);
+      expect(yield sys("sendto", raw, BUF, request(u, ECHO), 0, A, address(u, A, "192.0.2.1", 0))).toBe(ENETUNREACH);
+      expect(yield sys("bind", raw, A, address(u, A, "127.0.0.2", 5))).toBe(0);
+      expect(yield sys("bind", raw, A, address(u, A, "192.0.2.1", 5))).toBe(-99);
+      yield sys("setresuid32", 1000, 1000, 1000);
+      expect(yield sys("socket", INET, RAW, ICMP)).toBe(EPERM);
+    });
   });
 });

@@ -132,7 +132,7 @@ function socketOption(fp: SocketFile, option: number): number[] {
       return [e === null ? 0 : e.native];
     }
     case SO_TYPE:
-      return [s.kind];
+      return [s.type];
     default:
       if (!SO_HARMLESS.includes(option)) throw ENOPROTOOPT;
       if (option === SO_LINGER) return [0, 0];

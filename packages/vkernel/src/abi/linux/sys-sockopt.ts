@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Socket options (Linux net/core/sock.c, sock_setsockopt; net/ipv4/tcp.c, ip_sockglue.c; net/ipv6/ipv6_sockglue.c). */
 import { EDOM, EINVAL, ENOPROTOOPT, EOPNOTSUPP } from "../../sys/errno.ts";
-import { IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, IPPROTO_UDPLITE } from "../../sys/socket.ts";
+import { IPPROTO_ICMPV6, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, IPPROTO_UDPLITE } from "../../sys/socket.ts";
 import { DEFAULT_HOPS, InetSocket } from "../../net/inet/socket.ts";
-import { copyinWords, copyout, fubyte, fuword, suword } from "../../vm/copyio.ts";
+import { RawSocket } from "../../net/inet/raw.ts";
+import { copyin, copyinWords, copyout, fubyte, fuword, suword } from "../../vm/copyio.ts";
 import type { Lwp } from "../../kern/proc.ts";
 import type { SocketFile } from "../../kern/socket-file.ts";
 import { socketOf } from "../../kern/sys-socket.ts";
@@ -111,8 +112,26 @@ const INET_OPTIONS: ReadonlyMap<number, ReadonlyMap<number, number>> = new Map([
   [IPPROTO_IPV6, new Map([[16, 64], [18, 1], [19, 1], [23, 0], [25, 0], [IPV6_V6ONLY, 0], [49, 0], [51, 0], [66, 0], [67, 0]])],
 ]);
 
+/** Level of ICMP_FILTER, and the number that it and ICMP6_FILTER have. */
+const SOL_RAW = 255;
+const ICMP_FILTER = 1;
+/** The words of the filter that an option of this level sets; null when it is another option. Throws EOPNOTSUPP. */
+function icmpFilter(s: InetSocket, level: number, option: number): Uint32Array | null {
+  if ((level !== SOL_RAW && level !== IPPROTO_ICMPV6) || option !== ICMP_FILTER) return null;
+  const isSix = level === IPPROTO_ICMPV6;
+  if (!(s instanceof RawSocket) || isSix !== (s.protocol === IPPROTO_ICMPV6)) throw isSix ? ENOPROTOOPT : EOPNOTSUPP;
+  return isSix ? s.filter : s.filter.subarray(0, 1);
+}
+
 function setInetOption(lp: Lwp, s: InetSocket, a: Int32Array): number {
   const [, level, option] = a;
+  const filter = icmpFilter(s, level!, option!);
+  if (filter !== null) {
+    if (a[4]! < 0) throw EINVAL;
+    const bytes = new Uint8Array(filter.buffer, 0, Math.min(filter.byteLength, a[4]!));
+    copyin(lp.proc.vmspace!, a[3]!, bytes, 0, bytes.length);
+    return 0;
+  }
   if (level === IPPROTO_TCP && option === TCP_CONGESTION) return 0;
   if (INET_OPTIONS.get(level!)?.has(option!) !== true) throw ENOPROTOOPT;
   // IP options may be given as one byte.
@@ -135,6 +154,8 @@ function setInetOption(lp: Lwp, s: InetSocket, a: Int32Array): number {
   return 0;
 }
 function inetOption(s: InetSocket, level: number, option: number): Uint8Array {
+  const filter = icmpFilter(s, level, option);
+  if (filter !== null) return new Uint8Array(filter.buffer, 0, filter.byteLength);
   if (level === IPPROTO_TCP && s.isTcp) {
     if (option === TCP_CONGESTION) return Uint8Array.from("cubic", (c) => c.charCodeAt(0));
     if (option === TCP_INFO) {
@@ -153,7 +174,7 @@ function optionWords(fp: SocketFile, option: number): number[] {
   const time = (ns: number): number[] => (ns === Infinity ? [0, 0] : [Math.floor(ns / 1e9), Math.floor((ns % 1e9) / 1000)]);
   switch (option) {
     case SO_TYPE:
-      return [s.kind];
+      return [s.type];
     case SO_ERROR: {
       const e = s.error;
       s.error = null;

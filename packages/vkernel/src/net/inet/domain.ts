@@ -12,14 +12,15 @@ import {
   EACCES, EADDRINUSE, EADDRNOTAVAIL, ECONNREFUSED, EDESTADDRREQ, EINVAL, EISCONN, EMSGSIZE, ENETUNREACH, EPIPE, errnoByName,
   ETIMEDOUT,
 } from "../../sys/errno.ts";
-import { AF_INET6, IPPROTO_TCP, IPPROTO_UDP } from "../../sys/socket.ts";
+import { AF_INET6, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP } from "../../sys/socket.ts";
 import { WOULDBLOCK } from "../../sys/wait.ts";
-import { KERNEL_CRED, type ByteSource, type InetName, type PeerCred } from "../socket.ts";
-import { echoReply } from "./echo.ts";
+import { KERNEL_CRED, type ByteSource, type InetName, type PacketFields, type PeerCred } from "../socket.ts";
+import { answerTo, echoRequest, replyId, sumMessage } from "./echo.ts";
 import { ANY4, ANY6, isAny, isInet4, isLoopback, LOOPBACK4, LOOPBACK6, parseAddress } from "./address.ts";
 import type { HostConnection, HostDatagrams, HostNetwork } from "./host.ts";
 import { HostStream } from "./host-stream.ts";
-import type { InetSocket } from "./socket.ts";
+import { RawSocket } from "./raw.ts";
+import { DEFAULT_HOPS, type InetSocket } from "./socket.ts";
 
 export const MACHINE = "10.0.2.15";
 export const GATEWAY = "10.0.2.2";
@@ -73,6 +74,7 @@ export class InetDomain {
   readonly #options: InetOptions;
   /** Bound sockets by protocol and port. */
   readonly #ports = new Map<number, InetSocket[]>();
+  readonly #raw = new Set<RawSocket>();
   #nextPort = PORT_FIRST;
   readonly #stops: (() => void)[] = [];
   readonly #publishedDatagrams = new Map<number, PublishedDatagrams>();
@@ -138,6 +140,11 @@ export class InetDomain {
   bind(s: InetSocket, name: InetName, cred: PeerCred): void {
     if (s.bound || s.peer !== null) throw EINVAL;
     if (!this.#isLocal(name.host)) throw EADDRNOTAVAIL;
+    if (s instanceof RawSocket) {
+      s.name = { host: name.host, port: 0 };
+      s.hostAsked = !isAny(name.host);
+      return;
+    }
     if (name.port !== 0 && name.port < PORT_RESERVED && !capable(cred, CAP_NET_BIND_SERVICE) && !s.isEcho) throw EACCES;
     const port = name.port === 0 ? this.#freePort(s, name.host) : name.port;
     const whole = { host: name.host, port };
@@ -148,7 +155,7 @@ export class InetDomain {
   }
   /** Gives a socket that has none a port. */
   bindAny(s: InetSocket): void {
-    if (s.bound) return;
+    if (s.bound || s instanceof RawSocket) return;
     const host = s.family === AF_INET6 ? ANY6 : ANY4;
     this.#enter(s, { host, port: this.#freePort(s, host) });
   }
@@ -261,7 +268,7 @@ export class InetDomain {
       }
       return;
     }
-    const there = this.#destination(s.isEcho ? { host: name.host, port: 0 } : name);
+    const there = this.#destination(s.isEcho || s instanceof RawSocket ? { host: name.host, port: 0 } : name);
     if (!this.#isLocal(there.host) && this.#answers(s, there) === null) this.#beyond(s, there);
     this.bindAny(s);
     s.name = this.#source(s, there);
@@ -282,7 +289,7 @@ export class InetDomain {
     const name = to ?? s.remote;
     if (name === null) throw EDESTADDRREQ;
     if (from.resid > DATAGRAM_MOST) throw EMSGSIZE;
-    if (s.isEcho) return this.#sendEcho(s, from, this.#destination(name), cred);
+    if (s.isEcho || s instanceof RawSocket) return this.#sendIcmp(s, from, this.#destination(name), cred);
     if (name.port === 0) throw EINVAL;
     const there = this.#destination(name);
     const isHere = this.#isLocal(there.host);
@@ -301,18 +308,38 @@ export class InetDomain {
     return data.length;
   }
 
+  /** From now on the socket gets copies of messages. */
+  addRaw(s: RawSocket): void {
+    this.#raw.add(s);
+    s.onClosed = () => this.#raw.delete(s);
+  }
+
   /**
-   * An echo request: the machine's own addresses answer. The host lets no ordinary program send any to others.
-   * Throws EINVAL (not an echo request), ENETUNREACH.
+   * A message of an echo socket or a raw one: the machine's own addresses answer. The host lets no ordinary program send any to others.
+   * Throws EINVAL (of an echo socket, and no echo request), ENETUNREACH.
    */
-  #sendEcho(s: InetSocket, from: ByteSource, there: InetName, cred: PeerCred): number {
+  #sendIcmp(s: InetSocket, from: ByteSource, there: InetName, cred: PeerCred): number {
     const message = new Uint8Array(from.resid);
     from.get(message, 0, message.length);
     this.bindAny(s);
-    const reply = echoReply(message, s.name.port, there.host);
+    const here = this.#source(s, there).host;
+    const sent = s.isEcho ? echoRequest(message, s.name.port, here, there.host) : message;
     if (!this.#isLocal(there.host)) this.#beyond(s, there);
-    s.deliver(reply, { host: there.host, port: 0 }, cred, s.fieldsToSend);
+    // The sum of an ICMPv6 message is the kernel's to fill in (RFC 3542 §3.1).
+    if (!isInet4(there.host)) sumMessage(sent, here, there.host);
+    this.#arrived(sent, here, there.host, s.fieldsToSend, cred);
     return message.length;
+  }
+  /** A message for the machine: raw sockets see it, echo requests are answered, replies go to who has sent the request. */
+  #arrived(message: Uint8Array, from: string, to: string, fields: PacketFields, cred: PeerCred): void {
+    for (const raw of this.#raw) raw.take(message, from, to, fields, cred);
+    const id = replyId(message, to);
+    if (id !== null) {
+      const protocol = isInet4(to) ? IPPROTO_ICMP : IPPROTO_ICMPV6;
+      this.#find(protocol, { host: to, port: id }, (s) => !s.closed)?.deliver(message, { host: from, port: 0 }, cred, fields);
+    }
+    const answer = answerTo(message, from, to);
+    if (answer !== null) this.#arrived(answer, to, from, { hopLimit: DEFAULT_HOPS, trafficClass: fields.trafficClass }, cred);
   }
 
   #hostDatagrams(s: InetSocket, there: InetName, network: HostNetwork): HostDatagrams {
