@@ -23,7 +23,7 @@
  * missing. Needs the built packages.
  */
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -40,6 +40,8 @@ const SCENARIO = "syscalls";
 const PACKAGES = ["bash", "dash", "coreutils", "grep", "sed", "gawk", "mawk", "findutils", "procps", "util-linux", "e2fsprogs", "mount", "hostname", "debianutils", "libc-bin", "kmod"];
 /** Tests of one vkernel: its start costs as much as a few of them. */
 const BATCH = 25;
+/** The disk for tests that want one: LTP asks for 300 MB. */
+const DISK_BYTES = 512 << 20;
 /** Seconds of one test, natively. */
 const LIMIT = 30;
 
@@ -82,12 +84,16 @@ function number(name, least) {
 
 const quoted = (text) => `'${text.replaceAll("'", String.raw`'\''`)}'`;
 
-/** The script that runs `tests`, each of at most `seconds`, and marks where each begins and ends. */
-function scriptOf(tests, seconds) {
+/**
+ * The script that runs `tests`, each of at most `seconds`, and marks where each begins and ends. `device` is a disk for tests
+ * that ask for one; null when they may look for a loop device.
+ */
+function scriptOf(tests, seconds, device) {
   return [
     "export LTPROOT=/opt/ltp PATH=/opt/ltp/testcases/bin:$PATH TMPDIR=/tmp LTP_COLORIZE_OUTPUT=0 LTP_TIMEOUT_MUL=3",
-    // There is no configuration of a kernel to look into, and no block device to make file systems on.
+    // There is no configuration of a kernel to look into, and no file system that mkfs makes.
     "export KCONFIG_SKIP_CHECK=1 LTP_SINGLE_FS_TYPE=tmpfs",
+    ...(device === null ? [] : [`export LTP_DEV=${device}`]),
     ...tests.map(
       ({ name, command }) =>
         `echo "@@@ ${name}"; timeout -k 5 ${seconds} sh -c ${quoted(command)} </dev/null 2>&1; echo "@@= $?"`,
@@ -111,7 +117,7 @@ const matches = (table, name) => causeOf(table, name) !== undefined;
 function nativeOutcomes(tests, root, kept) {
   const wanted = tests.filter(({ name }) => !matches(NOT_NATIVE, name) && kept[name] === undefined);
   if (wanted.length === 0) return;
-  const { stdout } = runNatively({ script: scriptOf(wanted, LIMIT), limit: wanted.length * LIMIT }, root);
+  const { stdout } = runNatively({ script: scriptOf(wanted, LIMIT, null), limit: wanted.length * LIMIT }, root);
   Object.assign(kept, outcomesOf(stdout));
 }
 
@@ -156,15 +162,21 @@ if (!native && !values["no-native"]) process.stdout.write("no native half: this 
 const kept = values.native !== undefined && existsSync(values.native) ? JSON.parse(readFileSync(values.native, "utf8")) : {};
 const image = values.root === undefined ? imageOf(root, say) : { file: values.root, remove: () => {} };
 
+// Disks are numbered from the root's on, if that is one.
+const disk = path.join(values.dir, `disk-${process.pid}`);
+writeFileSync(disk, "");
+truncateSync(disk, DISK_BYTES);
+const device = statSync(image.file).isFile() ? "/dev/vkd1" : "/dev/vkd0";
 for (let i = 0; i < chosen.length; i += BATCH) {
   const batch = chosen.slice(i, i + BATCH);
   if (native) nativeOutcomes(batch, root, kept);
   if (values.native !== undefined) writeFileSync(values.native, JSON.stringify(kept, null, 1));
   const limit = LIMIT * patience;
-  const { stdout } = runInVkernel({ script: scriptOf(batch, limit), limit: limit * batch.length }, image.file, 1);
+  const { stdout } = runInVkernel({ script: scriptOf(batch, limit, device), limit: limit * batch.length, swap: disk }, image.file, 1);
   const ours = outcomesOf(stdout);
   for (const { name } of batch) judge(name, ours[name] ?? MISSING, native && !matches(NOT_NATIVE, name) ? (kept[name] ?? MISSING) : undefined);
 }
+rmSync(disk);
 if (statSync(image.file).isFile()) {
   const unsound = imageIsSound(image.file);
   if (unsound !== null) {

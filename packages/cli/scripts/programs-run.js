@@ -55,7 +55,7 @@ export function runNatively(each, root) {
 
 /** The same in a vkernel whose root is the HAMMER image, for at most `patience` times its limit. */
 export function runInVkernel(each, image, patience) {
-  const options = ["--root", image, "-m", each.memory ?? "1g"];
+  const options = ["--root", image, "-m", each.memory ?? "1g", ...(each.swap === undefined ? [] : ["--swap", each.swap])];
   return outcome(
     "vkernel",
     [process.execPath, vkernel, "run", ...options, "--", ...command(each.script)],

@@ -352,11 +352,7 @@ function commit(lp: Lwp, file: ExecFile, image: BuiltImage): void {
   const p = lp.proc;
   const k = lp.k;
   try {
-    if (p.fd!.refs > 1) {
-      const own = p.fd!.copy();
-      p.fd!.refs--;
-      p.fd = own;
-    }
+    p.unshareFiles();
     p.fd!.closeExec(lp);
   } catch (e) {
     // Closing has to wait for the disk: the whole exec runs again, with fewer descriptors to close.

@@ -115,6 +115,7 @@ export function fork1(lp: Lwp, opt: ForkOptions): Lwp {
   child.profile = p.profile === null ? null : { ...p.profile, seenNs: 0 };
   child.nice = p.nice;
   child.ionice = p.ionice;
+  child.ioprio = p.ioprio;
   child.oomScoreAdj = p.oomScoreAdj;
   child.oomScoreAdjMin = p.oomScoreAdjMin;
   child.personality = p.personality;

@@ -46,7 +46,8 @@ export const IN_ONESHOT = 0x8000_0000 | 0;
 /** Limits that /proc/sys/fs/inotify shows. */
 export const QUEUE_MAX = 16_384;
 export const WATCHES_MAX = 65_536;
-export const INSTANCES_MAX = 1024;
+/** What Tunables.inotifyInstances begins with. */
+export const INOTIFY_INSTANCES = 1024;
 
 const HEADER = 16;
 /** Names are padded with NULs to a multiple of this. */
@@ -102,12 +103,12 @@ class Watch implements Watcher {
     }
     const isDir = this.vp.type === VDIR;
     this.post(useMask(hint, isDir), isDir, "", 0);
-    if ((hint & NOTE_RENAME) !== 0) this.post(IN_MOVE_SELF, isDir, "", 0);
+    if ((hint & NOTE_RENAME) !== 0) this.post(IN_MOVE_SELF, false, "", 0);
     if ((hint & NOTE_DELETE) === 0) return;
     // A name fewer; with the last one the file is gone, and so is the watch.
     if (!isDir) this.post(IN_ATTRIB, false, "", 0);
     if (!isDir && this.vp.getattr().nlink > 0) return;
-    this.post(IN_DELETE_SELF, isDir, "", 0);
+    this.post(IN_DELETE_SELF, false, "", 0);
     if (this.file.holds(this)) this.file.drop(this);
   }
 

@@ -32,6 +32,7 @@ import { MsgTable } from "./sysv-msg.ts";
 import { SemTable } from "./sysv-sem.ts";
 import { ShmTable } from "./sysv-shm.ts";
 import { KernelStats } from "./stats.ts";
+import { Tunables } from "./tunables.ts";
 import { Trace } from "./trace.ts";
 import { Varsyms } from "./varsym.ts";
 
@@ -125,6 +126,7 @@ export class Kernel {
   readonly residents = new Map<Vnode, number>();
   readonly dmesg: Dmesg;
   readonly stats = new KernelStats();
+  readonly tunables = new Tunables();
   /** Shows system calls, when it was asked for. */
   readonly trace: Trace | null;
   readonly env: Map<string, string>;

@@ -11,6 +11,7 @@
  *   P4  The ring grows to its full size only when more than SMALL bytes are waiting.
  * @module
  */
+import { CAP_SYS_RESOURCE, capable } from "../sys/capability.ts";
 import { ENOTTY, EPIPE } from "../sys/errno.ts";
 import { FREAD, FWRITE } from "../sys/fcntl.ts";
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM } from "../sys/poll.ts";
@@ -26,7 +27,10 @@ import type { Lwp } from "./proc.ts";
 export const PIPE_BUF = 4096;
 export const PIPE_SIZE = 65536;
 const SMALL = 4096;
+/** What Tunables.pipeMaxSize begins with. */
 export const PIPE_MAXSIZE = 1024 * 1024;
+/** Bytes that no pipe exceeds, whoever asks. */
+export const PIPE_HARD_MAX = 64 * 1024 * 1024;
 
 /** One direction of a pipe. */
 export class PipeRing {
@@ -212,6 +216,11 @@ export function makePipe(lp: Lwp, flags: number, both: boolean): [PipeFile, Pipe
   const { k, proc } = lp;
   const a = new PipeRing();
   const b = both ? new PipeRing() : null;
+  const { pipeMaxSize } = k.tunables;
+  if (PIPE_SIZE > pipeMaxSize && !capable(proc.cred, CAP_SYS_RESOURCE)) {
+    a.size = pipeMaxSize;
+    if (b !== null) b.size = pipeMaxSize;
+  }
   const node = new PseudoNode(VFIFO, 0o600, k.nextPseudoIno++, k.microtime(), proc.cred);
   return [
     new PipeFile(node, flags | FREAD | (both ? FWRITE : 0), a, b),

@@ -161,7 +161,7 @@ function create(lp: Lwp, name: string, mode: number, attr: MqAttr | null, limits
   const table = lp.k.mqueues;
   const { cred } = lp.proc;
   const root = capable(cred, CAP_SYS_RESOURCE);
-  if (!root && table.queues.size >= MQ_QUEUES) throw ENOSPC;
+  if (!root && table.queues.size >= lp.k.tunables.mqueues) throw ENOSPC;
   const { maxmsg, msgsize } = attr ?? limits.initial;
   const { most } = limits;
   if (maxmsg <= 0 || msgsize <= 0) throw EINVAL;

@@ -231,6 +231,8 @@ export class Proc {
   schedPolicy = 0;
   /** Priority of its input and output, IOPRIO_MIN to IOPRIO_MAX; 0 until it is set. */
   ionice = 0;
+  /** What ioprio_set made of it (Linux): class and level; 0 until it is set. */
+  ioprio = 0;
   /** -1000 to 1000: thousandths of all memory added to what the process holds when one must end for want of it; -1000 never. */
   oomScoreAdj = 0;
   /** What oomScoreAdj may not be lowered below without CAP_SYS_RESOURCE. */
@@ -302,6 +304,14 @@ export class Proc {
     this.ru = init.ru;
     this.cru = init.cru;
     this.itimers = init.itimers;
+  }
+
+  /** Parts with processes that share the descriptors. */
+  unshareFiles(): void {
+    if (this.fd === null || this.fd.refs === 1) return;
+    const own = this.fd.copy();
+    this.fd.refs--;
+    this.fd = own;
   }
 
   /** Changes a limit; limits are shared with relatives until then. */

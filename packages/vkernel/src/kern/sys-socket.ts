@@ -7,8 +7,8 @@
  *        that bytes already moved are not moved again.
  *   SS2  Descriptors are installed only after everything that can fail has succeeded.
  */
-import { EAFNOSUPPORT, EAGAIN, EISCONN, ENOTCONN, ENOTSOCK, EOPNOTSUPP, EPIPE } from "../sys/errno.ts";
-import { O_NONBLOCK } from "../sys/fcntl.ts";
+import { EAFNOSUPPORT, EAGAIN, EBADF, EISCONN, ENOTCONN, ENOTSOCK, EOPNOTSUPP, EPIPE } from "../sys/errno.ts";
+import { O_NONBLOCK, O_PATH } from "../sys/fcntl.ts";
 import { SIGPIPE } from "../sys/signal.ts";
 import { AF_INET, AF_INET6, AF_NETLINK, AF_UNIX, MSG_DONTWAIT, MSG_NOSIGNAL, MSG_OOB, MSG_PEEK, MSG_WAITALL, SOCK_DGRAM, SOCK_STREAM } from "../sys/socket.ts";
 import { IoMiss, WOULDBLOCK } from "../sys/wait.ts";
@@ -69,8 +69,8 @@ export function kernSocketpair(
 /** The socket of a descriptor. Throws EBADF, ENOTSOCK. */
 export function socketOf(lp: Lwp, fd: number): SocketFile {
   const fp = lp.proc.fd!.get(fd);
-  if (!(fp instanceof SocketFile)) throw ENOTSOCK;
-  return fp;
+  if (fp instanceof SocketFile) return fp;
+  throw (fp.flags & O_PATH) === 0 ? ENOTSOCK : EBADF;
 }
 
 export function kernBind(lp: Lwp, fd: number, name: SocketName): number {

@@ -86,9 +86,12 @@ export interface IpcInit {
   readonly now: number;
 }
 
+/** Most objects of a kind that can be told apart. */
+export const IPC_MAX = 1 << INDEX_BITS;
+
 /** The objects of one kind, at most `max` of them. */
 export class IpcTable<T extends IpcObject> {
-  readonly max: number;
+  max: number;
   private readonly slots: (T | null)[] = [];
   private readonly seqs: number[] = [];
   private readonly keys = new Map<number, T>();

@@ -42,12 +42,14 @@ export class Lockf {
   /** Woken whenever a lock goes or weakens. */
   readonly chan = new WaitChannel("lockf");
 
-  /** The first lock of another owner that conflicts, or null. */
+  /** The lock of another owner that conflicts and begins first, or null. */
   conflict(list: readonly LockRange[], owner: LockOwner, type: number, start: number, end: number): LockRange | null {
+    let first: LockRange | null = null;
     for (const r of list) {
-      if (r.owner !== owner && r.start < end && start < r.end && (type === F_WRLCK || r.type === F_WRLCK)) return r;
+      if (r.owner === owner || r.start >= end || start >= r.end || (type !== F_WRLCK && r.type !== F_WRLCK)) continue;
+      if (first === null || r.start < first.start) first = r;
     }
-    return null;
+    return first;
   }
 
   /**

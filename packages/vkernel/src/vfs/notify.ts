@@ -7,14 +7,14 @@
 import { knote, type NameEvent } from "../sys/event.ts";
 import { VDIR, type Vnode } from "./vnode.ts";
 
-/** Something happened to a file: NOTE_* bits. A few comparisons when nobody watches. */
+/** Something happened to a file: NOTE_* bits; the directory hears it first. A few comparisons when nobody watches. */
 export function vnodeNote(vp: Vnode, hint: number): void {
-  knote(vp, hint);
   const { nch } = vp;
-  if (nch === null || nch.detached) return;
-  const dvp = nch.parent === null ? null : nch.parent.vp;
-  if (dvp === null || dvp.klist === null) return;
-  dvp.klist.note(0, { what: "file", hint, name: nch.name, isDir: vp.type === VDIR, cookie: 0 });
+  const dvp = nch === null || nch.detached || nch.parent === null ? null : nch.parent.vp;
+  if (dvp !== null && dvp.klist !== null) {
+    dvp.klist.note(0, { what: "file", hint, name: nch!.name, isDir: vp.type === VDIR, cookie: 0 });
+  }
+  knote(vp, hint);
 }
 
 /** A name of directory `dvp` came or went; `hint` is what that is to the directory itself. */

@@ -21,7 +21,10 @@ import { linuxSendsig } from "./sigframe.ts";
 import { linuxSigno, nativeSigno } from "./signo.ts";
 import { FILE_ROWS } from "./file-rows.ts";
 import { ID_ROWS } from "./sys-ids.ts";
+import { ADJTIMEX_ROWS } from "./sys-adjtimex.ts";
 import { INOTIFY_ROWS } from "./sys-inotify.ts";
+import { IOPRIO_ROWS } from "./sys-ioprio.ts";
+import { KCMP_ROWS } from "./sys-kcmp.ts";
 import { IPC_ROWS } from "./sys-ipc.ts";
 import { MEMORY_ROWS } from "./sys-memory.ts";
 import { MQ_ROWS } from "./sys-mq.ts";
@@ -70,7 +73,10 @@ function buildTable(): readonly (Sysent | undefined)[] {
     FILE_ROWS,
     IPC_ROWS,
     SPLICE_ROWS,
+    ADJTIMEX_ROWS,
     INOTIFY_ROWS,
+    IOPRIO_ROWS,
+    KCMP_ROWS,
     MQ_ROWS,
   ).slice();
   LINUX_SYSCALL_NAMES.forEach((name, nr) => {

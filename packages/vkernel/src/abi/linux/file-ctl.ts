@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** fcntl, flock, dup and ioctl for Linux programs (Linux fs/fcntl.c, fs/locks.c, fs/ioctl.c, drivers/tty). */
-import { CAP_SYS_RAWIO } from "../../sys/capability.ts";
-import { EINVAL, ENOTTY, EOPNOTSUPP } from "../../sys/errno.ts";
+import { CAP_SYS_RAWIO, CAP_SYS_RESOURCE } from "../../sys/capability.ts";
+import { EBUSY, EINVAL, ENOMEM, ENOTTY, EOPNOTSUPP } from "../../sys/errno.ts";
 import * as n from "../../sys/fcntl.ts";
 import * as ioc from "../../sys/ioctl.ts";
 import { defaultTermios, TERMIOS_SIZE, readTermios, writeTermios } from "../../sys/termios.ts";
 import { WOULDBLOCK } from "../../sys/wait.ts";
 import type { KernelFrame, Lwp } from "../../kern/proc.ts";
-import { PIPE_MAXSIZE, PipeFile } from "../../kern/pipe.ts";
+import { PIPE_HARD_MAX, PipeFile } from "../../kern/pipe.ts";
 import { SocketFile } from "../../kern/socket-file.ts";
 import { OWNER_GROUP, OWNER_THREAD, sigioOf } from "../../kern/sigio.ts";
 import { ttyOf } from "../../kern/sys-file.ts";
@@ -126,10 +126,14 @@ function pipeSize(lp: Lwp, d: number, cmd: number, arg: number): number {
   if (!(fp instanceof PipeFile)) throw EINVAL;
   const ring = fp.from ?? fp.to!;
   if (cmd === F_GETPIPE_SZ) return ring.size;
-  if (arg < 0 || arg > PIPE_MAXSIZE) throw EINVAL;
+  if (arg < 0) throw EINVAL;
   let size = 4096;
   while (size < arg) size *= 2;
-  if (size < ring.len) throw EINVAL;
+  if (size > ring.size && size > lp.k.tunables.pipeMaxSize) {
+    need(lp.proc, CAP_SYS_RESOURCE);
+    if (size > PIPE_HARD_MAX) throw ENOMEM;
+  }
+  if (size < ring.len) throw EBUSY;
   ring.resize(size);
   return size;
 }
@@ -271,6 +275,23 @@ interface Translated {
   finish: ((lp: Lwp) => void) | null;
 }
 
+const BLKGETSIZE = 0x1260;
+const BLKSSZGET = 0x1268;
+const BLKGETSIZE64 = 0x8004_1272 | 0;
+/** Sizes of a disk out of its struct partinfo: its bytes (64 bits), its sectors of 512 bytes, bytes of one of its own. */
+function diskSize({ proc }: Lwp, cmd: number, arg: number): Translated {
+  const data = new Uint8Array(ioc.iocparmLen(ioc.DIOCGPART));
+  const dv = new DataView(data.buffer);
+  const finish = (): void => {
+    const out = new Uint8Array(cmd === BLKGETSIZE64 ? 8 : 4);
+    const bytes = dv.getBigUint64(8, true);
+    if (cmd === BLKGETSIZE64) new DataView(out.buffer).setBigUint64(0, bytes, true);
+    else new DataView(out.buffer).setUint32(0, cmd === BLKSSZGET ? dv.getInt32(24, true) : Number(bytes / 512n), true);
+    copyout(proc.vmspace!, out, 0, arg, out.length);
+  };
+  return { cmd: ioc.DIOCGPART, data, finish };
+}
+
 const isTermioSet = (cmd: number): boolean => cmd >= TCSETA && cmd <= TCSETAF;
 const isTermiosSet = (cmd: number): boolean =>
   (cmd >= TCSETS && cmd <= TCSETSF) || (cmd >= TCSETS2 && cmd <= TCSETSF2);
@@ -335,6 +356,10 @@ function translate(lp: Lwp, d: number, cmd: number, arg: number): Translated {
     case TCFLSH:
       if (arg < 0 || arg > 2) throw EINVAL;
       return { cmd: ioc.TIOCFLUSH, data: intBlock(arg === 0 ? n.FREAD : arg === 1 ? n.FWRITE : n.FREAD | n.FWRITE), finish: null };
+    case BLKGETSIZE64:
+    case BLKGETSIZE:
+    case BLKSSZGET:
+      return diskSize(lp, cmd, arg);
     case FICLONE:
     case FICLONERANGE:
       throw EOPNOTSUPP;

@@ -212,13 +212,14 @@ const CLOSE_RANGE_UNSHARE = 2;
 const CLOSE_RANGE_CLOEXEC = 4;
 /**
  * close_range(first, last, flags): CLOSE_RANGE_CLOEXEC marks instead of closing. CLOSE_RANGE_UNSHARE changes nothing where
- * descriptors are one thread's alone; threads cannot part with what they share.
+ * descriptors are one process's alone; threads cannot part with what they share.
  */
 function sysCloseRange(lp: Lwp, a: Int32Array): number {
   const first = a[0]! >>> 0;
   const last = a[1]! >>> 0;
   if (first > last || (a[2]! & ~(CLOSE_RANGE_CLOEXEC | CLOSE_RANGE_UNSHARE)) !== 0) throw EINVAL;
   if ((a[2]! & CLOSE_RANGE_UNSHARE) !== 0 && lp.proc.lwps.size > 1) throw EINVAL;
+  if ((a[2]! & CLOSE_RANGE_UNSHARE) !== 0) lp.proc.unshareFiles();
   const fdp = lp.proc.fd!;
   for (let d = first; d <= last && d < fdp.files.length; d++) {
     if (fdp.files[d] === null) continue;

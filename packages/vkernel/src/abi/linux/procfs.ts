@@ -7,9 +7,11 @@ import type { Kernel } from "../../kern/kernel.ts";
 import { type Proc, LSRUN } from "../../kern/proc.ts";
 import type { Mount } from "../../vfs/mount.ts";
 import { type ProcDir, procDir, type ProcFile, type ProcLink, type ProcNode, ProcfsMount } from "../../vfs/procfs/procfs.ts";
-import { INSTANCES_MAX, QUEUE_MAX, WATCHES_MAX } from "../../kern/inotify.ts";
-import { MQ_MSG_MAX, MQ_MSGSIZE_MAX, MQ_QUEUES } from "../../kern/posix-mq.ts";
-import { MSGMAX, MSGMNB, MSGMNI } from "../../kern/sysv-msg.ts";
+import { QUEUE_MAX, WATCHES_MAX } from "../../kern/inotify.ts";
+import { MQ_MSG_MAX, MQ_MSGSIZE_MAX } from "../../kern/posix-mq.ts";
+import { PIPE_HARD_MAX } from "../../kern/pipe.ts";
+import { IPC_MAX } from "../../kern/sysv-ipc.ts";
+import { MSGMAX, MSGMNB } from "../../kern/sysv-msg.ts";
 import { SEMMNI, SEMMNS, SEMMSL, SEMOPM } from "../../kern/sysv-sem.ts";
 import { SHMMNI } from "../../kern/sysv-shm.ts";
 import { sysvipcDir } from "./procfs-ipc.ts";
@@ -115,7 +117,23 @@ function administrator(k: Kernel): void {
   if (by === null || !capable(by.cred, CAP_SYS_ADMIN)) throw EPERM;
 }
 
+/** A number between two others that the superuser may change. Throws EINVAL for what is none, or lies outside. */
+function tunable(get: () => number, set: (value: number) => void, least = 0, most = 0x7fff_ffff): ProcFile {
+  return file(() => `${get()}\n`, 0o644, (text) => {
+    const value = /^\s*\d+\s*$/.test(text) ? Number(text) : NaN;
+    if (!(value >= least && value <= most)) throw EINVAL;
+    set(value);
+  });
+}
+/** Pipes have powers of two of bytes. */
+function pipeRounded(bytes: number): number {
+  let size = 4096;
+  while (size < bytes) size *= 2;
+  return size;
+}
+
 function sysDir(k: Kernel): ProcDir {
+  const t = k.tunables;
   const fixed = (text: string): ProcFile => file(() => `${text}\n`);
   const bootId = uuid(k);
   const hostname = file(() => `${k.hostname}\n`, 0o644, (text) => {
@@ -148,7 +166,7 @@ function sysDir(k: Kernel): ProcDir {
       overflowgid: fixed("65534"),
       msgmax: fixed(String(MSGMAX)),
       msgmnb: fixed(String(MSGMNB)),
-      msgmni: fixed(String(MSGMNI)),
+      msgmni: tunable(() => k.ipc.msg.max, (v) => (k.ipc.msg.max = v), 0, IPC_MAX),
       sem: fixed([SEMMSL, SEMMNS, SEMOPM, SEMMNI].join("\t")),
       shmall: fixed(String(k.ipc.shm.maxPages)),
       shmmax: fixed(String(k.ipc.shm.maxPages * 4096)),
@@ -170,17 +188,17 @@ function sysDir(k: Kernel): ProcDir {
       "file-max": fixed("65536"),
       "nr_open": fixed("65536"),
       suid_dumpable: fixed("0"),
-      "pipe-max-size": fixed("1048576"),
+      "pipe-max-size": tunable(() => t.pipeMaxSize, (v) => (t.pipeMaxSize = pipeRounded(v)), 4096, PIPE_HARD_MAX),
       mqueue: procDir(0o555, {
         msg_default: fixed(String(MQ_MSG_MAX)),
         msg_max: fixed(String(MQ_MSG_MAX)),
         msgsize_default: fixed(String(MQ_MSGSIZE_MAX)),
         msgsize_max: fixed(String(MQ_MSGSIZE_MAX)),
-        queues_max: fixed(String(MQ_QUEUES)),
+        queues_max: tunable(() => t.mqueues, (v) => (t.mqueues = v)),
       }),
       inotify: procDir(0o555, {
         max_queued_events: fixed(String(QUEUE_MAX)),
-        max_user_instances: fixed(String(INSTANCES_MAX)),
+        max_user_instances: tunable(() => t.inotifyInstances, (v) => (t.inotifyInstances = v)),
         max_user_watches: fixed(String(WATCHES_MAX)),
       }),
     }),

@@ -72,7 +72,10 @@ function encode(s: Socket, name: SocketName): Uint8Array {
 
 /** Stores an address of the kind that `s` has, and its true length; a short buffer gets what fits. */
 export function putName(lp: Lwp, s: Socket, name: SocketName, uaddr: number, lenAddr: number): void {
-  if (uaddr === 0) return;
+  if (uaddr !== 0) putAddress(lp, s, name, uaddr, lenAddr);
+}
+/** As putName, for calls whose purpose the address is. Throws EFAULT, EINVAL. */
+export function putAddress(lp: Lwp, s: Socket, name: SocketName, uaddr: number, lenAddr: number): void {
   const vm = lp.proc.vmspace!;
   const room = fuword(vm, lenAddr);
   if (room < 0) throw EINVAL;

@@ -4,7 +4,7 @@ import { EACCES, EINVAL, EMFILE, ENOTDIR } from "../../sys/errno.ts";
 import { AT_FDCWD, O_NONBLOCK } from "../../sys/fcntl.ts";
 import { VREAD } from "../../sys/ucred.ts";
 import { fdrop } from "../../kern/file.ts";
-import { IN_ALL_EVENTS, IN_MASK_ADD, IN_MASK_CREATE, INSTANCES_MAX, InotifyFile } from "../../kern/inotify.ts";
+import { IN_ALL_EVENTS, IN_MASK_ADD, IN_MASK_CREATE, InotifyFile } from "../../kern/inotify.ts";
 import type { Lwp } from "../../kern/proc.ts";
 import { fd, hex, int, partial, path, plain, type Sysent } from "../../kern/sysent.ts";
 import { withPath } from "../../kern/sys-vfs.ts";
@@ -23,7 +23,7 @@ const KNOWN = IN_ALL_EVENTS | IN_ONLYDIR | IN_DONT_FOLLOW | IN_EXCL_UNLINK | IN_
 function init(lp: Lwp, flags: number): number {
   if ((flags & ~(IN_CLOEXEC | IN_NONBLOCK)) !== 0) throw EINVAL;
   const fdp = lp.proc.fd!;
-  if (fdp.files.filter((fp) => fp instanceof InotifyFile).length >= INSTANCES_MAX) throw EMFILE;
+  if (fdp.files.filter((fp) => fp instanceof InotifyFile).length >= lp.k.tunables.inotifyInstances) throw EMFILE;
   const fp = new InotifyFile((flags & IN_NONBLOCK) !== 0 ? O_NONBLOCK : 0);
   try {
     return fdp.install(lp, fp, (flags & IN_CLOEXEC) !== 0);

@@ -57,7 +57,7 @@ import {
 } from "../../kern/sys-socket.ts";
 import { type ArgType, fd, hex, int, partial, plain, type PlainFn, size, sleeps, type SlowFn, type Sysent, uptr } from "../../kern/sysent.ts";
 import { getTimespec, getTimespec64 } from "./guest-struct.ts";
-import { checkName, getName, nativeFamily, putName, putSender } from "./sockaddr.ts";
+import { checkName, getName, nativeFamily, putAddress, putName, putSender } from "./sockaddr.ts";
 import { parseField, putFields } from "./packet-fields.ts";
 import { firstOnly, manySlow, moreMessages } from "./sys-mmsg.ts";
 import { SOL_SOCKET, sysGetsockopt, sysSetsockopt } from "./sys-sockopt.ts";
@@ -161,7 +161,7 @@ function* accept4Slow(lp: Lwp, a: Int32Array, flags: number): KernelFrame {
 
 const getAddress = (peer: boolean) => (lp: Lwp, a: Int32Array): number => {
   const { socket, name } = socketAddress(lp, a[0]!, peer);
-  putName(lp, socket, name, a[1]!, a[2]!);
+  putAddress(lp, socket, name, a[1]!, a[2]!);
   return 0;
 };
 function sysShutdown(lp: Lwp, a: Int32Array): number {

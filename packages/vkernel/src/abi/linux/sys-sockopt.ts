@@ -165,7 +165,7 @@ function inetOption(s: InetSocket, level: number, option: number): Uint8Array {
     }
   }
   const initial = INET_OPTIONS.get(level)?.get(option);
-  if (initial === undefined) throw ENOPROTOOPT;
+  if (initial === undefined) throw INET_OPTIONS.has(level) || level === IPPROTO_TCP ? ENOPROTOOPT : EOPNOTSUPP;
   return new Uint8Array(Int32Array.of(s.optionValue(level, option, initial)).buffer);
 }
 

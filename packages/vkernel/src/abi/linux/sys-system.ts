@@ -219,29 +219,6 @@ function sysSchedSetattr(lp: Lwp, a: Int32Array): number {
   return 0;
 }
 
-/** ioprio_get, ioprio_set: processes have no class of their own, and the disk serves all alike; a class is checked and forgotten. */
-const IOPRIO_CLASS_SHIFT = 13;
-function ioprioTarget(lp: Lwp, which: number, who: number): void {
-  const { procs } = lp.k;
-  if (which === 1) anyTarget(lp, who);
-  else if (which === 2) {
-    if (who !== 0 && ![...procs.values()].some((p) => p.pgrp.id === who)) throw ESRCH;
-  } else if (which === 3) {
-    if (![...procs.values()].some((p) => p.cred.ruid === who)) throw ESRCH;
-  } else throw EINVAL;
-}
-function sysIoprioGet(lp: Lwp, a: Int32Array): number {
-  ioprioTarget(lp, a[0]!, a[1]!);
-  return 0;
-}
-function sysIoprioSet(lp: Lwp, a: Int32Array): number {
-  const ioclass = a[2]! >> IOPRIO_CLASS_SHIFT;
-  if (ioclass < 0 || ioclass > 3) throw EINVAL;
-  if (ioclass === 1 && !capable(lp.proc.cred, CAP_SYS_ADMIN) && !capable(lp.proc.cred, CAP_SYS_NICE)) throw EPERM;
-  ioprioTarget(lp, a[0]!, a[1]!);
-  return 0;
-}
-
 function sysGetcpu(lp: Lwp, a: Int32Array): number {
   if (a[0] !== 0) suword(lp.proc.vmspace!, a[0]!, 0);
   if (a[1] !== 0) suword(lp.proc.vmspace!, a[1]!, 0);
@@ -342,8 +319,6 @@ export const SYSTEM_ROWS: readonly Sysent[] = [
   plain(160, "sched_get_priority_min", [int], sysSchedPriorityMin),
   partial(plain(241, "sched_setaffinity", [pid, size, uptr], sysSchedSetaffinity), "one processor"),
   plain(242, "sched_getaffinity", [pid, size, uptr], sysSchedGetaffinity),
-  partial(plain(289, "ioprio_set", [int, int, int], sysIoprioSet), "no effect: the disk serves all alike"),
-  plain(290, "ioprio_get", [int, int], sysIoprioGet),
   partial(plain(351, "sched_setattr", [pid, uptr, hex], sysSchedSetattr), ONE_CLASS),
   plain(352, "sched_getattr", [pid, uptr, size, hex], sysSchedGetattr),
   plain(318, "getcpu", [uptr, uptr, uptr], sysGetcpu),

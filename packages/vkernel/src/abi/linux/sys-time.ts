@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Linux clocks and timers (Linux kernel/time). Each structure exists with 32-bit and with 64-bit seconds. */
 import { CAP_SYS_TIME } from "../../sys/capability.ts";
-import { EFAULT, EINTR, ERESTART, EINVAL, EPERM, ESRCH } from "../../sys/errno.ts";
+import { EFAULT, EINTR, ERESTART, EINVAL, ESRCH } from "../../sys/errno.ts";
 import { SIGALRM } from "../../sys/signal.ts";
 import { copyinWords, copyoutWords, suword } from "../../vm/copyio.ts";
 import { WaitChannel } from "../../sys/wait.ts";
@@ -312,24 +312,6 @@ function sysTimerDelete(lp: Lwp, a: Int32Array): number {
 
 // ---------------------------------------------------------------------------------------------------------
 
-/** adjtimex: reports an unsynchronised clock; changes are the superuser's, and refused. */
-function sysAdjtimex(lp: Lwp, a: Int32Array): number {
-  const w = new Int32Array(32);
-  copyinWords(lp.proc.vmspace!, a[0]!, w, 32);
-  if (w[0] !== 0) throw EPERM;
-  const now = lp.k.microtime();
-  w.fill(0);
-  w[2] = 0; // freq
-  w[5] = 0x40; // STA_UNSYNC
-  w[8] = 1; // precision, µs
-  w[9] = 32_768_000; // tolerance
-  w[10] = Math.floor(now / 1e6);
-  w[11] = Math.floor(now % 1e6);
-  w[12] = 10_000; // tick, µs
-  copyoutWords(lp.proc.vmspace!, w, a[0]!, 32);
-  return 5; // TIME_ERROR
-}
-
 /** sched_rr_get_interval: the time slice. */
 const rrInterval = (t: TimeFormat) => (lp: Lwp, a: Int32Array): number => {
   if (a[0]! < 0) throw EINVAL;
@@ -346,7 +328,6 @@ export const TIME_ROWS: readonly Sysent[] = [
   partial(plain(79, "settimeofday", [uptr, uptr], sysSettimeofday), "the time zone is ignored"),
   plain(104, "setitimer", [int, uptr, uptr], sysSetitimer),
   plain(105, "getitimer", [int, uptr], sysGetitimer),
-  partial(plain(124, "adjtimex", [uptr], sysAdjtimex), "read only"),
   plain(161, "sched_rr_get_interval", [int, uptr], rrInterval(T32)),
   sleeps(162, "nanosleep", [uptr, uptr], mustSleep, sysNanosleep),
   plain(259, "timer_create", [int, uptr, uptr], sysTimerCreate),
