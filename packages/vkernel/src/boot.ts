@@ -371,7 +371,7 @@ export async function bootKernel(options: BootOptions): Promise<VirtualKernel> {
   k.abis.push(dragonflyAbi(), new LinuxAbi());
 
   const now = (): number => k.microtime();
-  addStandardDevices(k.devsw, { entropy: (buf) => machine.entropy(buf), now: () => k.nanouptime() });
+  addStandardDevices(k.devsw, { entropy: (buf) => machine.entropy(buf), now: () => k.nanouptime(), messages: k.dmesg });
   const consoles = new ConsoleSet(machine.terminal, k.devsw, () => k.nanouptime(), (options.first?.stdio ?? "streams") === "streams");
   const ctx: MountContext = { kernel: k, machine, devsw: k.devsw, now, log: (line) => k.log(line) };
   registerFilesystems(k, ctx);

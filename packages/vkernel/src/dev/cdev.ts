@@ -9,7 +9,7 @@
  *   C3  open() and close() come in pairs, one for each open file.
  * @module
  */
-import { EEXIST, ENODEV, ENOTTY } from "../sys/errno.ts";
+import { EEXIST, ENODEV, ENOTTY, ESPIPE } from "../sys/errno.ts";
 import { POLLIN, POLLOUT, POLLRDNORM } from "../sys/poll.ts";
 import type { WaitChannel } from "../sys/wait.ts";
 import type { Tty } from "./tty.ts";
@@ -59,6 +59,10 @@ export abstract class Cdev {
   }
   write(_offset: number, _buf: Uint8Array, _off: number, _len: number): number {
     throw ENODEV;
+  }
+  /** Of one that is not seekable: lseek(2) of the open file, which keeps its own place. */
+  seek(_offset: number, _whence: number): number {
+    throw ESPIPE;
   }
   /** `cmd` is a native word, `data` its argument block, copied in before and out after. Returns the result. */
   ioctl(_cmd: number, _data: Uint8Array): number {

@@ -2,6 +2,7 @@
 /** The devices every machine has. */
 import type { Cdev, Devsw } from "./cdev.ts";
 import { FullDev, NullDev, RandomDev, ZeroDev } from "./mem.ts";
+import { KmsgDev, type MessageBuffer } from "./kmsg.ts";
 import { Ptmx } from "./pty.ts";
 import { ControllingTtyDev } from "./tty-dev.ts";
 
@@ -10,9 +11,11 @@ export interface DeviceOptions {
   entropy: (buf: Uint8Array) => void;
   /** Monotonic clock, ns. */
   now: () => number;
+  /** The kernel's messages. */
+  messages: MessageBuffer;
 }
 
-/** Adds null, zero, full, random, urandom, tty and ptmx; the console is added by who knows the host's terminal. */
+/** Adds null, zero, full, random, urandom, kmsg, tty and ptmx; the console is added by who knows the host's terminal. */
 export function addStandardDevices(devsw: Devsw, options: DeviceOptions): void {
   const devices: Cdev[] = [
     new NullDev(),
@@ -20,6 +23,7 @@ export function addStandardDevices(devsw: Devsw, options: DeviceOptions): void {
     new FullDev(),
     new RandomDev("random", options.entropy),
     new RandomDev("urandom", options.entropy),
+    new KmsgDev(options.messages),
     new ControllingTtyDev(),
     new Ptmx(devsw, options.now),
   ];

@@ -176,7 +176,7 @@ export class Kernel {
     this.vm = options.vm;
     this.ipc = { shm: new ShmTable(this.vm), sem: new SemTable(), msg: new MsgTable() };
     this.hostname = options.hostname ?? "vkernel";
-    this.dmesg = new Dmesg(options.log ?? null);
+    this.dmesg = new Dmesg(options.log ?? null, () => this.nanouptime());
     this.env = new Map(options.env);
     this.maxproc = options.maxproc ?? 4000;
     this.trace = options.trace === undefined ? null : new Trace(options.trace);

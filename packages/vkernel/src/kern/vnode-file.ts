@@ -218,7 +218,7 @@ export class VnodeFile extends File implements LockOwner {
   }
 
   override seek(offset: number, whence: number): number {
-    if (this.isStream) throw ESPIPE;
+    if (this.dev !== null && this.isStream) return this.dev.seek(offset, whence);
     let at: number;
     if (whence === SEEK_SET) at = offset;
     else if (whence === SEEK_CUR) at = this.offset + offset;

@@ -170,7 +170,7 @@ export class UserBench implements Machine {
     this.k = new Kernel({ machine: this, vm, log: (line) => this.log.push(line), ...(inet === undefined ? {} : { inet }) });
     this.misses = Misses.forBench(this.k);
     this.k.abis.push(new LinuxAbi(), dragonflyAbi());
-    addStandardDevices(this.k.devsw, { entropy: (b) => this.entropy(b), now: () => this.now });
+    addStandardDevices(this.k.devsw, { entropy: (b) => this.entropy(b), now: () => this.now, messages: this.k.dmesg });
     this.k.mounts.mountRoot(new TmpfsMount("root", 0, { maxBytes: 4 << 20, now: () => this.k.microtime() }));
   }
 

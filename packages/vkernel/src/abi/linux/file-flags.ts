@@ -8,6 +8,7 @@ import { copyinstr } from "../../vm/copyio.ts";
 import { NLC_EMPTY, NLC_FOLLOW } from "../../vfs/nlookup.ts";
 import { CONSOLE_RDEV } from "../../dev/cons.ts";
 import { FULL_RDEV, NULL_RDEV, RANDOM_RDEV, URANDOM_RDEV, ZERO_RDEV } from "../../dev/mem.ts";
+import { KMSG_RDEV } from "../../dev/kmsg.ts";
 import { PTMX_RDEV, PTS_MAJOR } from "../../dev/pty.ts";
 import { CTTY_RDEV } from "../../dev/tty-dev.ts";
 
@@ -115,6 +116,7 @@ const LINUX_BY_NATIVE = new Map<number, number>([
   [FULL_RDEV, linuxDev(1, 7)],
   [RANDOM_RDEV, linuxDev(1, 8)],
   [URANDOM_RDEV, linuxDev(1, 9)],
+  [KMSG_RDEV, linuxDev(1, 11)],
   [CTTY_RDEV, linuxDev(5, 0)],
   [CONSOLE_RDEV, linuxDev(5, 1)],
   [PTMX_RDEV, linuxDev(5, 2)],

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** /proc as Linux programs expect it (proc(5)): the directories of processes, and what concerns the whole system. */
 import { CAP_SYS_ADMIN, capable } from "../../sys/capability.ts";
-import { EINVAL, EPERM, ESRCH } from "../../sys/errno.ts";
+import { EACCES, EINVAL, EPERM, ESRCH } from "../../sys/errno.ts";
 import { MMAP_MIN_ADDR } from "../../sys/mman.ts";
 import type { Kernel } from "../../kern/kernel.ts";
 import { type Proc, LSRUN } from "../../kern/proc.ts";
@@ -230,7 +230,25 @@ function rootDir(k: Kernel, mount: () => Mount): ProcDir {
     uptime: file(() => `${(k.nanouptime() / 1e9).toFixed(2)} ${(k.stats.idleNs / 1e9).toFixed(2)}\n`),
     vmstat: file(() => vmstat(k)),
     version: file(() => `Linux version ${LINUX_RELEASE} ${LINUX_VERSION}\n`),
-    kmsg: file(() => k.dmesg.text(), 0o400),
+    // Who has read a message this way does not see it again; where Linux waits for the next, the file ends.
+    kmsg: {
+      ...file(() => "", 0o400),
+      bytes: {
+        read: (_offset, buf, bufOff, len) => {
+          const text = k.dmesg.readUnread(len);
+          for (let i = 0; i < text.length; i++) buf[bufOff + i] = text.charCodeAt(i);
+          return text.length;
+        },
+        write: () => {
+          throw EACCES;
+        },
+      },
+    },
+    "sysrq-trigger": file(() => "", 0o200, (text) => {
+      administrator(k);
+      // No error of a call: it passes through all that handles those, as an error in the kernel would.
+      if (text.startsWith("c")) throw new Error("sysrq triggered crash");
+    }),
     sys: sysDir(k),
     sysvipc: sysvipcDir(k),
   };

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Linux calls about the system as a whole: names, memory, randomness, scheduling parameters, reboot, log. */
-import { CAP_SYS_ADMIN, CAP_SYS_BOOT, CAP_SYS_NICE, CAP_SYS_TTY_CONFIG, capable } from "../../sys/capability.ts";
+import { CAP_SYS_ADMIN, CAP_SYS_BOOT, CAP_SYS_NICE, CAP_SYS_TTY_CONFIG, CAP_SYSLOG, capable } from "../../sys/capability.ts";
 import { E2BIG, EFAULT, EINTR, EINVAL, EPERM, ESRCH } from "../../sys/errno.ts";
+import { VM_MAX_USER_ADDRESS } from "../../sys/mman.ts";
 import { WOULDBLOCK } from "../../sys/wait.ts";
 import { copyin, copyinWords, copyout, copyoutWords, suword } from "../../vm/copyio.ts";
+import { MSGBUF_BYTES } from "../../kern/dmesg.ts";
 import type { KernelFrame, Lwp, Proc } from "../../kern/proc.ts";
 import { need } from "../../kern/prot.ts";
 import { FOREVER, PCATCH, tsleep } from "../../kern/sleep.ts";
@@ -258,31 +260,66 @@ function* sysRebootSlow(lp: Lwp, a: Int32Array): KernelFrame {
   for (;;) yield* tsleep(lp, null, PCATCH, FOREVER);
 }
 
-/** syslog(2): reads the message buffer; levels are accepted and have no effect. */
+const SYSLOG_CLOSE = 0;
+const SYSLOG_OPEN = 1;
+const SYSLOG_READ = 2;
+const SYSLOG_READ_ALL = 3;
+const SYSLOG_READ_CLEAR = 4;
+const SYSLOG_CLEAR = 5;
+const SYSLOG_CONSOLE_OFF = 6;
+const SYSLOG_CONSOLE_ON = 7;
+const SYSLOG_CONSOLE_LEVEL = 8;
+const SYSLOG_SIZE_UNREAD = 9;
+const SYSLOG_SIZE_BUFFER = 10;
+
+/** syslog(2), plain half: reading what nobody has read waits until there is something. Which messages reach the console is not its matter. */
 function sysSyslog(lp: Lwp, a: Int32Array): number {
-  const text = lp.k.dmesg.text();
-  switch (a[0]) {
-    case 0:
-    case 1:
-    case 6:
-    case 7:
-    case 8:
+  const { dmesg } = lp.k;
+  const [type, buf, len] = [a[0]!, a[1]!, a[2]!];
+  if (type !== SYSLOG_READ_ALL && type !== SYSLOG_SIZE_BUFFER && !capable(lp.proc.cred, CAP_SYS_ADMIN)) need(lp.proc, CAP_SYSLOG);
+  if (type === SYSLOG_READ || type === SYSLOG_READ_ALL || type === SYSLOG_READ_CLEAR) {
+    if (buf === 0 || len < 0) throw EINVAL;
+    if (len === 0) return 0;
+    if ((buf >>> 0) + len > VM_MAX_USER_ADDRESS) throw EFAULT;
+  }
+  const put = (text: string): number => {
+    copyout(lp.proc.vmspace!, bytesOf(text, text.length + 1), 0, buf, text.length);
+    return text.length;
+  };
+  switch (type) {
+    case SYSLOG_CLOSE:
+    case SYSLOG_OPEN:
+    case SYSLOG_CONSOLE_OFF:
+    case SYSLOG_CONSOLE_ON:
       return 0;
-    case 3:
-    case 4: {
-      if (a[1] === 0) throw EFAULT;
-      if (a[2]! < 0) throw EINVAL;
-      const tail = text.slice(-Math.min(a[2]!, text.length));
-      const out = bytesOf(tail, tail.length + 1).subarray(0, tail.length);
-      copyout(lp.proc.vmspace!, out, 0, a[1]!, out.length);
-      return out.length;
+    case SYSLOG_READ:
+      return dmesg.unreadBytes === 0 ? WOULDBLOCK : put(dmesg.readUnread(len));
+    case SYSLOG_READ_ALL:
+      return put(dmesg.last(len));
+    case SYSLOG_READ_CLEAR: {
+      const n = put(dmesg.last(len));
+      dmesg.clear();
+      return n;
     }
-    case 9:
-      return text.length;
-    case 10:
-      return text.length;
+    case SYSLOG_CLEAR:
+      dmesg.clear();
+      return 0;
+    case SYSLOG_CONSOLE_LEVEL:
+      if (len < 1 || len > 8) throw EINVAL;
+      return 0;
+    case SYSLOG_SIZE_UNREAD:
+      return dmesg.unreadBytes;
+    case SYSLOG_SIZE_BUFFER:
+      return MSGBUF_BYTES;
     default:
       throw EINVAL;
+  }
+}
+function* sysSyslogSlow(lp: Lwp, a: Int32Array): KernelFrame {
+  for (;;) {
+    yield* tsleep(lp, lp.k.dmesg.chan, PCATCH, FOREVER);
+    const n = sysSyslog(lp, a);
+    if (n !== WOULDBLOCK) return n;
   }
 }
 
@@ -302,7 +339,7 @@ export const SYSTEM_ROWS: readonly Sysent[] = [
   plain(59, "oldolduname", [uptr], uname(5, 9)),
   plain(74, "sethostname", [uptr, size], sysSethostname),
   sleeps(88, "reboot", [hex, hex, hex, uptr], sysReboot, sysRebootSlow),
-  partial(plain(103, "syslog", [int, uptr, int], sysSyslog), "reading the buffer; levels have no effect"),
+  sleeps(103, "syslog", [int, uptr, int], sysSyslog, sysSyslogSlow),
   plain(109, "olduname", [uptr], uname(5, UTS_LEN)),
   partial(plain(111, "vhangup", [], sysVhangup), "no effect"),
   partial(plain(87, "swapon", [path, hex], sysSwapon), SWAP_NOTE),
