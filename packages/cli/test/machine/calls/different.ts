@@ -39,13 +39,6 @@ export const KNOWN: readonly { readonly why: string; readonly cases: Readonly<Re
     cases: { getcwd: "ok", ...each("getcwd/1=0 getcwd/1=16 getcwd/1=0xc0000000", "error 14") },
   },
   {
-    why: "the host's kernel.dmesg_restrict",
-    cases: {
-      ...each("syslog syslog/1=1 syslog/2=0 syslog/2=16 syslog/2=0xc0000000 syslog/3=-1 syslog/3=1 syslog/3=2 syslog/3=0x7fffffff", "ok"),
-      ...each("syslog/1=-1 syslog/1=2 syslog/1=0x7fffffff", "error 22"),
-    },
-  },
-  {
     why: "since Linux 6.9 the file is opened before the arguments are counted",
     cases: each("execve/2=16 execve/3=16 execveat/3=16 execveat/4=16", "error 14"),
   },
