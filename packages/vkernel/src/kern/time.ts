@@ -140,8 +140,9 @@ export function checkCpuTimers(p: Proc): void {
   for (const watch of [...t.cpuWatches]) watch.check();
   if (limit === Infinity) return;
   const seconds = (userNs + sysNs) / 1e9;
-  if (seconds >= p.limits.max[RLIMIT_CPU]!) psignal(p, SIGKILL);
-  else if (seconds >= Math.max(limit, t.xcpuAtSec)) {
+  // Limits of 0 count as one second.
+  if (seconds >= Math.max(1, p.limits.max[RLIMIT_CPU]!)) psignal(p, SIGKILL);
+  else if (seconds >= Math.max(1, limit, t.xcpuAtSec)) {
     t.xcpuAtSec = Math.floor(seconds) + 1;
     psignal(p, SIGXCPU);
   }

@@ -11,7 +11,7 @@ import { futexLockPi, futexLockPiTry, futexUnlockPi } from "../../kern/futex-pi.
 import { PidFile } from "../../kern/pidfd.ts";
 import type { KernelFrame, Lwp } from "../../kern/proc.ts";
 import { FOREVER } from "../../kern/sleep.ts";
-import { hex, int, obsolete, partial, plain, size, sleeps, type Sysent, uptr } from "../../kern/sysent.ts";
+import { hex, int, obsolete, partial, plain, size, sleeps, type Sysent, uptr, unimplemented } from "../../kern/sysent.ts";
 import type { Vmspace } from "../../vm/vmspace.ts";
 import { getTls, setTls } from "../../kern/tls.ts";
 import { getTimespec, getTimespec64 } from "./guest-struct.ts";
@@ -304,6 +304,7 @@ function sysGetRobustList(lp: Lwp, a: Int32Array): number {
 const FUTEX_NOTE = "owned locks without priorities to inherit; no requeueing to them";
 const CLONE_NOTE = "no namespaces";
 export const THREAD_ROWS: readonly Sysent[] = [
+  unimplemented(123, "modify_ldt", "the LDT holds the flat segments that all programs run in; descriptors of a thread's own are set_thread_area's"),
   partial(sleeps(120, "clone", [hex, uptr, uptr, uptr, uptr], sysClone, sysCloneSlow), CLONE_NOTE),
   partial(sleeps(240, "futex", [uptr, hex, int, uptr, uptr, int], sysFutex, futexSlow(getTimespec)), FUTEX_NOTE),
   plain(243, "set_thread_area", [uptr], sysSetThreadArea),
