@@ -57,18 +57,9 @@ def main():
 if __name__ == "__main__": main()
 `;
 
-const XATTR = "HAMMER has no extended attributes";
-
 /** Modules, with a limit in seconds where they need more than others, classes to omit, resources that tests ask for, and differences with their cause. */
 const MODULES = {
-  test_os: {
-    limit: 200,
-    known: {
-      "test_fds test.test_os.ExtendedAttributeTests": XATTR,
-      "test_lpath test.test_os.ExtendedAttributeTests": XATTR,
-      "test_simple test.test_os.ExtendedAttributeTests": XATTR,
-    },
-  },
+  test_os: { limit: 200 },
   test_posix: {},
   test_subprocess: { limit: 300 },
   // Sockets between virtual machines and their host wait for a host that answers
@@ -99,9 +90,6 @@ const MODULES = {
   test_tempfile: {},
   test_shutil: {
     known: {
-      "test_copy2_xattr test.test_shutil.TestCopy": XATTR,
-      "test_copyxattr test.test_shutil.TestCopy": XATTR,
-      "test_copyxattr_symlinks test.test_shutil.TestCopy": XATTR,
       "test_disk_usage test.test_shutil.TestMisc": "wants free space to stand still, which on the host's disk it does not",
     },
   },

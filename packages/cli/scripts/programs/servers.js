@@ -26,8 +26,6 @@ const stressors = {
   computing: "bsearch cpu crypt fp hsearch longjmp matrix memcpy qsort skiplist str tsearch wcs zlib",
 };
 
-const KNOWN_STRESSORS = { xattr: "HAMMER keeps no extended attributes: the calls are EOPNOTSUPP, and the stressor ends as not done" };
-
 export const SERVERS = [
   {
     name: "redis",
@@ -128,7 +126,6 @@ python3 -c 'import urllib.request as u, zlib; print([(r.status, len(b), zlib.crc
     // One after the other: what fails is named, what a kernel does not have is skipped by both.
     script: `for s in ${list}; do timeout -k 5 40 stress-ng --$s 1 -t 1 --temp-path /tmp/case > out 2>&1; r=$?; echo "@ $([ $r = 0 ] && echo ok || echo failed) $s"; [ $r = 0 ] || grep -E 'fail|error' out >&2; done`,
     tests: true,
-    known: KNOWN_STRESSORS,
     limit: 40 + 3 * list.split(" ").length,
   })),
 ];

@@ -100,6 +100,14 @@ describe.skipIf(noDebian !== null)(`serve smb${noDebian === null ? "" : `: ${noD
     expect(client("ls d", ...options)).toContain("NT_STATUS_NO_SUCH_FILE");
   });
 
+  test("DOS attributes stay, whatever a file's mode says", { timeout: 200_000 }, () => {
+    writeFileSync(path.join(dir, "plain.txt"), "plain");
+    client("put plain.txt hidden.txt; put plain.txt locked.txt; setmode hidden.txt +hs-a; setmode locked.txt +r");
+    expect(client("allinfo hidden.txt")).toMatch(/^attributes: HS \(6\)$/m);
+    expect(client("allinfo locked.txt")).toMatch(/^attributes: RA \(21\)$/m);
+    expect(client("setmode locked.txt -r; allinfo locked.txt; del hidden.txt; del locked.txt; ls *.txt")).toMatch(/^attributes: A \(20\)$/m);
+  });
+
   test("a wrong password is refused", () => {
     const result = smbclient.run(["//127.0.0.1/share", "-s", "/dev/null", "-p", String(server.port), "-U", "ada%wrong", "-c", "ls"], dir);
     expect(result.text).toContain("NT_STATUS_LOGON_FAILURE");

@@ -22,13 +22,17 @@ export const SMB_CONF = "/etc/samba/vkernel.conf";
 /** Connections at once; each is a process of the guest. */
 const MAX_PROCESSES = 200;
 
-/** smb.conf; `versions`: snapshots are previous versions, too. HAMMER holds no extended attributes: DOS attributes are those that modes tell. */
+/**
+ * smb.conf; `versions`: snapshots are previous versions, too. DOS attributes (hidden, system, read-only, archive, the time of creation) are
+ * kept in an extended attribute. Named streams are not offered: of those that programs write, resource forks above all, many are larger than an
+ * attribute on HAMMER can be.
+ */
 export function smbConf(share: SmbShare, versions: boolean): string {
   const global = [
     ["server role", "standalone server"], ["workgroup", "WORKGROUP"], ["server string", "vkernel"], ["disable netbios", "yes"], ["smb ports", "445"],
     ["server min protocol", "SMB2_02"], ["map to guest", "never"], ["passdb backend", "tdbsam"], ["max smbd processes", String(MAX_PROCESSES)],
     ["load printers", "no"], ["printing", "bsd"], ["printcap name", "/dev/null"], ["disable spoolss", "yes"], ["dns proxy", "no"],
-    ["ea support", "no"], ["store dos attributes", "no"], ["map archive", "no"], ["map readonly", "permissions"],
+    ["ea support", "no"], ["store dos attributes", "yes"],
     // Not through threads of smbd's: on one processor handing each read and write over costs more than waiting for it here
     ["aio read size", "0"], ["aio write size", "0"],
     // Windows asks for the right to execute with every full access; files without the x bits of their modes would be refused
