@@ -2,7 +2,7 @@ import { defineConfig } from "vitest/config";
 
 /** Tests of the kernel that are made a second time where every first access to memory and files waits for a disk. */
 const MISSES = [
-  "capability", "exec", "files", "fork-memory", "futex-pi", "inet", "inotify", "memfd", "netlink", "pidfd", "poll", "procfs", "ptrace",
+  "capability", "coredump", "exec", "files", "fork-memory", "futex-pi", "inet", "inotify", "memfd", "netlink", "pidfd", "poll", "procfs", "ptrace",
   "splice",
 ];
 
