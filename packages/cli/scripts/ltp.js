@@ -37,11 +37,29 @@ const USAGE =
   "usage: ltp.js --ltp DIR [--only TEXT]… [--from N] [--to N] [--list] [--no-native] [--verbose] [--all] [--keep] [--dir DIR] [--root DIR|IMAGE] [--native FILE] [--patience N]";
 const SCENARIO = "syscalls";
 /** Programs that tests call. */
-const PACKAGES = ["bash", "dash", "coreutils", "grep", "sed", "gawk", "mawk", "findutils", "procps", "util-linux", "e2fsprogs", "mount", "hostname", "debianutils", "libc-bin", "kmod"];
+const PACKAGES = [
+  "bash",
+  "dash",
+  "coreutils",
+  "grep",
+  "sed",
+  "gawk",
+  "mawk",
+  "findutils",
+  "procps",
+  "util-linux",
+  "e2fsprogs",
+  "mount",
+  "hostname",
+  "debianutils",
+  "libc-bin",
+  "kmod",
+];
 /** Tests of one vkernel: its start costs as much as a few of them. */
 const BATCH = 25;
 /** The disk for tests that want one: LTP asks for 300 MB. */
 const DISK_BYTES = 512 << 20;
+const DISK = "/dev/vkd0";
 /** Seconds of one test, natively. */
 const LIMIT = 30;
 
@@ -63,7 +81,13 @@ function parseOptions() {
   const text = { type: "string" };
   const flag = { type: "boolean", default: false };
   const options = {
-    ...{ ltp: text, root: text, native: text, from: { ...text, default: "0" }, to: { ...text, default: "Infinity" } },
+    ...{
+      ltp: text,
+      root: text,
+      native: text,
+      from: { ...text, default: "0" },
+      to: { ...text, default: "Infinity" },
+    },
     ...{ list: flag, "no-native": flag, verbose: flag, all: flag, keep: flag, help: flag },
     only: { type: "string", multiple: true, default: [""] },
     dir: { type: "string", default: path.join(checkout, "scratch/ltp") },
@@ -117,7 +141,10 @@ const matches = (table, name) => causeOf(table, name) !== undefined;
 function nativeOutcomes(tests, root, kept) {
   const wanted = tests.filter(({ name }) => !matches(NOT_NATIVE, name) && kept[name] === undefined);
   if (wanted.length === 0) return;
-  const { stdout } = runNatively({ script: scriptOf(wanted, LIMIT, null), limit: wanted.length * LIMIT }, root);
+  const { stdout } = runNatively(
+    { script: scriptOf(wanted, LIMIT, null), limit: wanted.length * LIMIT },
+    root,
+  );
   Object.assign(kept, outcomesOf(stdout));
 }
 
@@ -158,23 +185,34 @@ if (spawnSync("apt-get", ["--version"]).status !== 0) skip("there is no apt-get"
 const root = prepareRoot(values.dir, { packages: PACKAGES }, say);
 installLtp(root, path.resolve(values.ltp), say);
 const native = !values["no-native"] && canRunNatively(root);
-if (!native && !values["no-native"]) process.stdout.write("no native half: this host does not run i386 programs in namespaces\n");
-const kept = values.native !== undefined && existsSync(values.native) ? JSON.parse(readFileSync(values.native, "utf8")) : {};
+if (!native && !values["no-native"])
+  process.stdout.write("no native half: this host does not run i386 programs in namespaces\n");
+const kept =
+  values.native !== undefined && existsSync(values.native)
+    ? JSON.parse(readFileSync(values.native, "utf8"))
+    : {};
 const image = values.root === undefined ? imageOf(root, say) : { file: values.root, remove: () => {} };
 
-// Disks are numbered from the root's on, if that is one.
 const disk = path.join(values.dir, `disk-${process.pid}`);
 writeFileSync(disk, "");
 truncateSync(disk, DISK_BYTES);
-const device = statSync(image.file).isFile() ? "/dev/vkd1" : "/dev/vkd0";
 for (let i = 0; i < chosen.length; i += BATCH) {
   const batch = chosen.slice(i, i + BATCH);
   if (native) nativeOutcomes(batch, root, kept);
   if (values.native !== undefined) writeFileSync(values.native, JSON.stringify(kept, null, 1));
   const limit = LIMIT * patience;
-  const { stdout } = runInVkernel({ script: scriptOf(batch, limit, device), limit: limit * batch.length, swap: disk }, image.file, 1);
+  const { stdout } = runInVkernel(
+    { script: scriptOf(batch, limit, DISK), limit: limit * batch.length, swap: disk },
+    image.file,
+    1,
+  );
   const ours = outcomesOf(stdout);
-  for (const { name } of batch) judge(name, ours[name] ?? MISSING, native && !matches(NOT_NATIVE, name) ? (kept[name] ?? MISSING) : undefined);
+  for (const { name } of batch)
+    judge(
+      name,
+      ours[name] ?? MISSING,
+      native && !matches(NOT_NATIVE, name) ? (kept[name] ?? MISSING) : undefined,
+    );
 }
 rmSync(disk);
 if (statSync(image.file).isFile()) {
@@ -186,5 +224,7 @@ if (statSync(image.file).isFile()) {
 }
 if (values.keep) process.stdout.write(`image: ${image.file}\n`);
 else image.remove();
-process.stdout.write(`${tally.same} same, ${tally.different} different, ${tally.known} different with a known cause\n`);
+process.stdout.write(
+  `${tally.same} same, ${tally.different} different, ${tally.known} different with a known cause\n`,
+);
 process.exit(tally.different === 0 ? 0 : 1);

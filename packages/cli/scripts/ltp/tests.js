@@ -1,6 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** What ltp.js takes out of a built checkout of the Linux Test Project: which tests there are, and their programs. */
-import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import path from "node:path";
 import { output } from "../../../../tooling/apt.mjs";
 
@@ -21,7 +29,8 @@ export function testsOf(ltp, scenario) {
 
 /** Null, or why `ltp` cannot be used. */
 export function unusable(ltp) {
-  if (!existsSync(path.join(ltp, "runtest/syscalls"))) return `${ltp} is no checkout of the Linux Test Project (no runtest/syscalls)`;
+  if (!existsSync(path.join(ltp, "runtest/syscalls")))
+    return `${ltp} is no checkout of the Linux Test Project (no runtest/syscalls)`;
   const first = path.join(ltp, "testcases/kernel/syscalls/getpid/getpid01");
   if (!existsSync(first)) return `${ltp} is not built (no ${path.relative(ltp, first)})`;
   const { 4: wordSize } = readFileSync(first);
@@ -45,7 +54,8 @@ export function installLtp(root, ltp, say) {
       const file = path.join(ltp, folder, entry);
       if (!isProgram(file, statSync(file))) continue;
       copyFileSync(file, path.join(bin, path.basename(file)));
-      if (readFileSync(file).readUInt32BE(0) === 0x7f454c46) programs.push(path.join(bin, path.basename(file)));
+      if (readFileSync(file).readUInt32BE(0) === 0x7f454c46)
+        programs.push(path.join(bin, path.basename(file)));
     }
   }
   output("strip", ["-g", ...programs]);
@@ -55,7 +65,14 @@ export function installLtp(root, ltp, say) {
 /** How a test ended: { status, passed, failed, broken, skipped, lines }; LTP's words are counted wherever they stand. */
 export function outcomeOf(status, lines) {
   const count = (word) => lines.filter((line) => new RegExp(`\\b${word}\\b`).test(line)).length;
-  return { status, passed: count("TPASS"), failed: count("TFAIL"), broken: count("TBROK"), skipped: count("TCONF"), lines };
+  return {
+    status,
+    passed: count("TPASS"),
+    failed: count("TFAIL"),
+    broken: count("TBROK"),
+    skipped: count("TCONF"),
+    lines,
+  };
 }
 
 /**
@@ -70,7 +87,8 @@ export function isWorse(ours, theirs) {
 const TCONF_STATUS = 32;
 
 /** `ours` without a native half. */
-export const hasFailed = ({ status, failed, broken }) => failed > 0 || broken > 0 || (status & ~TCONF_STATUS) !== 0;
+export const hasFailed = ({ status, failed, broken }) =>
+  failed > 0 || broken > 0 || (status & ~TCONF_STATUS) !== 0;
 
 export const summary = ({ status, passed, failed, broken, skipped }) =>
   `${passed} passed, ${failed} failed, ${broken} broken, ${skipped} skipped, status ${status}`;

@@ -49,17 +49,14 @@ export function kernMmap(lp: Lwp, m: MmapArgs): number {
   const fp = p.fd!.get(m.fd);
   if (!(fp instanceof VnodeFile)) throw ENODEV;
   if ((fp.flags & FREAD) === 0) throw EACCES;
-  if (fp.dev !== null) {
-    // /dev/zero is how old programs ask for anonymous memory.
-    if (fp.dev.name !== "zero") throw ENODEV;
-    return mmap(vm, { ...req, flags: m.flags | MAP_ANON });
-  }
-  if (fp.vp.type !== VREG) throw ENODEV;
+  if (fp.dev === null ? fp.vp.type !== VREG : fp.dev.name !== "zero") throw ENODEV;
   let maxProt = PROT_READ | PROT_WRITE | PROT_EXEC;
   if (kind === MAP_SHARED && (fp.flags & FWRITE) === 0) {
     if ((m.prot & PROT_WRITE) !== 0) throw EACCES;
     maxProt &= ~PROT_WRITE;
   }
+  // /dev/zero is how old programs ask for anonymous memory.
+  if (fp.dev !== null) return mmap(vm, { ...req, flags: m.flags | MAP_ANON, maxProt });
   if (kind === MAP_SHARED) maxProt = sealedProt(fp.vp, m.prot, maxProt);
   if ((fp.vp.mount.flags & MNT_NOEXEC) !== 0) {
     if ((m.prot & PROT_EXEC) !== 0) throw EACCES;

@@ -10,12 +10,12 @@
  *        the cache is brought up to date without a step that could fail.
  * @module
  */
-import { CAP_FOWNER, CAP_MKNOD, CAP_SYS_CHROOT, capable } from "../sys/capability.ts";
+import { CAP_FOWNER, CAP_FSETID, CAP_MKNOD, CAP_SYS_CHROOT, capable } from "../sys/capability.ts";
 import { EACCES, EBUSY, EEXIST, EINVAL, EISDIR, ENOENT, ENOTDIR, ENOTEMPTY, EPERM, EROFS, EXDEV } from "../sys/errno.ts";
 import { knote, NOTE_DELETE, NOTE_LINK, NOTE_RENAME, NOTE_WRITE } from "../sys/event.ts";
 import { AT_FDCWD } from "../sys/fcntl.ts";
-import { ALLPERMS, S_ISGID, S_ISTXT } from "../sys/stat.ts";
-import { type Ucred, VEXEC, VWRITE } from "../sys/ucred.ts";
+import { ALLPERMS, S_ISGID, S_ISTXT, S_IXGRP } from "../sys/stat.ts";
+import { groupMember, type Ucred, VEXEC, VWRITE } from "../sys/ucred.ts";
 import { MNT_RDONLY } from "../vfs/mount.ts";
 import type { Nchandle } from "../vfs/namecache.ts";
 import { cacheDrop, cacheFullpath, cacheHold } from "../vfs/namecache.ts";
@@ -115,7 +115,11 @@ export function createAt(
   const dir = dvp.getattr();
   let bits = mode & ALLPERMS & ~p.fd!.umask;
   if (type === VDIR && !p.abi.files.groupOfDirectory) bits |= dir.mode & S_ISGID;
-  const vp = dvp.create(nch.name, { type, mode: type === VLNK ? 0o777 : bits, uid: p.cred.uid, gid: newGid(p, dir), ...extra });
+  const gid = newGid(p, dir);
+  // Nobody makes a program that runs with the rights of a group that he is not in.
+  const setsGid = type !== VDIR && (bits & (S_ISGID | S_IXGRP)) === (S_ISGID | S_IXGRP);
+  if (setsGid && !groupMember(gid, p.cred) && !capable(p.cred, CAP_FSETID)) bits &= ~S_ISGID;
+  const vp = dvp.create(nch.name, { type, mode: type === VLNK ? 0o777 : bits, uid: p.cred.uid, gid, ...extra });
   nch.cache.setVnode(nch, vp);
   if (!quiet) nameNote(dvp, type === VDIR ? NOTE_WRITE | NOTE_LINK : NOTE_WRITE, "created", nch.name, type === VDIR);
   return vp;

@@ -163,3 +163,43 @@ it("sockets: a descriptor that only names a file is none; getsockname needs room
     for (const level of [500, 17]) expect(yield sys("getsockopt", s, level, 1, B, A)).toBe(EOPNOTSUPP);
   });
 });
+
+it("clone3 takes a stack with its size, or neither", async () => {
+  await run(function* (u) {
+    const clone3 = (flags: number, stack: number, bytes: number): ReturnType<typeof sys> => {
+      // flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls: 64 bits each
+      u.words(A, flags, 0, 0, 0, 0, 0, 0, 0, 17, 0, stack, 0, bytes, 0, 0, 0);
+      return sys("clone3", A, 64);
+    };
+    expect(yield clone3(0, B, 0)).toBe(EINVAL);
+    expect(yield clone3(0, 0, 4096)).toBe(EINVAL);
+    // CLONE_FS with CLONE_NEWNS contradict each other; a name space alone is not to be had
+    expect(yield clone3(0x2_0200, 0, 0)).toBe(EINVAL);
+    expect(yield clone3(0x2_0000, 0, 0)).toBe(EPERM);
+  });
+});
+
+it("a file that takes its directory's group is set-gid only for who is in that group", async () => {
+  await run(function* (u) {
+    yield sys("mkdir", u.text(PATH, "/d"), 0o777);
+    yield sys("chown32", PATH, 0, 5);
+    expect(yield sys("chmod", PATH, 0o2777)).toBe(0);
+    yield sys("umask", 0);
+    const modeOf = function* (name: string): Generator<ReturnType<typeof sys>, number, number> {
+      const fd = yield sys("open", u.text(PATH, name), O_CREAT_RDWR, 0o2775);
+      expect(yield sys("fstat64", fd, B)).toBe(0);
+      expect(u.word(B + 28)).toBe(5);
+      return u.word(B + 16) & 0o7777;
+    };
+    expect(yield* modeOf("/d/superuser")).toBe(0o2775);
+    u.words(A, 5);
+    yield sys("setgroups32", 1, A);
+    yield sys("setresgid32", 99, 99, 99);
+    yield sys("setresuid32", -1, 99, -1);
+    expect(yield* modeOf("/d/member")).toBe(0o2775);
+    yield sys("setresuid32", -1, 0, -1);
+    yield sys("setgroups32", 0, A);
+    yield sys("setresuid32", 99, 99, 99);
+    expect(yield* modeOf("/d/stranger")).toBe(0o775);
+  });
+});

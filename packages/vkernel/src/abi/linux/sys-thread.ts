@@ -22,6 +22,7 @@ import { nativeSigno } from "./signo.ts";
 
 const CSIGNAL = 0xff;
 const CLONE_VM = 0x100;
+const CLONE_FS = 0x200;
 const CLONE_FILES = 0x400;
 const CLONE_SIGHAND = 0x800;
 const CLONE_PIDFD = 0x1000;
@@ -29,6 +30,7 @@ const CLONE_VFORK = 0x4000;
 const CLONE_PARENT = 0x8000;
 const CLONE_THREAD = 0x1_0000;
 const CLONE_SETTLS = 0x8_0000;
+const CLONE_NEWNS = 0x2_0000;
 const CLONE_PARENT_SETTID = 0x10_0000;
 const CLONE_CHILD_CLEARTID = 0x20_0000;
 const CLONE_CHILD_SETTID = 0x100_0000;
@@ -53,6 +55,7 @@ function forkOptions(c: CloneArgs): ForkOptions {
   const f = c.flags;
   if ((f & CLONE_SIGHAND) !== 0 && (f & CLONE_VM) === 0) throw EINVAL;
   if ((f & CLONE_THREAD) !== 0 && (f & CLONE_SIGHAND) === 0) throw EINVAL;
+  if ((f & CLONE_FS) !== 0 && (f & CLONE_NEWNS) !== 0) throw EINVAL;
   if ((f & CLONE_NEW) !== 0) throw EPERM;
   if ((f & CLONE_PIDFD) !== 0 && (f & CLONE_THREAD) !== 0) throw EINVAL;
   if (c.clearHandlers && (f & CLONE_SIGHAND) !== 0) throw EINVAL;
@@ -133,7 +136,9 @@ function clone3Args(lp: Lwp, a: Int32Array): CloneArgs {
   const lo = (i: number): number => dv.getInt32(i * 8, true);
   const hi = (i: number): number => dv.getInt32(i * 8 + 4, true);
   if ((hi(0) & ~CLEAR_SIGHAND) !== 0 || (lo(0) & CSIGNAL) !== 0 || lo(8) !== 0 || lo(9) !== 0) throw EINVAL;
-  const stack = lo(5) === 0 ? 0 : (lo(5) + lo(6)) | 0;
+  // A stack is named by its lowest address and its size: both or none.
+  if ((lo(5) === 0) !== (lo(6) === 0) || hi(5) !== 0 || hi(6) !== 0) throw EINVAL;
+  const stack = (lo(5) + lo(6)) | 0;
   return { flags: lo(0), exitSignal: lo(4), stack, ptid: lo(3), tls: lo(7), ctid: lo(2), pidfd: lo(1), clearHandlers: hi(0) !== 0 };
 }
 function sysClone3(lp: Lwp, a: Int32Array): number {
