@@ -88,4 +88,14 @@ describe.skipIf(reason !== null)(`Linux calls, as the host's kernel answers them
       expect(here.stdout.split("\n")).toEqual(native.stdout.split("\n"));
     }
   });
+
+  it("asynchronous requests have the same results", () => {
+    const dir = scratch();
+    chmodSync(dir, 0o755);
+    const program = build(dir, "aio", []);
+    const here = vkernel(["run", "--root", dir, "-w", "/", "--", "/aio"], { timeoutMs: 60_000 });
+    const native = spawnSync(program, [], { cwd: dir, encoding: "latin1", timeout: 60_000, killSignal: "SIGKILL" });
+    expect(native.stdout.split("\n").length).toBeGreaterThan(100);
+    expect(here.stdout.split("\n")).toEqual(native.stdout.split("\n"));
+  });
 });

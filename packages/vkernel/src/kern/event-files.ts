@@ -53,6 +53,11 @@ export class EventFile extends File {
     this.readChan.wakeup();
     return 8;
   }
+  /** Counts `n` more, as far as the count goes (Linux eventfd_signal). */
+  add(n: bigint): void {
+    this.count = this.count + n > EVENTFD_MAX ? EVENTFD_MAX : this.count + n;
+    this.readChan.wakeup();
+  }
   override poll(events: number): number {
     let r = 0;
     if (this.count > 0n) r |= events & (POLLIN | POLLRDNORM);

@@ -17,6 +17,7 @@ import type { Vnode } from "../vfs/vnode.ts";
 import type { CoreNaming } from "./coredump.ts";
 import type { Abi } from "./abi.ts";
 import { Accounting } from "./acct.ts";
+import { AioTable } from "./aio.ts";
 import { CalloutQueue } from "./callout.ts";
 import { FutexTable } from "./futex.ts";
 import { PiTable } from "./futex-pi.ts";
@@ -110,6 +111,7 @@ export class Kernel {
   readonly callouts = new CalloutQueue((deadline) => this.sched.calloutsChanged(deadline));
   readonly sched: Scheduler;
   readonly futexes = new FutexTable();
+  readonly aio = new AioTable();
   readonly piFutexes = new PiTable();
   readonly sockets = new SocketTable();
   readonly unixDomain = new UnixDomain();

@@ -31,6 +31,9 @@ export class Vmspace {
   /** New mappings without an address are placed downward from here. */
   mmapTop = VM_MAX_USER_ADDRESS - DEFAULT_STACK_ROOM;
 
+  /** Told when the last reference has gone; null while nobody asks. */
+  onEnd: (() => void) | null = null;
+
   /** Some of it was locked in memory: mlock(2). */
   hasWired = false;
   /** What is mapped from now on is locked, too: mlockall(MCL_FUTURE). */
@@ -169,6 +172,7 @@ export function vmspaceFree(vm: Vmspace): void {
   if (vm.refs < 1) throw new Error(`I-REF: vmspace ${vm.serial} was released twice`);
   vm.tearDown();
   vm.refs = 0;
+  vm.onEnd?.();
 }
 
 /** Entries in ascending order. */

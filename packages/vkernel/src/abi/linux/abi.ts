@@ -28,6 +28,7 @@ import { KCMP_ROWS } from "./sys-kcmp.ts";
 import { IPC_ROWS } from "./sys-ipc.ts";
 import { MEMORY_ROWS } from "./sys-memory.ts";
 import { MQ_ROWS } from "./sys-mq.ts";
+import { AIO_ROWS } from "./sys-aio.ts";
 import { POLL_ROWS } from "./sys-poll.ts";
 import { PRCTL_ROWS } from "./sys-prctl.ts";
 import { PROCESS_ROWS } from "./sys-process.ts";
@@ -68,6 +69,7 @@ function buildTable(): readonly (Sysent | undefined)[] {
     TIME_ROWS,
     MEMORY_ROWS,
     POLL_ROWS,
+    AIO_ROWS,
     SYSTEM_ROWS,
     SOCKET_ROWS,
     FILE_ROWS,

@@ -46,6 +46,11 @@ function userUio(lp: Lwp, uaddr: number, len: number): Uio {
 
 /** struct iovec[count]. Throws EINVAL for too many, or lengths that do not add up to a count. */
 export function iovUio(lp: Lwp, uaddr: number, count: number): Uio {
+  const { bases, lens } = iovecs(lp, uaddr, count);
+  return Uio.iov(lp.proc.vmspace!, bases, lens);
+}
+/** The pieces of memory that they name. */
+export function iovecs(lp: Lwp, uaddr: number, count: number): { readonly bases: readonly number[]; readonly lens: readonly number[] } {
   if (count < 0 || count > IOV_MAX) throw EINVAL;
   const words = new Int32Array(count * 2);
   copyinWords(lp.proc.vmspace!, uaddr, words, words.length);
@@ -60,7 +65,7 @@ export function iovUio(lp: Lwp, uaddr: number, count: number): Uio {
     bases.push(words[2 * i]!);
     lens.push(kept);
   }
-  return Uio.iov(lp.proc.vmspace!, bases, lens);
+  return { bases, lens };
 }
 
 const sysRead = (lp: Lwp, a: Int32Array): number => readTry(lp, a[0]!, userUio(lp, a[1]!, a[2]!));

@@ -7,6 +7,7 @@ import type { Kernel } from "../../kern/kernel.ts";
 import { type Proc, LSRUN } from "../../kern/proc.ts";
 import type { Mount } from "../../vfs/mount.ts";
 import { type ProcDir, procDir, type ProcFile, type ProcLink, type ProcNode, ProcfsMount } from "../../vfs/procfs/procfs.ts";
+import { AIO_MAX } from "../../kern/aio.ts";
 import { QUEUE_MAX, WATCHES_MAX } from "../../kern/inotify.ts";
 import { MQ_MSG_MAX, MQ_MSGSIZE_MAX } from "../../kern/posix-mq.ts";
 import { PIPE_HARD_MAX } from "../../kern/pipe.ts";
@@ -185,6 +186,8 @@ function sysDir(k: Kernel): ProcDir {
       swappiness: fixed("60"),
     }),
     fs: procDir(0o555, {
+      "aio-max-nr": fixed(String(AIO_MAX)),
+      "aio-nr": file(() => String(k.aio.reserved)),
       "file-max": fixed("65536"),
       "nr_open": fixed("65536"),
       suid_dumpable: fixed("0"),

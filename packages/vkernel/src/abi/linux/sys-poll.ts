@@ -126,7 +126,7 @@ function* sysPollSlow(lp: Lwp, a: Int32Array): KernelFrame {
 }
 
 /** Reinstates the mask of before a call with a temporary one, unless a signal is to be handled under it. */
-function restoreMask(lp: Lwp): void {
+export function restoreMask(lp: Lwp): void {
   if ((lp.ast & AST_OLDMASK) === 0) return;
   lp.ast &= ~AST_OLDMASK;
   lp.sigmask.set(lp.oldmask);
