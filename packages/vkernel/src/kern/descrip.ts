@@ -10,6 +10,7 @@
  * @module
  */
 import { EBADF, EINVAL, EMFILE } from "../sys/errno.ts";
+import { O_PATH } from "../sys/fcntl.ts";
 import type { LockOwner } from "../vfs/lockf.ts";
 import type { Nchandle } from "../vfs/namecache.ts";
 import { cacheDrop, cacheHold } from "../vfs/namecache.ts";
@@ -53,8 +54,17 @@ export class Filedesc implements LockOwner {
     return fdp;
   }
 
-  /** The file of a descriptor; throws EBADF. No reference is taken: hold it across a sleep. */
+  /**
+   * The file of a descriptor, to be used; throws EBADF, also for one that only names its file (O_PATH). No reference is taken:
+   * hold it across a sleep.
+   */
   get(fd: number): File {
+    const fp = fd >= 0 && fd < this.files.length ? this.files[fd]! : null;
+    if (fp === null || (fp.flags & O_PATH) !== 0) throw EBADF;
+    return fp;
+  }
+  /** As get(), for what a descriptor that only names its file can do, too: close, dup, pass on, stat, the start of a path. */
+  getAny(fd: number): File {
     const fp = fd >= 0 && fd < this.files.length ? this.files[fd]! : null;
     if (fp === null) throw EBADF;
     return fp;
@@ -93,7 +103,7 @@ export class Filedesc implements LockOwner {
 
   /** Takes the file out of the table; the caller gets the table's reference. Throws EBADF. */
   remove(fd: number): File {
-    const fp = this.get(fd);
+    const fp = this.getAny(fd);
     this.files[fd] = null;
     this.cloexec[fd] = 0;
     if (fd < this.freeHint) this.freeHint = fd;
@@ -103,7 +113,7 @@ export class Filedesc implements LockOwner {
 
   /** close(2): drops the descriptor. When the file cannot be closed yet (IoMiss) the descriptor stays open. */
   close(fd: number, lp: Lwp | null): void {
-    const fp = this.get(fd);
+    const fp = this.getAny(fd);
     fp.dropLocks(this);
     this.unwatch(fd);
     fdrop(fp, lp);
@@ -119,7 +129,7 @@ export class Filedesc implements LockOwner {
 
   /** dup2(2): `to` refers to the file of `from`; what `to` referred to is closed. */
   dup2(lp: Lwp, from: number, to: number, cloexec: boolean): number {
-    const fp = this.get(from);
+    const fp = this.getAny(from);
     if (to < 0 || to >= Math.min(lp.proc.limits.cur[RLIMIT_NOFILE]!, MAXFILES_PER_PROC)) throw EBADF;
     if (from === to) return to;
     const old = to < this.files.length ? this.files[to]! : null;
@@ -134,7 +144,7 @@ export class Filedesc implements LockOwner {
 
   /** F_DUPFD: the lowest free descriptor not below `min`. */
   dupfd(lp: Lwp, from: number, min: number, cloexec: boolean): number {
-    const fp = this.get(from);
+    const fp = this.getAny(from);
     if (min < 0 || min >= Math.min(lp.proc.limits.cur[RLIMIT_NOFILE]!, MAXFILES_PER_PROC)) throw EINVAL;
     const fd = this.install(lp, fp, cloexec, min);
     fhold(fp);

@@ -19,7 +19,7 @@ import { vref } from "../vfs/vnode.ts";
 import { vmspaceFork, vmspaceRef } from "../vm/vmspace.ts";
 import type { Kernel } from "./kernel.ts";
 import { fixJobControl, joinPgrp } from "./pgrp.ts";
-import { Lwp, P_CONTROLT, P_PPWAIT, P_SUGID, Proc, SACTIVE } from "./proc.ts";
+import { Lwp, P_CONTROLT, P_PPWAIT, P_SUGID, Proc, RTP_PRIO_NORMAL, SACTIVE } from "./proc.ts";
 import { RLIMIT_NPROC, Rusage } from "./resource.ts";
 import { eventStop, traceFork, traceVforkDone } from "./ptrace.ts";
 import { FOREVER, PKILL, tsleep } from "./sleep.ts";
@@ -122,7 +122,6 @@ export function fork1(lp: Lwp, opt: ForkOptions): Lwp {
   child.dumpable = p.dumpable;
   child.coreFilter = p.coreFilter;
   child.noNewPrivs = p.noNewPrivs;
-  child.schedPolicy = p.schedPolicy;
   child.exitSignal = opt.exitSignal;
   child.startNs = k.nanouptime();
   if (p.textvp !== null) {
@@ -161,6 +160,14 @@ function newThread(lp: Lwp, opt: ForkOptions): Lwp {
   return clp;
 }
 
+/** SCHED_RESET_ON_FORK: what a child does not inherit. */
+function resetClass(lp: Lwp, newProc: boolean): void {
+  if (newProc && lp.proc.nice < 0) lp.proc.nice = 0;
+  if (lp.rtpType === RTP_PRIO_NORMAL) return;
+  lp.rtpType = RTP_PRIO_NORMAL;
+  lp.rtpPrio = 0;
+}
+
 /** A thread with the registers, descriptors and mask of `lp`, in process `p`. */
 function cloneLwp(lp: Lwp, p: Proc, tid: number, opt: ForkOptions): Lwp {
   const k = lp.k;
@@ -169,8 +176,11 @@ function cloneLwp(lp: Lwp, p: Proc, tid: number, opt: ForkOptions): Lwp {
   clp.vf.set(lp.vf);
   clp.sigmask.set(lp.sigmask);
   clp.comm = lp.comm;
+  clp.slackNs = clp.defaultSlackNs = lp.slackNs;
   clp.rtpType = lp.rtpType;
   clp.rtpPrio = lp.rtpPrio;
+  clp.schedPolicy = lp.schedPolicy;
+  if (lp.schedReset) resetClass(clp, p !== lp.proc);
   k.sched.begin(clp, lp, opt.thread);
   if (opt.stack !== 0) clp.tf[TF_ESP] = opt.stack;
   k.machine.fpFork(lp, clp);

@@ -196,7 +196,7 @@ export class PipeFile extends File {
 
   override ioctl(cmd: number, data: Uint8Array): number {
     if (cmd >>> 0 !== FIONREAD) throw ENOTTY;
-    new DataView(data.buffer, data.byteOffset).setInt32(0, this.from === null ? 0 : this.from.len, true);
+    new DataView(data.buffer, data.byteOffset).setInt32(0, (this.from ?? this.to!).len, true);
     return 0;
   }
 

@@ -64,6 +64,8 @@ export const RTP_PRIO_IDLE = 2;
 export const RTP_PRIO_FIFO = 4;
 /** Largest priority number in a class. */
 export const RTP_PRIO_MAX = 31;
+/** Lwp.schedPolicy that weighs as little as nice 19. */
+export const SCHED_IDLE = 5;
 
 /** Proc.flags. */
 export const P_CONTROLT = 0x00002;
@@ -89,6 +91,9 @@ export const READ_IMPLIES_EXEC = 0x40_0000;
 
 /** A continuation of a thread inside the kernel; its result, if any, is the system call's. */
 export type KernelFrame = Generator<void, number, void>;
+
+/** What Linux gives its first process, ns. */
+const TIMER_SLACK_NS = 50_000;
 
 export class Lwp implements Sleeper {
   readonly k: Kernel;
@@ -139,6 +144,10 @@ export class Lwp implements Sleeper {
   /** Scheduling class (RTP_PRIO_*) and the priority in it, 0 the best. */
   rtpType = RTP_PRIO_NORMAL;
   rtpPrio = 0;
+  /** Policy that it asked for within the normal class (Linux's numbers): 0 normal, 3 batch, 5 idle. */
+  schedPolicy = 0;
+  /** A child begins as a normal thread (Linux SCHED_RESET_ON_FORK). */
+  schedReset = false;
   /** Up to here the thread's run time is charged, monotonic ns; valid while it is k.curlwp. */
   chargedNs = 0;
 
@@ -175,6 +184,9 @@ export class Lwp implements Sleeper {
   clearChildTid = 0;
   robustList = 0;
   comm: string;
+  /** By how much its sleeps may be late, ns, and what 0 sets that to. They are never late for economy's sake here. */
+  slackNs = TIMER_SLACK_NS;
+  defaultSlackNs = TIMER_SLACK_NS;
 
   constructor(k: Kernel, proc: Proc, tid: number, ru: Rusage) {
     this.k = k;
@@ -227,8 +239,6 @@ export class Proc {
   limits: Plimit;
   readonly itimers: Itimers;
   nice = 0;
-  /** Scheduling policy that the process asked for (Linux's numbers): 0 normal, 3 batch, 5 idle. */
-  schedPolicy = 0;
   /** Priority of its input and output, IOPRIO_MIN to IOPRIO_MAX; 0 until it is set. */
   ionice = 0;
   /** What ioprio_set made of it (Linux): class and level; 0 until it is set. */

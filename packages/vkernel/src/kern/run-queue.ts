@@ -24,9 +24,14 @@ export class RunQueue {
   }
 
   push(lp: Lwp): void {
+    this.heap.push(lp);
+    this.rise(this.heap.length - 1, lp);
+  }
+
+  /** Puts `lp` at place i, or as far up from there as it belongs. */
+  private rise(at: number, lp: Lwp): void {
     const heap = this.heap;
-    let i = heap.length;
-    heap.push(lp);
+    let i = at;
     while (i > 0) {
       const parent = (i - 1) >> 1;
       const other = heap[parent]!;
@@ -45,7 +50,26 @@ export class RunQueue {
     const n = heap.length;
     if (n === 0) return lp;
     const first = heap[0]!;
-    let i = 0;
+    this.sink(0, lp);
+    return first;
+  }
+
+  /** Takes `lp` out, wherever it is; looks through the whole queue. */
+  remove(lp: Lwp): void {
+    const heap = this.heap;
+    const at = heap.indexOf(lp);
+    if (at < 0) throw new Error(`RQ: thread ${lp.tid} is in no queue of its class`);
+    const last = heap.pop()!;
+    if (last === lp) return;
+    if (at > 0 && before(last, heap[(at - 1) >> 1]!)) this.rise(at, last);
+    else this.sink(at, last);
+  }
+
+  /** Puts `lp` at place i, or as far down from there as it belongs. */
+  private sink(at: number, lp: Lwp): void {
+    const heap = this.heap;
+    const n = heap.length;
+    let i = at;
     for (;;) {
       let child = 2 * i + 1;
       if (child >= n) break;
@@ -56,6 +80,5 @@ export class RunQueue {
       i = child;
     }
     heap[i] = lp;
-    return first;
   }
 }

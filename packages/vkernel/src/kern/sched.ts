@@ -13,7 +13,8 @@
  *   Q1  A thread is in one run queue, or is `resume`, exactly while it is LSRUN and not k.curlwp.
  *   Q2  A thread that left the processor for the host's event loop alone goes on with its slice, unless somebody preempts it.
  *   Q3  vtime never decreases. The virtual time of a thread changes only while it is in no queue.
- *   Q4  No runnable thread waits for ever: every TURN-th choice goes past the real-time threads, and past the normal ones.
+ *   Q4  No runnable thread waits for ever: real-time threads take at most RT_RUNTIME of each RT_PERIOD when others wait, and every
+ *       TURN-th choice goes past the normal ones.
  *   Q5  A thread that wakes up preempts one that is ahead of it, but not before that has run for GRANULARITY: what wakes
  *       others often is not stopped at each of them.
  *   Q6  Slices are the shorter the more threads wait, so that a round of them takes ROUND, as long as that leaves SLICE_LEAST.
@@ -21,20 +22,21 @@
  */
 import type { Kernel } from "./kernel.ts";
 import type { Lwp } from "./proc.ts";
-import { AST_EXIT, AST_RESCHED, AST_SIG, LSRUN, LSSLEEP, LSSTOP, LSZOMB, RTP_PRIO_IDLE, RTP_PRIO_NORMAL, SSTOP } from "./proc.ts";
+import { AST_EXIT, AST_RESCHED, AST_SIG, LSRUN, LSSLEEP, LSSTOP, LSZOMB, RTP_PRIO_FIFO, RTP_PRIO_IDLE, RTP_PRIO_NORMAL, SCHED_IDLE, SSTOP } from "./proc.ts";
 import { profileTick } from "./profil.ts";
 import { RunQueue } from "./run-queue.ts";
 import { resumeKernel } from "./syscall.ts";
 import { checkCpuTimers } from "./time.ts";
 
-/** Proc.schedPolicy: weighs as little as nice 19. */
-const SCHED_IDLE = 5;
 /** Classes, the better one first: real time, normal, idle (rtprio(2)). */
 const REALTIME = 0;
 const NORMAL = 1;
 const IDLE = 2;
-/** One choice in this many passes a class by. */
+/** One choice in this many passes the normal threads by. */
 const TURN = 16;
+/** What real-time threads leave to others, ns (Linux sched_rt_period_us, sched_rt_runtime_us). */
+const RT_PERIOD_NS = 1e9;
+const RT_RUNTIME_NS = 0.95e9;
 /** Time slice, ns; a round of slices, when many threads wait; and the shortest slice. */
 export const SLICE_NS = 10e6;
 export const ROUND_NS = 40e6;
@@ -53,7 +55,7 @@ const LOAD_STEP_NS = 100e6;
 
 /** Virtual time for each ns of processor time, by nice + 20: a level more is worth a quarter (Linux sched_prio_to_weight). */
 const PACE = Float64Array.from({ length: 41 }, (_, i) => 1.25 ** (i - 20));
-const paceOf = (lp: Lwp): number => PACE[lp.proc.schedPolicy === SCHED_IDLE ? 39 : lp.proc.nice + 20]!;
+const paceOf = (lp: Lwp): number => PACE[lp.schedPolicy === SCHED_IDLE ? 39 : lp.proc.nice + 20]!;
 const classOf = (lp: Lwp): number =>
   lp.rtpType === RTP_PRIO_NORMAL ? NORMAL : lp.rtpType === RTP_PRIO_IDLE ? IDLE : REALTIME;
 
@@ -70,6 +72,9 @@ export class Scheduler {
   /** Virtual time of the normal threads, ns. */
   private vtime = 0;
   private seq = 0;
+  /** When the period began in which real-time threads have had `rtUsedNs` (Q4). */
+  private rtPeriodNs = 0;
+  private rtUsedNs = 0;
   /** When the running thread got the processor, and whether somebody who woke up may be owed it. */
   private startNs = 0;
   private woken = false;
@@ -110,8 +115,8 @@ export class Scheduler {
     const cls = classOf(lp);
     const least = this.vtime - CREDIT_NS;
     if (lp.vtimeNs < least) lp.vtimeNs = least;
-    // A real-time thread that was preempted keeps its place before others of its priority.
-    if (lp.sliceEndNs <= this.nowNs) lp.runSeq = ++this.seq;
+    // A real-time thread that was preempted keeps its place before others of its priority, without round robin until it waits.
+    if (lp.sliceEndNs === 0 || (lp.sliceEndNs <= this.nowNs && lp.rtpType !== RTP_PRIO_FIFO)) lp.runSeq = ++this.seq;
     lp.runKey = cls === NORMAL ? lp.vtimeNs : lp.rtpPrio;
     this.queues[cls]!.push(lp);
     this.nrunnable++;
@@ -137,23 +142,27 @@ export class Scheduler {
     this.nrunnable--;
     this.passed = false;
     const [realtime, normal, idle] = this.queues as [RunQueue, RunQueue, RunQueue];
+    const throttled = this.rtUsedNs >= RT_RUNTIME_NS && this.nowNs - this.rtPeriodNs < RT_PERIOD_NS;
     const { resume } = this;
     if (resume !== null) {
       this.resume = null;
-      if (!this.isPreempted(resume, this.nowNs)) return resume;
+      if (!this.isPreempted(resume, this.nowNs) && !(throttled && classOf(resume) === REALTIME)) return resume;
       this.nrunnable--;
       this.enqueue(resume);
     }
-    if (--this.turn === 0) {
-      this.turn = TURN;
-      // Now and then a class that is not the best one is served (Q4).
-      const next = realtime.size > 0 ? (normal.size > 0 ? normal : idle) : normal.size > 0 ? idle : realtime;
-      if (next.size > 0) {
-        this.passed = true;
-        return next.shift();
-      }
+    // Now and then a class that is not the best one is served (Q4).
+    const skip = --this.turn === 0;
+    if (skip) this.turn = TURN;
+    if (realtime.size > 0) {
+      const next = throttled ? normal.shift() ?? idle.shift() : null;
+      this.passed = next !== null;
+      return next ?? realtime.shift();
     }
-    return realtime.shift() ?? normal.shift() ?? idle.shift();
+    if (skip && normal.size > 0 && idle.size > 0) {
+      this.passed = true;
+      return idle.shift();
+    }
+    return normal.shift() ?? idle.shift();
   }
 
   /** Whether one of those that wait is to have the processor instead of `lp`, which has run until `now`. */
@@ -239,6 +248,21 @@ export class Scheduler {
     }
   }
 
+  /** Puts a thread into a class, RTP_PRIO_*; `prio`: the smaller, the sooner, among real-time and idle threads. */
+  setClass(lp: Lwp, type: number, prio: number): void {
+    const queued = lp.state === LSRUN && lp !== this.k.curlwp && lp !== this.resume;
+    if (queued) {
+      this.queues[classOf(lp)]!.remove(lp);
+      this.nrunnable--;
+    }
+    // At the end of the line of its new priority.
+    if (lp.rtpType !== type || lp.rtpPrio !== prio) lp.sliceEndNs = 0;
+    lp.rtpType = type;
+    lp.rtpPrio = prio;
+    if (queued) this.setrunnable(lp);
+    else if (lp === this.k.curlwp && this.isPreempted(lp, this.nowNs)) lp.ast |= AST_RESCHED;
+  }
+
   /** sched_yield(2): the thread lets another one of its class go first. */
   yield(lp: Lwp): void {
     const next = this.queues[NORMAL]!.first;
@@ -279,7 +303,15 @@ export class Scheduler {
     const used = now - lp.chargedNs;
     lp.chargedNs = now;
     lp.runtimeNs += used;
-    if (classOf(lp) !== NORMAL) return;
+    const cls = classOf(lp);
+    if (cls === REALTIME) {
+      if (now - this.rtPeriodNs >= RT_PERIOD_NS) {
+        this.rtPeriodNs = now;
+        this.rtUsedNs = 0;
+      }
+      this.rtUsedNs += used;
+    }
+    if (cls !== NORMAL) return;
     lp.vtimeNs += used * paceOf(lp);
     const first = this.queues[NORMAL]!.first;
     const behind = first === null || lp.vtimeNs < first.vtimeNs ? lp.vtimeNs : first.vtimeNs;

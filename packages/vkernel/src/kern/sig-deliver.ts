@@ -53,7 +53,7 @@ export function postsig(lp: Lwp, sig: number): void {
   }
   for (let i = 0; i < 4; i++) lp.sigmask[i]! |= act.mask[i]!;
   if ((act.flags & SA_NODEFER) === 0) sigaddset(lp.sigmask, sig);
-  if ((act.flags & SA_RESETHAND) !== 0) acts.reset(sig);
+  if ((act.flags & SA_RESETHAND) !== 0) acts.handler[sig] = SIG_DFL;
   sigmaskChanged(lp);
 }
 

@@ -72,12 +72,17 @@ export interface Ksiginfo {
   overrun: number;
   utimeNs: number;
   stimeNs: number;
+  /** Who is to hear that it has left the queue, taken or dropped: a timer. */
+  source: SignalSource | null;
+}
+export interface SignalSource {
+  taken(info: Ksiginfo): void;
 }
 
 export function ksiginfo(signo: number, code: number): Ksiginfo {
   return {
     signo, code, errno: 0, pid: 0, uid: 0, status: 0, addr: 0, value: 0, trapno: 0, trapErr: 0, timerid: 0, overrun: 0,
-    utimeNs: 0, stimeNs: 0,
+    utimeNs: 0, stimeNs: 0, source: null,
   };
 }
 
@@ -253,13 +258,20 @@ function signotify(lp: Lwp, sig: number): void {
 function discard(p: Proc, sig: number): void {
   if (sigismember(p.siglist, sig)) {
     sigdelset(p.siglist, sig);
-    p.sigqueue = p.sigqueue.filter((i) => i.signo !== sig);
+    p.sigqueue = dropped(p.sigqueue, sig);
   }
   for (const lp of p.lwps.values()) {
     if (!sigismember(lp.siglist, sig)) continue;
     sigdelset(lp.siglist, sig);
-    lp.sigqueue = lp.sigqueue.filter((i) => i.signo !== sig);
+    lp.sigqueue = dropped(lp.sigqueue, sig);
   }
+}
+
+/** The queue without what it holds of a signal. */
+function dropped(queue: Ksiginfo[], sig: number): Ksiginfo[] {
+  const rest = queue.filter((i) => i.signo !== sig);
+  for (const info of queue) if (info.signo === sig) info.source?.taken(info);
+  return rest;
 }
 
 /** After a change of the mask: signals that became deliverable are noticed. */
@@ -298,6 +310,7 @@ export function takeSignal(lp: Lwp, sig: number): Ksiginfo {
   const info = i < 0 ? ksiginfo(sig, SI_USER) : queue.splice(i, 1)[0]!;
   if (!queue.some((q) => q.signo === sig)) sigdelset(list, sig);
   if (lp.trace !== null && lp.trace.passed === sig) lp.trace.passed = 0;
+  info.source?.taken(info);
   return info;
 }
 

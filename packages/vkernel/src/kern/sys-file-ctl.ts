@@ -3,7 +3,7 @@
  * Control of descriptors: fcntl(2) but for locks, ioctl(2), dup(2) (DragonFly 2.0 sys/kern/kern_descrip.c,
  * sys_generic.c mapped_ioctl). Command words and flags are native.
  */
-import { EBADF, EINVAL } from "../sys/errno.ts";
+import { EINVAL } from "../sys/errno.ts";
 import {
   F_DUPFD,
   F_DUPFD_CLOEXEC,
@@ -20,7 +20,6 @@ import {
   O_ACCMODE,
   O_ASYNC,
   O_NONBLOCK,
-  O_PATH,
 } from "../sys/fcntl.ts";
 import * as ioc from "../sys/ioctl.ts";
 import { SIGTTOU } from "../sys/signal.ts";
@@ -37,27 +36,31 @@ import { ioctlNeedsForeground, isBackground, ttyProcessIoctl, waitForeground } f
 /** fcntl(2) except the lock commands. F_GETFL returns open(2) flags: the mode as O_RDONLY… and the status flags. */
 export function kernFcntl(lp: Lwp, fd: number, cmd: number, arg: number): number {
   const fdp = lp.proc.fd!;
-  const fp = fdp.get(fd);
   switch (cmd) {
     case F_DUPFD:
       return fdp.dupfd(lp, fd, arg, false);
     case F_DUPFD_CLOEXEC:
       return fdp.dupfd(lp, fd, arg, true);
     case F_GETFD:
+      fdp.getAny(fd);
       return fdp.cloexec[fd] === 1 ? FD_CLOEXEC : 0;
     case F_SETFD:
+      fdp.getAny(fd);
       fdp.cloexec[fd] = arg & FD_CLOEXEC;
       return 0;
-    case F_GETFL:
+    case F_GETFL: {
+      const fp = fdp.getAny(fd);
       return (fp.flags & ~O_ACCMODE) | ((fp.flags & (FREAD | FWRITE)) === 0 ? 0 : (fp.flags & (FREAD | FWRITE)) - 1);
-    case F_SETFL:
-      if ((fp.flags & O_PATH) !== 0) throw EBADF;
+    }
+    case F_SETFL: {
+      const fp = fdp.get(fd);
       setStatusFlags(lp, fd, fp, (fp.flags & ~FCNTLFLAGS) | (arg & FCNTLFLAGS));
       return 0;
+    }
     case F_GETOWN:
-      return getOwner(fp);
+      return getOwner(fdp.get(fd));
     case F_SETOWN:
-      setOwner(lp, fp, arg);
+      setOwner(lp, fdp.get(fd), arg);
       return 0;
     default:
       throw EINVAL;
@@ -80,7 +83,6 @@ export function kernDup2(lp: Lwp, from: number, to: number, cloexec: boolean): n
  */
 export function ioctlTry(lp: Lwp, fd: number, cmd: number, data: Uint8Array): number {
   const fp = lp.proc.fd!.get(fd);
-  if ((fp.flags & O_PATH) !== 0) throw EBADF;
   const common = commonIoctl(lp, fd, fp, cmd, data);
   if (common !== null) return common;
   const tty = ttyOf(fp);

@@ -13,7 +13,7 @@
  * @module
  */
 import { EAGAIN, EBADF, EINVAL, EPIPE } from "../sys/errno.ts";
-import { O_FSYNC, O_NONBLOCK, O_PATH } from "../sys/fcntl.ts";
+import { O_FSYNC, O_NONBLOCK } from "../sys/fcntl.ts";
 import { SIGPIPE, SIGTTIN, SIGTTOU } from "../sys/signal.ts";
 import { IoMiss, WOULDBLOCK } from "../sys/wait.ts";
 import type { Tty } from "../dev/tty.ts";
@@ -35,12 +35,12 @@ export function ttyOf(fp: File): Tty | null {
 /** The file of a descriptor that may be read. Throws EBADF. */
 export function readableFile(lp: Lwp, fd: number): File {
   const fp = lp.proc.fd!.get(fd);
-  if (!fp.readable || (fp.flags & O_PATH) !== 0) throw EBADF;
+  if (!fp.readable) throw EBADF;
   return fp;
 }
 export function writableFile(lp: Lwp, fd: number): File {
   const fp = lp.proc.fd!.get(fd);
-  if (!fp.writable || (fp.flags & O_PATH) !== 0) throw EBADF;
+  if (!fp.writable) throw EBADF;
   return fp;
 }
 
@@ -240,7 +240,6 @@ export function kernPwrite(lp: Lwp, fd: number, uio: Uio, offset: number, sync =
 /** lseek(2). Returns the new position, below 2^53. */
 export function kernLseek(lp: Lwp, fd: number, offset: number, whence: number): number {
   const fp = lp.proc.fd!.get(fd);
-  if ((fp.flags & O_PATH) !== 0) throw EBADF;
   return fp.seek(offset, whence);
 }
 

@@ -6,7 +6,7 @@
 import { CAP_CHOWN, CAP_FOWNER, CAP_FSETID, CAP_LINUX_IMMUTABLE, capable } from "../sys/capability.ts";
 import { EACCES, EBADF, EFBIG, EINVAL, EISDIR, EPERM, ETXTBSY } from "../sys/errno.ts";
 import { NOTE_ATTRIB } from "../sys/event.ts";
-import { FWRITE, O_PATH } from "../sys/fcntl.ts";
+import { FWRITE } from "../sys/fcntl.ts";
 import { SIGXFSZ } from "../sys/signal.ts";
 import { ALLPERMS, S_ISGID, S_ISTXT, S_ISUID, S_IXGRP, UF_SETTABLE } from "../sys/stat.ts";
 import { groupMember, type Ucred, VWRITE } from "../sys/ucred.ts";
@@ -91,20 +91,15 @@ export function setOwner(lp: Lwp, vp: Vnode, uid: number, gid: number): void {
 /** fchmod(2) and fchown(2) of any descriptor, pipes and sockets included. Throws EBADF, EPERM, EINVAL for what has no attributes. */
 export function fdSetMode(lp: Lwp, fd: number, mode: number): number {
   const { node } = lp.proc.fd!.get(fd);
-  if (node === null) setMode(lp, changeableVnode(lp, fd), mode);
+  if (node === null) setMode(lp, vnodeOfFd(lp, fd), mode);
   else node.setattr(modeChange(lp, node.getattr(), mode));
   return 0;
 }
 export function fdSetOwner(lp: Lwp, fd: number, uid: number, gid: number): number {
   const { node } = lp.proc.fd!.get(fd);
-  if (node === null) setOwner(lp, changeableVnode(lp, fd), uid, gid);
+  if (node === null) setOwner(lp, vnodeOfFd(lp, fd), uid, gid);
   else node.setattr(ownerChange(lp, node.getattr(), uid, gid));
   return 0;
-}
-/** A descriptor that only names its file changes nothing of it. */
-function changeableVnode(lp: Lwp, fd: number): Vnode {
-  if ((lp.proc.fd!.get(fd).flags & O_PATH) !== 0) throw EBADF;
-  return vnodeOfFd(lp, fd);
 }
 
 /** chflags: the owner's for user flags, the superuser's for system flags. */
@@ -199,7 +194,6 @@ export function kernFallocate(lp: Lwp, fd: number, offset: number, len: number, 
 /** fsync(2), fdatasync, plain half: 0, or WOULDBLOCK for waitDurable(). Pipes and sockets are EINVAL. */
 export function kernFsync(lp: Lwp, fd: number): number {
   const fp = lp.proc.fd!.get(fd);
-  if ((fp.flags & O_PATH) !== 0) throw EBADF;
   if (!(fp instanceof VnodeFile)) throw EINVAL;
   if (fp.dev !== null) {
     if (!fp.dev.seekable) throw EINVAL;

@@ -7,6 +7,7 @@
  *   SO2  The open file exists before the descriptor; whatever fails in between closes it again.
  * @module
  */
+import { CAP_FOWNER } from "../sys/capability.ts";
 import {
   EACCES,
   EEXIST,
@@ -27,6 +28,7 @@ import {
   O_DIRECTORY,
   O_EXCL,
   O_EXLOCK,
+  O_NOATIME,
   O_NOCTTY,
   O_NOFOLLOW,
   O_PATH,
@@ -52,6 +54,7 @@ import { checkFifoOpen, FifoFile } from "./fifo-file.ts";
 import type { File } from "./file.ts";
 import { fdrop, fhold } from "./file.ts";
 import type { Lwp } from "./proc.ts";
+import { need } from "./prot.ts";
 import { whenLoaded } from "./sleep.ts";
 import { checkWritableMount, createAt, lookupPath, nlookupInit } from "./sys-vfs.ts";
 import { flockTry } from "./sys-file-lock.ts";
@@ -191,6 +194,7 @@ export function openExisting(lp: Lwp, nch: Nchandle, flags: number): File {
   if (writing && vp.type === VDIR) throw EISDIR;
   const want = ((kept & FREAD) !== 0 ? VREAD : 0) | (writing ? VWRITE : 0);
   if (!vp.access(want, lp.proc.cred)) throw EACCES;
+  if ((flags & O_NOATIME) !== 0 && lp.proc.cred.uid !== vp.getattr().uid) need(lp.proc, CAP_FOWNER);
   if (vp.type === VFIFO) {
     checkFifoOpen(vp, kept);
     return new FifoFile(kept, nch);

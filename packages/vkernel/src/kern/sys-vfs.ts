@@ -53,7 +53,7 @@ export function nlookupInit(lp: Lwp, dirfd: number, path: string, flags = 0): Nl
   }
   if (dirfd !== AT_FDCWD && path.charCodeAt(0) !== SLASH) {
     if (path.length === 0) {
-      const fp = fd.get(dirfd);
+      const fp = fd.getAny(dirfd);
       if (!(fp instanceof VnodeFile)) throw ENOTDIR;
       start = fp.nch;
     } else start = directoryOf(lp, dirfd);
@@ -404,13 +404,13 @@ export function kernAccess(lp: Lwp, dirfd: number, path: string, want: number, e
 
 /** stat(2), lstat, fstatat: flags NLC_FOLLOW, NLC_EMPTY. */
 export function kernStat(lp: Lwp, dirfd: number, path: string, flags: number): Vattr {
-  if (path.length === 0 && (flags & NLC_EMPTY) !== 0 && dirfd !== AT_FDCWD) return lp.proc.fd!.get(dirfd).stat();
+  if (path.length === 0 && (flags & NLC_EMPTY) !== 0 && dirfd !== AT_FDCWD) return lp.proc.fd!.getAny(dirfd).stat();
   return withPath(lp, dirfd, path, flags, (vp) => vp.getattr());
 }
 
 /** fstat(2). */
 export function kernFstat(lp: Lwp, fd: number): Vattr {
-  return lp.proc.fd!.get(fd).stat();
+  return lp.proc.fd!.getAny(fd).stat();
 }
 
 /** Makes a directory the working directory of the process's table; takes over the hold. */

@@ -8,6 +8,8 @@
  *   M2  A timer that has missed periods fires once and counts the rest as overruns; a step of the wall clock
  *       therefore never makes a timer fire more than once.
  *   M3  Processor-time timers are checked when the process's time is charged, so they fire within a slice.
+ *   M4  A POSIX timer whose signal waits to be taken stands still; what it has missed is counted when the signal is taken, in its true
+ *       periods, however short they are.
  * @module
  */
 import { EAGAIN, EINVAL } from "../sys/errno.ts";
@@ -16,7 +18,7 @@ import { Callout } from "./callout.ts";
 import { type CpuClock, CpuWatch } from "./cpu-clock.ts";
 import type { Lwp, Proc } from "./proc.ts";
 import { procTimes, RLIMIT_CPU } from "./resource.ts";
-import { checkQueueRoom, ksiginfo, lwpsignal, psignal } from "./sig.ts";
+import { checkQueueRoom, type Ksiginfo, ksiginfo, lwpsignal, psignal } from "./sig.ts";
 
 export const ITIMER_REAL = 0;
 export const ITIMER_VIRTUAL = 1;
@@ -29,6 +31,8 @@ export const CLOCK_THREAD_CPUTIME = 3;
 
 /** Timers a process may have. */
 const MAXTIMERS = 4096;
+/** Most overruns that are told of (Linux DELAYTIMER_MAX). */
+const DELAYTIMER_MAX = 0x7fff_ffff;
 /** Shortest period of a repeating timer, ns: faster ones would starve the kernel. */
 const MIN_PERIOD_NS = 50_000;
 
@@ -162,48 +166,86 @@ export class PosixTimer {
   /** In the callout's place for a clock of processor time. */
   readonly watch: CpuWatch | null;
   intervalNs = 0;
+  /** When it is, or was, due: a moment of the monotonic clock or of its clock of processor time. */
+  dueNs = 0;
+  /** Periods that passed while the signal that was taken last had been waiting. */
   overrun = 0;
+  /** The signal that it has sent and nobody has taken: meanwhile it stands still (M4). */
+  pending: Ksiginfo | null = null;
+  private readonly p: Proc;
+
   constructor(p: Proc, id: number, clock: number | CpuClock, signo: number, value: number, tid: number) {
+    this.p = p;
     this.id = id;
     this.clock = clock;
     this.signo = signo;
     this.value = value;
     this.tid = tid;
-    this.callout = new Callout(() => posixTimerFired(p, this, this.callout.deadline, p.k.nanouptime()));
-    this.watch = typeof clock === "number" ? null : new CpuWatch(clock, () => posixTimerFired(p, this, this.cpuAtNs, clock.now()));
+    this.callout = new Callout(() => this.fired());
+    this.watch = typeof clock === "number" ? null : new CpuWatch(clock, () => this.fired());
   }
-  /** Processor time at which it fires, or has fired. */
-  cpuAtNs = 0;
 
-  start(p: Proc, atNs: number): void {
-    if (this.watch === null) p.k.callouts.reset(this.callout, atNs);
-    else {
-      this.cpuAtNs = atNs;
-      this.watch.arm(atNs);
-    }
+  /** What `dueNs` is compared with. */
+  now(): number {
+    return this.watch === null ? this.p.k.nanouptime() : this.watch.clock.now();
   }
-  stop(p: Proc): void {
-    if (this.watch === null) p.k.callouts.stop(this.callout);
+
+  start(dueNs: number): void {
+    this.dueNs = dueNs;
+    this.arm(dueNs);
+  }
+  private arm(atNs: number): void {
+    if (this.watch === null) this.p.k.callouts.reset(this.callout, atNs);
+    else this.watch.arm(atNs);
+  }
+  stop(): void {
+    this.pending = null;
+    if (this.watch === null) this.p.k.callouts.stop(this.callout);
     else this.watch.disarm();
   }
-}
 
-/** The timer was to fire at `atNs` of its clock, which shows `now`. */
-function posixTimerFired(p: Proc, t: PosixTimer, atNs: number, now: number): void {
-  t.overrun = 0;
-  if (t.intervalNs !== 0) {
-    const next = nextPeriod(atNs, t.intervalNs, now);
-    t.overrun = Math.min(0x7fffffff, Math.max(0, Math.round((next - atNs) / t.intervalNs) - 1));
-    t.start(p, next);
+  private fired(): void {
+    const { p, signo } = this;
+    const lp = this.tid === 0 ? null : p.lwps.get(this.tid);
+    if (signo !== 0 && lp !== undefined) {
+      const info = ksiginfo(signo, SI_TIMER);
+      info.timerid = this.id;
+      info.value = this.value;
+      info.source = this;
+      if (lp === null) psignal(p, signo, info);
+      else lwpsignal(lp, signo, info);
+      if ((lp === null ? p.sigqueue : lp.sigqueue).includes(info)) {
+        this.pending = info;
+        return;
+      }
+    }
+    this.goOn();
   }
-  if (t.signo === 0) return;
-  const info = ksiginfo(t.signo, SI_TIMER);
-  info.timerid = t.id;
-  info.overrun = t.overrun;
-  info.value = t.value;
-  const lp = t.tid === 0 ? null : p.lwps.get(t.tid);
-  if (lp != null) lwpsignal(lp, t.signo, info);
-  else if (t.tid === 0) psignal(p, t.signo, info);
+
+  /** Its signal leaves the queue: the periods that have passed meanwhile are its overruns. */
+  taken(info: Ksiginfo): void {
+    if (info !== this.pending) return;
+    this.pending = null;
+    this.overrun = info.overrun = Math.min(DELAYTIMER_MAX, this.goOn());
+  }
+
+  /** Waits for the next period that is still to come; the number of those that are over. */
+  private goOn(): number {
+    const { intervalNs } = this;
+    if (intervalNs === 0) return 0;
+    const now = this.now();
+    const over = Math.max(0, Math.floor((now - this.dueNs) / intervalNs));
+    this.dueNs += (over + 1) * intervalNs;
+    this.arm(Math.max(this.dueNs, now + MIN_PERIOD_NS));
+    return over;
+  }
+
+  /** Time until it fires again. */
+  leftNs(): number {
+    if (this.pending !== null && this.intervalNs !== 0) return this.intervalNs - ((this.now() - this.dueNs) % this.intervalNs);
+    const armed = this.watch === null ? this.callout.armed : this.watch.atNs !== 0;
+    return armed ? Math.max(1, this.dueNs - this.now()) : 0;
+  }
 }
 
 /** timer_create: throws EAGAIN at the limit. */
@@ -224,24 +266,21 @@ export function timerGet(p: Proc, id: number): PosixTimer {
   return t;
 }
 
-export function timerValue(p: Proc, t: PosixTimer): ItimerValue {
-  let left = 0;
-  if (t.watch !== null) left = t.watch.atNs === 0 ? 0 : Math.max(1, t.watch.atNs - t.watch.clock.now());
-  else if (t.callout.armed) left = Math.max(1, t.callout.deadline - p.k.nanouptime());
-  return { valueNs: left, intervalNs: t.intervalNs };
+export function timerValue(t: PosixTimer): ItimerValue {
+  return { valueNs: t.leftNs(), intervalNs: t.intervalNs };
 }
 
 /** Arms a POSIX timer to fire at a monotonic time or, for its processor clock, at that clock's (ns); 0 stops it. */
-export function timerSet(p: Proc, t: PosixTimer, atNs: number, intervalNs: number): void {
-  t.intervalNs = intervalNs === 0 ? 0 : Math.max(MIN_PERIOD_NS, intervalNs);
+export function timerSet(t: PosixTimer, atNs: number, intervalNs: number): void {
+  t.stop();
+  t.intervalNs = intervalNs;
   t.overrun = 0;
-  if (atNs === 0) t.stop(p);
-  else t.start(p, atNs);
+  if (atNs !== 0) t.start(atNs);
 }
 
 export function timerDelete(p: Proc, id: number): void {
   const t = timerGet(p, id);
-  t.stop(p);
+  t.stop();
   p.itimers.posix.delete(id);
 }
 

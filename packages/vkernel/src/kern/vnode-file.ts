@@ -11,7 +11,7 @@
  * @module
  */
 import { CAP_FSETID, capable } from "../sys/capability.ts";
-import { EBADF, EFAULT, EFBIG, EINVAL, EISDIR, ENOTDIR, ENOTTY, ENXIO, EOVERFLOW, ESPIPE } from "../sys/errno.ts";
+import { EFAULT, EFBIG, EINVAL, EISDIR, ENOTDIR, ENOTTY, ENXIO, EOVERFLOW, ESPIPE } from "../sys/errno.ts";
 import { NOTE_CLOSE, NOTE_CLOSE_WRITE, NOTE_EXTEND, NOTE_READ, NOTE_WRITE } from "../sys/event.ts";
 import { FWRITE, O_APPEND, O_NONBLOCK, O_PATH, SEEK_CUR, SEEK_DATA, SEEK_END, SEEK_HOLE, SEEK_SET } from "../sys/fcntl.ts";
 import { FIONREAD } from "../sys/ioctl.ts";
@@ -247,7 +247,6 @@ export class VnodeFile extends File implements LockOwner {
    */
   readdir(sink: ReaddirSink): number {
     if (this.vp.type !== VDIR) throw ENOTDIR;
-    if ((this.flags & O_PATH) !== 0) throw EBADF;
     let next = this.offset;
     this.vp.readdir(next, (name, fileid, type, cookie) => {
       if (!sink(name, fileid, type, cookie)) return false;
@@ -318,7 +317,7 @@ export function clearSetId(vp: Vnode): void {
 
 /** The open directory of a descriptor, for fchdir and the *at calls. Throws EBADF, ENOTDIR. */
 export function directoryOf(lp: Lwp, fd: number): Nchandle {
-  const fp = lp.proc.fd!.get(fd);
+  const fp = lp.proc.fd!.getAny(fd);
   if (!(fp instanceof VnodeFile) || fp.vp.type !== VDIR) throw ENOTDIR;
   return fp.nch;
 }

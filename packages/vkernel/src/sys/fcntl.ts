@@ -30,6 +30,8 @@ export const O_DIRECTORY = 0x08000000;
 export const O_PATH = 0x10000000;
 /** A file without a name in the directory that the path names (Linux O_TMPFILE). */
 export const O_TMPFILE = 0x20000000;
+/** Reading leaves the time of last access as it is; the owner's to ask for (Linux O_NOATIME). */
+export const O_NOATIME = 0x40000000;
 
 export const F_DUPFD = 0;
 export const F_GETFD = 1;
@@ -44,7 +46,7 @@ export const F_SETLKW = 9;
 export const F_DUPFD_CLOEXEC = 17;
 export const FD_CLOEXEC = 1;
 /** What F_SETFL may change. */
-export const FCNTLFLAGS = O_APPEND | O_ASYNC | O_FSYNC | O_NONBLOCK | O_DIRECT;
+export const FCNTLFLAGS = O_APPEND | O_ASYNC | O_FSYNC | O_NONBLOCK | O_DIRECT | O_NOATIME;
 
 export const F_RDLCK = 1;
 export const F_UNLCK = 2;

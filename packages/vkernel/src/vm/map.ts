@@ -15,9 +15,6 @@ import { VM_MAX_USER_ADDRESS } from "../sys/mman.ts";
 import type { VmMapEntry } from "./map-entry.ts";
 import { pmapRemove, type Pmap } from "./pmap.ts";
 
-/** Entries of one map, at most (I-LIMIT). */
-const MAX_ENTRIES = 65_530;
-
 export class VmMap {
   readonly pmap: Pmap;
   readonly entries: VmMapEntry[] = [];
@@ -106,7 +103,7 @@ export class VmMap {
       after.start = entry.start;
       return after;
     }
-    if (entries.length >= MAX_ENTRIES) throw ENOMEM;
+    if (entries.length >= this.pmap.sys.maxMapEntries) throw ENOMEM;
     entries.splice(i, 0, entry);
     entry.attach();
     return entry;
@@ -129,7 +126,7 @@ export class VmMap {
     const i = this.indexAt(at);
     const entry = this.entries[i];
     if (entry === undefined || entry.start >= at) return;
-    if (this.entries.length >= MAX_ENTRIES) throw ENOMEM;
+    if (this.entries.length >= this.pmap.sys.maxMapEntries) throw ENOMEM;
     const rest = entry.slice(this.pmap, at, entry.end);
     entry.end = at;
     this.entries.splice(i + 1, 0, rest);

@@ -240,6 +240,13 @@ function insertLike(vm: Vmspace, entry: VmMapEntry, start: number, end: number):
   vm.map.insert(more);
 }
 
+/** Whether some entry that meets [start, end) fulfils `test`. */
+export function anyEntry(vm: Vmspace, start: number, end: number, test: (entry: VmMapEntry) => boolean): boolean {
+  const { entries } = vm.map;
+  for (let i = vm.map.indexAt(start); i < entries.length && entries[i]!.start < end; i++) if (test(entries[i]!)) return true;
+  return false;
+}
+
 /** Advice. MADV_FREE drops the pages at once, MADV_NOCORE leaves them out of core files; all else needs no action. Throws EINVAL, ENOMEM (a hole, for MADV_FREE). */
 export function madvise(vm: Vmspace, addr: number, len: number, behav: number): void {
   if ((addr & PAGE_MASK) !== 0 || behav < 0 || behav > MADV_CORE) throw EINVAL;

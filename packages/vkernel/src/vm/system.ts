@@ -42,6 +42,8 @@ export class VmSystem {
   readonly swappedObjects = new Set<VmObject>();
   /** Buffer for reading clusters of pages; valid only within one call. */
   readonly $scratchCluster = new Uint8Array(65536);
+  /** Entries of one map, at most (I-LIMIT; Linux vm.max_map_count). */
+  maxMapEntries = 65_530;
   #serial = 0;
 
   /** Page faults resolved for processes, of these by copying, of these by reading a pager. */

@@ -164,7 +164,7 @@ it("a superuser without a capability has not its right: files, signals, mounts, 
   });
 });
 
-it("scheduling policies are kept and inherited; there is no real-time class", async () => {
+it("scheduling policies are kept and inherited; a real-time one is the superuser's to give, or RLIMIT_RTPRIO's", async () => {
   await run(function* (u) {
     u.setWord(A, 0);
     expect(yield sys("sched_setscheduler", 0, 5, A)).toBe(0);
@@ -178,12 +178,39 @@ it("scheduling policies are kept and inherited; there is no real-time class", as
     expect(yield sys("sched_setscheduler", 0, 4, A)).toBe(EINVAL);
     u.setWord(A, 1);
     expect(yield sys("sched_setscheduler", 0, 0, A)).toBe(EINVAL);
-    expect(yield sys("sched_setscheduler", 0, 1, A)).toBe(EPERM);
-    u.setWord(A, 0);
-    u.child(function* () {
+    u.setWord(A, 100);
+    expect(yield sys("sched_setscheduler", 0, 1, A)).toBe(EINVAL);
+    u.setWord(A, 7);
+    expect(yield sys("sched_setscheduler", 0, 1, A)).toBe(0);
+    u.setWord(A, 8);
+    expect(yield sys("sched_setparam", 0, A)).toBe(0);
+    expect(yield sys("sched_getparam", 0, A)).toBe(0);
+    expect([yield sys("sched_getscheduler", 0), u.word(A)]).toEqual([1, 8]);
+    yield sys("sched_rr_get_interval", 0, A);
+    expect([u.word(A), u.word(A + 4)]).toEqual([0, 0]);
+    u.setWord(A, 8);
+    u.child(function* (c) {
+      expect([yield sys("sched_getscheduler", 0), yield sys("sched_getparam", 0, A + 8)]).toEqual([1, 0]);
+      expect(c.word(A + 8)).toBe(8);
       yield sys("setresuid32", 99, 99, 99);
+      // Going down is free, coming back is not.
+      c.setWord(A, 5);
+      expect(yield sys("sched_setparam", 0, A)).toBe(0);
+      c.setWord(A, 8);
+      expect(yield sys("sched_setparam", 0, A)).toBe(EPERM);
+      c.setWord(A, 0);
       expect(yield sys("sched_setscheduler", 2, 0, A)).toBe(EPERM);
       expect(yield sys("sched_setscheduler", 0, 0, A)).toBe(0);
+      c.setWord(A, 1);
+      expect(yield sys("sched_setscheduler", 0, 2, A)).toBe(EPERM);
+    });
+    yield sys("wait4", yield sys("fork"), 0, 0, 0);
+    const RESET_ON_FORK = 0x4000_0000;
+    u.setWord(A, 8);
+    expect(yield sys("sched_setscheduler", 0, 2 | RESET_ON_FORK, A)).toBe(0);
+    expect(yield sys("sched_getscheduler", 0)).toBe(2 | RESET_ON_FORK);
+    u.child(function* () {
+      expect(yield sys("sched_getscheduler", 0)).toBe(0);
     });
     yield sys("wait4", yield sys("fork"), 0, 0, 0);
   });

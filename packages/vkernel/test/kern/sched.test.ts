@@ -295,3 +295,76 @@ it("a timer set for an earlier time interrupts who computes at that time", async
   expect(late).toBeGreaterThanOrEqual(0);
   expect(late).toBeLessThan(0.3 * MS);
 });
+
+/** Children that sleep until `atMs`, then compute for `ms` and say so; `policy` and `priority` as sched_setscheduler has them. */
+async function order(threads: readonly { name: string; policy: number; priority: number; atMs: number; ms: number }[]): Promise<string[]> {
+  const done: string[] = [];
+  const bench = new UserBench();
+  const status = await bench.run(
+    bench.start(function* (u) {
+      for (const { name, policy, priority, atMs, ms } of threads) {
+        u.child(function* (c) {
+          c.setWord(A, priority);
+          expect(yield sys("sched_setscheduler", 0, policy, A)).toBe(0);
+          const begin = 20 - bench.nanouptime() / MS;
+          c.words(A, 0, (begin + atMs) * MS);
+          yield sys("nanosleep", A, 0);
+          for (let left = ms; left > 0; left--) yield compute(MS);
+          done.push(name);
+        });
+        yield sys("fork");
+        u.words(A, 0, 100_000);
+        yield sys("nanosleep", A, 0);
+      }
+      for (let i = 0; i < threads.length; i++) yield sys("wait4", -1, 0, 0, 0);
+    }),
+  );
+  expect([status, bench.failures]).toEqual([0, []]);
+  return done;
+}
+const [OTHER, FIFO, RR] = [0, 1, 2];
+
+it("real-time threads go by priority, and before all others", async () => {
+  expect(
+    await order([
+      { name: "normal", policy: OTHER, priority: 0, atMs: 0, ms: 30 },
+      { name: "low", policy: FIFO, priority: 10, atMs: 5, ms: 30 },
+      { name: "high", policy: FIFO, priority: 20, atMs: 10, ms: 30 },
+      { name: "middle", policy: RR, priority: 15, atMs: 15, ms: 30 },
+    ]),
+  ).toEqual(["high", "middle", "low", "normal"]);
+});
+
+it("of one priority, SCHED_FIFO runs until it waits, and SCHED_RR takes turns", async () => {
+  const pair = (policy: number): Promise<string[]> =>
+    order([
+      { name: "long", policy, priority: 10, atMs: 0, ms: 60 },
+      { name: "short", policy, priority: 10, atMs: 5, ms: 15 },
+    ]);
+  expect(await pair(FIFO)).toEqual(["long", "short"]);
+  expect(await pair(RR)).toEqual(["short", "long"]);
+});
+
+it("a busy real-time thread leaves the others a twentieth", async () => {
+  const realtime: Program = function* (u) {
+    u.setWord(A, 99);
+    expect(yield sys("sched_setscheduler", 0, FIFO, A)).toBe(0);
+    for (;;) yield compute(3 * MS);
+  };
+  const bench = new UserBench();
+  let got = 0;
+  await bench.run(
+    bench.start(function* (u) {
+      u.child(realtime);
+      const pid = yield sys("fork");
+      u.words(A, 0, 100_000);
+      yield sys("nanosleep", A, 0);
+      const [start, used] = [bench.nanouptime(), u.lp.runtimeNs];
+      while (bench.nanouptime() - start < 4e9) yield compute(MS);
+      got = u.lp.runtimeNs - used;
+      yield sys("kill", pid, 9);
+    }),
+  );
+  expect(got / 4e9).toBeGreaterThan(0.03);
+  expect(got / 4e9).toBeLessThan(0.1);
+});

@@ -32,10 +32,13 @@ const RTP_LOOKUP = 0;
 const RTP_SET = 1;
 const isRealtime = (type: number): boolean => type === RTP_PRIO_REALTIME || type === RTP_PRIO_FIFO;
 
+/** The priority as a number up to RTP_PRIO_MAX; Linux has more of them. */
+const levelOf = (of: Lwp): number => Math.min(of.rtpPrio, RTP_PRIO_MAX);
+
 /** struct rtprio is two 16-bit numbers: type and priority. */
 function rtprio(lp: Lwp, func: number, p: Proc, of: Lwp, named: boolean, word: number, uaddr: number): number {
   if (func === RTP_LOOKUP) {
-    putWords(lp, uaddr, of.rtpType | (of.rtpPrio << 16));
+    putWords(lp, uaddr, of.rtpType | (levelOf(of) << 16));
     return 0;
   }
   if (func !== RTP_SET) throw EINVAL;
@@ -45,8 +48,7 @@ function rtprio(lp: Lwp, func: number, p: Proc, of: Lwp, named: boolean, word: n
   if (cred.uid !== 0 && (named || isRealtime(type))) throw EPERM;
   if (!isRealtime(type) && type !== RTP_PRIO_NORMAL && type !== RTP_PRIO_IDLE) throw EINVAL;
   if (word >>> 16 > RTP_PRIO_MAX) throw EINVAL;
-  of.rtpType = type;
-  of.rtpPrio = word >>> 16;
+  lp.k.sched.setClass(of, type, word >>> 16);
   return 0;
 }
 function sysRtprio(lp: Lwp, a: Int32Array): number {
@@ -85,11 +87,11 @@ const policyOf = (of: Lwp): number =>
   of.rtpType === RTP_PRIO_FIFO ? SCHED_FIFO : of.rtpType === RTP_PRIO_REALTIME ? SCHED_RR : SCHED_OTHER;
 
 function setScheduler(of: Lwp, policy: number, priority: number): number {
-  if (policy === SCHED_OTHER) of.rtpType = RTP_PRIO_NORMAL;
+  const { sched } = of.k;
+  if (policy === SCHED_OTHER) sched.setClass(of, RTP_PRIO_NORMAL, 0);
   else if (policy !== SCHED_FIFO && policy !== SCHED_RR) return 0;
   else if (priority < 0 || priority > RTP_PRIO_MAX) throw EPERM;
-  else of.rtpType = policy === SCHED_FIFO ? RTP_PRIO_FIFO : RTP_PRIO_REALTIME;
-  of.rtpPrio = policy === SCHED_OTHER ? 0 : RTP_PRIO_MAX - priority;
+  else sched.setClass(of, policy === SCHED_FIFO ? RTP_PRIO_FIFO : RTP_PRIO_REALTIME, RTP_PRIO_MAX - priority);
   return 0;
 }
 function sysSchedSetparam(lp: Lwp, a: Int32Array): number {
@@ -100,7 +102,7 @@ function sysSchedSetparam(lp: Lwp, a: Int32Array): number {
 }
 function sysSchedGetparam(lp: Lwp, a: Int32Array): number {
   const of = readable(lp, a[0]!);
-  putWords(lp, a[1]!, isRealtime(of.rtpType) ? RTP_PRIO_MAX - of.rtpPrio : 0);
+  putWords(lp, a[1]!, isRealtime(of.rtpType) ? RTP_PRIO_MAX - levelOf(of) : 0);
   return 0;
 }
 function sysSchedSetscheduler(lp: Lwp, a: Int32Array): number {

@@ -39,6 +39,7 @@ import { PTRACE_ROWS } from "./sys-ptrace.ts";
 import { SIGNAL_ROWS } from "./sys-signal.ts";
 import { SOCKET_ROWS } from "./sys-socket.ts";
 import { SPLICE_ROWS } from "./sys-splice.ts";
+import { SCHED_ROWS } from "./sys-sched.ts";
 import { SYSTEM_ROWS } from "./sys-system.ts";
 import { THREAD_ROWS } from "./sys-thread.ts";
 import { TIME_ROWS } from "./sys-time.ts";
@@ -70,6 +71,7 @@ function buildTable(): readonly (Sysent | undefined)[] {
     MEMORY_ROWS,
     POLL_ROWS,
     AIO_ROWS,
+    SCHED_ROWS,
     SYSTEM_ROWS,
     SOCKET_ROWS,
     FILE_ROWS,

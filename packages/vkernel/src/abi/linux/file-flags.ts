@@ -29,6 +29,7 @@ const O_DIRECTORY = 0o200000;
 const O_NOFOLLOW = 0o400000;
 export const LINUX_O_CLOEXEC = 0o2000000;
 const O_SYNC = 0o4010000;
+const O_NOATIME = 0o1000000;
 const O_PATH = 0o10000000;
 /** Only with O_DIRECTORY, so that older kernels refuse it. */
 const O_TMPFILE = 0o20000000;
@@ -46,9 +47,20 @@ const PAIRS: readonly (readonly [number, number])[] = [
   [O_DIRECTORY, n.O_DIRECTORY],
   [O_NOFOLLOW, n.O_NOFOLLOW],
   [LINUX_O_CLOEXEC, n.O_CLOEXEC],
+  [O_NOATIME, n.O_NOATIME],
   [O_PATH, n.O_PATH],
   [O_TMPFILE, n.O_TMPFILE],
 ];
+
+const KNOWN_FLAGS = PAIRS.reduce((all, [linux]) => all | linux, 3 | LINUX_O_LARGEFILE | O_SYNC);
+const O_PATH_FLAGS = O_PATH | O_DIRECTORY | O_NOFOLLOW | LINUX_O_CLOEXEC;
+
+/** openat2(2) refuses what open(2) passes over: unknown flags, a mode for no new file, more than names with O_PATH. Throws EINVAL. */
+export function checkOpenHow(flags: number, mode: number): void {
+  if ((flags & ~KNOWN_FLAGS) !== 0 || (mode & ~0o7777) !== 0) throw EINVAL;
+  if (mode !== 0 && (flags & (O_CREAT | O_TMPFILE)) === 0) throw EINVAL;
+  if ((flags & O_PATH) !== 0 && (flags & ~O_PATH_FLAGS) !== 0) throw EINVAL;
+}
 
 /** open(2) flags. Throws EINVAL for an unnamed file that is not to be written, or to be made by name. */
 export function nativeOpenFlags(flags: number): number {
@@ -56,7 +68,7 @@ export function nativeOpenFlags(flags: number): number {
     if ((flags & (O_DIRECTORY | O_CREAT)) !== O_DIRECTORY || (flags & 3) === 0) throw EINVAL;
   }
   // With O_PATH only these two others count.
-  let f = (flags & O_PATH) !== 0 ? flags & (O_PATH | O_DIRECTORY | O_NOFOLLOW | LINUX_O_CLOEXEC) : flags;
+  let f = (flags & O_PATH) !== 0 ? flags & O_PATH_FLAGS : flags;
   let out = f & 3;
   // Mode 3 is a descriptor for ioctl only; it needs no rights that O_RDONLY would not.
   if (out === 3) out = 0;

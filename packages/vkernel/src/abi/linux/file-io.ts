@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Reading, writing, positioning and closing for Linux programs (Linux fs/read_write.c, fs/open.c, fs/readdir.c). */
 import { E2BIG, EAGAIN, EBADF, EINVAL, EISDIR, ENOENT, ENOTDIR, EOPNOTSUPP, EOVERFLOW, ESPIPE } from "../../sys/errno.ts";
-import { AT_FDCWD, FREAD, O_APPEND, SEEK_CUR, SEEK_END, SEEK_SET } from "../../sys/fcntl.ts";
+import { AT_FDCWD, FREAD, O_APPEND, O_NONBLOCK, SEEK_CUR, SEEK_END, SEEK_SET } from "../../sys/fcntl.ts";
 import { FULL_RDEV, NULL_RDEV, RANDOM_RDEV, URANDOM_RDEV, ZERO_RDEV } from "../../dev/mem.ts";
 import { VTTODT } from "../../sys/stat.ts";
 import { WOULDBLOCK } from "../../sys/wait.ts";
@@ -33,7 +33,7 @@ import { VDIR, VREG } from "../../vfs/vnode.ts";
 import { PAGE_SIZE } from "../../sys/mman.ts";
 import { copyin, copyinWords, copyout, copyoutWords } from "../../vm/copyio.ts";
 import { Uio } from "../../vm/uio.ts";
-import { dirFd, nativeOpenFlags, off64Arg, pathArg, requireFd, textArg } from "./file-flags.ts";
+import { checkOpenHow, dirFd, nativeOpenFlags, off64Arg, pathArg, requireFd, textArg } from "./file-flags.ts";
 import { ino32 } from "./file-stat.ts";
 
 /** Longest transfer of one call (Linux MAX_RW_COUNT). */
@@ -102,8 +102,14 @@ const sysPread = (lp: Lwp, a: Int32Array): number => {
   const offset = position(lp, a);
   return kernPread(lp, a[0]!, userUio(lp, a[1]!, a[2]!), offset);
 };
-const sysPwrite = (lp: Lwp, a: Int32Array): number => {
+/** As position(), to write at: Linux's pwrite appends to a file that is open for appending (pwrite(2), BUGS). */
+function writePosition(lp: Lwp, a: Int32Array): number {
   const offset = position(lp, a);
+  const fp = lp.proc.fd!.get(a[0]!);
+  return fp instanceof VnodeFile && (fp.flags & O_APPEND) !== 0 ? fp.vp.size() : offset;
+}
+const sysPwrite = (lp: Lwp, a: Int32Array): number => {
+  const offset = writePosition(lp, a);
   return kernPwrite(lp, a[0]!, userUio(lp, a[1]!, a[2]!), offset);
 };
 
@@ -125,7 +131,7 @@ function preadv(lp: Lwp, a: Int32Array, flags: number): number {
   return kernPread(lp, a[0]!, uio, offset);
 }
 function pwritev(lp: Lwp, a: Int32Array, flags: number): number {
-  const offset = position(lp, a);
+  const offset = writePosition(lp, a);
   writableFile(lp, a[0]!);
   const uio = iovUio(lp, a[1]!, a[2]!);
   if (uio.resid === 0) return 0;
@@ -176,6 +182,7 @@ function openHow(lp: Lwp, uaddr: number, len: number): { flags: number; mode: nu
     if ((asked & (1 << bit)) !== 0) resolve |= nlc;
   });
   if ((resolve & NLC_BENEATH) !== 0 && (resolve & NLC_INROOT) !== 0) throw EINVAL;
+  checkOpenHow(flags, mode);
   if ((asked & RESOLVE_CACHED) !== 0) throw EAGAIN;
   return { flags, mode, resolve };
 }
@@ -339,7 +346,11 @@ const sendfile =
     const to = writableFile(lp, a[0]!);
     if (!(from instanceof VnodeFile) || from.dev !== null || from.vp.type === VDIR) throw EINVAL;
     const moved = copyFiles(lp, from, to, Math.min(a[3]! >>> 0, COPY_MOST), at, null);
-    if (at !== null && moved > 0) putOffset(lp, a[2]!, at, is64);
+    if (moved === WOULDBLOCK) {
+      if ((to.flags & O_NONBLOCK) !== 0) throw EAGAIN;
+      return WOULDBLOCK;
+    }
+    if (at !== null) putOffset(lp, a[2]!, at, is64);
     return moved;
   };
 const sendfileSlow = (is64: boolean) =>

@@ -218,7 +218,7 @@ function sysStatx(lp: Lwp, a: Int32Array): number {
 }
 
 function mountOfFd(lp: Lwp, d: number): { mount: Mount; stat: Statfs } {
-  const fp = lp.proc.fd!.get(d);
+  const fp = lp.proc.fd!.getAny(d);
   // Pipes and sockets are on no file system that is mounted; the root's figures stand for them.
   const mount = fp instanceof VnodeFile ? fp.nch.mount : lp.k.mounts.root.mount;
   return { mount, stat: mount.statfs() };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** /proc/PID as Linux programs read it (proc(5); Linux fs/proc/array.c, base.c, task_mmu.c). */
-import { CAP_SYS_RESOURCE, capable } from "../../sys/capability.ts";
+import { CAP_SYS_NICE, CAP_SYS_RESOURCE, capable } from "../../sys/capability.ts";
 import { EACCES, EFAULT, EINVAL, EIO, EPERM, ESRCH } from "../../sys/errno.ts";
 import { PAGE_SIZE } from "../../sys/mman.ts";
 import { SIG_DFL, SIG_IGN, sigaddset, sigset, type Sigset } from "../../sys/signal.ts";
@@ -22,6 +22,7 @@ import type { Vmspace } from "../../vm/vmspace.ts";
 import { linuxOpenFlags, linuxRdev } from "./file-flags.ts";
 import { mapsText, smapsRollupText, smapsText } from "./procfs-maps.ts";
 import { mountLines, mountinfoLines } from "./procfs-mounts.ts";
+import { schedPolicy, schedPriority } from "./sys-sched.ts";
 import { linuxSigset } from "./signo.ts";
 
 /** Clock ticks of 10 ms, as USER_HZ. */
@@ -77,6 +78,14 @@ function setOomScoreAdj(p: Proc, text: string): void {
   if (superuser) p.oomScoreAdjMin = value;
 }
 
+/** By how much the sleeps of a thread may be late, ns. Throws EINVAL, EPERM for those of others but for the superuser. */
+function setSlack(p: Proc, lp: Lwp | null, text: string): void {
+  if (!/^\s*\d+\s*$/.test(text)) throw EINVAL;
+  const { curproc } = p.k;
+  if (curproc !== null && curproc !== p && !capable(curproc.cred, CAP_SYS_NICE)) throw EPERM;
+  if (lp !== null) lp.slackNs = Number(text) === 0 ? lp.defaultSlackNs : Number(text);
+}
+
 function statText(p: Proc, lp: Lwp | null, isThread: boolean): string {
   const vm = p.vmspace;
   const tty = p.pgrp.session.ttyp;
@@ -104,7 +113,7 @@ function statText(p: Proc, lp: Lwp | null, isThread: boolean): string {
     ticks(sys),
     ticks(p.childUserNs),
     ticks(p.childSysNs),
-    20 + p.nice,
+    lp === null || schedPriority(lp) === 0 ? 20 + p.nice : -1 - schedPriority(lp),
     p.nice,
     Math.max(1, p.lwps.size),
     0,
@@ -120,7 +129,10 @@ function statText(p: Proc, lp: Lwp | null, isThread: boolean): string {
     lp === null || lp.wmesg === "" ? 0 : 1,
     0, 0,
     p.exitSignal === 0 ? 0 : 17,
-    0, 0, 0, 0, 0, 0, 0, 0, 0,
+    0,
+    lp === null ? 0 : schedPriority(lp),
+    lp === null ? 0 : schedPolicy(lp),
+    0, 0, 0, 0, 0, 0,
     p.argStart, p.argEnd, p.envStart, p.envEnd,
     p.xstat,
   ];
@@ -373,6 +385,7 @@ export function pidDir(p: Proc, thread: Lwp | null, mount: () => Mount): ProcDir
     cgroup: file(0o444, () => "0::/\n"),
     oom_score: file(0o444, () => `${oomScore(p)}\n`),
     oom_score_adj: file(0o644, () => `${p.oomScoreAdj}\n`, (text) => setOomScoreAdj(p, text)),
+    timerslack_ns: file(0o666, () => `${first()?.slackNs ?? 0}\n`, (text) => setSlack(p, first(), text)),
     loginuid: file(0o644, () => "4294967295"),
     sessionid: file(0o444, () => "4294967295"),
     exe: link(

@@ -136,6 +136,14 @@ function pipeRounded(bytes: number): number {
 function sysDir(k: Kernel): ProcDir {
   const t = k.tunables;
   const fixed = (text: string): ProcFile => file(() => `${text}\n`);
+  /** A limit that the superuser may set. */
+  const number = (get: () => number, set: (n: number) => void, most = 0x7fff_ffff): ProcFile =>
+    file(() => `${get()}\n`, 0o644, (text) => {
+      administrator(k);
+      const n = /^\s*\d+\s*$/.test(text) ? Number(text) : Infinity;
+      if (n > most) throw EINVAL;
+      set(n);
+    });
   const bootId = uuid(k);
   const hostname = file(() => `${k.hostname}\n`, 0o644, (text) => {
     administrator(k);
@@ -170,7 +178,7 @@ function sysDir(k: Kernel): ProcDir {
       msgmni: tunable(() => k.ipc.msg.max, (v) => (k.ipc.msg.max = v), 0, IPC_MAX),
       sem: fixed([SEMMSL, SEMMNS, SEMOPM, SEMMNI].join("\t")),
       shmall: fixed(String(k.ipc.shm.maxPages)),
-      shmmax: fixed(String(k.ipc.shm.maxPages * 4096)),
+      shmmax: number(() => k.ipc.shm.maxBytes, (n) => (k.ipc.shm.maxBytes = n)),
       shmmni: fixed(String(SHMMNI)),
       random: procDir(0o555, {
         boot_id: file(() => bootId),
@@ -181,7 +189,7 @@ function sysDir(k: Kernel): ProcDir {
     }),
     vm: procDir(0o555, {
       overcommit_memory: fixed("1"),
-      max_map_count: fixed("65530"),
+      max_map_count: number(() => k.vm.maxMapEntries, (n) => (k.vm.maxMapEntries = n)),
       mmap_min_addr: fixed(String(MMAP_MIN_ADDR)),
       swappiness: fixed("60"),
     }),

@@ -86,6 +86,9 @@ export function putAddress(lp: Lwp, s: Socket, name: SocketName, uaddr: number, 
 
 /** Stores the sender of what was just received; a connected stream has none to tell. */
 export function putSender(lp: Lwp, s: Socket, uaddr: number, lenAddr: number): void {
-  if (s.family !== AF_UNIX && s.kind === SOCK_STREAM) suword(lp.proc.vmspace!, lenAddr, 0);
-  else putName(lp, s, s.from, uaddr, lenAddr);
+  const vm = lp.proc.vmspace!;
+  if (s.family !== AF_UNIX && s.kind === SOCK_STREAM) {
+    if (fuword(vm, lenAddr) < 0) throw EINVAL;
+    suword(vm, lenAddr, 0);
+  } else putName(lp, s, s.from, uaddr, lenAddr);
 }

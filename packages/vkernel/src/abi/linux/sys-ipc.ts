@@ -50,6 +50,7 @@ function setPerm(lp: Lwp, o: IpcObject, uaddr: number): void {
 }
 
 /** The object that *_STAT (by index) and IPC_STAT (by identifier) look at, and what they return. */
+const INDEX_MASK = 0x7fff;
 function statTarget<T extends IpcObject>(
   lp: Lwp,
   table: { find(id: number): T; at(index: number): T },
@@ -57,7 +58,8 @@ function statTarget<T extends IpcObject>(
   checked: boolean,
   which: number,
 ): T {
-  const object = byIndex ? table.at(which) : table.find(which);
+  // An identifier serves as an index, too: it has the index in it.
+  const object = byIndex ? table.at(which & INDEX_MASK) : table.find(which);
   if (checked) object.access(IPC_R, lp.proc.cred);
   return object;
 }
@@ -108,7 +110,7 @@ function shmctl(lp: Lwp, id: number, cmd: number, buf: number): number {
     case IPC_INFO: {
       const pages = table.maxPages;
       // shmmax, shmmin, shmmni, shmseg, shmall
-      copyoutWords(vm, Int32Array.of(pages * 4096, 1, SHMMNI, SHMMNI, pages, 0, 0, 0, 0), buf, 9);
+      copyoutWords(vm, Int32Array.of(table.maxBytes, 1, SHMMNI, SHMMNI, pages, 0, 0, 0, 0), buf, 9);
       return Math.max(0, table.highest - 1);
     }
     case SHM_INFO:

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Linux memory calls (Linux mm/mmap.c, mm/madvise.c). */
 import { CAP_SYS_RAWIO } from "../../sys/capability.ts";
-import { EBUSY, EINVAL, ENOMEM, EOPNOTSUPP, EPERM } from "../../sys/errno.ts";
+import { EBUSY, EINVAL, ENOMEM, EOPNOTSUPP, EOVERFLOW, EPERM } from "../../sys/errno.ts";
 import {
   MADV_CORE,
   MADV_DONTNEED,
@@ -25,7 +25,8 @@ import {
 } from "../../sys/mman.ts";
 import { copyinWords, copyout } from "../../vm/copyio.ts";
 import { UNWIRED, WIRED, WIRED_ONFAULT, type Wired } from "../../vm/map-entry.ts";
-import { madvise, mincore, mlockAll, minherit, mprotect, munmap } from "../../vm/mmap.ts";
+import { anyEntry, madvise, mincore, mlockAll, minherit, mprotect, munmap } from "../../vm/mmap.ts";
+import type { Vmspace } from "../../vm/vmspace.ts";
 import type { Lwp } from "../../kern/proc.ts";
 import { READ_IMPLIES_EXEC } from "../../kern/proc.ts";
 import { need } from "../../kern/prot.ts";
@@ -74,9 +75,12 @@ function mapFlags(f: number): number {
 /** A length in whole pages; what does not fit in 32 bits comes out as 0, as in the kernels of 32-bit machines. */
 const pageAlign = (len: number): number => ((len + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1)) >>> 0;
 
+/** Offsets are counted in pages, in 32 bits. */
+const OFFSET_LIMIT = 2 ** 32 * PAGE_SIZE;
 function mapIt(lp: Lwp, addr: number, len: number, prot: number, flags: number, d: number, offset: number): number {
   if ((flags & LINUX_MAP_ANONYMOUS) === 0) lp.proc.fd!.get(d);
   if (len !== 0 && pageAlign(len) === 0) throw ENOMEM;
+  if (offset + pageAlign(len) > OFFSET_LIMIT) throw EOVERFLOW;
   if ((flags & (LINUX_MAP_FIXED | LINUX_MAP_FIXED_NOREPLACE)) !== 0 && addr >>> 0 < MMAP_MIN_ADDR) need(lp.proc, CAP_SYS_RAWIO);
   const r = kernMmap(lp, {
     addr: addr >>> 0, len: len >>> 0, prot: prot & PROT_MASK, flags: mapFlags(flags), fd: d, offset,
@@ -162,6 +166,8 @@ const LINUX_MADV_FREE = 8;
 const LINUX_MADV_REMOVE = 9;
 const LINUX_MADV_DONTFORK = 10;
 const LINUX_MADV_DOFORK = 11;
+const LINUX_MADV_MERGEABLE = 12;
+const LINUX_MADV_UNMERGEABLE = 13;
 const LINUX_MADV_DONTDUMP = 16;
 const LINUX_MADV_DODUMP = 17;
 const LINUX_MADV_WIPEONFORK = 18;
@@ -171,6 +177,10 @@ const LINUX_MADV_PAGEOUT = 21;
 const LINUX_MADV_LAST = LINUX_MADV_PAGEOUT;
 /** What gives pages up, which those that are locked must not be. */
 const LINUX_MADV_GIVES_UP = new Set([LINUX_MADV_DONTNEED, LINUX_MADV_FREE, LINUX_MADV_COLD, LINUX_MADV_PAGEOUT]);
+/** Throws EINVAL for a range with something else than private anonymous memory in it. */
+function checkAnonymous(vm: Vmspace, addr: number, len: number): void {
+  if (anyEntry(vm, addr, addr + len, (entry) => entry.object !== null)) throw EINVAL;
+}
 function sysMadvise(lp: Lwp, a: Int32Array): number {
   const vm = lp.proc.vmspace!;
   const addr = a[0]! >>> 0;
@@ -186,6 +196,7 @@ function sysMadvise(lp: Lwp, a: Int32Array): number {
       madvise(vm, addr, len, MADV_FREE);
       return 0;
     case LINUX_MADV_FREE:
+      checkAnonymous(vm, addr, len);
       madvise(vm, addr, len, MADV_DONTNEED);
       return 0;
     case LINUX_MADV_DONTFORK:
@@ -200,8 +211,13 @@ function sysMadvise(lp: Lwp, a: Int32Array): number {
     case LINUX_MADV_WIPEONFORK:
     case LINUX_MADV_KEEPONFORK:
       if (addr % PAGE_SIZE !== 0) throw EINVAL;
+      if (advice === LINUX_MADV_WIPEONFORK) checkAnonymous(vm, addr, len);
       minherit(vm, addr, len, advice === LINUX_MADV_WIPEONFORK ? INHERIT_ZERO : INHERIT_COPY);
       return 0;
+    case LINUX_MADV_MERGEABLE:
+    case LINUX_MADV_UNMERGEABLE:
+      // As of a kernel that does not merge equal pages.
+      throw EINVAL;
     default:
       if (advice < 0 || advice === LINUX_MADV_REMOVE || advice > LINUX_MADV_LAST) throw EINVAL;
       madvise(vm, addr, len, MADV_NORMAL);

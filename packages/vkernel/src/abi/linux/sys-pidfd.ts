@@ -73,7 +73,7 @@ function sysPidfdGetfd(lp: Lwp, a: Int32Array): number {
   const p = pidfdTarget(lp, a[0]!);
   if (p.stat === SZOMB || p.fd === null) throw ESRCH;
   if (p !== lp.proc && !mayTrace(lp.proc, p)) throw EPERM;
-  const fp = fhold(p.fd.get(a[1]!));
+  const fp = fhold(p.fd.getAny(a[1]!));
   try {
     return lp.proc.fd!.install(lp, fp, true);
   } catch (e) {

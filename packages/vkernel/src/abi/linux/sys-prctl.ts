@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Linux settings of a process: prctl, capability sets, personality. */
-import { Capabilities } from "../../sys/capability.ts";
+import { CAP_SETPCAP, Capabilities, capable } from "../../sys/capability.ts";
 import { EINVAL, EPERM, EFAULT } from "../../sys/errno.ts";
 import { copyin, copyinWords, copyout, copyoutWords, suword } from "../../vm/copyio.ts";
 import type { Lwp, Proc } from "../../kern/proc.ts";
@@ -20,6 +20,9 @@ const PR_GET_SECCOMP = 21;
 const PR_CAPBSET_READ = 23;
 const PR_CAPBSET_DROP = 24;
 const PR_GET_SECUREBITS = 27;
+const PR_SET_SECUREBITS = 28;
+const PR_SET_TIMERSLACK = 29;
+const PR_GET_TIMERSLACK = 30;
 const PR_SET_CHILD_SUBREAPER = 36;
 const PR_GET_CHILD_SUBREAPER = 37;
 const PR_SET_NO_NEW_PRIVS = 38;
@@ -52,6 +55,11 @@ function capAmbient(p: Proc, how: number, cap: number): number {
     default:
       throw EINVAL;
   }
+}
+
+/** Whether one of the arguments from the given one on says something where there is nothing to say. */
+function unused(a: Int32Array, from: number): boolean {
+  return a.subarray(from, 5).some((word) => word !== 0);
 }
 
 function sysPrctl(lp: Lwp, a: Int32Array): number {
@@ -93,6 +101,16 @@ function sysPrctl(lp: Lwp, a: Int32Array): number {
       copyout(vm, name, 0, a[1]!, 16);
       return 0;
     }
+    case PR_SET_SECUREBITS:
+      if (!capable(p.cred, CAP_SETPCAP)) throw EPERM;
+      // No bit can be set: what user id 0 means is the same for all.
+      if (a[1] !== 0) throw EINVAL;
+      return 0;
+    case PR_SET_TIMERSLACK:
+      lp.slackNs = a[1]! > 0 ? a[1]! : lp.defaultSlackNs;
+      return 0;
+    case PR_GET_TIMERSLACK:
+      return lp.slackNs;
     case PR_CAPBSET_READ:
       return (p.cred.caps.bounding & Capabilities.bit(a[1]!)) === 0n ? 0 : 1;
     case PR_CAPBSET_DROP:
@@ -107,10 +125,11 @@ function sysPrctl(lp: Lwp, a: Int32Array): number {
       suword(vm, a[1]!, p.subreaper ? 1 : 0);
       return 0;
     case PR_SET_NO_NEW_PRIVS:
-      if (a[1] !== 1) throw EINVAL;
+      if (a[1] !== 1 || unused(a, 2)) throw EINVAL;
       p.noNewPrivs = true;
       return 0;
     case PR_GET_NO_NEW_PRIVS:
+      if (unused(a, 1)) throw EINVAL;
       return p.noNewPrivs ? 1 : 0;
     default:
       throw EINVAL;

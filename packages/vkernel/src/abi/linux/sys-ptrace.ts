@@ -382,11 +382,12 @@ function sysPtrace(lp: Lwp, a: Int32Array): number {
 const PIECE = 4096;
 const IOV_MAX = 1024;
 
-/** struct iovec[count]. Throws EINVAL for too many. */
+/** struct iovec[count]. Throws EINVAL for too many, and for a length that is negative as a ssize_t. */
 function iovecs(lp: Lwp, uaddr: number, count: number): { readonly base: number; readonly len: number }[] {
   if (count < 0 || count > IOV_MAX) throw EINVAL;
   const words = new Int32Array(count * 2);
   copyinWords(lp.proc.vmspace!, uaddr, words, words.length);
+  for (let i = 0; i < count; i++) if (words[2 * i + 1]! < 0) throw EINVAL;
   return Array.from({ length: count }, (_v, i) => ({ base: words[2 * i]! >>> 0, len: words[2 * i + 1]! >>> 0 }));
 }
 

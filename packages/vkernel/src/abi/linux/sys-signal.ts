@@ -219,9 +219,13 @@ function userInfo(lp: Lwp, s: number, code: number): Ksiginfo {
   return info;
 }
 
+/** A thread's number names its process, too. */
+function processOf(lp: Lwp, id: number): number {
+  return id > 0 && !lp.k.procs.has(id) ? (lp.k.lwps.get(id)?.proc.pid ?? id) : id;
+}
 function sysKill(lp: Lwp, a: Int32Array): number {
   const s = a[1] === 0 ? 0 : signalArg(a[1]!);
-  kill(lp.proc, a[0]!, s, userInfo(lp, s, SI_USER));
+  kill(lp.proc, processOf(lp, a[0]!), s, userInfo(lp, s, SI_USER));
   return 0;
 }
 
@@ -263,7 +267,7 @@ function callerInfo(lp: Lwp, uaddr: number, target: number, n: number, named = t
 function sysRtSigqueueinfo(lp: Lwp, a: Int32Array): number {
   const info = callerInfo(lp, a[2]!, a[0]!, a[1]!);
   const s = info.signo;
-  const p = lp.k.procs.get(a[0]!);
+  const p = lp.k.procs.get(processOf(lp, a[0]!));
   if (p === undefined) throw ESRCH;
   if (!canSignal(lp.proc, p, s)) throw EPERM;
   checkQueueRoom(p);

@@ -4,6 +4,7 @@
  * (Linux net/socket.c, net/unix).
  */
 import {
+  EAGAIN,
   EINVAL,
   EISCONN,
   EMSGSIZE,
@@ -11,6 +12,7 @@ import {
 } from "../../sys/errno.ts";
 import { O_NONBLOCK } from "../../sys/fcntl.ts";
 import {
+  AF_INET,
   AF_INET6,
   IPPROTO_IPV6,
   MSG_CMSG_CLOEXEC,
@@ -84,6 +86,12 @@ function nativeFlags(f: number): number {
 const LINUX_MSG_OOB = 0x1;
 const LINUX_MSG_CTRUNC = 0x8;
 const LINUX_MSG_TRUNC = 0x20;
+const LINUX_MSG_ERRQUEUE = 0x2000;
+
+/** Sockets of the Internet have a queue of errors, in which nothing ever waits here. Throws EAGAIN. */
+function checkErrorQueue(s: Socket, flags: number): void {
+  if ((flags & LINUX_MSG_ERRQUEUE) !== 0 && (s.family === AF_INET || s.family === AF_INET6)) throw EAGAIN;
+}
 
 // ---------------------------------------------------------------------------------------------------------
 // Making and connecting
@@ -215,6 +223,7 @@ function received(s: Socket, n: number, flags: number): number {
   return (flags & LINUX_MSG_TRUNC) !== 0 && s.kind !== SOCK_STREAM ? s.packetLength : n;
 }
 function recvfrom(lp: Lwp, a: Int32Array, nameAddr: number): number {
+  checkErrorQueue(socketOf(lp, a[0]!).socket, a[3]!);
   const n = recvTry(lp, message(lp, a[0]!, user(lp, a[1]!, a[2]!), a[3]!, null, a[5]!, nameAddr === 0 ? 0 : 4));
   return n === WOULDBLOCK ? n : finishRecvfrom(lp, a, n, nameAddr);
 }
@@ -238,6 +247,7 @@ function getMsghdr(lp: Lwp, uaddr: number): Msghdr {
   const vm = lp.proc.vmspace!;
   const w = new Int32Array(7);
   copyinWords(vm, uaddr, w, 7);
+  if (w[1]! < 0) throw EINVAL;
   const n = w[3]! >>> 0;
   if (n > UIO_MAXIOV) throw EMSGSIZE;
   const iov = new Int32Array(2 * n);
@@ -281,7 +291,7 @@ function parseControl(lp: Lwp, h: Msghdr, socket: Socket): Control {
     if (level === IPPROTO_IPV6 && hasFields) out.fields = { ...out.fields, ...parseField(dv, at, len) };
     else if (level !== SOL_SOCKET) throw EINVAL;
     else if (type === SCM_RIGHTS) {
-      for (let i = at + CMSG_HDR; i + 4 <= at + len; i += 4) out.files.push(lp.proc.fd!.get(dv.getInt32(i, true)));
+      for (let i = at + CMSG_HDR; i + 4 <= at + len; i += 4) out.files.push(lp.proc.fd!.getAny(dv.getInt32(i, true)));
     } else if (type !== SCM_CREDENTIALS) throw EINVAL;
     at += align4(len);
   }
@@ -373,7 +383,7 @@ function takeRights(lp: Lwp, rights: FileRights, max: number, cloexec: boolean):
 }
 
 function sysRecvmsg(lp: Lwp, a: Int32Array): number {
-  socketOf(lp, a[0]!);
+  checkErrorQueue(socketOf(lp, a[0]!).socket, a[2]!);
   const n = recvTry(lp, message(lp, a[0]!, getMsghdr(lp, a[1]!).uio, a[2]!, null, a[1]!, MSGHDR));
   return n === WOULDBLOCK ? n : finishRecvmsg(lp, a, n);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Socket options (Linux net/core/sock.c, sock_setsockopt; net/ipv4/tcp.c, ip_sockglue.c; net/ipv6/ipv6_sockglue.c). */
+import { CAP_NET_ADMIN } from "../../sys/capability.ts";
 import { EDOM, EINVAL, ENOPROTOOPT, EOPNOTSUPP } from "../../sys/errno.ts";
 import { IPPROTO_ICMPV6, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, IPPROTO_UDPLITE } from "../../sys/socket.ts";
 import { DEFAULT_HOPS, InetSocket } from "../../net/inet/socket.ts";
@@ -7,6 +8,7 @@ import { RawSocket } from "../../net/inet/raw.ts";
 import { copyin, copyinWords, copyout, fubyte, fuword, suword } from "../../vm/copyio.ts";
 import type { Lwp } from "../../kern/proc.ts";
 import type { SocketFile } from "../../kern/socket-file.ts";
+import { need } from "../../kern/prot.ts";
 import { socketOf } from "../../kern/sys-socket.ts";
 import { linuxErrno } from "./errno.ts";
 import { linuxFamily } from "./sockaddr.ts";
@@ -25,6 +27,8 @@ const SO_PEERCRED = 17;
 const SO_RCVTIMEO = 20;
 const SO_SNDTIMEO = 21;
 const SO_ACCEPTCONN = 30;
+const SO_SNDBUFFORCE = 32;
+const SO_RCVBUFFORCE = 33;
 const SO_PROTOCOL = 38;
 const SO_DOMAIN = 39;
 /** Accepted and kept: DEBUG REUSEADDR DONTROUTE BROADCAST KEEPALIVE OOBINLINE PRIORITY LINGER REUSEPORT. */
@@ -52,10 +56,14 @@ export function sysSetsockopt(lp: Lwp, a: Int32Array): number {
   }
   switch (a[2]) {
     case SO_SNDBUF:
-    case SO_RCVBUF: {
+    case SO_RCVBUF:
+    // The bounds are the queues' own: no privilege goes beyond them.
+    case SO_SNDBUFFORCE:
+    case SO_RCVBUFFORCE: {
+      if (a[2] === SO_SNDBUFFORCE || a[2] === SO_RCVBUFFORCE) need(lp.proc, CAP_NET_ADMIN);
       // Linux doubles the value, to make room for its own bookkeeping; programs see that.
       const bytes = Math.min(BUF_MOST, Math.max(BUF_LEAST, optionValue(lp, a[3]!, a[4]!) * 2));
-      if (a[2] === SO_RCVBUF) fp.socket.limit = bytes;
+      if (a[2] === SO_RCVBUF || a[2] === SO_RCVBUFFORCE) fp.socket.limit = bytes;
       else if (fp.socket.peer !== null) fp.socket.peer.limit = bytes;
       return 0;
     }

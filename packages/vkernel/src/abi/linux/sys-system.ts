@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** Linux calls about the system as a whole: names, memory, randomness, scheduling parameters, reboot, log. */
-import { CAP_SYS_ADMIN, CAP_SYS_BOOT, CAP_SYS_NICE, CAP_SYS_TTY_CONFIG, CAP_SYSLOG, capable } from "../../sys/capability.ts";
-import { E2BIG, EFAULT, EINTR, EINVAL, EPERM, ESRCH } from "../../sys/errno.ts";
+/** Linux calls about the system as a whole: names, memory, randomness, reboot, log. */
+import { CAP_SYS_ADMIN, CAP_SYS_BOOT, CAP_SYS_TTY_CONFIG, CAP_SYSLOG, capable } from "../../sys/capability.ts";
+import { EFAULT, EINTR, EINVAL } from "../../sys/errno.ts";
 import { VM_MAX_USER_ADDRESS } from "../../sys/mman.ts";
 import { WOULDBLOCK } from "../../sys/wait.ts";
-import { copyin, copyinWords, copyout, copyoutWords, suword } from "../../vm/copyio.ts";
+import { copyin, copyout, copyoutWords, suword } from "../../vm/copyio.ts";
 import { MSGBUF_BYTES } from "../../kern/dmesg.ts";
-import type { KernelFrame, Lwp, Proc } from "../../kern/proc.ts";
+import type { KernelFrame, Lwp } from "../../kern/proc.ts";
 import { need } from "../../kern/prot.ts";
 import { FOREVER, PCATCH, tsleep } from "../../kern/sleep.ts";
 import { kernSwapoff, kernSwapon } from "../../kern/sys-swap.ts";
-import { hex, int, partial, path, pid, plain, size, sleeps, type Sysent, uptr } from "../../kern/sysent.ts";
+import { hex, int, partial, path, plain, size, sleeps, type Sysent, uptr } from "../../kern/sysent.ts";
 import { pathArg } from "./file-flags.ts";
 import { LINUX_RELEASE, LINUX_VERSION } from "./version.ts";
-import { findProc } from "./sys-process.ts";
 
 const UTS_LEN = 65;
 
@@ -98,127 +97,6 @@ function sysGetrandom(lp: Lwp, a: Int32Array): number {
     done += n;
   }
   return len;
-}
-
-// ---------------------------------------------------------------------------------------------------------
-// Scheduling: one processor, one policy
-
-const SCHED_OTHER = 0;
-const SCHED_FIFO = 1;
-const SCHED_RR = 2;
-const SCHED_BATCH = 3;
-const SCHED_IDLE = 5;
-
-/** Leaves the processor to others of the same priority. */
-function sysSchedYield(lp: Lwp): number {
-  lp.k.sched.yield(lp);
-  return 0;
-}
-/** Throws ESRCH, and EINVAL for negative numbers. */
-function target(lp: Lwp, tid: number): Lwp {
-  if (tid < 0) throw EINVAL;
-  return anyTarget(lp, tid);
-}
-function anyTarget(lp: Lwp, tid: number): Lwp {
-  const t = tid === 0 ? lp : lp.k.lwps.get(tid);
-  if (t === undefined) throw ESRCH;
-  return t;
-}
-function knownPolicy(policy: number): boolean {
-  return [SCHED_OTHER, SCHED_FIFO, SCHED_RR, SCHED_BATCH, SCHED_IDLE].includes(policy);
-}
-function schedPriority(lp: Lwp, uaddr: number): number {
-  if (uaddr === 0) throw EINVAL;
-  const buf = new Uint8Array(4);
-  copyin(lp.proc.vmspace!, uaddr, buf, 0, 4);
-  return new DataView(buf.buffer).getInt32(0, true);
-}
-/** Throws EPERM unless the process is the caller's own, or the caller the superuser. */
-function mayReschedule(lp: Lwp, proc: Lwp["proc"]): void {
-  const { cred } = lp.proc;
-  if (cred.uid !== proc.cred.uid && cred.uid !== proc.cred.ruid && !capable(cred, CAP_SYS_NICE)) throw EPERM;
-}
-function sysSchedSetscheduler(lp: Lwp, a: Int32Array): number {
-  const { proc } = target(lp, a[0]!);
-  const prio = schedPriority(lp, a[2]!);
-  const policy = a[1]! & ~0x4000_0000; // SCHED_RESET_ON_FORK
-  if (!knownPolicy(policy)) throw EINVAL;
-  const realtime = policy === SCHED_FIFO || policy === SCHED_RR;
-  if (realtime ? prio < 1 || prio > 99 : prio !== 0) throw EINVAL;
-  // There is no real-time class to give.
-  if (realtime) throw EPERM;
-  mayReschedule(lp, proc);
-  proc.schedPolicy = policy;
-  return 0;
-}
-function sysSchedSetparam(lp: Lwp, a: Int32Array): number {
-  const { proc } = target(lp, a[0]!);
-  const prio = schedPriority(lp, a[1]!);
-  mayReschedule(lp, proc);
-  if (prio !== 0) throw EINVAL;
-  return 0;
-}
-function sysSchedGetscheduler(lp: Lwp, a: Int32Array): number {
-  return target(lp, a[0]!).proc.schedPolicy;
-}
-function sysSchedGetparam(lp: Lwp, a: Int32Array): number {
-  if (a[1] === 0) throw EINVAL;
-  target(lp, a[0]!);
-  suword(lp.proc.vmspace!, a[1]!, 0);
-  return 0;
-}
-function sysSchedPriorityMax(_lp: Lwp, a: Int32Array): number {
-  if (!knownPolicy(a[0]!)) throw EINVAL;
-  return a[0] === SCHED_FIFO || a[0] === SCHED_RR ? 99 : 0;
-}
-function sysSchedPriorityMin(_lp: Lwp, a: Int32Array): number {
-  if (!knownPolicy(a[0]!)) throw EINVAL;
-  return a[0] === SCHED_FIFO || a[0] === SCHED_RR ? 1 : 0;
-}
-/** A thread's process; that of the system, which has no threads, too. Throws ESRCH. */
-function affinityTarget(lp: Lwp, tid: number): Proc {
-  return tid === 0 ? lp.proc : findProc(lp, tid);
-}
-/** The result is the number of bytes written: one word, in which processor 0 is set. */
-function sysSchedGetaffinity(lp: Lwp, a: Int32Array): number {
-  affinityTarget(lp, a[0]!);
-  if (a[1]! < 4 || (a[1]! & 3) !== 0) throw EINVAL;
-  suword(lp.proc.vmspace!, a[2]!, 1);
-  return 4;
-}
-function sysSchedSetaffinity(lp: Lwp, a: Int32Array): number {
-  const buf = new Uint8Array(Math.min(a[1]! >>> 0, 128));
-  copyin(lp.proc.vmspace!, a[2]!, buf, 0, buf.length);
-  mayReschedule(lp, affinityTarget(lp, a[0]!));
-  if (buf.length === 0 || (buf[0]! & 1) === 0) throw EINVAL;
-  return 0;
-}
-/** struct sched_attr, version 0: size, policy, flags, nice, priority, runtime, deadline, period. */
-const SCHED_ATTR_BYTES = 48;
-function sysSchedGetattr(lp: Lwp, a: Int32Array): number {
-  if (a[1] === 0 || a[3] !== 0 || a[2]! >>> 0 < SCHED_ATTR_BYTES || a[2]! >>> 0 > 4096) throw EINVAL;
-  const w = new Int32Array(SCHED_ATTR_BYTES / 4);
-  w[0] = SCHED_ATTR_BYTES;
-  w[1] = SCHED_OTHER;
-  w[4] = target(lp, a[0]!).proc.nice;
-  copyoutWords(lp.proc.vmspace!, w, a[1]!, w.length);
-  return 0;
-}
-function sysSchedSetattr(lp: Lwp, a: Int32Array): number {
-  const w = new Int32Array(SCHED_ATTR_BYTES / 4);
-  const vm = lp.proc.vmspace!;
-  if (a[1] === 0 || a[2] !== 0) throw EINVAL;
-  copyinWords(vm, a[1]!, w, 1);
-  if (w[0] !== 0 && w[0]! < SCHED_ATTR_BYTES) {
-    suword(vm, a[1]!, SCHED_ATTR_BYTES);
-    throw E2BIG;
-  }
-  copyinWords(vm, a[1]!, w, w.length);
-  const to = target(lp, a[0]!);
-  if (!knownPolicy(w[1]!)) throw EINVAL;
-  if (w[1] === SCHED_FIFO || w[1] === SCHED_RR) throw EPERM;
-  to.proc.renice(lp.proc.cred, Math.max(-20, Math.min(19, w[4]!)));
-  return 0;
 }
 
 function sysGetcpu(lp: Lwp, a: Int32Array): number {
@@ -333,7 +211,6 @@ function sysRestartSyscall(): number {
   throw EINTR;
 }
 
-const ONE_CLASS = "no real-time class: EPERM; the idle policy comes after all niceness, the batch policy as the normal one";
 export const SYSTEM_ROWS: readonly Sysent[] = [
   plain(0, "restart_syscall", [], sysRestartSyscall),
   plain(59, "oldolduname", [uptr], uname(5, 9)),
@@ -347,17 +224,6 @@ export const SYSTEM_ROWS: readonly Sysent[] = [
   plain(116, "sysinfo", [uptr], sysSysinfo),
   plain(121, "setdomainname", [uptr, size], sysSetdomainname),
   plain(122, "uname", [uptr], uname(6, UTS_LEN)),
-  partial(plain(154, "sched_setparam", [pid, uptr], sysSchedSetparam), ONE_CLASS),
-  plain(155, "sched_getparam", [pid, uptr], sysSchedGetparam),
-  partial(plain(156, "sched_setscheduler", [pid, int, uptr], sysSchedSetscheduler), ONE_CLASS),
-  plain(157, "sched_getscheduler", [pid], sysSchedGetscheduler),
-  plain(158, "sched_yield", [], sysSchedYield),
-  plain(159, "sched_get_priority_max", [int], sysSchedPriorityMax),
-  plain(160, "sched_get_priority_min", [int], sysSchedPriorityMin),
-  partial(plain(241, "sched_setaffinity", [pid, size, uptr], sysSchedSetaffinity), "one processor"),
-  plain(242, "sched_getaffinity", [pid, size, uptr], sysSchedGetaffinity),
-  partial(plain(351, "sched_setattr", [pid, uptr, hex], sysSchedSetattr), ONE_CLASS),
-  plain(352, "sched_getattr", [pid, uptr, size, hex], sysSchedGetattr),
   plain(318, "getcpu", [uptr, uptr, uptr], sysGetcpu),
   plain(355, "getrandom", [uptr, size, hex], sysGetrandom),
 ];

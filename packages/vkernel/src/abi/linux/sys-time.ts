@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Linux clocks and timers (Linux kernel/time). Each structure exists with 32-bit and with 64-bit seconds. */
 import { CAP_SYS_TIME } from "../../sys/capability.ts";
-import { EFAULT, EINTR, ERESTART, EINVAL, ESRCH } from "../../sys/errno.ts";
+import { EFAULT, EINTR, ERESTART, EINVAL } from "../../sys/errno.ts";
 import { SIGALRM } from "../../sys/signal.ts";
 import { copyinWords, copyoutWords, suword } from "../../vm/copyio.ts";
 import { WaitChannel } from "../../sys/wait.ts";
@@ -29,6 +29,7 @@ import {
   timerValue,
 } from "../../kern/time.ts";
 import { getTimespec, getTimespec64, getTimeval, NS, putTimespec, putTimespec64, putTimeval } from "./guest-struct.ts";
+import { schedInterval, schedTarget } from "./sys-sched.ts";
 import { nativeSigno } from "./signo.ts";
 
 /** How a structure of this call stores time: 8-byte or 16-byte timespec. */
@@ -281,7 +282,7 @@ const timerSettime = (t: TimeFormat) => (lp: Lwp, a: Int32Array): number => {
   const interval = t.get(lp, a[2]!);
   const value = t.get(lp, a[2]! + t.size);
   const timer = timerGet(p, a[0]!);
-  const old = timerValue(p, timer);
+  const old = timerValue(timer);
   let at = 0;
   if (value !== 0) {
     const now = p.k.nanouptime();
@@ -289,7 +290,7 @@ const timerSettime = (t: TimeFormat) => (lp: Lwp, a: Int32Array): number => {
     if (typeof timer.clock !== "number") at = absolute ? value : timer.clock.now() + value;
     else at = absolute ? now + value - clockNow(lp, timer.clock) : now + value;
   }
-  timerSet(p, timer, at, interval);
+  timerSet(timer, at, interval);
   if (a[3] !== 0) {
     t.put(lp, a[3]!, old.intervalNs);
     t.put(lp, a[3]! + t.size, old.valueNs);
@@ -297,7 +298,7 @@ const timerSettime = (t: TimeFormat) => (lp: Lwp, a: Int32Array): number => {
   return 0;
 };
 const timerGettime = (t: TimeFormat) => (lp: Lwp, a: Int32Array): number => {
-  const v = timerValue(lp.proc, timerGet(lp.proc, a[0]!));
+  const v = timerValue(timerGet(lp.proc, a[0]!));
   t.put(lp, a[1]!, v.intervalNs);
   t.put(lp, a[1]! + t.size, v.valueNs);
   return 0;
@@ -312,11 +313,9 @@ function sysTimerDelete(lp: Lwp, a: Int32Array): number {
 
 // ---------------------------------------------------------------------------------------------------------
 
-/** sched_rr_get_interval: the time slice. */
+/** sched_rr_get_interval */
 const rrInterval = (t: TimeFormat) => (lp: Lwp, a: Int32Array): number => {
-  if (a[0]! < 0) throw EINVAL;
-  if (a[0] !== 0 && !lp.k.lwps.has(a[0]!)) throw ESRCH;
-  t.put(lp, a[1]!, 10_000_000);
+  t.put(lp, a[1]!, schedInterval(schedTarget(lp, a[0]!)));
   return 0;
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Linux wait calls: wait4, waitpid, waitid. */
-import { EINVAL, Errno, ESRCH } from "../../sys/errno.ts";
+import { EAGAIN, EINVAL, Errno, ESRCH } from "../../sys/errno.ts";
+import { O_NONBLOCK } from "../../sys/fcntl.ts";
 import { CLD_CONTINUED, CLD_EXITED, CLD_STOPPED, CLD_TRAPPED, SIGCHLD } from "../../sys/signal.ts";
 import { WOULDBLOCK } from "../../sys/wait.ts";
 import { copyout, suword } from "../../vm/copyio.ts";
@@ -119,7 +120,14 @@ function* sysWaitpidSlow(lp: Lwp, a: Int32Array): KernelFrame {
 }
 
 const P_PIDFD = 3;
-function waitidSelect(lp: Lwp, a: Int32Array): { kind: number; id: number; options: number } {
+/** Whom waitid waits for, and how; `nonblock`: by a descriptor that does not wait. */
+interface WaitidSelection {
+  readonly kind: number;
+  readonly id: number;
+  readonly options: number;
+  readonly nonblock?: boolean;
+}
+function waitidSelect(lp: Lwp, a: Int32Array): WaitidSelection {
   const known =
     LINUX_WNOHANG |
     LINUX_WUNTRACED |
@@ -138,8 +146,11 @@ function waitidSelect(lp: Lwp, a: Int32Array): { kind: number; id: number; optio
     case 1:
       if (a[1]! <= 0) throw EINVAL;
       return { kind: WAIT_PID, id: a[1]!, options };
-    case P_PIDFD:
-      return { kind: WAIT_PID, id: pidfdTarget(lp, a[1]!).pid, options };
+    case P_PIDFD: {
+      const { pid: id } = pidfdTarget(lp, a[1]!);
+      const nonblock = (lp.proc.fd!.get(a[1]!).flags & O_NONBLOCK) !== 0;
+      return { kind: WAIT_PID, id, options, nonblock };
+    }
     case 2:
       if (a[1]! < 0) throw EINVAL;
       return { kind: WAIT_PGID, id: a[1] === 0 ? lp.proc.pgrp.id : a[1]!, options };
@@ -170,11 +181,12 @@ function finishWaitid(lp: Lwp, a: Int32Array, r: WaitResult | null): number {
   return 0;
 }
 function sysWaitid(lp: Lwp, a: Int32Array): number {
-  let s: ReturnType<typeof waitidSelect>;
+  let s: WaitidSelection;
   let r: WaitResult | null;
   try {
     s = waitidSelect(lp, a);
     r = waitScan(lp, s.kind, s.id, s.options);
+    if (r === null && s.nonblock === true && (s.options & W_NOHANG) === 0) throw EAGAIN;
   } catch (e) {
     failedWaitid(lp, a, e);
   }
