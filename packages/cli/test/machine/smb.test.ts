@@ -140,18 +140,20 @@ describe.skipIf(noDebian !== null)(`serve smb${noDebian === null ? "" : `: ${noD
   });
 
   test("clients are told of changes by other clients and by programs of the guest", { timeout: 100_000 }, async () => {
-    client("mkdir watched");
-    const watcher = smbclient.start(["//127.0.0.1/share", "-s", "/dev/null", "-p", String(server.port), "-A", path.join(dir, "login"), "-c", "notify watched"], dir);
+    // The image stays from run to run
+    const watched = `watched-${Date.now()}`;
+    client(`mkdir ${watched}`);
+    const watcher = smbclient.start(["//127.0.0.1/share", "-s", "/dev/null", "-p", String(server.port), "-A", path.join(dir, "login"), "-c", `notify ${watched}`], dir);
     let told = "";
     watcher.stdout!.on("data", (bytes: Buffer) => (told += bytes.toString("latin1")));
     // 1: a file was added (FILE_ACTION_ADDED)
     for (let i = 0; i < 40 && !told.includes("0001 inside"); i++) {
-      expect(vkernel(["exec", `smb-${server.port}`, "touch", `/srv/share/watched/inside-${i}`]).status).toBe(0);
+      expect(vkernel(["exec", `smb-${server.port}`, "touch", `/srv/share/${watched}/inside-${i}`]).status).toBe(0);
       await pause(300);
     }
     expect(told).toContain("0001 inside");
     writeFileSync(path.join(dir, "news.txt"), "news\n");
-    client("cd watched; put news.txt");
+    client(`cd ${watched}; put news.txt`);
     for (let i = 0; i < 40 && !told.includes("0001 news.txt"); i++) await pause(300);
     expect(told).toContain("0001 news.txt");
     watcher.kill();
