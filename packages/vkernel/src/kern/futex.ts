@@ -203,25 +203,35 @@ export const FUTEX_TID_MASK = 0x3fff_ffff;
 const ROBUST_LIMIT = 2048;
 
 /**
- * A thread ends: clears and wakes its tid word (set_tid_address) and hands its robust mutexes on. Pointers of
- * the dying thread may be wild: EFAULT ends the walk.
+ * A thread ends: its robust mutexes are handed on, then its tid word is cleared and woken (set_tid_address). Pointers of the
+ * dying thread may be wild: EFAULT ends the one or the other. Where memory has to be waited for (IoMiss) it is called again: each half is
+ * done with when its pointer is 0, and mutexes that have been handed on name the thread no more.
  */
 export function futexThreadExit(lp: Lwp): void {
-  const vm = lp.proc.vmspace;
-  if (vm === null) return;
-  const robust = lp.robustList;
-  const clear = lp.clearChildTid;
-  lp.robustList = 0;
-  lp.clearChildTid = 0;
+  if (lp.proc.vmspace === null) return;
+  if (lp.robustList !== 0) {
+    quietly(walkRobustList, lp, lp.robustList);
+    lp.robustList = 0;
+  }
+  if (lp.clearChildTid !== 0) {
+    quietly(clearTid, lp, lp.clearChildTid);
+    lp.clearChildTid = 0;
+  }
+}
+
+function quietly(what: (lp: Lwp, uaddr: number) => void, lp: Lwp, uaddr: number): void {
   try {
-    if (robust !== 0) walkRobustList(lp, robust);
-    if (clear !== 0 && vm.refs + lp.proc.lwps.size > 2) {
-      suword(vm, clear, 0);
-      futexWake(lp, clear, 1, FUTEX_BITSET_ALL);
-    }
+    what(lp, uaddr);
   } catch (e) {
     if (!(e instanceof Errno)) throw e;
   }
+}
+
+function clearTid(lp: Lwp, uaddr: number): void {
+  const vm = lp.proc.vmspace!;
+  if (vm.refs + lp.proc.lwps.size <= 2) return;
+  suword(vm, uaddr, 0);
+  futexWake(lp, uaddr, 1, FUTEX_BITSET_ALL);
 }
 
 function walkRobustList(lp: Lwp, head: number): void {

@@ -73,6 +73,22 @@ describe("threads and futexes", () => {
     });
   });
 
+  it("a wild robust list does not keep the tid word from being cleared", async () => {
+    await run(function* (u) {
+      u.child(function* (t) {
+        yield sys("set_tid_address", A);
+        t.setWord(A, 77);
+        t.words(A + 256, 0x10, 0, 0);
+        yield sys("set_robust_list", A + 256, 12);
+        yield sys("exit", 0);
+      });
+      yield sys("clone", THREAD, DATA + 0x8000, 0, 0, 0);
+      u.words(A + 64, 0, 1000_000);
+      yield sys("nanosleep", A + 64, 0);
+      expect(u.word(A)).toBe(0);
+    });
+  });
+
   it("a robust mutex of a dying thread is marked and handed on", async () => {
     await run(function* (u) {
       u.child(function* (t) {

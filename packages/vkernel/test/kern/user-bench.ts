@@ -293,7 +293,9 @@ export class UserBench implements Machine {
       if (r.done === true) {
         if (top.isHandler && lp.proc.abi.name === "dragonfly") {
           stack.pop();
-          return this.call(lp, dfly("sigreturn", top.frame + 20));
+          // Nothing is away: were it made again, it would be taken for the call that the signal interrupted.
+          this.load(lp, dfly("sigreturn", top.frame + 20));
+          return syscall(lp);
         }
         if (top.isHandler) {
           stack.pop();
@@ -315,10 +317,17 @@ export class UserBench implements Machine {
     return more;
   }
 
+  /** The call that each thread has made last, on a machine that misses everything. */
+  private readonly begun = new WeakMap<Lwp, Call>();
+
   /** Makes a call. Returns what syscall() does. */
   private call(lp: Lwp, call: Call): boolean {
     this.load(lp, call);
-    this.misses?.begin(lp);
+    // A call that is made again, since its arguments on the stack had to be waited for, finds them there now.
+    if (this.misses !== null && this.begun.get(lp) !== call) {
+      this.misses.begin(lp);
+      this.begun.set(lp, call);
+    }
     return syscall(lp);
   }
 
