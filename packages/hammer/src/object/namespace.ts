@@ -39,7 +39,7 @@ export interface CreateOptions {
   target?: string;
 }
 
-/** Attributes to change. Times are microseconds since 1970. */
+/** Attributes to change. Times are microseconds since 1970; a ctime of "now" is the mount's clock. */
 export interface SetattrOptions {
   mode?: number;
   uid?: number;
@@ -47,7 +47,7 @@ export interface SetattrOptions {
   uflags?: number;
   atime?: number;
   mtime?: number;
-  ctime?: number;
+  ctime?: number | "now";
 }
 
 /** Finds inodes; the mount. Inodes come referenced and are given back with rele. */
@@ -365,7 +365,10 @@ function moveTo(e: Engine, ip: HammerInode, dir: HammerInode, name: string, now:
   e.markDirty(ip, DIRTY_INODE);
 }
 
-/** Changes attributes. ctime follows any change but one of times alone, unless it is given. */
+/**
+ * Changes attributes. ctime follows any change but one of times alone, unless it is given. Times alone go into the record in place,
+ * as in the original; with a ctime they make a new version of the inode.
+ */
 export function setAttributes(e: Engine, ip: HammerInode, a: SetattrOptions): void {
   if (ip.historical) throw new HammerError("EROFS", `object ${hex64(ip.objId)} is seen as of the past`, { objId: ip.objId });
   e.beginShrinking();
@@ -379,7 +382,7 @@ export function setAttributes(e: Engine, ip: HammerInode, a: SetattrOptions): vo
     bits = DIRTY_INODE;
   }
   if (a.ctime !== undefined) {
-    ip.ctime = a.ctime;
+    ip.ctime = a.ctime === "now" ? e.time() : a.ctime;
     bits = DIRTY_INODE;
   }
   if (a.mtime !== undefined) ip.mtime = a.mtime;

@@ -21,6 +21,8 @@ export const MNT_NOEXEC = 0x0004;
 export const MNT_NOSUID = 0x0008;
 export const MNT_NODEV = 0x0010;
 export const MNT_LOCAL = 0x1000;
+/** Reading leaves atime as it is. File systems whose nodes know no other way have it set. */
+export const MNT_NOATIME = 0x1000_0000;
 
 /** Something that is under way to stable storage. */
 export interface Barrier {

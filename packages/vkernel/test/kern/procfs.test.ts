@@ -243,7 +243,7 @@ describe("/proc", () => {
       expect(yield* cat(u, "/proc/uptime")).toMatch(/^\d+\.\d\d \d+\.\d\d\n$/);
       expect(yield* cat(u, "/proc/stat")).toMatch(/^cpu {2}\d+ 0 \d+ \d+ /);
       expect(yield* cat(u, "/proc/loadavg")).toMatch(/^\d+\.\d\d \d+\.\d\d \d+\.\d\d \d+\/\d+ \d+\n$/);
-      expect(yield* cat(u, "/proc/mounts")).toBe("root / tmpfs rw 0 0\nproc /proc proc rw 0 0\n");
+      expect(yield* cat(u, "/proc/mounts")).toBe("root / tmpfs rw,noatime 0 0\nproc /proc proc rw 0 0\n");
       expect(yield* cat(u, "/proc/sys/kernel/ostype")).toBe("Linux\n");
       const uuid = yield* cat(u, "/proc/sys/kernel/random/uuid");
       expect(uuid).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\n$/);

@@ -8,7 +8,7 @@
  */
 import { E2BIG, EINVAL, ENAMETOOLONG, ENOENT, ENOSPC, EOPNOTSUPP, EPERM } from "../../sys/errno.ts";
 import { AT_FDCWD } from "../../sys/fcntl.ts";
-import { MNT_LOCAL, MNT_NODEV, MNT_NOEXEC, MNT_NOSUID, MNT_RDONLY, MNT_SYNCHRONOUS, type Mount } from "../../vfs/mount.ts";
+import { MNT_LOCAL, MNT_NOATIME, MNT_NODEV, MNT_NOEXEC, MNT_NOSUID, MNT_RDONLY, MNT_SYNCHRONOUS, type Mount } from "../../vfs/mount.ts";
 import { NLC_FOLLOW, NLC_NAME } from "../../vfs/nlookup.ts";
 import type { Lwp } from "../../kern/proc.ts";
 import { suser } from "../../kern/prot.ts";
@@ -39,7 +39,7 @@ const JOURNAL_INDEX_ALL = -2;
 /** Names of mount flags, as mount(8) shows them. */
 const FLAG_NAMES: readonly (readonly [flag: number, name: string])[] = [
   [MNT_LOCAL, "local"],
-  [0x1000_0000, "noatime"],
+  [MNT_NOATIME, "noatime"],
   [MNT_NODEV, "nodev"],
   [MNT_NOEXEC, "noexec"],
   [MNT_NOSUID, "nosuid"],

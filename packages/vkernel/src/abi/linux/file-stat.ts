@@ -11,7 +11,7 @@ import { kernFstat, kernStat } from "../../kern/sys-vfs.ts";
 import { kernStatfs } from "../../kern/sys-vfs-mount.ts";
 import { fd, hex, path, plain, size, type Sysent, uptr } from "../../kern/sysent.ts";
 import { VnodeFile } from "../../kern/vnode-file.ts";
-import { MNT_NODEV, MNT_NOEXEC, MNT_NOSUID, MNT_RDONLY, MNT_SYNCHRONOUS, type Mount, type Statfs } from "../../vfs/mount.ts";
+import { MNT_NOATIME, MNT_NODEV, MNT_NOEXEC, MNT_NOSUID, MNT_RDONLY, MNT_SYNCHRONOUS, type Mount, type Statfs } from "../../vfs/mount.ts";
 import { NLC_FOLLOW } from "../../vfs/nlookup.ts";
 import type { Vattr } from "../../vfs/vnode.ts";
 import { copyout } from "../../vm/copyio.ts";
@@ -145,6 +145,7 @@ const ST_NODEV = 4;
 const ST_NOEXEC = 8;
 const ST_SYNCHRONOUS = 16;
 const ST_VALID = 0x20;
+const ST_NOATIME = 0x400;
 
 function statfsFlags(mount: Mount): number {
   const f = mount.flags;
@@ -154,7 +155,8 @@ function statfsFlags(mount: Mount): number {
     ((f & MNT_NOSUID) !== 0 ? ST_NOSUID : 0) |
     ((f & MNT_NODEV) !== 0 ? ST_NODEV : 0) |
     ((f & MNT_NOEXEC) !== 0 ? ST_NOEXEC : 0) |
-    ((f & MNT_SYNCHRONOUS) !== 0 ? ST_SYNCHRONOUS : 0)
+    ((f & MNT_SYNCHRONOUS) !== 0 ? ST_SYNCHRONOUS : 0) |
+    ((f & MNT_NOATIME) !== 0 ? ST_NOATIME : 0)
   );
 }
 

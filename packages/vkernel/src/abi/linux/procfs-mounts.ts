@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The mount tables of /proc: mounts and mountinfo, seen from a process's root directory. */
-import { MNT_NODEV, MNT_NOEXEC, MNT_NOSUID, MNT_RDONLY, type Mount } from "../../vfs/mount.ts";
+import { MNT_NOATIME, MNT_NODEV, MNT_NOEXEC, MNT_NOSUID, MNT_RDONLY, type Mount } from "../../vfs/mount.ts";
 import { cacheFullpath } from "../../vfs/namecache.ts";
 import type { Proc } from "../../kern/proc.ts";
 
@@ -12,7 +12,8 @@ function optionsOf(mount: Mount): string {
     ((f & MNT_RDONLY) !== 0 ? "ro" : "rw") +
     ((f & MNT_NOSUID) !== 0 ? ",nosuid" : "") +
     ((f & MNT_NODEV) !== 0 ? ",nodev" : "") +
-    ((f & MNT_NOEXEC) !== 0 ? ",noexec" : "")
+    ((f & MNT_NOEXEC) !== 0 ? ",noexec" : "") +
+    ((f & MNT_NOATIME) !== 0 ? ",noatime" : "")
   );
 }
 

@@ -10,6 +10,13 @@
  *        tried again with every sync.
  *   HV4  A position in a directory is a small number that stands for a key of the core, the same as long as the
  *        vnode lives: keys take 63 bits, positions must be numbers.
+ *   HV5  ctime moves as POSIX says, while the records stay as DragonFly writes them. There, entries of a directory and writes that do
+ *        not extend a file move the stored mtime alone, in place, so as not to make a version of the inode each time. But the
+ *        kernel never moves mtime without ctime, and utimes(2) stores a ctime of its own: an mtime later than the stored ctime
+ *        was moved by the kernel since, and is the ctime to show. Only an mtime ahead of the clock is not: utimes set it.
+ *        (Once the clock has reached such an mtime, and nothing else happened, it is shown for the ctime.)
+ *   HV6  What is seen as of the past has its ctime for all three times (hammer_vop_getattr): the others are updated in place,
+ *        and would be later than what is seen. Reading moves no atime, as the mount's flags say.
  * @module
  */
 import type { BlockDevice, HammerFileType, HammerInode, HammerMount as Core } from "@vkernel/hammer";
@@ -19,7 +26,7 @@ import { majorOf, makedev, minorOf } from "../../sys/stat.ts";
 import type { Ucred } from "../../sys/ucred.ts";
 import { accessOk } from "../../sys/ucred.ts";
 import type { Statfs } from "../mount.ts";
-import { type Barrier, MNT_LOCAL, MNT_RDONLY, Mount } from "../mount.ts";
+import { type Barrier, MNT_LOCAL, MNT_NOATIME, MNT_RDONLY, Mount } from "../mount.ts";
 import type { ReaddirKeySink, ReaddirSink, Vattr, VattrChange, VnodeCreate, Vtype, XattrMode } from "../vnode.ts";
 import { VBLK, VCHR, VDIR, VFIFO, VLNK, Vnode, VREG, VSOCK } from "../vnode.ts";
 import { BACKLOG_MAX, CothreadDisk } from "./cothread-disk.ts";
@@ -62,6 +69,8 @@ export class HammerfsMount extends Mount {
   override readonly fstype = "hammer";
   readonly core: Core;
   readonly miss = new HammerMiss();
+  /** Wall clock, µs since 1970. */
+  readonly now: () => number;
   private readonly log: (line: string) => void;
   /** Where the next failure is said. */
   private failed: (line: string) => void;
@@ -77,7 +86,8 @@ export class HammerfsMount extends Mount {
    * HammerError, whose message says what is wrong with the image.
    */
   constructor(from: string, devices: readonly BlockDevice[], options: HammerfsOptions) {
-    super(from, MNT_LOCAL | (options.readOnly === true ? MNT_RDONLY : 0));
+    super(from, MNT_LOCAL | MNT_NOATIME | (options.readOnly === true ? MNT_RDONLY : 0));
+    this.now = options.now;
     this.log = options.log;
     this.failed = (line) => {
       this.failed = options.log;
@@ -228,9 +238,10 @@ export class HammerVnode extends Vnode {
   override getattr(): Vattr {
     const { ip } = this;
     const time = (us: number): [number, number] => [Math.floor(us / 1e6), Math.floor(us % 1e6) * 1000];
-    const [atimeSec, atimeNsec] = time(ip.atime);
-    const [mtimeSec, mtimeNsec] = time(ip.mtime);
-    const [ctimeSec, ctimeNsec] = time(ip.ctime);
+    const past = ip.historical;
+    const [atimeSec, atimeNsec] = time(past ? ip.ctime : ip.atime);
+    const [mtimeSec, mtimeNsec] = time(past ? ip.ctime : ip.mtime);
+    const [ctimeSec, ctimeNsec] = time(past ? ip.ctime : this.changeTime());
     return {
       type: this.type,
       mode: ip.mode,
@@ -246,6 +257,11 @@ export class HammerVnode extends Vnode {
       flags: ip.uflags,
       atimeSec, atimeNsec, mtimeSec, mtimeNsec, ctimeSec, ctimeNsec,
     };
+  }
+  /** ctime of the present, µs (HV5). */
+  private changeTime(): number {
+    const { ctime, mtime } = this.ip;
+    return mtime > ctime && mtime <= this.mount.now() ? mtime : ctime;
   }
   /** The past, and a PFS, are other file systems to programs that compare (device, inode). */
   private fsid(): number {
@@ -283,6 +299,7 @@ export class HammerVnode extends Vnode {
         ...(flags === undefined ? {} : { uflags: flags }),
         ...(atimeSec === undefined ? {} : { atime: us(atimeSec, change.atimeNsec) }),
         ...(mtimeSec === undefined ? {} : { mtime: us(mtimeSec, change.mtimeNsec) }),
+        ctime: "now",
       });
     } catch (e) {
       throw this.mount.error(e);

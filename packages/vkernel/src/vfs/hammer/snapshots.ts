@@ -11,7 +11,7 @@
  * @module
  */
 import { addSnapshot, takeSnapshotTid } from "@vkernel/hammer";
-import { MNT_RDONLY, Mount, type Statfs } from "../mount.ts";
+import { MNT_NOATIME, MNT_RDONLY, Mount, type Statfs } from "../mount.ts";
 import { type ReaddirSink, type Vattr, VDIR, Vnode, vref, vrele } from "../vnode.ts";
 import type { HammerVnode } from "./hammer.ts";
 
@@ -54,7 +54,7 @@ export class SnapshotsMount extends Mount {
 
   /** Shows the past of `dir`, which gets a reference of its own. */
   constructor(dir: HammerVnode, nowUs: number) {
-    super("snapshots", MNT_RDONLY);
+    super("snapshots", MNT_NOATIME | MNT_RDONLY);
     this.dir = dir;
     this.madeUs = nowUs;
     vref(dir);

@@ -13,7 +13,7 @@ import { EEXIST, EINVAL, EISDIR, EMLINK, ENOATTR, ENOSPC, ENOTEMPTY, EPERM, EROF
 import type { Ucred } from "../../sys/ucred.ts";
 import { accessOk } from "../../sys/ucred.ts";
 import type { Statfs } from "../mount.ts";
-import { MNT_LOCAL, MNT_RDONLY, Mount } from "../mount.ts";
+import { MNT_LOCAL, MNT_NOATIME, MNT_RDONLY, Mount } from "../mount.ts";
 import type { ReaddirSink, Vattr, VattrChange, VnodeCreate, Vtype, XattrMode } from "../vnode.ts";
 import { VBLK, VCHR, VDIR, VLNK, Vnode, VREG, vref } from "../vnode.ts";
 import type { Budget } from "./data.ts";
@@ -60,7 +60,7 @@ export class TmpfsMount extends Mount {
   protected rootNode!: TmpfsNode;
 
   constructor(from: string, flags: number, options: TmpfsOptions) {
-    super(from, flags | MNT_LOCAL);
+    super(from, flags | MNT_LOCAL | MNT_NOATIME);
     this.now = options.now;
     this.budget = { used: 0, limit: options.maxBytes, full: options.full };
     this.maxNodes = options.maxNodes ?? Math.max(1024, Math.floor(options.maxBytes / 4096));
@@ -344,7 +344,6 @@ export class TmpfsNode extends Vnode {
   }
 
   override readdir(cookie: number, sink: ReaddirSink): boolean {
-    this.atimeUs = this.mount.now();
     if (cookie < 1 && !sink(".", this.fileid, VDIR, 1)) return false;
     if (cookie < 2 && !sink("..", this.up.fileid, VDIR, 2)) return false;
     return this.entries!.from(Math.max(cookie + 1, FIRST_COOKIE), (e) =>
