@@ -10,8 +10,6 @@ export interface MountOptions {
   now(): bigint;
   /** Keep no history, whatever the flags of files say. */
   noHistory?: boolean;
-  /** Do not record access times. Default true. */
-  noAtime?: boolean;
   /**
    * Bytes of file data and metadata kept in memory, default 128 MiB; metadata may take what data leaves, at least half.
    * What is modified takes, besides, at most half as much again for copies and 40 MiB for file data; inodes about a tenth.

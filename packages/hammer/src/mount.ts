@@ -92,7 +92,7 @@ export class HammerMount {
     const { volumes, cache, tree, inodes } = { volumes: this.vols, cache: this.cache, tree: this.tree, inodes: this.inodes };
     this.#engine = readOnly ? null : new Engine({
       volumes, cache, tree, inodes, cacheBytes, now: options.now, noHistory: options.noHistory ?? false,
-      noAtime: options.noAtime ?? true, undo: recovery,
+      undo: recovery,
     });
     this.blocks = this.#engine?.blocks ?? new BlockCache(cacheBytes);
     const root = this.getInode(0, OBJID_ROOT, 0, -1, -1);

@@ -61,7 +61,6 @@ export interface EngineParts {
   /** Microseconds since 1970. */
   now(): bigint;
   noHistory: boolean;
-  noAtime: boolean;
   cacheBytes: number;
   /** Where the UNDO FIFO goes on: span and sequence number. */
   undo: { first: number; last: number; nextSeq: number };
