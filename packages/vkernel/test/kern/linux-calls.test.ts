@@ -70,6 +70,8 @@ it("adjtimex: unsynchronised at first; what is set is clamped, kept and told; a 
     expect([u.word(A + 16), u.word(A + 88)]).toEqual([500 << 16, 10_000]);
     expect(yield sys("clock_adjtime", 1, A)).toBe(EOPNOTSUPP);
     expect(yield sys("clock_adjtime", 16, A)).toBe(EINVAL);
+    expect(yield sys("clock_adjtime", -1, A)).toBe(EOPNOTSUPP);
+    expect(yield sys("clock_adjtime", -5, A)).toBe(EINVAL);
     yield sys("setresuid32", 99, 99, 99);
     expect(yield sys("adjtimex", timex(STATUS))).toBe(EPERM);
     expect(yield sys("adjtimex", timex(0))).toBe(0);

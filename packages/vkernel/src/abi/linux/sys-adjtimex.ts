@@ -153,8 +153,13 @@ function adjtimex(lp: Lwp, uaddr: number, wide: boolean): number {
   return (status & STA_UNSYNC) !== 0 ? TIME_ERROR : TIME_OK;
 }
 
+/** Low bits of a clock's number that name a descriptor (Linux include/linux/posix-timers.h). */
+const CLOCKFD_MASK = 7;
+const CLOCKFD = 3;
+
 const clockAdjtime = (wide: boolean) => (lp: Lwp, a: Int32Array): number => {
-  if (a[0]! < 0 || a[0]! >= MAX_CLOCKS) throw EINVAL;
+  // Below 0: clocks of descriptors, which there are none of, and of processes, which nobody sets.
+  if ((a[0]! < 0 && (a[0]! & CLOCKFD_MASK) === CLOCKFD) || a[0]! >= MAX_CLOCKS) throw EINVAL;
   if (a[0] !== CLOCK_REALTIME) throw EOPNOTSUPP;
   return adjtimex(lp, a[1]!, wide);
 };
