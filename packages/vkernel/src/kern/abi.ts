@@ -86,6 +86,8 @@ export interface Abi {
   readonly coreNotes: ((lp: Lwp, sig: number, info: Ksiginfo) => () => Uint8Array) | null;
   /** Native signals whose default leaves a core file in this ABI, beside those that do so everywhere. */
   readonly coreSignals: readonly number[];
+  /** Signals that end a process although the others only tell it of them. */
+  readonly killSignals: readonly number[];
 
   readonly files: FileRules;
   /** Whether all that is readable is executable, whatever the image says; for images from before there was such a permission. */

@@ -163,7 +163,7 @@ export function sigIgnored(p: Proc, sig: number): boolean {
   const handler = p.sigacts.handler[sig]!;
   if (handler === SIG_IGN) return true;
   if (handler !== SIG_DFL) return false;
-  if ((sigprop(sig) & SA_IGNORE) !== 0) return true;
+  if ((sigprop(sig) & SA_IGNORE) !== 0 && !p.abi.killSignals.includes(sig)) return true;
   // Init is not killed or stopped by a signal that it does not catch (G3).
   return p === p.k.init;
 }
@@ -296,7 +296,7 @@ export function fatalPending(lp: Lwp): boolean {
     if (!sigismember(lp.siglist, sig) && !sigismember(p.siglist, sig)) continue;
     if (sig === SIGKILL) return true;
     if (sigismember(lp.sigmask, sig) || p.sigacts.handler[sig] !== SIG_DFL || lp.trace !== null) continue;
-    if ((sigprop(sig) & SA_KILL) !== 0 && p !== p.k.init) return true;
+    if (((sigprop(sig) & SA_KILL) !== 0 || p.abi.killSignals.includes(sig)) && p !== p.k.init) return true;
   }
   return false;
 }

@@ -20,6 +20,8 @@ import type { Lwp } from "./proc.ts";
 import { lwpsignal } from "./sig.ts";
 import { FOREVER, PCATCH, tsleep } from "./sleep.ts";
 import { readableFile, writableFile } from "./sys-file.ts";
+import { VnodeFile } from "./vnode-file.ts";
+import { VDIR } from "../vfs/vnode.ts";
 
 /** Most bytes that one step moves. */
 const PIECE = 65_536;
@@ -56,7 +58,7 @@ export function spliceSetup(
   if ((from instanceof PipeFile && fromAt !== null) || (to instanceof PipeFile && toAt !== null)) throw ESPIPE;
   if (!(from instanceof PipeFile) && !(to instanceof PipeFile)) throw EINVAL;
   if (from instanceof PipeFile && to instanceof PipeFile && from.from === to.to) throw EINVAL;
-  if ((to.flags & O_APPEND) !== 0) throw EINVAL;
+  if ((to.flags & O_APPEND) !== 0 || (from instanceof VnodeFile && from.vp.type === VDIR)) throw EINVAL;
   return { from, fromAt, to, toAt, len, nonblock, keep: false, blockedAt: null };
 }
 

@@ -8,7 +8,7 @@ import type { TmpfsMount } from "../../src/vfs/tmpfs/tmpfs.ts";
 import { B, list, make, onPath, onPaths, open, P, Q, readAll, run, stat, write } from "./file-calls.ts";
 import { type Call, type Program, sys, type User, UserBench } from "./user-bench.ts";
 
-const EPERM = -1, ENOENT = -2, ENXIO = -6, EBADF = -9, EACCES = -13, EBUSY = -16, EEXIST = -17, EXDEV = -18, ENODEV = -19;
+const EPERM = -1, ENOENT = -2, ENXIO = -6, EBADF = -9, EACCES = -13, EFAULT = -14, EBUSY = -16, EEXIST = -17, EXDEV = -18, ENODEV = -19;
 const ENOTDIR = -20, EISDIR = -21, EINVAL = -22, ENOTTY = -25, EROFS = -30, EMLINK = -31, ENOTEMPTY = -39;
 const O_WRONLY = 1, O_RDWR = 2, O_CREAT = 0o100, O_DIRECTORY = 0o200000;
 const AT_FDCWD = -100;
@@ -290,6 +290,7 @@ describe("permissions", () => {
       u.words(Q, 100, 5, 200, 1_000_000_000);
       u.text(P, "/f");
       expect(yield sys("utimensat", AT_FDCWD, P, Q, 0)).toBe(EINVAL);
+      expect(yield sys("utimensat", AT_FDCWD, 0, 0, 0)).toBe(EFAULT);
     }));
 });
 

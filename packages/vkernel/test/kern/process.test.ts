@@ -232,6 +232,8 @@ describe("the table", () => {
       expect([u.word(A), u.word(A + 4)]).toEqual([10, 20]);
       u.words(A, 30, 20);
       expect(yield sys("setrlimit", 7, A)).toBe(EINVAL);
+      u.words(A, 10, 65537);
+      expect(yield sys("setrlimit", 7, A)).toBe(EPERM);
       yield sys("setresuid32", 5, 5, 5);
       u.words(A, 10, 21);
       expect(yield sys("setrlimit", 7, A)).toBe(EPERM);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { describe, expect, it } from "vitest";
-import { compute, DATA, run, sys } from "./user-bench.ts";
+import { compute, DATA, dfly, run, sys, UserBench } from "./user-bench.ts";
 
 const EPERM = -1, ESRCH = -3, EINTR = -4, EAGAIN = -11, EFAULT = -14, EINVAL = -22;
 const CLOCK_PROCESS_CPUTIME_ID = 2;
+const SIGIO = 29, NATIVE_SIGIO = 23;
 const SIGHUP = 1, SIGUSR1 = 10, SIGCONT = 18, SIGTSTP = 20;
 const SA_RESTART = 0x1000_0000, SA_SIGINFO = 4, SA_NODEFER = 0x4000_0000;
 const A = DATA;
@@ -177,6 +178,24 @@ describe("signals", () => {
       yield sys("kill", 2, SIGUSR1);
     });
     expect(status & 0x7f).toBe(11);
+  });
+
+  it("SIGIO ends a Linux program that does not expect it, and tells a DragonFly program nothing", async () => {
+    const linux = await run(function* () {
+      yield sys("kill", 2, SIGIO);
+    });
+    expect(linux.status & 0x7f).toBe(NATIVE_SIGIO);
+    const bench = new UserBench();
+    const status = await bench.run(
+      bench.start(
+        function* () {
+          expect(yield dfly("kill", 2, NATIVE_SIGIO)).toBe(0);
+        },
+        undefined,
+        "dragonfly",
+      ),
+    );
+    expect(status).toBe(0);
   });
 
   it("init is not killed by what it does not catch", async () => {

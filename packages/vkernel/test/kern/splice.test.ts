@@ -116,3 +116,21 @@ it("an appending file takes nothing, a non-blocking pipe does not wait, a pipe w
     expect(yield sys("splice", f, 0, w, 0, 1, 0)).toBe(EPIPE);
   });
 });
+
+it("vmsplice does not wait for the rest, waits for any room, and a directory is nothing to splice from", async () => {
+  await run(function* (u) {
+    const [r, w] = yield* pipe(u);
+    u.words(OFF, BUF, 65536, BUF, 65536);
+    expect(yield sys("vmsplice", w, OFF, 2, 0)).toBe(65536);
+    expect(yield sys("vmsplice", w, OFF, 2, NONBLOCK)).toBe(EAGAIN);
+    u.child(function* (c) {
+      c.words(A, 0, 10_000_000);
+      yield sys("nanosleep", A, 0);
+      yield sys("read", r, BUF, 5000);
+    });
+    yield sys("fork");
+    expect(yield sys("vmsplice", w, OFF, 2, 0)).toBe(5000);
+    const dir = yield sys("open", u.text(A, "/"), 0, 0);
+    expect(yield sys("splice", dir, 0, w, 0, 100, 0)).toBe(EINVAL);
+  });
+});

@@ -107,6 +107,7 @@ export function dragonflyAbi(): Abi {
     sendsig: dflySendsig,
     coreNotes: null,
     coreSignals: [],
+    killSignals: [],
     sigframeFault: SIGILL,
     unconnectedSend: ENOTCONN,
     timedSocketsInterrupt: false,

@@ -7,7 +7,7 @@
  */
 import { EBUSY, EINTR, EISDIR, ENXIO, EPIPE, type Errno } from "../../sys/errno.ts";
 import { TF_EAX, TF_EBP, TF_EBX, TF_ECX, TF_EDI, TF_EDX, TF_EIP, TF_ESI } from "../../sys/frame.ts";
-import { SIGSEGV, SIGXCPU, SIGXFSZ } from "../../sys/signal.ts";
+import { SIGIO, SIGSEGV, SIGXCPU, SIGXFSZ } from "../../sys/signal.ts";
 import type { Abi } from "../../kern/abi.ts";
 import type { ExecImage } from "../../kern/exec.ts";
 import type { Lwp, Proc } from "../../kern/proc.ts";
@@ -173,6 +173,7 @@ export class LinuxAbi implements Abi {
   readonly sendsig = linuxSendsig;
   readonly coreNotes = linuxCoreNotes;
   readonly coreSignals = [SIGXCPU, SIGXFSZ];
+  readonly killSignals = [SIGIO];
 
   imageBase(): number {
     return PIE_BASE;

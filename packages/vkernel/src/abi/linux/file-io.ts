@@ -29,7 +29,7 @@ import { openSlow, openTry } from "../../kern/sys-vfs-open.ts";
 import { fd, hex, int, octal, off64, partial, path, plain, size, sleeps, type Sysent, uint, uptr } from "../../kern/sysent.ts";
 import { VnodeFile } from "../../kern/vnode-file.ts";
 import { NLC_BENEATH, NLC_INROOT, NLC_NOLINKS, NLC_NOMAGIC, NLC_NOXDEV } from "../../vfs/nlookup.ts";
-import { VDIR, VREG } from "../../vfs/vnode.ts";
+import { VBLK, VCHR, VDIR, VLNK, type Vnode, VREG } from "../../vfs/vnode.ts";
 import { PAGE_SIZE } from "../../sys/mman.ts";
 import { copyin, copyinWords, copyout, copyoutWords } from "../../vm/copyio.ts";
 import { Uio } from "../../vm/uio.ts";
@@ -417,10 +417,15 @@ function sysReadahead(lp: Lwp, a: Int32Array): number {
 
 const SYNC_FILE_RANGE_FLAGS = 7;
 /** Durable is what the whole file has, not only the range. */
+/** Whether there is something that a file's bytes are written back to. */
+function isStored(lp: Lwp, vp: Vnode): boolean {
+  if (vp.type === VCHR || vp.type === VBLK) return lp.k.devsw.find(vp.getattr().rdev)?.isDisk === true;
+  return vp.type === VREG || vp.type === VDIR || vp.type === VLNK;
+}
 function sysSyncFileRange(lp: Lwp, a: Int32Array): number {
   const fp = lp.proc.fd!.get(a[0]!);
   if (a[2]! < 0 || a[4]! < 0 || (a[5]! & ~SYNC_FILE_RANGE_FLAGS) !== 0) throw EINVAL;
-  if (!(fp instanceof VnodeFile)) throw ESPIPE;
+  if (!(fp instanceof VnodeFile) || !isStored(lp, fp.vp)) throw ESPIPE;
   return kernFsync(lp, a[0]!);
 }
 

@@ -200,7 +200,8 @@ const utimensat =
       mtime = at(1);
     }
     const flags = lookupFlags(a[3]!, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH);
-    const p = a[1] === 0 ? null : pathArg(lp, a[1]!);
+    // Only a descriptor can do without a path.
+    const p = a[1] === 0 && dirFd(a[0]!) !== cwd ? null : pathArg(lp, a[1]!);
     const target = p === "" && (flags & NLC_EMPTY) !== 0 ? null : p;
     return onVnode(lp, dirFd(a[0]!), target, flags, (vp) => setTimes(lp, vp, atime, mtime));
   };

@@ -8,6 +8,7 @@ import { type Proc, LSRUN } from "../../kern/proc.ts";
 import type { Mount } from "../../vfs/mount.ts";
 import { type ProcDir, procDir, type ProcFile, type ProcLink, type ProcNode, ProcfsMount } from "../../vfs/procfs/procfs.ts";
 import { AIO_MAX } from "../../kern/aio.ts";
+import { MAXFILES_PER_PROC } from "../../kern/descrip.ts";
 import { QUEUE_MAX, WATCHES_MAX } from "../../kern/inotify.ts";
 import { MQ_MSG_MAX, MQ_MSGSIZE_MAX } from "../../kern/posix-mq.ts";
 import { PIPE_HARD_MAX } from "../../kern/pipe.ts";
@@ -197,7 +198,7 @@ function sysDir(k: Kernel): ProcDir {
       "aio-max-nr": fixed(String(AIO_MAX)),
       "aio-nr": file(() => String(k.aio.reserved)),
       "file-max": fixed("65536"),
-      "nr_open": fixed("65536"),
+      "nr_open": fixed(String(MAXFILES_PER_PROC)),
       suid_dumpable: fixed("0"),
       "pipe-max-size": tunable(() => t.pipeMaxSize, (v) => (t.pipeMaxSize = pipeRounded(v)), 4096, PIPE_HARD_MAX),
       mqueue: procDir(0o555, {

@@ -3,8 +3,9 @@
 import { CAP_SYS_NICE, CAP_SYS_RESOURCE, capable } from "../../sys/capability.ts";
 import { EINVAL, EPERM, ESRCH } from "../../sys/errno.ts";
 import { copyinWords, copyoutWords } from "../../vm/copyio.ts";
+import { MAXFILES_PER_PROC } from "../../kern/descrip.ts";
 import type { Lwp, Proc } from "../../kern/proc.ts";
-import { encodeRusage, ruadd, Rusage, RUSAGE_SIZE, procTimes } from "../../kern/resource.ts";
+import { encodeRusage, RLIMIT_NOFILE, ruadd, Rusage, RUSAGE_SIZE, procTimes } from "../../kern/resource.ts";
 import { int, pid, plain, type Sysent, uptr } from "../../kern/sysent.ts";
 import { ticks } from "./guest-struct.ts";
 import { findProc } from "./sys-process.ts";
@@ -61,6 +62,7 @@ function rlimitOf(n: number): number {
 
 function setLimit(target: Proc, caller: Proc, r: number, cur: number, max: number): void {
   if (cur > max) throw EINVAL;
+  if (r === RLIMIT_NOFILE && max > MAXFILES_PER_PROC) throw EPERM;
   if (max > target.limits.max[r]! && !capable(caller.cred, CAP_SYS_RESOURCE)) throw EPERM;
   target.setLimit(r, cur, max);
 }

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** splice, tee and vmsplice for Linux programs (Linux fs/splice.c). */
-import { EAGAIN, EINVAL, ESPIPE } from "../../sys/errno.ts";
+import { EAGAIN, EINVAL, EPIPE, ESPIPE } from "../../sys/errno.ts";
 import { O_NONBLOCK } from "../../sys/fcntl.ts";
-import { WOULDBLOCK } from "../../sys/wait.ts";
+import { SIGPIPE } from "../../sys/signal.ts";
+import { IoMiss, WOULDBLOCK } from "../../sys/wait.ts";
+import { fdrop, fhold } from "../../kern/file.ts";
 import type { KernelFrame, Lwp } from "../../kern/proc.ts";
-import { PipeFile } from "../../kern/pipe.ts";
-import { readSlow, writeSlow } from "../../kern/sys-file.ts";
+import { PipeFile, type PipeRing } from "../../kern/pipe.ts";
+import { lwpsignal } from "../../kern/sig.ts";
+import { FOREVER, PCATCH, tsleep, waitForLoad } from "../../kern/sleep.ts";
 import { type Splice, spliceSetup, spliceSlow, spliceTry, teeSetup, vmspliceRing } from "../../kern/splice.ts";
 import { fd, hex, int, size, sleeps, type Sysent, uptr } from "../../kern/sysent.ts";
+import type { Uio } from "../../vm/uio.ts";
 import { getOffset, iovUio, putOffset } from "./file-io.ts";
 
 const SPLICE_F_NONBLOCK = 2;
@@ -56,25 +60,43 @@ const sysTee = (lp: Lwp, a: Int32Array): number =>
 const sysTeeSlow = (lp: Lwp, a: Int32Array): KernelFrame =>
   spliceSlow(lp, teeSetup(lp, a[0]!, a[1]!, count(a[2]!), checkFlags(a[3]!)));
 
-/** vmsplice(fd, iov, n, flags): into the pipe's writing end, out of its reading end. */
+/** One attempt: as many of the caller's bytes as there is room for, or what is there for the caller; WOULDBLOCK. Throws EPIPE. */
+function vmspliceTry(lp: Lwp, ring: PipeRing, into: boolean, uio: Uio): number {
+  try {
+    return into ? ring.write(uio) : ring.read(uio);
+  } catch (e) {
+    if (e === EPIPE) lwpsignal(lp, SIGPIPE);
+    throw e;
+  }
+}
+/** vmsplice(fd, iov, n, flags): into the pipe's writing end, out of its reading end. Unlike write, it does not wait for the rest. */
 function sysVmsplice(lp: Lwp, a: Int32Array): number {
   const nonblock = checkFlags(a[3]!);
   lp.proc.fd!.get(a[0]!);
   const uio = iovUio(lp, a[1]!, a[2]!);
   if (uio.resid === 0) return 0;
   const { pipe, ring, into } = vmspliceRing(lp, a[0]!);
-  if (nonblock || (pipe.flags & O_NONBLOCK) !== 0) {
-    const n = into ? ring.write(uio) : ring.read(uio);
-    if (n === WOULDBLOCK) throw EAGAIN;
-    return n;
-  }
-  lp.rv1 = 0;
-  return WOULDBLOCK;
+  const n = vmspliceTry(lp, ring, into, uio);
+  if (n === WOULDBLOCK && (nonblock || (pipe.flags & O_NONBLOCK) !== 0)) throw EAGAIN;
+  return n;
 }
-function sysVmspliceSlow(lp: Lwp, a: Int32Array): KernelFrame {
-  const { into } = vmspliceRing(lp, a[0]!);
-  const uio = iovUio(lp, a[1]!, a[2]!);
-  return into ? writeSlow(lp, a[0]!, uio) : readSlow(lp, a[0]!, uio);
+function* sysVmspliceSlow(lp: Lwp, a: Int32Array): KernelFrame {
+  const { pipe, ring, into } = vmspliceRing(lp, a[0]!);
+  fhold(pipe);
+  try {
+    for (;;) {
+      try {
+        const n = vmspliceTry(lp, ring, into, iovUio(lp, a[1]!, a[2]!));
+        if (n !== WOULDBLOCK) return n;
+        yield* tsleep(lp, into ? ring.writeChan : ring.readChan, PCATCH, FOREVER);
+      } catch (e) {
+        if (!(e instanceof IoMiss)) throw e;
+        yield* waitForLoad(lp, e);
+      }
+    }
+  } finally {
+    fdrop(pipe, lp);
+  }
 }
 
 export const SPLICE_ROWS: readonly Sysent[] = [

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Linux calls about the system as a whole: names, memory, randomness, reboot, log. */
 import { CAP_SYS_ADMIN, CAP_SYS_BOOT, CAP_SYS_TTY_CONFIG, CAP_SYSLOG, capable } from "../../sys/capability.ts";
-import { EFAULT, EINTR, EINVAL } from "../../sys/errno.ts";
+import { EFAULT, EINTR, EINVAL, ENOTBLK } from "../../sys/errno.ts";
 import { VM_MAX_USER_ADDRESS } from "../../sys/mman.ts";
 import { WOULDBLOCK } from "../../sys/wait.ts";
 import { copyin, copyout, copyoutWords, suword } from "../../vm/copyio.ts";
@@ -69,7 +69,12 @@ const SWAP_FLAGS = 0x7_ffff;
 function sysSwapon(lp: Lwp, a: Int32Array): number {
   if ((a[1]! & ~SWAP_FLAGS) !== 0) throw EINVAL;
   need(lp.proc, CAP_SYS_ADMIN);
-  return kernSwapon(lp, pathArg(lp, a[0]!), true);
+  try {
+    return kernSwapon(lp, pathArg(lp, a[0]!), true);
+  } catch (e) {
+    // Linux swaps to files as well, so what is neither file nor disk is merely a wrong argument.
+    throw e === ENOTBLK ? EINVAL : e;
+  }
 }
 function sysSwapoff(lp: Lwp, a: Int32Array): number {
   need(lp.proc, CAP_SYS_ADMIN);
