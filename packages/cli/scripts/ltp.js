@@ -3,7 +3,7 @@
 /**
  * The Linux Test Project's tests of system calls end in the vkernel, on a HAMMER root, as they do natively.
  *
- *   node packages/cli/scripts/ltp.js --ltp DIR [--only TEXT]… [--from N] [--to N] [--list] [--no-native] [--verbose] [--all]
+ *   node packages/cli/scripts/ltp.js --ltp DIR [--open-posix] [--only TEXT]… [--from N] [--to N] [--list] [--no-native] [--verbose] [--all]
  *      [--keep] [--dir DIR] [--root DIR|IMAGE] [--native FILE] [--patience N]
  *
  * --ltp DIR is a checkout of LTP that was built for i386 (docs/programs.md says how). The packages that its tests need come
@@ -12,8 +12,9 @@
  * different when it fails more often than natively, or passes nothing where something passes natively; tests that
  * would change the machine have no native half and must not fail. Known differences stand with their causes in ltp/known.js.
  *
+ * --open-posix   the Open POSIX test suite in the checkout instead
  * --only TEXT    tests whose name contains TEXT, or is what follows '='; may be repeated
- * --from, --to   tests by their number in runtest/syscalls
+ * --from, --to   tests by their number in runtest/syscalls, or in the order of their names
  * --verbose      what a different test printed; --all: what every test printed in the vkernel
  * --root         a folder or an image made before instead of the fresh image
  * --native FILE  what native runs found, kept in FILE and taken from there the next time
@@ -27,15 +28,15 @@ import { existsSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { KNOWN, NOT_NATIVE } from "./ltp/known.js";
-import { hasFailed, installLtp, isWorse, outcomeOf, summary, testsOf, unusable } from "./ltp/tests.js";
+import { KNOWN, KNOWN_OPEN_POSIX, NOT_NATIVE, NOT_NATIVE_OPEN_POSIX } from "./ltp/known.js";
+import * as openPosix from "./ltp/open-posix.js";
+import * as syscalls from "./ltp/tests.js";
 import { imageIsSound, imageOf, prepareRoot } from "./programs-root.js";
 import { canRunNatively, causeOf, runInVkernel, runNatively } from "./programs-run.js";
 
 const checkout = fileURLToPath(new URL("../../../", import.meta.url));
 const USAGE =
-  "usage: ltp.js --ltp DIR [--only TEXT]… [--from N] [--to N] [--list] [--no-native] [--verbose] [--all] [--keep] [--dir DIR] [--root DIR|IMAGE] [--native FILE] [--patience N]";
-const SCENARIO = "syscalls";
+  "usage: ltp.js --ltp DIR [--open-posix] [--only TEXT]… [--from N] [--to N] [--list] [--no-native] [--verbose] [--all] [--keep] [--dir DIR] [--root DIR|IMAGE] [--native FILE] [--patience N]";
 /** Programs that tests call. */
 const PACKAGES = [
   "bash",
@@ -88,7 +89,7 @@ function parseOptions() {
       from: { ...text, default: "0" },
       to: { ...text, default: "Infinity" },
     },
-    ...{ list: flag, "no-native": flag, verbose: flag, all: flag, keep: flag, help: flag },
+    ...{ "open-posix": flag, list: flag, "no-native": flag, verbose: flag, all: flag, keep: flag, help: flag },
     only: { type: "string", multiple: true, default: [""] },
     dir: { type: "string", default: path.join(checkout, "scratch/ltp") },
     patience: { type: "string", default: "3" },
@@ -134,12 +135,17 @@ function outcomesOf(text) {
   return found;
 }
 
+/** Where tests come from, how they are judged, and what is known about them. */
+const suite = values["open-posix"]
+  ? { ...openPosix, known: KNOWN_OPEN_POSIX, notNative: NOT_NATIVE_OPEN_POSIX }
+  : { ...syscalls, known: KNOWN, notNative: NOT_NATIVE };
+const { outcomeOf, summary } = suite;
 const MISSING = outcomeOf(255, ["the test did not begin"]);
 const matches = (table, name) => causeOf(table, name) !== undefined;
 
 /** Native outcomes of `tests`, those that --native keeps from there. */
 function nativeOutcomes(tests, root, kept) {
-  const wanted = tests.filter(({ name }) => !matches(NOT_NATIVE, name) && kept[name] === undefined);
+  const wanted = tests.filter(({ name }) => !matches(suite.notNative, name) && kept[name] === undefined);
   if (wanted.length === 0) return;
   const { stdout } = runNatively(
     { script: scriptOf(wanted, LIMIT, null), limit: wanted.length * LIMIT },
@@ -152,8 +158,8 @@ const tally = { same: 0, known: 0, different: 0 };
 
 /** Tells how one test ended; `theirs` is undefined without a native half. */
 function judge(name, ours, theirs) {
-  const different = theirs === undefined ? hasFailed(ours) : isWorse(ours, theirs);
-  const [, cause] = (different && causeOf(KNOWN, name)) || [];
+  const different = theirs === undefined ? suite.hasFailed(ours) : suite.isWorse(ours, theirs);
+  const [, cause] = (different && causeOf(suite.known, name)) || [];
   const word = !different ? "same" : cause === undefined ? "DIFFERENT" : "known";
   tally[word.toLowerCase()]++;
   const native = theirs === undefined ? "" : ` / native: ${summary(theirs)}`;
@@ -169,9 +175,10 @@ if (values.help) {
 }
 const patience = number("patience", 0.1);
 if (values.ltp === undefined) skip("no --ltp DIR, a checkout of the Linux Test Project built for i386");
-const trouble = unusable(path.resolve(values.ltp));
+const trouble = suite.unusable(path.resolve(values.ltp));
 if (trouble !== null) skip(trouble);
-const chosen = testsOf(values.ltp, SCENARIO)
+const chosen = suite
+  .testsOf(values.ltp)
   .slice(number("from", 0), number("to", 0))
   .filter(({ name }) =>
     values.only.some((text) => (text.startsWith("=") ? name === text.slice(1) : name.includes(text))),
@@ -183,7 +190,7 @@ if (values.list) {
 if (spawnSync("apt-get", ["--version"]).status !== 0) skip("there is no apt-get");
 
 const root = prepareRoot(values.dir, { packages: PACKAGES }, say);
-installLtp(root, path.resolve(values.ltp), say);
+suite.install(root, path.resolve(values.ltp));
 const native = !values["no-native"] && canRunNatively(root);
 if (!native && !values["no-native"])
   process.stdout.write("no native half: this host does not run i386 programs in namespaces\n");
@@ -211,7 +218,7 @@ for (let i = 0; i < chosen.length; i += BATCH) {
     judge(
       name,
       ours[name] ?? MISSING,
-      native && !matches(NOT_NATIVE, name) ? (kept[name] ?? MISSING) : undefined,
+      native && !matches(suite.notNative, name) ? (kept[name] ?? MISSING) : undefined,
     );
 }
 rmSync(disk);

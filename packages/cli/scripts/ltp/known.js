@@ -148,4 +148,40 @@ export const KNOWN = {
   setsockopt10: "no TLS in the kernel",
   shmget05: "no shm_next_id: for checkpoints",
   shmget06: "no shm_next_id: for checkpoints",
+  shmget02: "looks into the configuration of a Linux kernel",
+  setsockopt02: "no packet sockets",
+  socketcall01: "no packet sockets",
+  "setxattr03*": "no flags of files by FS_IOC_SETFLAGS",
+  unlink09: "no flags of files by FS_IOC_SETFLAGS",
+  statx04: "no flags of files by FS_IOC_SETFLAGS",
+  statx08: "no flags of files by FS_IOC_SETFLAGS",
+  statx12: "STATX_ATTR_MOUNT_ROOT, of Linux 5.8, is not there",
+  splice06: "asks for Linux 5.11",
+  splice08: "asks for Linux 6.7",
+  splice09: "asks for Linux 6.7",
+  "futex_waitv*": "a call of Linux 5.16",
+  swapoff02: "disks alone can be swapped to",
+  swapon02: "disks alone can be swapped to",
+  swapon03: "disks alone can be swapped to",
+  "sysfs0*": "a call that no C library has",
+  "ustat0*": "a call that no C library has any more",
+  sysinfo03: "no name spaces",
+  timerfd04: "no name spaces",
+  "unshare0*": "no name spaces",
+  syslog11: "no /proc/sys/kernel/printk: the console's level is fixed",
+  umount2_01: "no ext2",
+  tgkill02: "the limit of pending signals is fixed, whatever RLIMIT_SIGPENDING is",
+  memfd_create03: "no huge pages",
+  memfd_create04: "no huge pages",
+  futex_wait05: "a busy host wakes sleepers late",
+};
+
+/** Tests of the Open POSIX suite that end worse in the vkernel, and why. */
+export const KNOWN_OPEN_POSIX = {
+  "timer_*_speculative_*": "the C library follows a pointer that names no timer; what is there depends on the layout of memory",
+};
+
+/** Tests of it that would change the machine. */
+export const NOT_NATIVE_OPEN_POSIX = {
+  "clock_settime_*": "sets the clock",
 };

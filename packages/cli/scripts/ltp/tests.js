@@ -14,12 +14,13 @@ import { output } from "../../../../tooling/apt.mjs";
 
 /** Where LTP is in a root: what `./configure --prefix` takes for granted. */
 const PREFIX = "opt/ltp";
+const SCENARIO = "runtest/syscalls";
 /** Folders of a checkout with programs of the scenarios here. */
 const PROGRAMS = ["testcases/kernel", "testcases/lib"];
 
-/** Tests { name, command } of a scenario of LTP (runtest/syscalls), in its order. Throws when there is none. */
-export function testsOf(ltp, scenario) {
-  const text = readFileSync(path.join(ltp, "runtest", scenario), "utf8");
+/** Tests { name, command } of LTP's scenario for system calls, in its order. Throws when there is none. */
+export function testsOf(ltp) {
+  const text = readFileSync(path.join(ltp, SCENARIO), "utf8");
   return text
     .split("\n")
     .map((line) => /^\s*([^#\s]\S*)\s+(\S.*?)\s*$/.exec(line))
@@ -29,8 +30,8 @@ export function testsOf(ltp, scenario) {
 
 /** Null, or why `ltp` cannot be used. */
 export function unusable(ltp) {
-  if (!existsSync(path.join(ltp, "runtest/syscalls")))
-    return `${ltp} is no checkout of the Linux Test Project (no runtest/syscalls)`;
+  if (!existsSync(path.join(ltp, SCENARIO)))
+    return `${ltp} is no checkout of the Linux Test Project (no ${SCENARIO})`;
   const first = path.join(ltp, "testcases/kernel/syscalls/getpid/getpid01");
   if (!existsSync(first)) return `${ltp} is not built (no ${path.relative(ltp, first)})`;
   const { 4: wordSize } = readFileSync(first);
@@ -39,27 +40,32 @@ export function unusable(ltp) {
 
 const isProgram = (file, stat) => stat.isFile() && (stat.mode & 0o100) !== 0 && !file.endsWith(".in");
 
-/** Copies LTP's built programs, data files of tests among them, into `root`, unless those of this checkout are there. */
-export function installLtp(root, ltp, say) {
-  const prefix = path.join(root, PREFIX);
-  const stamp = path.join(prefix, ".from");
+/**
+ * Copies `files` of the checkout `ltp` into `folder`, without symbols, unless they are there; `stamp` is a file that says so
+ * once all are.
+ */
+export function copyPrograms(folder, stamp, ltp, files) {
   const from = `${ltp}\n${readFileSync(path.join(ltp, "VERSION"), "utf8")}`;
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === from) return;
-  say("copying LTP's programs");
-  const bin = path.join(prefix, "testcases/bin");
-  mkdirSync(bin, { recursive: true });
+  mkdirSync(folder, { recursive: true });
   const programs = [];
-  for (const folder of PROGRAMS) {
-    for (const entry of readdirSync(path.join(ltp, folder), { recursive: true })) {
-      const file = path.join(ltp, folder, entry);
-      if (!isProgram(file, statSync(file))) continue;
-      copyFileSync(file, path.join(bin, path.basename(file)));
-      if (readFileSync(file).readUInt32BE(0) === 0x7f454c46)
-        programs.push(path.join(bin, path.basename(file)));
-    }
+  for (const file of files) {
+    const copy = path.join(folder, path.basename(file));
+    copyFileSync(file, copy);
+    if (readFileSync(file).readUInt32BE(0) === ELF_MAGIC) programs.push(copy);
   }
   output("strip", ["-g", ...programs]);
   writeFileSync(stamp, from);
+}
+const ELF_MAGIC = 0x7f454c46;
+
+/** Copies LTP's built programs, data files of tests among them, into `root`, unless those of this checkout are there. */
+export function install(root, ltp) {
+  const prefix = path.join(root, PREFIX);
+  const files = PROGRAMS.flatMap((folder) =>
+    readdirSync(path.join(ltp, folder), { recursive: true }).map((entry) => path.join(ltp, folder, entry)),
+  ).filter((file) => isProgram(file, statSync(file)));
+  copyPrograms(path.join(prefix, "testcases/bin"), path.join(prefix, ".from"), ltp, files);
 }
 
 /** How a test ended: { status, passed, failed, broken, skipped, lines }; LTP's words are counted wherever they stand. */
