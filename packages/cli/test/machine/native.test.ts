@@ -42,6 +42,7 @@ describe.skipIf(reason !== null)(`programs that ask the kernel, as the host's an
   const programs: readonly (readonly [string, string, number, ...string[]])[] = [
     ["what may be locked in memory", "memlock", 150],
     ["which ends leave core files, and what is in them", "core-files", 45],
+    ["what datagrams say besides their bytes, and when they came", "datagrams", 300],
     ["shared memory, more than there is", "shared", 8, "-m", "64m", "--swap", swap],
   ];
   it.each(programs)("%s", (_what, name, lines, ...options) => {

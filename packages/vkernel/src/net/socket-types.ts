@@ -46,8 +46,16 @@ export interface NetlinkName {
 /** Address of a socket: in the local domain a path, or an abstract name that begins with NUL, "" = none. */
 export type SocketName = string | InetName | NetlinkName;
 
-/** What an IP packet's header says besides addresses: hop limit or time to live, traffic class or type of service. */
+/** What an IP packet's header says besides its sender: hop limit or time to live, traffic class or type of service, destination. */
 export interface PacketFields {
   readonly hopLimit: number;
   readonly trafficClass: number;
+  readonly to: string;
+}
+/** What a program wants a datagram's header to say, whatever the socket's others do. */
+export interface PacketOptions {
+  readonly hopLimit?: number;
+  readonly trafficClass?: number;
+  /** Its own address. */
+  readonly source?: string;
 }

@@ -20,10 +20,11 @@ import { ECONNREFUSED, ECONNRESET, EDESTADDRREQ, EINVAL, EISCONN, EMSGSIZE, ENOT
 import { SHUT_RD, SHUT_RDWR, SHUT_WR, SOCK_DGRAM, SOCK_STREAM, SOMAXCONN } from "../sys/socket.ts";
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLPRI, POLLRDHUP, POLLRDNORM } from "../sys/poll.ts";
 import { WaitChannel, WOULDBLOCK } from "../sys/wait.ts";
+import { ArrivalTimes } from "./arrival.ts";
 import type { ByteSink, ByteSource, PacketFields, PeerCred, Rights, SocketName } from "./socket-types.ts";
 
 export { KERNEL_CRED } from "./socket-types.ts";
-export type { ByteSink, ByteSource, InetName, NetlinkName, PacketFields, PeerCred, Rights, SocketName } from "./socket-types.ts";
+export type { ByteSink, ByteSource, InetName, NetlinkName, PacketFields, PacketOptions, PeerCred, Rights, SocketName } from "./socket-types.ts";
 
 interface Message {
   data: Uint8Array;
@@ -33,6 +34,8 @@ interface Message {
   rights: Rights | null;
   readonly cred: PeerCred;
   readonly fields: PacketFields | null;
+  /** When it arrived, see ArrivalTimes. */
+  readonly time: number;
 }
 
 /** Bytes that may wait in a receive queue. */
@@ -71,6 +74,7 @@ export class Socket {
   onUrgent: () => void = () => {};
   /** Receivers learn the sender's credentials (SO_PASSCRED). */
   passCred = false;
+  readonly times = new ArrivalTimes();
 
   /** Woken when there is something to read or accept; when this socket's queue has room; when its state changes. */
   readonly readChan = new WaitChannel("sbwait");
@@ -270,7 +274,7 @@ export class Socket {
     do {
       const len = this.isPackets ? n : done < plain ? Math.min(plain - done, STREAM_PIECE) : 1;
       const data = bytes === null ? from.take!(len) : len === n ? bytes : bytes.slice(done, done + len);
-      target.queue.push({ data, off: 0, from: this.name, rights: first, cred, fields: null });
+      target.queue.push({ data, off: 0, from: this.name, rights: first, cred, fields: null, time: target.times.now() });
       target.queued += data.length;
       first = null;
       done += data.length;
@@ -404,6 +408,7 @@ export class Socket {
     this.from = m.from;
     this.cred = m.cred;
     this.fields = m.fields;
+    this.times.take(m.time);
     if (peek) return;
     this.rights = m.rights;
     m.rights = null;

@@ -26,6 +26,7 @@ import { VnodeFile } from "../../kern/vnode-file.ts";
 import { VREG } from "../../vfs/vnode.ts";
 import { copyin, copyinWords, copyout, copyoutWords, suword } from "../../vm/copyio.ts";
 import { isNetdevIoctl, netdevIoctl } from "./netdev-ioctl.ts";
+import { isStampIoctl, stampIoctl } from "./packet-fields.ts";
 import { LINUX_O_CLOEXEC, linuxOpenFlags, nativeOpenFlags, off64Arg } from "./file-flags.ts";
 import { linuxSigno, nativeSigno } from "./signo.ts";
 import {
@@ -406,6 +407,7 @@ function sysIoctl(lp: Lwp, a: Int32Array): number {
     if (r !== null) return r;
   }
   if (fp instanceof SocketFile && isNetdevIoctl(a[1]!)) return netdevIoctl(lp, a[1]!, a[2]!);
+  if (fp instanceof SocketFile && isStampIoctl(a[1]!)) return stampIoctl(lp, fp.socket, a[1]!, a[2]!);
   const call = translate(lp, a[0]!, a[1]!, a[2]!);
   const r = ioctlTry(lp, a[0]!, call.cmd, call.data);
   if (r !== WOULDBLOCK) call.finish?.(lp);

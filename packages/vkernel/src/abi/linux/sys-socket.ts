@@ -14,7 +14,6 @@ import { O_NONBLOCK } from "../../sys/fcntl.ts";
 import {
   AF_INET,
   AF_INET6,
-  IPPROTO_IPV6,
   MSG_CMSG_CLOEXEC,
   MSG_CTRUNC,
   MSG_DONTWAIT,
@@ -29,8 +28,8 @@ import {
   SOCK_STREAM,
 } from "../../sys/socket.ts";
 import { WOULDBLOCK } from "../../sys/wait.ts";
-import type { InetSocket } from "../../net/inet/socket.ts";
-import type { PacketFields, Socket, SocketName } from "../../net/socket.ts";
+import { InetSocket } from "../../net/inet/socket.ts";
+import type { PacketOptions, Socket, SocketName } from "../../net/socket.ts";
 import { copyin, copyinWords, copyout, copyoutWords, suword } from "../../vm/copyio.ts";
 import { Uio } from "../../vm/uio.ts";
 import { fdrop, type File } from "../../kern/file.ts";
@@ -60,7 +59,7 @@ import {
 import { type ArgType, fd, hex, int, partial, plain, type PlainFn, size, sleeps, type SlowFn, type Sysent, uptr } from "../../kern/sysent.ts";
 import { getTimespec, getTimespec64 } from "./guest-struct.ts";
 import { checkName, getName, nativeFamily, putAddress, putName, putSender } from "./sockaddr.ts";
-import { parseField, putFields } from "./packet-fields.ts";
+import { ControlOut, parseField, putFields, putTime } from "./packet-fields.ts";
 import { firstOnly, manySlow, moreMessages } from "./sys-mmsg.ts";
 import { SOL_SOCKET, sysGetsockopt, sysSetsockopt } from "./sys-sockopt.ts";
 
@@ -273,11 +272,10 @@ const align4 = (n: number): number => (n + 3) & ~3;
 /** What a message's control data names. */
 interface Control {
   readonly files: File[];
-  fields: Partial<PacketFields> | null;
+  fields: PacketOptions | null;
 }
 function parseControl(lp: Lwp, h: Msghdr, socket: Socket): Control {
   const out: Control = { files: [], fields: null };
-  const hasFields = socket.family === AF_INET6 && socket.kind === SOCK_DGRAM;
   if (h.control === 0 || h.controllen === 0) return out;
   if (h.controllen > CONTROL_MAX) throw EINVAL;
   const buf = new Uint8Array(h.controllen);
@@ -288,9 +286,9 @@ function parseControl(lp: Lwp, h: Msghdr, socket: Socket): Control {
     if (len < CMSG_HDR || at + len > buf.length) throw EINVAL;
     const level = dv.getInt32(at + 4, true);
     const type = dv.getInt32(at + 8, true);
-    if (level === IPPROTO_IPV6 && hasFields) out.fields = { ...out.fields, ...parseField(dv, at, len) };
-    else if (level !== SOL_SOCKET) throw EINVAL;
-    else if (type === SCM_RIGHTS) {
+    if (level !== SOL_SOCKET) {
+      if (socket instanceof InetSocket) out.fields = { ...out.fields, ...parseField(lp, socket, dv, at, len) };
+    } else if (type === SCM_RIGHTS) {
       for (let i = at + CMSG_HDR; i + 4 <= at + len; i += 4) out.files.push(lp.proc.fd!.getAny(dv.getInt32(i, true)));
     } else if (type !== SCM_CREDENTIALS) throw EINVAL;
     at += align4(len);
@@ -329,7 +327,9 @@ function finishRecvmsg(lp: Lwp, a: Int32Array, n: number): number {
   const room = w[4] === 0 ? 0 : Math.min(w[5]! >>> 0, CONTROL_MAX);
   const out = new Uint8Array(room);
   const dv = new DataView(out.buffer);
-  let at = 0;
+  const fieldsOut = new ControlOut(out, 0);
+  putTime(lp, s, fieldsOut);
+  let { at } = fieldsOut;
   if (s.passCred) {
     if (at + CMSG_HDR + 12 <= room) {
       dv.setUint32(at, CMSG_HDR + 12, true);
@@ -353,11 +353,11 @@ function finishRecvmsg(lp: Lwp, a: Int32Array, n: number): number {
       at += CMSG_HDR + 4 * fds.length;
     }
   }
-  const { end, cut } = putFields(s, out, at);
-  at = end;
-  if (cut) flags |= LINUX_MSG_CTRUNC;
-  copyout(vm, out, 0, w[4]!, at);
-  suword(vm, a[1]! + 20, at);
+  fieldsOut.at = at;
+  putFields(s, fieldsOut);
+  if (fieldsOut.cut) flags |= LINUX_MSG_CTRUNC;
+  copyout(vm, out, 0, w[4]!, fieldsOut.at);
+  suword(vm, a[1]! + 20, fieldsOut.at);
   suword(vm, a[1]! + 24, flags);
   return received(s, n, a[2]!);
 }
@@ -469,7 +469,7 @@ function* sysSocketcallSlow(lp: Lwp): KernelFrame {
   return yield* call.slow!(lp, args);
 }
 
-const NOTE = "the local domain, TCP and UDP; NETLINK_ROUTE; no raw or packet sockets; urgent bytes to elsewhere go among the others";
+const NOTE = "the local domain, TCP, UDP and ICMP; NETLINK_ROUTE; no other raw sockets, no packet sockets; times of arrival of datagrams alone; urgent bytes to elsewhere go among the others";
 export const SOCKET_ROWS: readonly Sysent[] = [
   partial(sleeps(102, "socketcall", [int, uptr], sysSocketcall, sysSocketcallSlow), NOTE),
   partial(sleeps(417, "recvmmsg_time64", [fd, uptr, size, hex, uptr], recvmmsg(getTimespec64), sysRecvmmsgSlow), NOTE),

@@ -26,11 +26,16 @@ const SO_PASSCRED = 16;
 const SO_PEERCRED = 17;
 const SO_RCVTIMEO = 20;
 const SO_SNDTIMEO = 21;
+export const SO_TIMESTAMP = 29;
 const SO_ACCEPTCONN = 30;
 const SO_SNDBUFFORCE = 32;
 const SO_RCVBUFFORCE = 33;
+export const SO_TIMESTAMPNS = 35;
 const SO_PROTOCOL = 38;
 const SO_DOMAIN = 39;
+/** As SO_TIMESTAMP and SO_TIMESTAMPNS, with seconds of 64 bits. */
+export const SO_TIMESTAMP_NEW = 63;
+export const SO_TIMESTAMPNS_NEW = 64;
 /** Accepted and kept: DEBUG REUSEADDR DONTROUTE BROADCAST KEEPALIVE OOBINLINE PRIORITY LINGER REUSEPORT. */
 const SO_HARMLESS = [1, 2, 5, 6, 9, 10, 12, 13, 15];
 const BUF_LEAST = 2048;
@@ -70,6 +75,15 @@ export function sysSetsockopt(lp: Lwp, a: Int32Array): number {
     case SO_PASSCRED:
       fp.socket.passCred = optionValue(lp, a[3]!, a[4]!) !== 0;
       return 0;
+    case SO_TIMESTAMP:
+    case SO_TIMESTAMPNS:
+    case SO_TIMESTAMP_NEW:
+    case SO_TIMESTAMPNS_NEW: {
+      const { times } = fp.socket;
+      times.option = optionValue(lp, a[3]!, a[4]!) === 0 ? 0 : a[2]!;
+      if (times.option !== 0) times.start(() => fp.k.microtime());
+      return 0;
+    }
     case SO_RCVTIMEO:
       fp.recvTimeoutNs = timeoutValue(lp, a[3]!, a[4]!);
       return 0;
@@ -95,10 +109,16 @@ function keepOption(s: InetSocket, option: number, value: number): void {
 
 export const IP_TOS = 1;
 export const IP_TTL = 2;
+export const IP_PKTINFO = 8;
 export const IP_RECVTTL = 12;
 export const IP_RECVTOS = 13;
 const IPV6_UNICAST_HOPS = 16;
 const IPV6_V6ONLY = 26;
+/** What RFC 2292 called them: both the option and the message. */
+export const IPV6_2292PKTINFO = 2;
+export const IPV6_2292HOPLIMIT = 8;
+export const IPV6_RECVPKTINFO = 49;
+export const IPV6_PKTINFO = 50;
 export const IPV6_RECVHOPLIMIT = 51;
 export const IPV6_HOPLIMIT = 52;
 export const IPV6_RECVTCLASS = 66;
@@ -116,8 +136,8 @@ const INET_OPTIONS: ReadonlyMap<number, ReadonlyMap<number, number>> = new Map([
   [IPPROTO_TCP, new Map([[1, 0], [2, 536], [3, 0], [4, 7200], [5, 75], [6, 9], [7, 6], [8, 60], [9, 0], [10, 65_535], [12, 1], [18, 0], [23, 0], [25, -1], [30, 0]])],
   // How much of a datagram its sum covers
   [IPPROTO_UDPLITE, new Map([[10, 0], [11, 0]])],
-  [IPPROTO_IP, new Map([[IP_TOS, 0], [IP_TTL, 64], [6, 0], [7, 0], [8, 0], [10, 0], [11, 0], [IP_RECVTTL, 0], [IP_RECVTOS, 0], [15, 0], [24, 0], [33, 1], [34, 1]])],
-  [IPPROTO_IPV6, new Map([[16, 64], [18, 1], [19, 1], [23, 0], [25, 0], [IPV6_V6ONLY, 0], [49, 0], [51, 0], [66, 0], [67, 0]])],
+  [IPPROTO_IP, new Map([[IP_TOS, 0], [IP_TTL, 64], [6, 0], [7, 0], [IP_PKTINFO, 0], [10, 0], [11, 0], [IP_RECVTTL, 0], [IP_RECVTOS, 0], [15, 0], [24, 0], [33, 1], [34, 1]])],
+  [IPPROTO_IPV6, new Map([[IPV6_2292PKTINFO, 0], [IPV6_2292HOPLIMIT, 0], [IPV6_UNICAST_HOPS, 64], [18, 1], [19, 1], [23, 0], [25, 0], [IPV6_V6ONLY, 0], [IPV6_RECVPKTINFO, 0], [IPV6_RECVHOPLIMIT, 0], [IPV6_RECVTCLASS, 0], [IPV6_TCLASS, 0]])],
 ]);
 
 /** Level of ICMP_FILTER, and the number that it and ICMP6_FILTER have. */
@@ -131,8 +151,18 @@ function icmpFilter(s: InetSocket, level: number, option: number): Uint32Array |
   return isSix ? s.filter : s.filter.subarray(0, 1);
 }
 
+/** Where a raw socket's messages have their sum (RFC 3542 §3.1): those of ICMPv6 have it here and nowhere else. */
+const IPV6_CHECKSUM = 7;
+const ICMP_SUM_AT = 2;
+const isSumPlace = (s: InetSocket, level: number, option: number): boolean =>
+  level === SOL_RAW && option === IPV6_CHECKSUM && s instanceof RawSocket && s.protocol === IPPROTO_ICMPV6;
+
 function setInetOption(lp: Lwp, s: InetSocket, a: Int32Array): number {
   const [, level, option] = a;
+  if (isSumPlace(s, level!, option!)) {
+    if (optionValue(lp, a[3]!, a[4]!) !== ICMP_SUM_AT) throw EINVAL;
+    return 0;
+  }
   const filter = icmpFilter(s, level!, option!);
   if (filter !== null) {
     if (a[4]! < 0) throw EINVAL;
@@ -162,6 +192,7 @@ function setInetOption(lp: Lwp, s: InetSocket, a: Int32Array): number {
   return 0;
 }
 function inetOption(s: InetSocket, level: number, option: number): Uint8Array {
+  if (isSumPlace(s, level, option)) return new Uint8Array(Int32Array.of(ICMP_SUM_AT).buffer);
   const filter = icmpFilter(s, level, option);
   if (filter !== null) return new Uint8Array(filter.buffer, 0, filter.byteLength);
   if (level === IPPROTO_TCP && s.isTcp) {
@@ -194,6 +225,13 @@ function optionWords(fp: SocketFile, option: number): number[] {
       return [s.peer === null ? s.limit : s.peer.limit];
     case SO_PASSCRED:
       return [s.passCred ? 1 : 0];
+    case SO_TIMESTAMP:
+    case SO_TIMESTAMPNS:
+    case SO_TIMESTAMPNS_NEW:
+      return [s.times.option === option ? 1 : 0];
+    case SO_TIMESTAMP_NEW:
+      // That of nanoseconds is on as well, as Linux keeps them.
+      return [s.times.option === SO_TIMESTAMP_NEW || s.times.option === SO_TIMESTAMPNS_NEW ? 1 : 0];
     case SO_PEERCRED:
       return [s.peerCred.pid, s.peerCred.uid, s.peerCred.gid];
     case SO_RCVTIMEO:

@@ -183,6 +183,8 @@ export class InetDomain {
   }
   /** The address from which a socket reaches `to`. */
   #source(s: InetSocket, to: InetName): InetName {
+    const asked = s.nextFields?.source;
+    if (asked !== undefined) return { host: asked, port: s.name.port };
     if (!isAny(s.name.host)) return s.name;
     let host = to.host;
     if (!this.#isLocal(to.host)) host = isInet4(to.host) ? MACHINE : MACHINE6;
@@ -282,12 +284,20 @@ export class InetDomain {
     return published !== undefined && published.peers.has(peerKey(there)) ? published.link : null;
   }
 
+  /** Whether a datagram to `to` may say that it comes from `source`. Throws EINVAL, ENETUNREACH. */
+  #checkSource(source: string, to: InetName): void {
+    if (isInet4(source) !== isInet4(to.host)) throw EINVAL;
+    if (!this.#isLocal(source)) throw isInet4(source) ? ENETUNREACH : EINVAL;
+  }
+
   /** Sends a datagram, whole. Throws EDESTADDRREQ, EISCONN, EMSGSIZE, ENETUNREACH, EPIPE, ECONNREFUSED of one sent before. */
   send(s: InetSocket, from: ByteSource, to: InetName | null, cred: PeerCred): number {
     s.checkSend();
     if (s.isSendShut) throw EPIPE;
     const name = to ?? s.remote;
     if (name === null) throw EDESTADDRREQ;
+    const source = s.nextFields?.source;
+    if (source !== undefined) this.#checkSource(source, name);
     if (from.resid > DATAGRAM_MOST) throw EMSGSIZE;
     if (s.isEcho || s instanceof RawSocket) return this.#sendIcmp(s, from, this.#destination(name), cred);
     if (name.port === 0) throw EINVAL;
@@ -303,7 +313,7 @@ export class InetDomain {
     } else if (outside === null) {
       const target = this.#find(s.protocol, there, (other) => !other.closed);
       if (target === null) s.refuse();
-      else target.deliver(data, this.#source(s, there), cred, s.fieldsToSend);
+      else target.deliver(data, this.#source(s, there), cred, s.fieldsToSend(there.host));
     } else this.#hostDatagrams(s, there, outside.network).send(data, outside.to);
     return data.length;
   }
@@ -327,7 +337,7 @@ export class InetDomain {
     if (!this.#isLocal(there.host)) this.#beyond(s, there);
     // The sum of an ICMPv6 message is the kernel's to fill in (RFC 3542 §3.1).
     if (!isInet4(there.host)) sumMessage(sent, here, there.host);
-    this.#arrived(sent, here, there.host, s.fieldsToSend, cred);
+    this.#arrived(sent, here, there.host, s.fieldsToSend(there.host), cred);
     return message.length;
   }
   /** A message for the machine: raw sockets see it, echo requests are answered, replies go to who has sent the request. */
@@ -339,7 +349,7 @@ export class InetDomain {
       this.#find(protocol, { host: to, port: id }, (s) => !s.closed)?.deliver(message, { host: from, port: 0 }, cred, fields);
     }
     const answer = answerTo(message, from, to);
-    if (answer !== null) this.#arrived(answer, to, from, { hopLimit: DEFAULT_HOPS, trafficClass: fields.trafficClass }, cred);
+    if (answer !== null) this.#arrived(answer, to, from, { hopLimit: DEFAULT_HOPS, trafficClass: fields.trafficClass, to: from }, cred);
   }
 
   #hostDatagrams(s: InetSocket, there: InetName, network: HostNetwork): HostDatagrams {
@@ -348,10 +358,15 @@ export class InetDomain {
     if (known !== undefined) return known;
     const link = network.datagrams({ host: any, port: 0 });
     link.onMessage((bytes, sender) =>
-      this.#options.post(() => s.deliver(bytes, this.#inside(network, sender), KERNEL_CRED)),
+      this.#options.post(() => this.#deliverFrom(s, bytes, this.#inside(network, sender))),
     );
     s.hostDatagrams.set(any, link);
     return link;
+  }
+  /** A datagram from another machine has come for `s`; the host keeps its header. */
+  #deliverFrom(s: InetSocket, bytes: Uint8Array, from: InetName): void {
+    const to = isAny(s.name.host) ? (isInet4(from.host) ? MACHINE : MACHINE6) : s.name.host;
+    s.deliver(bytes, from, KERNEL_CRED, { hopLimit: DEFAULT_HOPS, trafficClass: 0, to });
   }
   /** What a host address is called inside. */
   #inside(network: HostNetwork, address: { host: string; port: number }): InetName {
@@ -417,7 +432,7 @@ export class InetDomain {
       const [oldest] = peers;
       peers.delete(oldest!);
     }
-    target.deliver(bytes, from, KERNEL_CRED);
+    this.#deliverFrom(target, bytes, from);
   }
 
   #arrive(connection: HostConnection, port: number): void {

@@ -4,7 +4,7 @@
  * nothing sends frames.
  * @module
  */
-import { isInet4, LOOPBACK4, LOOPBACK6 } from "./address.ts";
+import { isInet4, isLoopback, LOOPBACK4, LOOPBACK6 } from "./address.ts";
 import { GATEWAY, type InetDomain, MACHINE, MACHINE6 } from "./domain.ts";
 
 export interface InterfaceAddress {
@@ -52,6 +52,11 @@ const ETHERNET: Interface = {
 
 export function interfacesOf(domain: InetDomain): readonly Interface[] {
   return domain.hasNetwork ? [LOOPBACK, ETHERNET] : [LOOPBACK];
+}
+
+/** Index of the interface that has a local address: packets to it come in there, whoever sends them. */
+export function indexOf(host: string): number {
+  return isLoopback(host) ? LOOPBACK.index : ETHERNET.index;
 }
 
 /** The main table, most special first. */

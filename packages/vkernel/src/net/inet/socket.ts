@@ -16,7 +16,7 @@ import {
   AF_INET6, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP, SHUT_RD, SHUT_WR, SOCK_DGRAM, SOCK_STREAM,
 } from "../../sys/socket.ts";
 import { WOULDBLOCK } from "../../sys/wait.ts";
-import { Socket, type ByteSink, type ByteSource, type InetName, type PacketFields, type PeerCred, type Rights } from "../socket.ts";
+import { Socket, type ByteSink, type ByteSource, type InetName, type PacketFields, type PacketOptions, type PeerCred, type Rights } from "../socket.ts";
 import { ANY4, ANY6 } from "./address.ts";
 import type { HostDatagrams } from "./host.ts";
 
@@ -33,7 +33,7 @@ export class InetSocket extends Socket {
   /** What datagrams that it sends say, and what the one being sent says instead. */
   hopLimit = DEFAULT_HOPS;
   trafficClass = 0;
-  nextFields: Partial<PacketFields> | null = null;
+  nextFields: PacketOptions | null = null;
   /** IPPROTO_…; each has ports of its own. */
   readonly protocol: number;
   /** The other end's address; stays when that has gone. */
@@ -131,13 +131,13 @@ export class InetSocket extends Socket {
     const { remote } = this;
     if (remote !== null && (remote.host !== from.host || remote.port !== from.port)) return;
     if (this.queued + data.length > this.limit) return;
-    this.queue.push({ data, off: 0, from, rights: null, cred, fields });
+    this.queue.push({ data, off: 0, from, rights: null, cred, fields, time: this.times.now() });
     this.queued += data.length;
     this.readChan.wakeup();
   }
-  /** What a datagram says that is sent now. */
-  get fieldsToSend(): PacketFields {
-    return { hopLimit: this.nextFields?.hopLimit ?? this.hopLimit, trafficClass: this.nextFields?.trafficClass ?? this.trafficClass };
+  /** What a datagram says that is sent now, to `to`. */
+  fieldsToSend(to: string): PacketFields {
+    return { hopLimit: this.nextFields?.hopLimit ?? this.hopLimit, trafficClass: this.nextFields?.trafficClass ?? this.trafficClass, to };
   }
   /** Nobody has the port that a datagram went to; told to connected senders only. */
   refuse(): void {

@@ -81,7 +81,7 @@ export class NetlinkSocket extends Socket {
       data.set(part, at);
       at += part.length;
     }
-    this.queue.push({ data, off: 0, from: { port: 0, groups: 0 }, rights: null, cred: KERNEL_CRED, fields: null });
+    this.queue.push({ data, off: 0, from: { port: 0, groups: 0 }, rights: null, cred: KERNEL_CRED, fields: null, time: 0 });
     this.queued += length;
     this.readChan.wakeup();
   }
