@@ -64,21 +64,25 @@ export function setMode(lp: Lwp, vp: Vnode, mode: number): void {
 
 /**
  * chown: -1 leaves an id as it is. The superuser may do all; the owner may give the file to a group that it is in.
- * Set-id bits go when somebody else than the superuser changes an owner (Linux: whoever does it). Throws EPERM.
+ * Set-id bits go when somebody else than the superuser changes an owner (Linux: whoever does it). Leaving both ids is allowed to
+ * everybody, but the set-id bits are the owner's (Linux fs/open.c chown_common, fs/attr.c). Throws EPERM.
  */
 function ownerChange(lp: Lwp, va: Vattr, uid: number, gid: number): VattrChange {
   const { cred } = lp.proc;
   const newUid = uid === -1 ? va.uid : uid >>> 0;
   const newGid = gid === -1 ? va.gid : gid >>> 0;
   const mayGive = capable(cred, CAP_CHOWN);
-  if (!mayGive) {
+  if (!mayGive && (uid !== -1 || gid !== -1)) {
     if (cred.uid !== va.uid || newUid !== va.uid) throw EPERM;
     if (newGid !== va.gid && !groupMember(newGid, cred)) throw EPERM;
   }
   const change: VattrChange = { uid: newUid, gid: newGid };
   if (va.type !== VDIR && (!mayGive || lp.proc.abi.files.rootDropsSetId)) {
     const drop = (va.mode & S_ISUID) | ((va.mode & (S_ISGID | S_IXGRP)) === (S_ISGID | S_IXGRP) ? S_ISGID : 0);
-    if (drop !== 0) change.mode = va.mode & ~drop;
+    if (drop !== 0) {
+      if (!mayGive && !isOwner(cred, va)) throw EPERM;
+      change.mode = va.mode & ~drop;
+    }
   }
   return change;
 }

@@ -3,7 +3,7 @@
  * Which times move with which call, on every file system that keeps them: POSIX "shall mark for update", as pjdfstest asks. None moves
  * atime by reading: they are mounted noatime, and say so.
  */
-import { mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -25,6 +25,7 @@ const PAST = 1000, FUTURE = 2_000_000_000;
 let host: string;
 beforeAll(() => {
   host = mkdtempSync(join(tmpdir(), "vkernel-times-"));
+  chmodSync(host, 0o755);
 });
 afterAll(() => rmSync(host, { recursive: true, force: true }));
 
@@ -193,6 +194,22 @@ describe.each(Object.keys(MOUNTS))("%s", (kind) => {
       yield sys("mkdir", u.text(P, "/m/d/later"), 0o755);
       const { m, c } = yield* timesOf(u, "/m/d");
       expect(m).toBe(c);
+    });
+  });
+
+  it("chown that leaves both ids moves ctime, whoever does it; set-id bits are the owner's", async () => {
+    const EPERM = -1;
+    await run(kind, function* (u) {
+      yield* prepare(u);
+      yield sys("chmod", u.text(P, "/m/d/f"), 0o4755);
+      expect(yield sys("setresuid32", -1, 5, -1)).toBe(0);
+      const before = yield* timesOf(u, "/m/d");
+      yield* tick(u);
+      expect(yield sys("chown32", u.text(P, "/m/d"), -1, -1)).toBe(0);
+      const { m, c } = yield* timesOf(u, "/m/d");
+      expect([m === before.m, c > before.c]).toEqual([true, true]);
+      expect(yield sys("chown32", u.text(P, "/m/d"), -1, 0)).toBe(EPERM);
+      expect(yield sys("chown32", u.text(P, "/m/d/f"), -1, -1)).toBe(EPERM);
     });
   });
 
