@@ -355,3 +355,17 @@ it("IPv6 datagrams carry hop limit and traffic class as control messages; what h
     expect(yield* receive(20)).toEqual([16, CTRUNC, 16, IPPROTO_IPV6, HOPLIMIT, 64]);
   });
 });
+
+it("sendto over a connection does not look at the name that it is given, if it can be read", async () => {
+  await run(function* (u) {
+    const listener = yield sys("socket", INET, STREAM, 0);
+    yield sys("bind", listener, A, address(u, A, "127.0.0.1", 9001));
+    yield sys("listen", listener, 1);
+    const client = yield sys("socket", INET, STREAM, 0);
+    expect(yield sys("connect", client, A, 16)).toBe(0);
+    u.words(OTHER, 0, 0, 0, 0);
+    expect(yield sys("sendto", client, BUF, 3, 0, OTHER, 16)).toBe(3);
+    expect(yield sys("sendto", client, BUF, 3, 0, OTHER, -1)).toBe(-22);
+    expect(yield sys("sendto", client, BUF, 3, 0, 0xfff0_0000 | 0, 16)).toBe(-14);
+  });
+});

@@ -23,6 +23,7 @@ import {
   MSG_PEEK,
   MSG_TRUNC,
   MSG_WAITALL,
+  AF_NETLINK,
   AF_UNIX,
   SOCK_DGRAM,
   SOCK_STREAM,
@@ -188,12 +189,12 @@ const MAX_RW_COUNT = 0x7fff_f000;
 const user = (lp: Lwp, uaddr: number, len: number): Uio =>
   Uio.user(lp.proc.vmspace!, uaddr, Math.min(len >>> 0, MAX_RW_COUNT));
 
-/** Who a message is for. With connections of the local domain there is nobody to choose; with packets the name is not looked at. */
+/** Who a message is for. With connections there is nobody to choose: TCP's name is not looked at, nor is that of packets of the local domain. */
 function recipient(lp: Lwp, d: number, uaddr: number, len: number): SocketName | null {
   const { socket } = socketOf(lp, d);
-  if (socket.family !== AF_UNIX || socket.kind === SOCK_DGRAM) return getName(lp, socket, uaddr, len);
+  if (socket.kind === SOCK_DGRAM || socket.family === AF_NETLINK) return getName(lp, socket, uaddr, len);
   checkName(lp, uaddr, len);
-  if (socket.kind !== SOCK_STREAM) return null;
+  if (socket.kind !== SOCK_STREAM || socket.family !== AF_UNIX) return null;
   throw socket.peer === null ? EOPNOTSUPP : EISCONN;
 }
 
