@@ -52,17 +52,25 @@ describe.skipIf(reason !== null)(`Linux calls, as the host's kernel answers them
     const dir = scratch();
     chmodSync(dir, 0o755);
     const program = build(dir, "calls", all);
-    const here = vkernel(["run", "--root", dir, "-w", "/", "--", "/calls"], { timeoutMs: 170_000 });
-    const native = spawnSync("unshare", [...UNSHARE, program], { cwd: dir, encoding: "latin1", maxBuffer: 1 << 28, timeout: 100_000, killSignal: "SIGKILL" });
-    const [ours, theirs] = [parse(here.stdout), parse(native.stdout)];
-    expect(theirs.size).toBeGreaterThan(1000);
     const known = new Map(KNOWN.flatMap(({ cases }) => Object.entries(cases)));
-    const differ = all.filter(({ name }) => ours.get(name) !== theirs.get(name) && theirs.get(name) !== "error 38");
-    // What gives no answer at all is never excused.
-    const unknown = differ.filter(
-      ({ name }) => !ours.has(name) || known.get(name) !== ours.get(name),
-    );
-    expect(unknown.map(({ name }) => `${name}: ${ours.get(name) ?? "nothing"}, natively ${theirs.get(name) ?? "nothing"}`)).toEqual([]);
+    const compare = (): string[] => {
+      const here = vkernel(["run", "--root", dir, "-w", "/", "--", "/calls"], { timeoutMs: 170_000 });
+      const native = spawnSync("unshare", [...UNSHARE, program], { cwd: dir, encoding: "latin1", maxBuffer: 1 << 28, timeout: 100_000, killSignal: "SIGKILL" });
+      const [ours, theirs] = [parse(here.stdout), parse(native.stdout)];
+      expect(theirs.size).toBeGreaterThan(1000);
+      return all
+        .filter(({ name }) => ours.get(name) !== theirs.get(name) && theirs.get(name) !== "error 38")
+        // What gives no answer at all is never excused.
+        .filter(({ name }) => !ours.has(name) || known.get(name) !== ours.get(name))
+        .map(({ name }) => `${name}: ${ours.get(name) ?? "nothing"}, natively ${theirs.get(name) ?? "nothing"}`);
+    };
+    let unknown = compare();
+    // A timer ends each call after 100 ms, on a busy host also one that does not wait: what that did is not the same the next time.
+    for (let i = 0; i < 2 && unknown.length > 0; i++) {
+      const again = new Set(compare());
+      unknown = unknown.filter((difference) => again.has(difference));
+    }
+    expect(unknown).toEqual([]);
     const names = new Set(all.map(({ name }) => name));
     expect([...known.keys()].filter((name) => !names.has(name))).toEqual([]);
   });
