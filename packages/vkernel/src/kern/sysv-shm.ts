@@ -60,13 +60,19 @@ export class ShmTable extends IpcTable<ShmSegment> {
   totalPages = 0;
   readonly byObject = new Map<VmObject, ShmSegment>();
   private readonly vm: VmSystem;
-  /** Bytes of one segment, at most (Linux kernel.shmmax). */
-  maxBytes: number;
+  private bound = Infinity;
 
   constructor(vm: VmSystem) {
     super(SHMMNI);
     this.vm = vm;
-    this.maxBytes = vm.totalPages * PAGE_SIZE;
+  }
+
+  /** Bytes of one segment, at most (Linux kernel.shmmax): as set, and never more than all may have. */
+  get maxBytes(): number {
+    return Math.min(this.bound, this.maxPages * PAGE_SIZE);
+  }
+  set maxBytes(bytes: number) {
+    this.bound = bytes;
   }
 
   /** Most pages of all segments: no program's end gives them back, so they must not exceed the memory there is. */
@@ -101,7 +107,7 @@ export function shmget(lp: Lwp, key: number, size: number, flags: number): ShmSe
   const segment = table.get(key, flags, lp.proc.cred, now(lp), (init) => {
     const pages = Math.ceil(size / PAGE_SIZE);
     // There are no huge pages.
-    if (size < 1 || size > table.maxBytes || pages > table.maxPages || (flags & SHM_HUGETLB) !== 0) throw EINVAL;
+    if (size < 1 || size > table.maxBytes || (flags & SHM_HUGETLB) !== 0) throw EINVAL;
     if (table.totalPages + pages > table.maxPages) throw ENOSPC;
     const object = VmObject.anonymous(lp.k.vm, pages * PAGE_SIZE);
     object.ref();
