@@ -39,13 +39,13 @@ truncateSync(swap, 128 << 20);
 
 describe.skipIf(reason !== null)(`programs that ask the kernel, as the host's answers them${reason === null ? "" : ` (skipped: ${reason})`}`, () => {
   /** What it tells of, its source, the fewest lines it prints, and options of the machine. */
-  const programs: readonly (readonly [string, string, number, ...string[]])[] = [
-    ["what may be locked in memory", "memlock", 150],
-    ["which ends leave core files, and what is in them", "core-files", 45],
-    ["what datagrams say besides their bytes, and when they came", "datagrams", 300],
-    ["shared memory, more than there is", "shared", 8, "-m", "64m", "--swap", swap],
+  const programs: readonly (readonly [string, string, number, readonly string[]])[] = [
+    ["what may be locked in memory", "memlock", 150, []],
+    ["which ends leave core files, and what is in them", "core-files", 45, []],
+    ["what datagrams say besides their bytes, and when they came", "datagrams", 300, []],
+    ["shared memory, more than there is", "shared", 8, ["-m", "64m", "--swap", swap]],
   ];
-  it.each(programs)("%s", (_what, name, lines, ...options) => {
+  it.each(programs)("%s", (_what, name, lines, options) => {
     const dir = scratch();
     chmodSync(dir, 0o755);
     const program = build(dir, path.join(SOURCES, `${name}.c`), name);
